@@ -1,0 +1,418 @@
+"""A study folder: SQLite for facts and scalars, `.npy` chunks for arrays. No torch; every room may use it.
+
+    FOLDER/
+      study.sqlite            the one truth (tables below; WAL while it is written, one file when finished)
+      runs/<run id>/<name>.<chunk>.npy     arrays, appended in chunks along their first axis
+
+A chunk counts once its row, with its SHA-256, is committed; its file was fsynced before. The schema:
+
+    study(key, value)                                     name, status, config (JSON), schema, versions, times
+    runs(id, kind, name, config, seed, status, started, finished, error, info)
+    metrics(run, name, step, epoch, value)                one row per scalar
+    events(id, run, time, step, kind, message, data)      what happened, in words and JSON
+    arrays(run, name, chunk, first_step, path, sha256, rows, meta)
+
+`status` is one of running, done, interrupted, failed. `kind` says what a run is: train, lr_range, descent, …
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from passo.errors import FolderInUse, SchemaMismatch, StoreError
+
+SCHEMA = 1
+DATABASE = "study.sqlite"
+
+_TABLES = """
+CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, config TEXT NOT NULL, seed INTEGER,
+    status TEXT NOT NULL, started REAL NOT NULL, finished REAL, error TEXT, info TEXT NOT NULL
+);
+CREATE TABLE metrics (
+    run TEXT NOT NULL REFERENCES runs(id), name TEXT NOT NULL, step INTEGER NOT NULL, epoch REAL NOT NULL,
+    value REAL, PRIMARY KEY (run, name, step)
+) WITHOUT ROWID;
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, run TEXT REFERENCES runs(id), time REAL NOT NULL, step INTEGER,
+    kind TEXT NOT NULL, message TEXT NOT NULL, data TEXT NOT NULL
+);
+CREATE TABLE arrays (
+    run TEXT NOT NULL REFERENCES runs(id), name TEXT NOT NULL, chunk INTEGER NOT NULL, first_step INTEGER NOT NULL,
+    path TEXT NOT NULL, sha256 TEXT NOT NULL, rows INTEGER NOT NULL, meta TEXT NOT NULL,
+    PRIMARY KEY (run, name, chunk)
+) WITHOUT ROWID;
+"""
+
+
+def root() -> Path:
+    """Where studies live: `PASSO_ROOT`, or `./passo-runs`."""
+    return Path(os.environ.get("PASSO_ROOT", "passo-runs"))
+
+
+@contextmanager
+def _told(path: Path, doing: str) -> Iterator[None]:
+    """Turn the operating system's and SQLite's refusals into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"cannot {doing} {path}: {(error.strerror or str(error)).lower()}") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"cannot {doing} {path}: {error}") from error
+
+
+# ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RunWriter:
+    """Writes one run. Scalars are buffered and committed together; arrays and ends commit at once."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.id = run_id
+        self._store = store
+        self._rows: list[tuple[str, str, int, float, float]] = []
+        self._chunks: dict[str, int] = {}
+
+    def scalars(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
+        """Record scalars at an optimiser step (counted from 1) and an epoch (fractions allowed)."""
+        self._rows += [(self.id, name, step, epoch, float(value)) for name, value in values.items()]
+        if len(self._rows) >= 4096:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit the buffered scalars."""
+        if self._rows:
+            self._store.write("INSERT OR REPLACE INTO metrics VALUES (?,?,?,?,?)", self._rows)
+            self._rows = []
+
+    def array(self, name: str, values: np.ndarray, *, first_step: int = 0, **meta: Any) -> None:
+        """Append a chunk along the first axis. `meta` (axes, labels, units) is kept as JSON."""
+        chunk = self._chunks.get(name, 0)
+        relative = Path("runs") / self.id / f"{name.replace('/', '.')}.{chunk:04d}.npy"
+        path = self._store.folder / relative
+        with _told(path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+        row = (self.id, name, chunk, first_step, relative.as_posix(), _sha256(path), len(values), json.dumps(meta))
+        self._store.write("INSERT INTO arrays VALUES (?,?,?,?,?,?,?,?)", [row])
+        self._chunks[name] = chunk + 1
+
+    def event(self, kind: str, message: str, step: int | None = None, **data: Any) -> None:
+        """Record something that happened, in one sentence."""
+        row = (self.id, time.time(), step, kind, message, json.dumps(data))
+        self._store.write("INSERT INTO events(run,time,step,kind,message,data) VALUES (?,?,?,?,?,?)", [row])
+
+    def info(self, **facts: Any) -> None:
+        """Merge facts about the run (environment, parameter counts, digests) into its `info`."""
+        (old,) = self._store.read("SELECT info FROM runs WHERE id=?", (self.id,))[0]
+        self._store.write("UPDATE runs SET info=? WHERE id=?", [(json.dumps({**json.loads(old), **facts}), self.id)])
+
+    def finish(self, status: str = "done", error: str | None = None) -> None:
+        """Close the run: done, interrupted or failed."""
+        self.flush()
+        self._store.write(
+            "UPDATE runs SET status=?, finished=?, error=? WHERE id=?", [(status, time.time(), error, self.id)]
+        )
+
+
+class Store:
+    """The one writer of a study folder.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "study"
+    >>> with Store.create(folder, name="demo", config={}) as store:
+    ...     run = store.add_run("adam", config={"lr": 0.1}, seed=0)
+    ...     run.scalars(1, 1.0, {"train/loss": 0.5})
+    ...     run.finish()
+    >>> open_study(folder).runs[0].metric("train/loss").values
+    array([0.5])
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._connection = connection
+
+    @classmethod
+    def create(cls, folder: str | Path, *, name: str, config: Mapping[str, Any], force: bool = False) -> Store:
+        """Open a folder for writing: a new one, or the same study where it was interrupted.
+
+        A folder that holds anything else is refused (`FolderInUse`); with `force`, it is moved aside.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if not force:
+                return cls._continue(folder, config)
+            aside = _aside(folder)
+            with _told(folder, "move aside"):
+                folder.rename(aside)
+        with _told(folder, "create"):
+            folder.mkdir(parents=True, exist_ok=True)
+            store = cls(folder, _connect(folder / DATABASE))
+            store._connection.executescript("PRAGMA journal_mode=WAL;" + _TABLES)
+        facts = {"name": name, "config": config, "status": "running", "schema": SCHEMA, "created": time.time()}
+        store.facts(**facts)
+        return store
+
+    @classmethod
+    def _continue(cls, folder: Path, config: Mapping[str, Any]) -> Store:
+        hint = "give another folder, or --force to start anew (the old one is moved aside)"
+        if not (folder / DATABASE).is_file():
+            raise FolderInUse(f"{folder} is not empty and holds no study: {hint}")
+        there = open_study(folder)
+        if there.status == "done":
+            raise FolderInUse(f"{folder} holds a finished study ({there.name}): {hint}")
+        if json.loads(json.dumps(config)) != there.config:
+            raise FolderInUse(f"{folder} holds an unfinished study with another configuration: {hint}")
+        with _told(folder, "open"):
+            connection = _connect(folder / DATABASE)
+            connection.execute("PRAGMA journal_mode=WAL")
+            store = cls(folder, connection)
+        for run in there.runs:
+            if run.status != "done":
+                store._drop(run.id)
+        store.facts(status="running")
+        return store
+
+    def _drop(self, run_id: str) -> None:
+        """Delete a run's rows in one transaction, then its files."""
+        with _told(self.folder, "write in"), self._connection:
+            for table, column in (("metrics", "run"), ("events", "run"), ("arrays", "run"), ("runs", "id")):
+                self._connection.execute(f"DELETE FROM {table} WHERE {column}=?", (run_id,))
+        shutil.rmtree(self.folder / "runs" / run_id, ignore_errors=True)
+
+    def add_run(
+        self, name: str, *, config: Mapping[str, Any], seed: int | None = None, kind: str = "train"
+    ) -> RunWriter:
+        """Start a run; its id is its name, with the seed where there is one."""
+        run_id = name if seed is None else f"{name}-s{seed}"
+        if self.read("SELECT 1 FROM runs WHERE id=?", (run_id,)):
+            raise StoreError(f"{self.folder} already holds a run {run_id!r}")
+        row = (run_id, kind, name, json.dumps(config), seed, "running", time.time(), None, None, "{}")
+        self.write("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?)", [row])
+        return RunWriter(self, run_id)
+
+    def has(self, name: str, seed: int | None = None) -> bool:
+        """Whether a run of this name and seed is there and done."""
+        run_id = name if seed is None else f"{name}-s{seed}"
+        return bool(self.read("SELECT 1 FROM runs WHERE id=? AND status='done'", (run_id,)))
+
+    def facts(self, **facts: Any) -> None:
+        """Set facts about the whole study."""
+        self.write("INSERT OR REPLACE INTO study VALUES (?,?)", [(k, json.dumps(v)) for k, v in facts.items()])
+
+    def write(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        with _told(self.folder / DATABASE, "write"), self._connection:
+            self._connection.executemany(sql, rows)
+
+    def read(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, arguments).fetchall()
+
+    def close(self, status: str = "done") -> None:
+        """Close the study and leave WAL mode, so that one file is the whole database."""
+        self.facts(status=status, finished=time.time())
+        with _told(self.folder, "close"):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.execute("PRAGMA journal_mode=DELETE")
+            self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        status = "done" if kind is None else "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+        self.close(status)
+
+
+# ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Series:
+    """One scalar over a run: `steps`, `epochs` and `values`, each of shape (n,)."""
+
+    name: str
+    steps: np.ndarray
+    epochs: np.ndarray
+    values: np.ndarray
+
+    @property
+    def last(self) -> float:
+        return float(self.values[-1])
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run, read from a study folder. Nothing is loaded until it is asked for."""
+
+    folder: Path
+    id: str
+    kind: str
+    name: str
+    config: dict[str, Any]
+    seed: int | None
+    status: str
+    started: float
+    finished: float | None
+    error: str | None
+    info: dict[str, Any]
+
+    def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        with _reading(self.folder) as connection:
+            return connection.execute(sql, (self.id, *arguments)).fetchall()
+
+    def metrics(self) -> list[str]:
+        return [name for (name,) in self._rows("SELECT DISTINCT name FROM metrics WHERE run=? ORDER BY name")]
+
+    def metric(self, name: str) -> Series:
+        """A recorded scalar; raises `StoreError` with the names there are."""
+        sql = "SELECT step, epoch, value FROM metrics WHERE run=? AND name=? ORDER BY step"
+        rows = [(s, e, np.nan if v is None else v) for s, e, v in self._rows(sql, name)]
+        if not rows:
+            raise StoreError(f"run {self.id} has no metric {name!r}; it has: {', '.join(self.metrics()) or 'none'}")
+        steps, epochs, values = (np.array(column) for column in zip(*rows, strict=True))
+        return Series(name, steps, epochs, values)
+
+    def arrays(self) -> list[str]:
+        return [name for (name,) in self._rows("SELECT DISTINCT name FROM arrays WHERE run=? ORDER BY name")]
+
+    def array(self, name: str) -> np.ndarray:
+        """A recorded array, its chunks joined along the first axis and their SHA-256 checked."""
+        rows = self._rows("SELECT path, sha256 FROM arrays WHERE run=? AND name=? ORDER BY chunk", name)
+        if not rows:
+            raise StoreError(f"run {self.id} has no array {name!r}; it has: {', '.join(self.arrays()) or 'none'}")
+        return np.concatenate([_load(self.folder / path, digest) for path, digest in rows])
+
+    def meta(self, name: str) -> dict[str, Any]:
+        """What was said about an array when its first chunk was written."""
+        rows = self._rows("SELECT meta FROM arrays WHERE run=? AND name=? ORDER BY chunk LIMIT 1", name)
+        return json.loads(rows[0][0]) if rows else {}
+
+    def events(self) -> list[tuple[str, int | None, str, dict[str, Any]]]:
+        """(kind, step, message, data) in the order in which they happened."""
+        rows = self._rows("SELECT kind, step, message, data FROM events WHERE run=? ORDER BY id")
+        return [(kind, step, message, json.loads(data)) for kind, step, message, data in rows]
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study folder, read without torch."""
+
+    folder: Path
+    name: str
+    status: str
+    config: dict[str, Any]
+    facts: dict[str, Any]
+    runs: tuple[StoredRun, ...]
+
+    def select(self, name: str | None = None, kind: str = "train") -> tuple[StoredRun, ...]:
+        """The finished runs of a kind, and of a name where one is given."""
+        return tuple(
+            r for r in self.runs if r.kind == kind and r.status == "done" and (name is None or r.name == name)
+        )
+
+    def run(self, run_id: str) -> StoredRun:
+        for run in self.runs:
+            if run.id == run_id:
+                return run
+        raise StoreError(f"{self.folder} has no run {run_id!r}; it has: {', '.join(r.id for r in self.runs)}")
+
+    def names(self, kind: str = "train") -> list[str]:
+        """The names of the finished runs of a kind, in the order in which they were run."""
+        return list(dict.fromkeys(run.name for run in self.select(kind=kind)))
+
+
+def open_study(folder: str | Path) -> StoredStudy:
+    """Open a study folder for reading; the schema's version is checked."""
+    folder = Path(folder)
+    if not (folder / DATABASE).is_file():
+        raise StoreError(f"{folder} is not a study folder: it has no {DATABASE}")
+    with _reading(folder) as connection:
+        facts = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM study")}
+        if facts.get("schema") != SCHEMA:
+            raise SchemaMismatch(
+                f"{folder} was written with schema {facts.get('schema')}; this passo reads schema {SCHEMA}"
+            )
+        rows = connection.execute("SELECT * FROM runs ORDER BY started, rowid").fetchall()
+    runs = tuple(
+        StoredRun(folder, i, kind, name, json.loads(config), seed, status, begun, ended, error, json.loads(info))
+        for i, kind, name, config, seed, status, begun, ended, error, info in rows
+    )
+    return StoredStudy(folder, facts["name"], facts["status"], facts["config"], facts, runs)
+
+
+def studies(folder: Path | None = None) -> list[StoredStudy]:
+    """The study folders below a root (`root()` where none is given), newest last."""
+    found = [open_study(path.parent) for path in sorted((folder or root()).glob(f"*/{DATABASE}"))]
+    return sorted(found, key=lambda study: study.facts["created"])
+
+
+def find(name: str | Path) -> StoredStudy:
+    """A study by its path, or by its name under `root()`."""
+    for folder in (Path(name), root() / name):
+        if (folder / DATABASE).is_file():
+            return open_study(folder)
+    raise StoreError(f"no study {str(name)!r}: neither a study folder, nor one under {root()}")
+
+
+def fresh(name: str) -> Path:
+    """A folder under `root()` that is not there yet, named for what it holds and when."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = root() / f"{name}-{stamp}"
+    return folder if not folder.exists() else _aside(folder)
+
+
+# ── Below ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    path = (folder / DATABASE).resolve()
+    finished = not path.with_name(DATABASE + "-wal").exists()
+    with _told(path, "read"):
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro{'&immutable=1' if finished else ''}", uri=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _load(path: Path, digest: str) -> np.ndarray:
+    with _told(path, "read"):
+        if _sha256(path) != digest:
+            raise StoreError(f"{path} is damaged: its SHA-256 is not the recorded one")
+        return np.load(path, allow_pickle=False)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _aside(folder: Path) -> Path:
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    return aside
