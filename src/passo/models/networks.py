@@ -47,7 +47,12 @@ def line(in_shape: Shape = (1, 1, 1), classes: int = 1, *, b: float = 0.0, w: fl
 
 
 def mlp(
-    in_shape: Shape, classes: int, *, hidden: Sequence[int] = (128,), activation: str = "relu", dropout: float = 0.0
+    in_shape: Shape,
+    classes: int,
+    *,
+    hidden: Sequence[int] = (128,),
+    activation: str = "relu",
+    dropout: float = 0.0,
 ) -> nn.Module:
     """A fully connected network: flatten, then `hidden` layers of units, then one output per class."""
     model = nn.Sequential()
@@ -86,7 +91,7 @@ def lenet(in_shape: Shape, classes: int, *, activation: str = "relu", channels_l
     model.add_module("fc2", nn.Linear(120, 84))
     model.add_module("act4", act())
     model.add_module("out", nn.Linear(84, classes))
-    return model.to(memory_format=torch.channels_last) if channels_last else model
+    return model.to(memory_format=torch.channels_last) if channels_last else model  # type: ignore[call-overload]
 
 
 def tiny_cnn(in_shape: Shape, classes: int) -> nn.Module:
@@ -107,7 +112,13 @@ def tiny_cnn(in_shape: Shape, classes: int) -> nn.Module:
 
 
 def cnn2(
-    in_shape: Shape, classes: int, *, filters: int = 16, kernel: int = 3, units: int = 50, dropout: float = 0.3
+    in_shape: Shape,
+    classes: int,
+    *,
+    filters: int = 16,
+    kernel: int = 3,
+    units: int = 50,
+    dropout: float = 0.3,
 ) -> nn.Module:
     """Two convolutions of `filters` filters, two linear layers, dropout before each of those."""
     side = [((s - kernel + 1) // 2 - kernel + 1) // 2 for s in in_shape[1:]]
@@ -125,4 +136,4 @@ def cnn2(
     model.add_module("act3", nn.ReLU())
     model.add_module("drop2", Dropout(dropout, layer=2))
     model.add_module("out", nn.Linear(units, classes))
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -27,9 +27,7 @@ class Slot:
         return tuple(self.parameter.shape)
 
 
-def slots(
-    optimizer: torch.optim.Optimizer, model: nn.Module | None, wanted: Sequence[str] | None
-) -> tuple[Slot, ...]:
+def slots(optimizer: torch.optim.Optimizer, model: nn.Module | None, wanted: Sequence[str] | None) -> tuple[Slot, ...]:
     """The watched parameters in the optimiser's order; all of them where none are named."""
     names = {id(p): n for n, p in model.named_parameters()} if model is not None else {}
     found: list[Slot] = []

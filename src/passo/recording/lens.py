@@ -22,7 +22,11 @@ class Records:
     """Growing arrays of what was recorded: statistics (T, S, P, Q) and traces (T, S, K)."""
 
     def __init__(
-        self, stages: tuple[str, ...], parameters: list[str], coordinates: list[tuple[str, list[int]]], every: int
+        self,
+        stages: tuple[str, ...],
+        parameters: list[str],
+        coordinates: list[tuple[str, list[int]]],
+        every: int,
     ) -> None:
         self.stages, self.parameters, self.coordinates, self.every = stages, parameters, coordinates, every
         self.steps: list[int] = []

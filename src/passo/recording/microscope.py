@@ -119,7 +119,7 @@ class _Probe:
 
     # ── around the step ──
 
-    def _before(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _before(self, optimizer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if not self._due:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")  # args[0] is the optimiser itself
@@ -160,7 +160,10 @@ class _Probe:
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         self.step += 1
         if self._due:
-            before, after = self._more["before"], gather([s.parameter for s in self.slots], self._more["after"])
+            before, after = (
+                self._more["before"],
+                gather([s.parameter for s in self.slots], self._more["after"]),
+            )
             torch.sub(after, before, out=self.rows["update"])
             if self.explanation is not None:
                 self._explain()
@@ -181,8 +184,7 @@ class _Probe:
             rows = {name: row[place] for name, row in self.rows.items()}
             rows["explained"] = self._more["explained"][place]
             state = {
-                name: None if self._fresh[first] else self._more[f"state.{name}"][place]
-                for name in self._state_names()
+                name: None if self._fresh[first] else self._more[f"state.{name}"][place] for name in self._state_names()
             }
             group = self.optimizer.param_groups[self.slots[first].group]
             self.explanation.equations(

@@ -1,0 +1,279 @@
+"""One run: from a configuration to trained weights, with everything that happened written down."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from passo.data import Batches, Data, load
+from passo.errors import TrainingError
+from passo.experiments.sink import Sink
+from passo.models import build, count_parameters
+from passo.optim import Schedule, make_optimizer, make_schedule, parameter_groups
+from passo.recording import Lens, watch
+from passo.seeding import generator
+from passo.training import (
+    Evaluation,
+    StepRecord,
+    TrainConfig,
+    choose_device,
+    environment,
+    evaluate,
+    fit,
+    weights_sha256,
+)
+
+EVALUATION_BATCH = 1000
+
+
+class Parts(NamedTuple):
+    """Everything that a training is made of, built from its configuration."""
+
+    device: torch.device
+    model: nn.Module
+    loss_fn: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule | None
+    train: Any
+    validation: Any
+    test: Any
+    steps_per_epoch: int
+
+
+class Loaders(NamedTuple):
+    """A user's own batches: iterables of (x, y) for training, validation (or None) and test (or None)."""
+
+    train: Any
+    validation: Any = None
+    test: Any = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run hands back: the model, its test (where there is one) and the hash of its weights."""
+
+    model: nn.Module
+    test: Evaluation | None
+    weights_sha256: str
+    steps: int
+    seconds: float
+
+
+def load_data(config: TrainConfig) -> Data:
+    """The data that a configuration names."""
+    wanted = config.dataset
+    return load(
+        wanted.name,
+        folder=wanted.folder,
+        per_class=wanted.per_class,
+        validation=wanted.validation,
+        scale=wanted.scale,
+        seed=wanted.seed,
+        allow_sample=wanted.allow_sample,
+    )
+
+
+def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None = None) -> Parts:
+    """Build model, optimizer, schedule and batches; the seed decides weights and the order of batches."""
+    device = choose_device(config.device)
+    if model is None:
+        shape, classes = (data.in_shape, len(data.classes)) if isinstance(data, Data) else ((1, 28, 28), 10)
+        model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
+    model = model.to(device)
+    train, validation, test = _batches(config, data, device)
+    steps = len(train)
+    options = config.optimizer.options
+    decay = options.get("weight_decay", 0.0)
+    params = parameter_groups(model, decay) if decay and not config.decay_biases else model.parameters()
+    optimizer = make_optimizer(config.optimizer.name, params, **options)
+    schedule = None
+    if config.schedule is not None:
+        schedule = make_schedule(
+            config.schedule.name,
+            optimizer,
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            **config.schedule.options,
+        )
+    return Parts(device, model, nn.CrossEntropyLoss(), optimizer, schedule, train, validation, test, steps)
+
+
+def _batches(config: TrainConfig, data: Data | Loaders, device: torch.device) -> tuple[Any, Any, Any]:
+    if isinstance(data, Loaders):
+        return data.train, data.validation, data.test
+    size = len(data.train) if config.batch_size == "all" else config.batch_size
+    train = Batches(
+        data.train.images.to(device),
+        data.train.labels.to(device),
+        size,
+        shuffle=config.sampling == "shuffle",
+        weights="balanced" if config.sampling == "balanced" else None,
+        generator=generator(config.seed, "batches"),
+    )
+    return train, _whole(data.validation, device), _whole(data.test, device)
+
+
+def _whole(split: Any, device: torch.device) -> Any:
+    """A split in order, in big batches. Its own generator: evaluating draws nothing from anybody else's."""
+    if split is None:
+        return None
+    return Batches(
+        split.images.to(device),
+        split.labels.to(device),
+        min(EVALUATION_BATCH, len(split)),
+        shuffle=False,
+        generator=torch.Generator(),
+    )
+
+
+def running(
+    config: TrainConfig, sink: Sink, data: Data | Loaders | None = None, model: nn.Module | None = None
+) -> Generator[StepRecord | Result, None, None]:
+    """Train as configured, write into `sink`, and yield each step's record, then the `Result`.
+
+    However it ends, the run says how: done, interrupted (Ctrl-C, or the caller stopped listening) or failed.
+    """
+    try:
+        yield from _running(config, sink, data or load_data(config), model)
+        sink.finish("done")
+    except (KeyboardInterrupt, GeneratorExit):
+        sink.finish("interrupted", "stopped by the user")
+        raise
+    except BaseException as error:
+        sink.finish("failed", f"{type(error).__name__}: {error}")
+        raise
+
+
+def _running(
+    config: TrainConfig, sink: Sink, data: Data | Loaders, model: nn.Module | None
+) -> Iterator[StepRecord | Result]:
+    parts = assemble(config, data, model)
+    sink.info(
+        parameters=count_parameters(parts.model).trainable,
+        steps_per_epoch=parts.steps_per_epoch,
+        environment=environment(parts.device),
+        data=data.facts() if isinstance(data, Data) else {"name": "(the caller's own batches)"},
+    )
+    average = None
+    if config.average is not None:
+        average = AveragedModel(parts.model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
+    lens = None
+    if config.record.every:
+        lens = watch(
+            parts.optimizer,
+            parts.model,
+            parameters=config.record.parameters,
+            every=config.record.every,
+            trace=config.record.trace,
+        )
+    begun = time.perf_counter()
+    records = fit(
+        parts.model,
+        parts.loss_fn,
+        parts.optimizer,
+        parts.train,
+        epochs=config.epochs,
+        schedule=parts.schedule,
+        validation=parts.validation,
+        average=average,
+        clip_norm=config.clip_norm,
+        device=parts.device,
+        seed=config.seed,
+    )
+    written = _written(records, sink, parts.steps_per_epoch)
+    try:
+        last = yield from written
+    finally:  # an interrupted run keeps what its instruments saw
+        written.close()
+        _keep_lens(lens, sink)
+    seconds = time.perf_counter() - begun
+    trained = parts.model if average is None else average.module
+    yield _conclude(config, sink, parts, trained, last.step, seconds)
+
+
+def _written(
+    records: Iterator[StepRecord], sink: Sink, per_epoch: int
+) -> Generator[StepRecord, None, StepRecord]:
+    """Hand records on; write their scalars at the end of each epoch, so that no step waits for the device."""
+    waiting: list[StepRecord] = []
+    record = None
+    try:
+        for record in records:
+            waiting.append(record)
+            yield record
+            if record.end is not None:
+                _write_steps(sink, waiting, per_epoch)
+                waiting = []
+                _write_epoch(sink, record)
+    finally:
+        _write_steps(sink, waiting, per_epoch)
+    assert record is not None
+    return record
+
+
+def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int) -> None:
+    if not records:
+        return
+    losses = torch.stack([record.loss for record in records]).tolist()
+    for record, loss in zip(records, losses, strict=True):
+        values = {"train/loss": loss, "lr": record.lr}
+        if record.momentum is not None:
+            values["momentum"] = record.momentum
+        sink.scalars(record.step, record.step / per_epoch, values)
+
+
+def _write_epoch(sink: Sink, record: StepRecord) -> None:
+    end = record.end
+    assert end is not None
+    values = {"epoch/train_loss": end.train_loss, "epoch/seconds": end.seconds}
+    if end.validation is not None:
+        values["validation/loss"] = end.validation.loss
+        if end.validation.accuracy is not None:
+            values["validation/accuracy"] = end.validation.accuracy
+    sink.scalars(record.step, record.epoch, values)
+    if not math.isfinite(end.train_loss):
+        sink.event("diverged", f"the loss is not finite in epoch {record.epoch}", record.step)
+        raise TrainingError(
+            f"the loss is not finite in epoch {record.epoch} (lr {record.lr:g}): try a smaller learning rate"
+        )
+
+
+def _keep_lens(lens: Lens | None, sink: Sink) -> None:
+    if lens is None:
+        return
+    lens.close()
+    for name, (values, meta) in lens.arrays().items():
+        sink.array(name, values, **meta)
+    if "residual" in lens.stages and len(lens.steps):
+        residual = lens.residual()
+        sink.info(residual_roundings=dict(zip(residual.parameters, residual.roundings, strict=True)))
+
+
+def _conclude(config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, steps: int, seconds: float) -> Result:
+    """Test once, hash and keep the weights, write the summary."""
+    test = None
+    if parts.test is not None:
+        test = evaluate(model, parts.loss_fn, parts.test, device=parts.device, keep=config.record.predictions)
+        values = {"test/loss": test.loss}
+        if test.accuracy is not None:
+            values["test/accuracy"] = test.accuracy
+        sink.scalars(steps, config.epochs, values)
+        if test.outputs is not None and test.targets is not None:
+            sink.array("test/probabilities", test.outputs.softmax(1).cpu().numpy(), axes=["image", "class"])
+            sink.array("test/labels", test.targets.cpu().numpy())
+    sha = weights_sha256(model)
+    for name, tensor in model.state_dict().items():
+        sink.array(f"weights/{name}", _at_least_1d(tensor).cpu().numpy(), shape=list(tensor.shape))
+    sink.info(weights_sha256=sha, seconds=seconds, steps_per_second=steps / seconds)
+    return Result(model, test, sha, steps, seconds)
+
+
+def _at_least_1d(tensor: Tensor) -> Tensor:
+    return tensor.detach()[None] if tensor.dim() == 0 else tensor.detach()

@@ -1,0 +1,109 @@
+"""`passo.train`: one training, kept in a study folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from passo import store
+from passo.data import Data
+from passo.errors import ConfigError
+from passo.experiments.run import Loaders, Result, running
+from passo.training import StepRecord, TrainConfig, keep_memory, train_config
+from passo.training.evaluate import Evaluation
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: where it is kept, the model, the test that was touched once, the weights' hash."""
+
+    folder: Path
+    run_id: str
+    model: nn.Module
+    test: Evaluation | None
+    weights_sha256: str
+    seconds: float
+
+    @property
+    def run(self) -> store.StoredRun:
+        """The run as it was stored: metrics, arrays, events."""
+        return store.open_study(self.folder).run(self.run_id)
+
+
+def train(
+    data: Data | str | Loaders | tuple[Any, ...] | Any = "fashion-mnist",
+    model: str | nn.Module = "lenet",
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    **settings: Any,
+) -> Trained:
+    """Train a model and keep everything that happened in a study folder.
+
+    Args:
+        data: a name, loaded data, a DataLoader, or a tuple of up to three (training, validation, test).
+        model: a name or a module; with a module, training goes on from its weights.
+        out: the folder; a new one under `passo-runs` where none is given. `force` moves an old one aside.
+        settings: fields of `TrainConfig`: optimizer="adam", lr=1e-3, epochs=5, seed=0, schedule={...}, …
+
+    Raises `ConfigError` for a wrong setting, `FolderInUse` for a folder that holds something else.
+    """
+    config, source, module = _given(data, model, settings)
+    result: Result | None = None
+    with training(config, out, force=force, data=source, model=module) as (folder, run_id, records):
+        for record in records:
+            if isinstance(record, Result):
+                result = record
+    assert result is not None
+    return Trained(folder, run_id, result.model, result.test, result.weights_sha256, result.seconds)
+
+
+@contextmanager
+def training(
+    config: TrainConfig,
+    out: str | Path | None = None,
+    *,
+    force: bool = False,
+    data: Data | Loaders | None = None,
+    model: nn.Module | None = None,
+) -> Iterator[tuple[Path, str, Iterator[StepRecord | Result]]]:
+    """Open a study folder for one run: (folder, run id, records). Walk the records to train."""
+    keep_memory()
+    settings = config.model_dump(mode="json")
+    name = f"{config.model.name.strip('()')}-{config.optimizer.name}"
+    folder = Path(out) if out is not None else store.fresh(name)
+    with store.Store.create(folder, name=name, config=settings, force=force) as study:
+        writer = study.add_run(name, config=settings, seed=config.seed)
+        records = running(config, writer, data, model)
+        try:
+            yield folder, writer.id, records
+        finally:
+            records.close()
+
+
+def _given(
+    data: Any, model: str | nn.Module, settings: dict[str, Any]
+) -> tuple[TrainConfig, Data | Loaders | None, nn.Module | None]:
+    """The configuration, and the data and the model where they are objects and not names."""
+    module = None if isinstance(model, str) else model
+    named = model if isinstance(model, str) else f"({type(model).__name__})"
+    source: Data | Loaders | None = None
+    if isinstance(data, str):
+        settings = {**settings, "dataset": {"name": data, **settings.get("dataset", {})}}
+    elif isinstance(data, Data):
+        if "dataset" in settings:
+            raise ConfigError("data were given, loaded; set the options of `dataset` where they are loaded")
+        source = data
+        settings = {**settings, "dataset": {"name": data.name, "scale": data.scaling.name}}
+    else:
+        source = Loaders(*data) if isinstance(data, tuple | list) else Loaders(data)
+        settings = {**settings, "dataset": {"name": "(loaders)"}}
+    if "model" in settings:
+        raise ConfigError("the model is the second argument; its options go into `model_options`")
+    options = settings.pop("model_options", {})
+    return train_config({**settings, "model": {"name": named, **options}}), source, module

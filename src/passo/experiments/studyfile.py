@@ -1,0 +1,238 @@
+"""Study files: TOML that says which runs a study makes. Every key is checked, and an error names key and line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from passo.errors import ConfigError
+from passo.registry import unknown
+from passo.training.config import TrainConfig, merge, parse_settings, sentence, train_config
+
+# lr = "suggested by range-adam" is the median suggestion of that range test; a factor may stand before it
+SUGGESTED = re.compile(r"\s*(?:([\d.eE+-]+)\s*\*\s*)?suggested by\s+(\S+)\s*")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunEntry(_Part):
+    """One configuration: what it changes against `base`. Any key of a training is allowed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class RangeEntry(_Part):
+    """An LR range test of an optimizer, once for each seed."""
+
+    name: str
+    optimizer: dict[str, Any]
+    lr_min: float = 1e-6
+    lr_max: float = 10.0
+    steps: int = 100
+
+
+class DescentEntry(_Part):
+    """A path of the model `line`: name, optimizer and (nested) schedule."""
+
+    name: str
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any] | None = None
+
+
+class SurfaceEntry(_Part):
+    """The loss surface that the paths walk over, and where and how long they walk."""
+
+    b: tuple[float, float]
+    w: tuple[float, float]
+    start: tuple[float, float]
+    epochs: int = 10
+    batch_size: int = 16
+    images: int = 320
+
+
+class PreviewEntry(_Part):
+    """A schedule, drawn and not trained."""
+
+    title: str
+    lr: float = 0.1
+    epochs: int = 10
+    steps_per_epoch: int = 20
+    schedule: dict[str, Any]
+    losses: list[float] | float | None = None
+
+
+class StudyFile(_Part):
+    """A study, whole."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    metric: str = "test/accuracy"
+    seeds: tuple[int, ...] = (0,)
+    base: dict[str, Any] = Field(default_factory=dict)
+    record: dict[str, Any] = Field(default_factory=dict)
+    runs: tuple[RunEntry, ...] = ()
+    ranges: tuple[RangeEntry, ...] = ()
+    surface: SurfaceEntry | None = None
+    descents: tuple[DescentEntry, ...] = ()
+    previews: tuple[PreviewEntry, ...] = ()
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count(cls, value: Any) -> Any:
+        """`seeds = 3` means 0, 1 and 2."""
+        return tuple(range(value)) if isinstance(value, int) else value
+
+    def training(self, run: RunEntry, seed: int, suggestions: Mapping[str, float]) -> TrainConfig:
+        """The full configuration of one run; the first seed's run is watched as `record` says."""
+        settings: dict[str, Any] = {}
+        for source in (self.base, run.changes):
+            for key, value in source.items():
+                _join(settings, key, value)
+        settings["seed"] = seed
+        if self.record and seed == self.seeds[0]:
+            settings["record"] = self.record
+        try:
+            return train_config(_resolved(settings, suggestions))
+        except ConfigError as error:
+            raise ConfigError(f"run {run.name!r}: {error}") from error
+
+    def check(self) -> None:
+        """Build every configuration once, so that a mistake shows before anything runs."""
+        pretend = {entry.name: 1e-3 for entry in self.ranges}
+        names = [run.name for run in self.runs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"run {name!r} is there {names.count(name)} times")
+        for run in self.runs:
+            self.training(run, self.seeds[0], pretend)
+
+    @property
+    def count(self) -> int:
+        """How many runs of every kind this study makes."""
+        trained = (len(self.runs) + len(self.ranges)) * len(self.seeds)
+        return trained + len(self.descents) + len(self.previews) + (self.surface is not None)
+
+
+def _join(settings: dict[str, Any], key: str, value: Any) -> None:
+    """A section's options are joined to what is there, but a new name begins a new section."""
+    old = settings.get(key)
+    if isinstance(value, Mapping) and "name" not in value and isinstance(old, Mapping):
+        settings[key] = {**old, **value}
+    else:
+        settings[key] = value
+
+
+def _resolved(value: Any, suggestions: Mapping[str, float]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _resolved(inner, suggestions) for key, inner in value.items()}
+    found = SUGGESTED.fullmatch(value) if isinstance(value, str) else None
+    if found:
+        factor, name = found.groups()
+        if name not in suggestions:
+            raise unknown("range test", name, suggestions)
+        return float(factor or 1) * suggestions[name]
+    return value
+
+
+def shipped() -> dict[str, str]:
+    """The studies in the package: name → text of the file."""
+    folder = files("passo") / "studies"
+    return {
+        entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".toml")
+    }
+
+
+def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> StudyFile:
+    """A study by its name or its file, with `key=value` settings laid over it."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        source = str(path)
+    else:
+        known = shipped()
+        if str(name) not in known:
+            raise unknown("study", name, known)
+        text, source = known[str(name)], f"study {name}"
+    return parse_study(text, source, settings)
+
+
+def parse_study(text: str, source: str, settings: Sequence[str] | Mapping[str, Any] = ()) -> StudyFile:
+    """A study from the text of its file; errors name the source, the line and the key."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    _lay_over(values, settings)
+    try:
+        study = StudyFile.model_validate(values)
+    except ValidationError as error:
+        where = error.errors()[0]["loc"]
+        raise ConfigError(f"{source}, line {line_of(text, where)}: {sentence(error, StudyFile)}") from error
+    try:
+        study.check()
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {_with_line(text, str(error))}") from error
+    return study
+
+
+def _lay_over(values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any]) -> None:
+    nested = dict(settings) if isinstance(settings, Mapping) else parse_settings(settings)
+    for key, value in nested.items():
+        if key in StudyFile.model_fields:
+            target, place = values, [key]
+        elif key in TrainConfig.model_fields or key == "lr":
+            target, place = values.setdefault("base", {}), [key]
+        else:
+            known = [*StudyFile.model_fields, *TrainConfig.model_fields, "lr"]
+            raise ConfigError(str(unknown("key", key, known)))
+        if isinstance(value, Mapping) and isinstance(target.get(key), Mapping):
+            target[key] = {**target[key], **value}
+        elif isinstance(value, Mapping) and isinstance(target.get(key), str):
+            target[key] = {"name": target[key], **value}
+        else:
+            merge(target, place, value)
+
+
+def line_of(text: str, where: Sequence[Any]) -> int:
+    """The line (from 1) on which a key stands, found by its table and its name."""
+    table, index = "", 0
+    wanted = [part for part in where if isinstance(part, str)]
+    number = next((part for part in where if isinstance(part, int)), 0)
+    for line, content in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?", content)
+        if header:
+            index = index + 1 if header.group(1) == table else 0
+            table = header.group(1)
+        inside = (len(wanted) == 1 and not table) or (wanted[0] == table.split(".")[0] and index == number)
+        if inside and re.search(rf"(^|[\s{{,]){re.escape(wanted[-1])}\s*=", content):
+            return line
+    return 1
+
+
+def _with_line(text: str, message: str) -> str:
+    """Add the line of the run that a message is about."""
+    named = re.match(r"run '([^']+)'", message)
+    if named:
+        for line, content in enumerate(text.splitlines(), start=1):
+            if re.match(rf"\s*name\s*=\s*[\"']{re.escape(named.group(1))}[\"']", content):
+                return f"line {line}: {message}"
+    return message

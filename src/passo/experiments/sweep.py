@@ -1,0 +1,265 @@
+"""A study: many runs in one folder. What is there and done is not run again."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from passo import store
+from passo.data import Data, load
+from passo.errors import ConfigError, PassoError, StoreError
+from passo.experiments import descent
+from passo.experiments.executors import default_jobs, here, processes
+from passo.experiments.ranges import lr_range
+from passo.experiments.run import Result, assemble, load_data, running
+from passo.experiments.sink import Draft
+from passo.experiments.studyfile import DescentEntry, PreviewEntry, StudyFile, read_study
+from passo.optim import preview
+from passo.training import TrainConfig, environment, keep_memory, train_config
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a study, small enough to send to a worker. `settings` is a mapping that JSON can hold."""
+
+    kind: str
+    name: str
+    seed: int | None
+    settings: dict[str, Any] = field(hash=False)
+
+    @property
+    def run_id(self) -> str:
+        return self.name if self.seed is None else f"{self.name}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A run of the study has ended: its task, its status, and how many of how many are done."""
+
+    task: Task
+    status: str
+    done: int
+    total: int
+    error: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Study:
+    """A study file, ready to run: `Study("optimizers").run()`."""
+
+    def __init__(self, name: str | Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> None:
+        self.file: StudyFile = read_study(name, settings)
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    def run(self, out: str | Path | None = None, *, force: bool = False, jobs: int | None = None) -> store.StoredStudy:
+        """Run everything, and return the study as it is stored."""
+        folder = Path(out) if out is not None else store.root() / self.name
+        for _ in self.running(folder, force=force, jobs=jobs):
+            pass
+        return store.open_study(folder)
+
+    def running(self, folder: Path, *, force: bool = False, jobs: int | None = None) -> Iterator[Progress]:
+        """Run everything that is not there yet; yields a `Progress` after each run.
+
+        A run that fails is marked so, and the others go on; raises `StoreError` only where nothing could be done.
+        """
+        keep_memory()
+        data = self._data()  # missing data show before a folder is made
+        settings = self.file.model_dump(mode="json", exclude_defaults=True)
+        with store.Store.create(folder, name=self.name, config=settings, force=force) as study:
+            study.facts(data=data.facts(), environment=environment(), title=self.file.title)
+            begun, done, failed = time.perf_counter(), 0, []
+            for stage in self._stages(study):
+                tasks = [task for task in stage if not study.has(task.name, task.seed)]
+                done += len(stage) - len(tasks)
+                for task, draft in _perform_all(tasks, jobs or default_jobs()):
+                    writer = study.add_run(task.name, config=task.settings, seed=task.seed, kind=task.kind)
+                    draft.replay(writer)
+                    done += 1
+                    if draft.status == "failed":
+                        failed.append(f"{task.run_id}: {draft.error}")
+                    yield Progress(task, draft.status, done, self.file.count, draft.error, _last(draft))
+            study.facts(seconds=time.perf_counter() - begun, failed=failed)
+        if failed and len(failed) == self.file.count:
+            raise StoreError(f"every run failed; the first: {failed[0]}")
+
+    def _data(self) -> Data:
+        return load_data(train_config({k: v for k, v in self.file.base.items() if k == "dataset"}))
+
+    def _stages(self, study: store.Store) -> Iterator[list[Task]]:
+        """First what needs nothing; then the trainings, which may need what the range tests suggest."""
+        file = self.file
+        yield [*self._previews(), *self._descents(), *self._ranges()]
+        suggestions = {entry.name: _suggestion(study.folder, entry.name) for entry in file.ranges}
+        configs = [(run.name, seed, file.training(run, seed, suggestions)) for run in file.runs for seed in file.seeds]
+        yield [Task("train", name, seed, config.model_dump(mode="json")) for name, seed, config in configs]
+
+    def _previews(self) -> list[Task]:
+        return [Task("schedule", entry.title, None, entry.model_dump(mode="json")) for entry in self.file.previews]
+
+    def _descents(self) -> list[Task]:
+        if self.file.surface is None:
+            return []
+        dataset = train_config({k: v for k, v in self.file.base.items() if k == "dataset"}).dataset
+        shared = {"surface": self.file.surface.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json")}
+        tasks = [Task("surface", "line-surface", None, shared)]
+        for entry in self.file.descents:
+            tasks.append(Task("descent", entry.name, None, {**shared, **entry.model_dump(mode="json")}))
+        return tasks
+
+    def _ranges(self) -> list[Task]:
+        tasks = []
+        for entry in self.file.ranges:
+            base = {**self.file.base, "optimizer": entry.optimizer, "schedule": None}
+            for seed in self.file.seeds:
+                config = train_config({**base, "seed": seed}).model_dump(mode="json")
+                limits = entry.model_dump(include={"lr_min", "lr_max", "steps"})
+                tasks.append(Task("lr_range", entry.name, seed, {"training": config, **limits}))
+        return tasks
+
+
+def study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> Study:
+    """A shipped study by its name, or one of your own by its TOML file; `settings` lies over it.
+
+    >>> study("optimizers", {"seeds": 1, "epochs": 1}).file.seeds
+    (0,)
+    """
+    return Study(name, settings)
+
+
+def _perform_all(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Draft]]:
+    """Short tasks here; trainings in processes where more than one may run at a time."""
+    quick = [task for task in tasks if task.kind != "train"]
+    long = [task for task in tasks if task.kind == "train"]
+    yield from here(perform, quick)
+    if jobs > 1 and len(long) > 1:
+        yield from processes(perform, long, min(jobs, len(long)))
+    else:
+        yield from here(perform, long)
+
+
+def perform(task: Task) -> Draft:
+    """Do one task and return what it would write; a failure is written down and not raised."""
+    draft = Draft()
+    try:
+        _KINDS[task.kind](task, draft)
+        draft.finish("done")
+    except PassoError as error:
+        draft.finish("failed", str(error))
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        draft.finish("failed", f"{type(error).__name__}: {error}")
+    return draft
+
+
+def _train(task: Task, draft: Draft) -> None:
+    config = TrainConfig.model_validate(task.settings)
+    for record in running(config, draft, _cached_data(config.model_dump_json(include={"dataset"}))):
+        if isinstance(record, Result):
+            return
+
+
+@cache
+def _cached_data(dataset: str) -> Data:
+    return load_data(TrainConfig.model_validate_json(dataset))
+
+
+def _range(task: Task, draft: Draft) -> None:
+    config = TrainConfig.model_validate(task.settings["training"])
+    parts = assemble(config, _cached_data(config.model_dump_json(include={"dataset"})))
+    limits = {key: task.settings[key] for key in ("lr_min", "lr_max", "steps")}
+    found = lr_range(
+        parts.model, parts.loss_fn, parts.optimizer, parts.train, **limits, device=parts.device, seed=config.seed
+    )
+    for name in ("lr", "loss", "smoothed"):
+        draft.array(name, getattr(found, name))
+    draft.info(suggestion=found.suggestion, diverged_at=found.diverged_at, **limits)
+
+
+def _problem(task: Task) -> tuple[descent.Regression, dict[str, Any]]:
+    wanted = dict(task.settings["dataset"])
+    data = load(wanted.pop("name"), **wanted)
+    place = task.settings["surface"]
+    return descent.brightness(data, place["images"]), place
+
+
+def _surface(task: Task, draft: Draft) -> None:
+    problem, place = _problem(task)
+    grid = descent.surface(problem, place["b"], place["w"])
+    for name in ("b", "w", "loss"):
+        draft.array(name, getattr(grid, name))
+    draft.info(
+        minimum=problem.minimum,
+        loss_minimum=problem.loss_minimum,
+        x=descent.X,
+        y=descent.Y,
+        images=len(problem.x),
+    )
+
+
+def _descent(task: Task, draft: Draft) -> None:
+    problem, place = _problem(task)
+    entry = DescentEntry.model_validate({k: task.settings[k] for k in ("name", "optimizer", "schedule")})
+    path = descent.descend(
+        problem,
+        entry.optimizer,
+        entry.schedule,
+        start=tuple(place["start"]),
+        epochs=place["epochs"],
+        batch_size=place["batch_size"],
+    )
+    for name, values in (("path", path.points), ("loss", path.loss), ("lr", path.lr)):
+        draft.array(name, values)
+    draft.info(minimum=problem.minimum, loss_minimum=problem.loss_minimum)
+
+
+def _preview(task: Task, draft: Draft) -> None:
+    entry = PreviewEntry.model_validate(task.settings)
+    options = dict(entry.schedule)
+    curve = preview(
+        options.pop("name"),
+        lr=entry.lr,
+        epochs=entry.epochs,
+        steps_per_epoch=entry.steps_per_epoch,
+        losses=entry.losses,
+        **options,
+    )
+    draft.array("epochs", np.asarray(curve.epochs))
+    draft.array("lr", np.asarray(curve.lr))
+    draft.info(steps_per_epoch=entry.steps_per_epoch, when=curve.when)
+
+
+_KINDS = {
+    "train": _train,
+    "lr_range": _range,
+    "surface": _surface,
+    "descent": _descent,
+    "schedule": _preview,
+}
+
+
+def _suggestion(folder: Path, name: str) -> float:
+    """The median over seeds of what a range test suggests."""
+    found = [run.info["suggestion"] for run in store.open_study(folder).select(name, kind="lr_range")]
+    if not found:
+        raise ConfigError(f"range test {name!r} gave no suggestion: see its error with `passo runs show {folder}`")
+    return float(statistics.median(found))
+
+
+def _last(draft: Draft) -> dict[str, float]:
+    """The last value of each scalar, for a line of progress."""
+    values: dict[str, float] = {}
+    for name, arguments, _ in draft.calls:
+        if name == "scalars":
+            values.update(arguments[2])
+    return values
+

@@ -1,0 +1,200 @@
+"""The configuration of one training: frozen, checked at birth, readable from TOML and `key=value`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from passo.errors import ConfigError
+from passo.models.catalogue import check_model
+from passo.optim import check_optimizer, check_schedule, describe
+from passo.registry import unknown
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Strict):
+    """Which data, how much of them, and how they are scaled. `seed` decides subset and split."""
+
+    name: str = "fashion-mnist"
+    folder: str | None = None
+    per_class: int | None = Field(default=None, ge=1)
+    validation: float | int | None = 0.1
+    scale: Literal["standardize", "normalize", "symmetric", "none"] = "standardize"
+    seed: int = 0
+    allow_sample: bool = False
+
+
+class _Named(BaseModel):
+    """A name and the options of what it names."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class ModelConfig(_Named):
+    """A model's name and options; a name in parentheses stands for a model that the caller built."""
+
+    @model_validator(mode="after")
+    def _known(self) -> ModelConfig:
+        if not self.name.startswith("("):
+            check_model(self.name, self.options)
+        return self
+
+
+class OptimizerConfig(_Named):
+    """An optimizer's name and options, checked against the class's own signature."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_lr(cls, values: Any) -> Any:
+        """Write down the learning rate that the class would take by itself."""
+        if isinstance(values, Mapping) and "name" in values and "lr" not in values:
+            arguments = {argument.name: argument.default for argument in describe(values["name"]).arguments}
+            lr = arguments.get("lr")
+            return {**values, "lr": float(lr)} if lr is not None else values
+        return values
+
+    @model_validator(mode="after")
+    def _known(self) -> OptimizerConfig:
+        check_optimizer(self.name, self.options)
+        return self
+
+
+class ScheduleConfig(_Named):
+    """A schedule's name and options."""
+
+
+class RecordConfig(_Strict):
+    """What the microscope records: every n-th step (0: nothing), of which parameters, how many coordinates."""
+
+    every: int = Field(default=0, ge=0)
+    parameters: tuple[str, ...] | None = None
+    trace: int | dict[str, int] = 3
+    predictions: bool = False
+
+
+class TrainConfig(_Strict):
+    """One training, whole."""
+
+    dataset: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig(name="lenet")
+    optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-3)  # type: ignore[call-arg]
+    schedule: ScheduleConfig | None = None
+    epochs: int = Field(default=5, ge=1)
+    batch_size: int | Literal["all"] = 64
+    sampling: Literal["shuffle", "balanced", "sequential"] = "shuffle"
+    decay_biases: bool = True
+    average: float | None = Field(default=None, gt=0, lt=1)
+    clip_norm: float | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+    record: RecordConfig = RecordConfig()
+
+    @model_validator(mode="after")
+    def _batch_size_counts(self) -> TrainConfig:
+        if isinstance(self.batch_size, int) and self.batch_size < 1:
+            raise ValueError(f"batch_size must be ≥ 1, got {self.batch_size}")
+        if self.schedule is not None:
+            check_schedule(self.schedule.name, self.schedule.options)
+        return self
+
+
+_SECTIONS = {"dataset", "model", "optimizer", "schedule"}
+
+
+def train_config(values: Mapping[str, Any]) -> TrainConfig:
+    """A `TrainConfig` from a mapping; a section may be its name alone, and `lr` stands for `optimizer.lr`.
+
+    Raises `ConfigError` (one sentence, with the key) for anything that is wrong.
+
+    >>> train_config({"dataset": "mnist", "optimizer": "sgd", "lr": 0.1, "epochs": 1}).optimizer.options
+    {'lr': 0.1}
+    """
+    given = {key: {"name": v} if key in _SECTIONS and isinstance(v, str) else v for key, v in values.items()}
+    if "lr" in given:
+        given["optimizer"] = {**(given.get("optimizer") or {}), "lr": given.pop("lr")}
+    for section, usual in (("model", "lenet"), ("optimizer", "adam")):  # options alone are of the usual one
+        if isinstance(given.get(section), Mapping):
+            given[section] = {"name": usual, **given[section]}
+    try:
+        return TrainConfig.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(sentence(error, TrainConfig)) from error
+
+
+def sentence(error: ValidationError, owner: type[BaseModel]) -> str:
+    """The first of pydantic's complaints as one sentence, with the key that it is about."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, Exception):
+        return f"{key}: {cause}" if key and key not in str(cause) else str(cause)
+    if first["type"] == "extra_forbidden":
+        names = _keys(owner, first["loc"][:-1])
+        return str(unknown("key", key, [".".join(map(str, (*first["loc"][:-1], name))) for name in names]))
+    if first["type"] == "missing":
+        return f"{key} is missing"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{key}: {message}, got {first['input']!r}"
+
+
+def _keys(owner: type[BaseModel], where: Sequence[Any]) -> list[str]:
+    for part in where:
+        field = owner.model_fields.get(str(part))
+        kinds = getattr(field.annotation, "__args__", (field.annotation,)) if field else ()
+        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if models:
+            owner = models[0]
+    return list(owner.model_fields)
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """`key=value` words as a nested mapping; keys nest with dots, values are read as Python or TOML literals.
+
+    >>> parse_settings(["optimizer=adam", "optimizer.betas=[0.9, 0.99]", "epochs=3"])
+    {'optimizer': {'name': 'adam', 'betas': [0.9, 0.99]}, 'epochs': 3}
+    """
+    settings: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"expected key=value, got {word!r}")
+        merge(settings, key.split("."), literal(text))
+    return settings
+
+
+def merge(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set a nested key; a section given as its name alone becomes a mapping with that name."""
+    here = settings
+    for part in path[:-1]:
+        inside = here.get(part)
+        if not isinstance(inside, dict):
+            inside = {} if inside is None else {"name": inside}
+        here[part] = inside = dict(inside)
+        here = inside
+    last = path[-1]
+    if isinstance(here.get(last), dict) and isinstance(value, str):
+        here[last] = {**here[last], "name": value}
+    else:
+        here[last] = value
+
+
+def literal(text: str) -> Any:
+    """A number, list, mapping, true/false/none or quoted text; anything else is text as it stands."""
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,83 @@
+"""The loop is a `for` that yields: callers watch, stop with `break`, or ignore."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from passo.errors import TrainingError
+from passo.models.dropout import dropouts, set_step
+from passo.optim.stepping import as_schedule, check_same_optimizer
+from passo.training.evaluate import evaluate
+from passo.training.step import EpochEnd, LossFunction, StepRecord, train_step
+
+if TYPE_CHECKING:
+    from torch.optim.swa_utils import AveragedModel
+
+Pairs = Iterable[tuple[Tensor, Tensor]]
+
+
+def fit(
+    model: nn.Module,
+    loss_fn: LossFunction,
+    optimizer: torch.optim.Optimizer,
+    batches: Pairs,
+    *,
+    epochs: int = 1,
+    schedule: Any = None,
+    validation: Pairs | None = None,
+    average: AveragedModel | None = None,
+    clip_norm: float | None = None,
+    device: torch.device | str | None = None,
+    seed: int = 0,
+) -> Iterator[StepRecord]:
+    """Train, and yield a `StepRecord` after every optimiser step.
+
+    `batches` is any iterable of (x, y) pairs that can be walked once an epoch: passo's `Batches`, a DataLoader, a
+    list. `schedule` is a passo schedule or a torch scheduler built on this optimizer; it is stepped when it wants
+    to be. `validation` is evaluated at the end of every epoch, with the averaged weights where there is an
+    `average`. `seed` decides the masks of passo's own dropout.
+
+    >>> model = nn.Linear(1, 1)
+    >>> batches = [(torch.ones(4, 1), torch.zeros(4, 1))] * 3
+    >>> records = list(fit(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1), batches, epochs=2))
+    >>> [record.step for record in records], records[-1].end.validation
+    ([1, 2, 3, 4, 5, 6], None)
+    """
+    plan = as_schedule(schedule)
+    if plan is not None:
+        check_same_optimizer(plan, optimizer)
+    layers = dropouts(model)
+    step = 0
+    for epoch in range(1, epochs + 1):
+        model.train()
+        begun, total, first = time.perf_counter(), None, step
+        held: StepRecord | None = None  # a record is handed on once it is known whether it ends the epoch
+        for x, y in batches:
+            if held is not None:
+                yield held
+            step += 1
+            if layers:
+                set_step(layers, seed, step)
+            if device is not None:
+                x, y = x.to(device), y.to(device)
+            held = train_step(model, loss_fn, optimizer, x, y, step=step, epoch=epoch, clip_norm=clip_norm)
+            total = held.loss if total is None else total + held.loss
+            if average is not None:
+                average.update_parameters(model)
+            if plan is not None:
+                plan.after_step()
+        if held is None or total is None:
+            raise TrainingError(f"epoch {epoch} has no batches: the data are empty, or were used up by an iterator")
+        seen = None
+        if validation is not None:
+            watched = model if average is None else average.module
+            seen = evaluate(watched, loss_fn, validation, device=device)
+        if plan is not None:
+            plan.after_epoch(None if seen is None else seen.loss)
+        end = EpochEnd(float(total) / (step - first), seen, time.perf_counter() - begun)
+        yield held._replace(end=end)

@@ -1,0 +1,70 @@
+"""The machine: which device, how memory is kept, and the facts that a promise of equal bits depends on."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import sys
+from typing import Any
+
+import torch
+from torch import nn
+
+from passo.errors import ConfigError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's mallopt
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to train on: CUDA, then Apple's MPS, then the CPU, unless one is named."""
+    if name != "auto":
+        try:
+            device = torch.device(name)
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        return device
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def keep_memory() -> bool:
+    """Tell the C library to keep big blocks for the next step, not to return and re-fault them. Process-wide.
+
+    True where it took effect (glibc). Set by passo's own commands and workers, never by importing passo.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, 1 << 30))
+
+
+def environment(device: torch.device | None = None) -> dict[str, Any]:
+    """Versions, threads and hardware: what the same bits depend on."""
+    facts = {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "precision": torch.get_float32_matmul_precision(),
+        "device": str(device or "cpu"),
+    }
+    if device is not None and device.type == "cuda":
+        facts["gpu"] = torch.cuda.get_device_name(device)
+    return facts
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """SHA-256 over every parameter and buffer: name, dtype, shape and bytes in logical order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
