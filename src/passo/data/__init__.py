@@ -1,0 +1,53 @@
+"""Real data by name, checked; splits that share nothing; batches in memory.
+
+The names are loaded when they are first used, so that listing the data sets imports neither torch nor NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from passo.data.batches import Batches
+    from passo.data.cache import cache_folder
+    from passo.data.datasets import Data, Split, load
+    from passo.data.entries import DATASETS, DatasetInfo, FileInfo, catalogue, info
+    from passo.data.scaling import SCALES, Scaling
+    from passo.data.sources import Found, Place, Progress, fetch, where
+
+__all__ = [
+    "DATASETS",
+    "SCALES",
+    "Batches",
+    "Data",
+    "DatasetInfo",
+    "FileInfo",
+    "Found",
+    "Place",
+    "Progress",
+    "Scaling",
+    "Split",
+    "cache_folder",
+    "catalogue",
+    "fetch",
+    "info",
+    "load",
+    "where",
+]
+
+_ROOMS = {
+    "batches": ("Batches",),
+    "cache": ("cache_folder",),
+    "datasets": ("Data", "Split", "load"),
+    "entries": ("DATASETS", "DatasetInfo", "FileInfo", "catalogue", "info"),
+    "scaling": ("SCALES", "Scaling"),
+    "sources": ("Found", "Place", "Progress", "fetch", "where"),
+}
+_MODULE_OF = {name: module for module, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
