@@ -76,7 +76,6 @@ def test_names_are_given_in_their_order():
         ("None", "None", 1),
     ],
 )
-@pytest.mark.filterwarnings("ignore::SyntaxWarning")
 def test_what_is_not_arithmetic_is_refused_with_its_column(text, piece, column):
     with pytest.raises(ConfigError) as refused:
         arithmetic(text, ["epoch"])

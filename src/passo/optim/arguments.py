@@ -83,7 +83,8 @@ def number(label: str, value: Any) -> Any:
     """A finite number that is not a truth value, unchanged; else ConfigError."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ConfigError(f"{label} must be a number, got {value!r}")
-    if not abs(value) <= sys.float_info.max:  # also catches NaN, and a whole number that no float can hold
+    size: Any = abs(value)
+    if not size <= sys.float_info.max:  # also catches NaN, and a whole number that no float can hold
         raise ConfigError(f"{label} must be finite, got {str(value)[:40]}")
     return value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,9 @@ class _Parser:
 
     def parse(self) -> Value:
         try:
-            tree = ast.parse(self.text, mode="eval")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)  # such as `x is 3`, which gets its own sentence
+                tree = ast.parse(self.text, mode="eval")
             return self.node(tree.body)
         except SyntaxError as error:
             raise ConfigError(f"{self.text!r} is not arithmetic: {error.msg}, column {error.offset}") from None
