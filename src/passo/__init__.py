@@ -1,0 +1,80 @@
+"""passo: the laboratory for the training of neural networks.
+
+>>> import passo
+>>> "train" in dir(passo)
+True
+
+Names are loaded when they are first used: `import passo` imports neither torch nor a charting library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from passo.analysis import Smoothing, compare, ewma, moving_average
+    from passo.data import Batches, load
+    from passo.errors import PassoError
+    from passo.experiments import Loaders, lr_range, study, train
+    from passo.figures import draw
+    from passo.models import build
+    from passo.notes import note
+    from passo.optim import make_optimizer, make_schedule, preview
+    from passo.recording import watch
+    from passo.store import find as open
+    from passo.training import evaluate, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batches",
+    "Loaders",
+    "PassoError",
+    "Smoothing",
+    "build",
+    "compare",
+    "draw",
+    "evaluate",
+    "ewma",
+    "fit",
+    "load",
+    "lr_range",
+    "make_optimizer",
+    "make_schedule",
+    "moving_average",
+    "note",
+    "open",
+    "preview",
+    "study",
+    "train",
+    "watch",
+]
+
+_HOME = {
+    "passo.analysis": ("Smoothing", "compare", "ewma", "moving_average"),
+    "passo.data": ("Batches", "load"),
+    "passo.errors": ("PassoError",),
+    "passo.experiments": ("Loaders", "lr_range", "study", "train"),
+    "passo.figures": ("draw",),
+    "passo.models": ("build",),
+    "passo.notes": ("note",),
+    "passo.optim": ("make_optimizer", "make_schedule", "preview"),
+    "passo.recording": ("watch",),
+    "passo.store": ("open",),
+    "passo.training": ("evaluate", "fit"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_OTHER_NAME = {"open": "find"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'passo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), _OTHER_NAME.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -3,9 +3,9 @@
 from passo.experiments.descent import brightness, descend, surface
 from passo.experiments.ranges import LrRange, lr_range
 from passo.experiments.run import Loaders, Result
-from passo.experiments.sweep import Progress, Study, study
-from passo.experiments.studyfile import read_study, shipped
 from passo.experiments.single import Trained, train, training
+from passo.experiments.studyfile import read_study, shipped
+from passo.experiments.sweep import Progress, Study, study
 
 __all__ = [
     "Loaders",

@@ -198,9 +198,7 @@ def _running(
     yield _conclude(config, sink, parts, trained, last.step, seconds)
 
 
-def _written(
-    records: Iterator[StepRecord], sink: Sink, per_epoch: int
-) -> Generator[StepRecord, None, StepRecord]:
+def _written(records: Iterator[StepRecord], sink: Sink, per_epoch: int) -> Generator[StepRecord, None, StepRecord]:
     """Hand records on; write their scalars at the end of each epoch, so that no step waits for the device."""
     waiting: list[StepRecord] = []
     record = None

@@ -262,4 +262,3 @@ def _last(draft: Draft) -> dict[str, float]:
         if name == "scalars":
             values.update(arguments[2])
     return values
-

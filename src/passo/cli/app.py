@@ -1,0 +1,58 @@
+"""The commands, put together, and the exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from passo import __version__
+from passo.cli import data, notes, runs, schedule, studies, training
+from passo.cli.show import err
+from passo.errors import PassoError
+
+app = typer.Typer(
+    name="passo",
+    help="The laboratory for the training of neural networks: see every optimiser step, compare fairly, publish.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.command("train")(training.train)
+app.command("lr-range")(training.lr_range)
+app.command("schedule")(schedule.schedule)
+app.add_typer(studies.app, name="study")
+app.command("note")(notes.note)
+app.add_typer(runs.app, name="runs")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"passo {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """The entry point: every error that passo raises on purpose becomes one sentence and an exit code."""
+    # Before torch is loaded: threads that wait by spinning make steps many times slower on a busy machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    try:
+        app(standalone_mode=True)
+    except PassoError as error:
+        err.print(f"[bold red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(130)
+
+
+def _plain(error: PassoError) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(str(error).split()))

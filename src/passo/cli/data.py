@@ -1,0 +1,72 @@
+"""`passo data`: which data sets there are, what they are, where they are, and how they get here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from passo.cli.show import out, progress, table
+
+app = typer.Typer(
+    help="Data sets: list them, look at one, fetch one, see where they are looked for.", no_args_is_help=True
+)
+
+Name = Annotated[str, typer.Argument(help="A data set, as in `passo data list`.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """The data sets that passo knows."""
+    from passo.data import catalogue
+
+    rows = [(e.name, f"{e.counts['train']:,}", f"{e.counts['test']:,}", e.title) for e in catalogue()]
+    table(("name", "training", "test", "what it is"), rows, right=("training", "test"))
+
+
+@app.command()
+def info(name: Name) -> None:
+    """What a data set is: counts, classes, licence, digests, and where it was found."""
+    from passo.data import info as look_up
+    from passo.data import where as places
+
+    entry = look_up(name)
+    rows = [
+        ("name", entry.name),
+        ("title", entry.title),
+        ("images", f"{entry.counts['train']:,} training, {entry.counts['test']:,} test, shape {entry.shape}"),
+        ("classes", ", ".join(entry.classes)),
+        ("licence", entry.licence),
+        ("homepage", entry.homepage),
+        *((f"SHA-256 of {file}", digest) for file, digest in entry.digests.items()),
+        *((place.kind, f"{place.path}{'  (here)' if place.found else ''}") for place in places(name)),
+    ]
+    table(("", ""), rows)
+
+
+@app.command()
+def fetch(name: Name) -> None:
+    """Fetch a data set into passo's cache, check it, and decode it once."""
+    from passo.data import fetch as bring
+
+    with progress() as bar:
+        line = bar.add_task(f"fetching {name}", total=None)
+
+        def show(file: str, received: int, total: int | None) -> None:
+            bar.update(line, description=file, completed=received, total=total)
+
+        found = bring(name, progress=show)
+    out.print(f"{name}: ready, from {found.source}")
+
+
+@app.command()
+def where(
+    folder: Annotated[Path | None, typer.Option(help="A folder of your own, looked at first.")] = None,
+) -> None:
+    """Where data sets are looked for, in order."""
+    from passo.data import where as places
+
+    there = {True: "yes", False: "no", None: "–"}
+    rows = [(place.dataset, place.kind, there[place.found], place.path) for place in places(None, folder)]
+    table(("data set", "place", "there", "path"), rows)

@@ -1,0 +1,48 @@
+"""`passo schedule`: a learning-rate schedule, seen before it is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from passo.cli.show import out, plot
+
+
+def schedule(
+    name: Annotated[str, typer.Argument(help="A schedule: StepLR, CyclicLR, warmup-cosine, …")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE…",
+            help="The schedule's arguments (step_size=3 gamma=0.5), and lr, epochs, steps_per_epoch, "
+            "optimizer, losses=[…] (one a epoch, for ReduceLROnPlateau).",
+        ),
+    ] = None,
+    out_: Annotated[Path | None, typer.Option("--out", help="Save the curve: .png, .svg or .html.")] = None,
+) -> None:
+    """Preview a learning-rate schedule without training: passo schedule CyclicLR max_lr=0.1 step_size_up="1 epoch\""""
+    from passo.optim import preview
+    from passo.training import parse_settings
+
+    options = parse_settings(settings or [])
+    known = {"lr": 0.1, "epochs": 10, "steps_per_epoch": 100}
+    known = {key: options.pop(key, default) for key, default in known.items()}
+    curve = preview(name, **known, **options)
+    out.print(plot([float(e) for e in curve.epochs], [float(v) for v in curve.lr]))
+    out.print(
+        f"{curve.name}: lr over {known['epochs']} epochs of {known['steps_per_epoch']} steps, stepped per "
+        f"{'validation loss' if curve.when == 'plateau' else curve.when}; "
+        f"from {curve.lr[0]:.4g} to {curve.lr[-1]:.4g}, highest {max(curve.lr):.4g}"
+    )
+    if out_ is not None:
+        from passo.errors import StoreError
+        from passo.figures import schedule_chart
+
+        chart = schedule_chart(curve)
+        try:
+            chart.save(str(out_), **({"scale_factor": 2} if out_.suffix == ".png" else {}))
+        except OSError as error:
+            raise StoreError(f"cannot write {out_}: {(error.strerror or str(error)).lower()}") from error
+        out.print(f"saved as {out_}")

@@ -1,0 +1,90 @@
+"""`passo study`: many runs as one; what is done already is not done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from passo.cli.show import err, out, percent, progress, table
+
+if TYPE_CHECKING:
+    from passo.experiments import Study
+
+app = typer.Typer(help="Studies: many runs, compared. List them, see what one would run, run it.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="A shipped study, or a TOML file of your own.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Lay a setting over the study's own; may be repeated."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the study [default: ./passo-runs/NAME].")]
+Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many runs at a time [default: one a core].")]
+
+
+@app.command("list")
+def list_() -> None:
+    """The studies in the package."""
+    from passo.experiments import read_study, shipped
+
+    rows = [(name, read_study(name).count, read_study(name).description) for name in shipped()]
+    table(("study", "runs", "what it shows"), rows, right=("runs",))
+
+
+@app.command()
+def show(name: Name, settings: Settings = None) -> None:
+    """What a study would run."""
+    from passo.experiments import study
+
+    file = study(name, settings or []).file
+    out.print(f"[bold]{file.name}[/]: {file.description}")
+    out.print(f"{file.count} runs; seeds {', '.join(map(str, file.seeds))}; base: {file.base}")
+    rows = [("train", run.name, run.changes) for run in file.runs]
+    rows += [("lr_range", entry.name, entry.optimizer) for entry in file.ranges]
+    rows += [
+        ("descent", entry.name, {"optimizer": entry.optimizer, "schedule": entry.schedule}) for entry in file.descents
+    ]
+    rows += [("schedule", entry.title, entry.schedule) for entry in file.previews]
+    table(("kind", "name", "what it changes"), rows)
+
+
+@app.command()
+def run(name: Name, settings: Settings = None, out_: Out = None, force: Force = False, jobs: Jobs = None) -> None:
+    """Run a study: everything in it that is not there yet."""
+    from passo import store
+    from passo.experiments import study
+
+    chosen = study(name, settings or [])
+    folder = out_ if out_ is not None else store.root() / chosen.name
+    perform(chosen, folder, force, jobs)
+    tell(folder, chosen.file.metric)
+
+
+def perform(chosen: Study, folder: Path, force: bool, jobs: int | None) -> None:
+    """Run a study under a progress bar; failures are told and do not stop the rest."""
+    with progress("last") as bar:
+        line = bar.add_task(chosen.name, total=chosen.file.count, last="")
+        try:
+            for step in chosen.running(folder, force=force, jobs=jobs):
+                accuracy = step.metrics.get("test/accuracy")
+                last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
+                bar.update(line, completed=step.done, last=last)
+                if step.status == "failed":
+                    err.print(f"{step.task.run_id} failed: {step.error}", markup=False)
+        except KeyboardInterrupt:
+            err.print(f"interrupted: finished runs are kept in {folder}; the same command goes on from there")
+            raise
+
+
+def tell(folder: Path, metric: str) -> None:
+    """The comparison of a study's runs, and where it is kept."""
+    from passo import store
+    from passo.analysis import compare
+
+    there = store.open_study(folder)
+    if any(metric in run.metrics() for run in there.select()):
+        comparison = compare(there, metric)
+        out.print(str(comparison.table()), markup=False)
+    out.print(f"kept in {folder}")
