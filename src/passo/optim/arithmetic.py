@@ -127,7 +127,7 @@ class _Parser:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 condition, yes, no = self.node(test), self.node(body), self.node(orelse)
                 return lambda where: yes(where) if condition(where) else no(where)
-            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS and node.args:
+            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS:
                 return self.call(FUNCTIONS[name], [self.node(argument) for argument in node.args], node)
         raise self.refuse(node)
 
