@@ -162,7 +162,7 @@ def test_images_all_of_one_grey_are_centred_and_stay_finite() -> None:
 def test_the_facts_are_json_and_say_where_the_data_are_from() -> None:
     data = load(SAMPLE, per_class=30, seed=5)
     facts = json.loads(json.dumps(data.facts()))
-    assert facts["name"] == SAMPLE and facts["sample"] is True and facts["source"] == "embedded in passo"
+    assert facts["name"] == SAMPLE and facts["sample"] is True and facts["source"] == "the sample embedded in passo"
     assert facts["counts"] == {"train": 270, "validation": 30, "test": 1000}
     assert facts["sha256"] == info(SAMPLE).digests and facts["seed"] == 5 and facts["per_class"] == 30
     assert facts["scaling"] == {"name": "standardize", "divisor": 255.0} | {
@@ -176,7 +176,7 @@ def test_the_sample_stands_in_only_where_that_is_allowed_and_says_so(tiny: Datas
         load("tiny")
     data = load("tiny", allow_sample=True)
     assert data.name == SAMPLE and data.sample
-    assert data.source == "embedded in passo, in place of tiny, which was not found"
+    assert data.source == "the sample embedded in passo, in place of tiny, which was not found"
 
 
 def test_the_sample_does_not_stand_in_for_a_folder_that_was_named(tiny: DatasetInfo, tmp_path: Path) -> None:

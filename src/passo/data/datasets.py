@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,7 @@ class Split:
         return sampling.class_counts(self.targets, self._classes).tolist()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Data:
     """A data set, ready to train on: `validation` was split from the training part, `test` is for the end."""
 
@@ -100,11 +100,21 @@ class Data:
     source: str
     seed: int
     per_class: int | None
-    _scaler: Scaler = field(repr=False)
+    _scaler: Scaler
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{part} {n:,}" for part, n in self.counts.items())
+        return f"Data({self.name}: {counts}; from {self.source})"
 
     @property
     def name(self) -> str:
         return self.info.name
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images of each part."""
+        validation = 0 if self.validation is None else len(self.validation)
+        return {"train": len(self.train), "validation": validation, "test": len(self.test)}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -127,7 +137,6 @@ class Data:
 
     def facts(self) -> dict[str, Any]:
         """What a study records about its data, JSON-able."""
-        validation = 0 if self.validation is None else len(self.validation)
         return {
             "name": self.name,
             "title": self.info.title,
@@ -136,7 +145,7 @@ class Data:
             "sha256": self.info.digests,
             "classes": list(self.classes),
             "in_shape": list(self.in_shape),
-            "counts": {"train": len(self.train), "validation": validation, "test": len(self.test)},
+            "counts": self.counts,
             "per_class": self.per_class,
             "scaling": self.scaling.facts(),
             "seed": self.seed,
@@ -166,9 +175,8 @@ def load(
 
     Raises `UnknownName`, `ConfigError`, `DataNotFound` and `DataCorrupt`.
 
-    >>> data = load("fashion-mnist-sample")
-    >>> data.train, data.validation, data.test, data.in_shape
-    (Split(2,700 images), Split(300 images), Split(1,000 images), (1, 28, 28))
+    >>> load("fashion-mnist-sample")
+    Data(fashion-mnist-sample: train 2,700, validation 300, test 1,000; from the sample embedded in passo)
     """
     entry = info(name)
     check_scale(scale)

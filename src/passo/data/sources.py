@@ -157,7 +157,7 @@ def check_digest(entry: DatasetInfo, file: FileInfo, data: bytes, name: str) -> 
 def _decoded(entry: DatasetInfo, arrays: Arrays, source: str) -> Found:
     """Keep what was decoded and map it; where the cache cannot be written, go on with what is in memory."""
     if entry.packaged is not None:  # small, and always there
-        return Found(arrays, "embedded in passo")
+        return Found(arrays, "the sample embedded in passo")
     try:
         keep_decoded(entry, arrays, source)
     except OSError:
