@@ -3,6 +3,7 @@
     FOLDER/
       study.sqlite            the one truth (tables below; WAL while it is written, one file when finished)
       runs/<run id>/<name>.<chunk>.npy     arrays, appended in chunks along their first axis
+  writer.lock             there while a process writes: a study has one writer
 
 A chunk counts once its row, with its SHA-256, is committed; its file was fsynced before. The schema:
 
@@ -24,7 +25,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,8 +37,10 @@ from passo.errors import FolderInUse, SchemaMismatch, StoreError
 
 SCHEMA = 1
 DATABASE = "study.sqlite"
+LOCK = "writer.lock"
 
 _TABLES = """
+BEGIN;
 CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, config TEXT NOT NULL, seed INTEGER,
@@ -106,10 +109,14 @@ class RunWriter:
         path = self._store.folder / relative
         with _told(path, "write"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                np.save(file, np.ascontiguousarray(values), allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                with path.open("wb") as file:
+                    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError:
+                path.unlink(missing_ok=True)  # a full disk: leave no half of a chunk behind
+                raise
         row = (self.id, name, chunk, first_step, relative.as_posix(), _sha256(path), len(values), json.dumps(meta))
         self._store.write("INSERT INTO arrays VALUES (?,?,?,?,?,?,?,?)", [row])
         self._chunks[name] = chunk + 1
@@ -145,9 +152,10 @@ class Store:
     array([0.5])
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: sqlite3.Connection) -> None:
         self.folder = folder
         self._connection = connection
+        self._lock = lock
 
     @classmethod
     def create(cls, folder: str | Path, *, name: str, config: Mapping[str, Any], force: bool = False) -> Store:
@@ -159,15 +167,17 @@ class Store:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             if not force:
                 return cls._continue(folder, config)
-            aside = _aside(folder)
             with _told(folder, "move aside"):
-                folder.rename(aside)
+                if (folder / LOCK).exists():
+                    _lock(folder).close()  # refuses while another process writes
+                folder.rename(_aside(folder))
+        facts = {"name": name, "config": config, "status": "running", "schema": SCHEMA, "created": time.time()}
         with _told(folder, "create"):
             folder.mkdir(parents=True, exist_ok=True)
-            store = cls(folder, _connect(folder / DATABASE))
-            store._connection.executescript("PRAGMA journal_mode=WAL;" + _TABLES)
-        facts = {"name": name, "config": config, "status": "running", "schema": SCHEMA, "created": time.time()}
-        store.facts(**facts)
+            connection = _connect(folder / DATABASE)
+            connection.executescript(f"PRAGMA journal_mode=WAL;{_TABLES}")  # leaves its transaction open, so that
+            store = cls(folder, connection, _lock(folder))
+            store.facts(**facts)  # the tables and the facts are committed together
         return store
 
     @classmethod
@@ -181,9 +191,10 @@ class Store:
         if json.loads(json.dumps(config)) != there.config:
             raise FolderInUse(f"{folder} holds an unfinished study with another configuration: {hint}")
         with _told(folder, "open"):
+            lock = _lock(folder)
             connection = _connect(folder / DATABASE)
             connection.execute("PRAGMA journal_mode=WAL")
-            store = cls(folder, connection)
+            store = cls(folder, connection, lock)
         for run in there.runs:
             if run.status != "done":
                 store._drop(run.id)
@@ -202,6 +213,8 @@ class Store:
     ) -> RunWriter:
         """Start a run; its id is its name, with the seed where there is one."""
         run_id = name if seed is None else f"{name}-s{seed}"
+        if run_id in ("", ".", "..") or "/" in run_id or "\\" in run_id:
+            raise StoreError(f"a run is kept in a folder of its name, so {name!r} cannot be one: leave out the slashes")
         if self.read("SELECT 1 FROM runs WHERE id=?", (run_id,)):
             raise StoreError(f"{self.folder} already holds a run {run_id!r}")
         row = (run_id, kind, name, json.dumps(config), seed, "running", time.time(), None, None, "{}")
@@ -222,15 +235,22 @@ class Store:
             self._connection.executemany(sql, rows)
 
     def read(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, arguments).fetchall()
+        with _told(self.folder / DATABASE, "read"):
+            return self._connection.execute(sql, arguments).fetchall()
 
     def close(self, status: str = "done") -> None:
         """Close the study and leave WAL mode, so that one file is the whole database."""
-        self.facts(status=status, finished=time.time())
-        with _told(self.folder, "close"):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.execute("PRAGMA journal_mode=DELETE")
+        try:
+            self.facts(status=status, finished=time.time())
+            with _told(self.folder, "close"), suppress(sqlite3.OperationalError):
+                # Refused while somebody reads: the study then stays in WAL mode, as whole as before.
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.execute("PRAGMA journal_mode=DELETE")
+        finally:
             self._connection.close()
+            self._lock.close()
+            with suppress(OSError):
+                (self.folder / LOCK).unlink()
 
     def __enter__(self) -> Store:
         return self
@@ -323,9 +343,7 @@ class StoredStudy:
 
     def select(self, name: str | None = None, kind: str = "train") -> tuple[StoredRun, ...]:
         """The finished runs of a kind, and of a name where one is given."""
-        return tuple(
-            r for r in self.runs if r.kind == kind and r.status == "done" and (name is None or r.name == name)
-        )
+        return tuple(r for r in self.runs if r.kind == kind and r.status == "done" and (name is None or r.name == name))
 
     def run(self, run_id: str) -> StoredRun:
         for run in self.runs:
@@ -387,6 +405,21 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _lock(folder: Path) -> sqlite3.Connection:
+    """Held while a process writes; freed when that process ends, however it ends."""
+    lock = sqlite3.connect(folder / LOCK, timeout=0)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        if "locked" not in str(error):
+            raise
+        raise FolderInUse(
+            f"{folder} is being written by another process: wait for it, or give another folder"
+        ) from None
+    return lock
+
+
 @contextmanager
 def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
     path = (folder / DATABASE).resolve()
@@ -412,7 +445,7 @@ def _sha256(path: Path) -> str:
 
 
 def _aside(folder: Path) -> Path:
-    number = 1
+    folder, number = folder.resolve(), 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
     return aside
