@@ -1,10 +1,11 @@
-"""Where each watched parameter lies in the flat buffers, and how tensors are gathered into them."""
+"""Where each watched parameter lies in the flat buffers, and how a buffer is seen in a parameter's shape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -53,13 +54,37 @@ def slots(optimizer: torch.optim.Optimizer, model: nn.Module | None, wanted: Seq
     return tuple(found)
 
 
-def gather(tensors: Sequence[Tensor], out: Tensor) -> Tensor:
-    """Copy tensors, each flattened in logical order (whatever its memory format), into one flat (P,) buffer."""
-    torch.cat([t.detach().reshape(-1) for t in tensors], out=out)
-    return out
+def views(slot: Slot, rows: Tensor) -> list[Tensor]:
+    """A slot's place in each row of `rows` (R, P), seen in the parameter's own shape and memory format.
+
+    Values lie in the order of the parameter's memory, so that copying a dense tensor is one plain copy.
+    """
+    place = rows[:, slot.start : slot.stop]
+    if not _dense(slot.parameter):
+        return [row.view(slot.shape) for row in place]
+    strides = slot.parameter.stride()
+    return [row.as_strided(slot.shape, strides, row.storage_offset()) for row in place]
 
 
-def spread(slot: Slot, count: int) -> list[int]:
-    """`count` flat coordinates of a parameter, spread evenly over it and away from its edges."""
+def position(slot: Slot, index: Sequence[int]) -> int:
+    """Where the coordinate `index` of a parameter lies in a flat row."""
+    strides = slot.parameter.stride() if _dense(slot.parameter) else slot.parameter.contiguous().stride()
+    return slot.start + sum(i * step for i, step in zip(index, strides, strict=True))
+
+
+def _dense(tensor: Tensor) -> bool:
+    """Whether a tensor fills its memory without gaps, in whatever order (contiguous, channels-last, …)."""
+    pairs = sorted((step, size) for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1)
+    expected = 1
+    for step, size in pairs:
+        if step != expected:
+            return False
+        expected *= size
+    return True
+
+
+def spread(slot: Slot, count: int) -> list[list[int]]:
+    """`count` coordinates of a parameter, spread evenly over it and away from its edges."""
     size = slot.stop - slot.start
-    return sorted({int((i + 0.5) * size / count) for i in range(min(count, size))})
+    flat = sorted({int((i + 0.5) * size / count) for i in range(min(count, size))})
+    return [[int(k) for k in np.unravel_index(i, slot.shape)] for i in flat]

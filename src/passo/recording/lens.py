@@ -13,6 +13,7 @@ from passo.errors import UsageError
 from passo.registry import unknown
 
 if TYPE_CHECKING:
+    from passo.recording.layout import Slot
     from passo.recording.microscope import _Probe
 
 QUANTITIES = ("mean", "rms")
@@ -22,38 +23,36 @@ class Records:
     """Growing arrays of what was recorded: statistics (T, S, P, Q) and traces (T, S, K)."""
 
     def __init__(
-        self,
-        stages: tuple[str, ...],
-        parameters: list[str],
-        coordinates: list[tuple[str, list[int]]],
-        every: int,
+        self, stages: tuple[str, ...], slots: tuple[Slot, ...], coordinates: list[tuple[str, list[int]]], every: int
     ) -> None:
-        self.stages, self.parameters, self.coordinates, self.every = stages, parameters, coordinates, every
+        self.stages, self.coordinates, self.every = stages, coordinates, every
+        self.parameters = [slot.name for slot in slots]
+        self._sizes = np.array([slot.stop - slot.start for slot in slots], np.float64)
         self.steps: list[int] = []
         self.lrs: list[float] = []
-        self._statistics: list[Tensor] = []
+        self._sums: list[Tensor] = []  # each (P · Q · S): sum and norm of every stage, parameter by parameter
         self._traces: list[Tensor] = []
 
-    def add(self, step: int, lr: float, statistics: Tensor, trace: Tensor) -> None:
+    def add(self, step: int, lr: float, sums: Tensor, trace: Tensor) -> None:
         self.steps.append(step)
         self.lrs.append(lr)
-        self._statistics.append(statistics)
+        self._sums.append(sums)
         self._traces.append(trace)
 
     def statistics(self) -> np.ndarray:
-        return _joined(self._statistics, (len(self.stages), len(self.parameters), len(QUANTITIES)))
+        """Mean and root mean square: (T, S, P, Q)."""
+        shape = (len(self.steps), len(self.parameters), len(QUANTITIES), len(self.stages))
+        if not self._sums:
+            return np.zeros((0, shape[3], shape[1], shape[2]), np.float32)
+        raw = torch.stack(self._sums).cpu().numpy().reshape(shape)
+        scaled = raw / np.stack([self._sizes, np.sqrt(self._sizes)], 1)[None, :, :, None]
+        return scaled.transpose(0, 3, 1, 2).astype(raw.dtype)
 
     def traces(self) -> np.ndarray:
-        return _joined(self._traces, (len(self.stages), len(self.coordinates)))
-
-
-def _joined(parts: list[Tensor], shape: tuple[int, ...]) -> np.ndarray:
-    if not parts:
-        return np.zeros((0, *shape), np.float32)
-    if len(parts) > 1:
-        parts[:] = [torch.cat([p if p.dim() > len(shape) else p[None] for p in parts])]
-    whole = parts[0] if parts[0].dim() > len(shape) else parts[0][None]
-    return whole.cpu().numpy()
+        """(T, S, K)."""
+        if not self._traces:
+            return np.zeros((0, len(self.stages), len(self.coordinates)), np.float32)
+        return torch.stack(self._traces).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Lens:
     @property
     def coordinates(self) -> list[tuple[str, list[int]]]:
         """The traced coordinates: (parameter, index)."""
-        return self._probe.coordinates
+        return self._probe.records.coordinates
 
     @property
     def steps(self) -> np.ndarray:
@@ -124,16 +123,16 @@ class Lens:
 
     def now(self, stage: str, parameter: str) -> Tensor:
         """A stage of the last recorded step, whole, in the parameter's own shape."""
-        slot = self._probe.slots[self._parameter(parameter)]
         self._stage(stage)
-        return self._probe.rows[stage][slot.start : slot.stop].view(slot.shape).clone()
+        return self._probe.whole(stage, self._parameter(parameter))
 
     def residual(self) -> Residual:
         """The residual of every watched parameter; raises `UsageError` where no equations explain the step."""
         if self._probe.explanation is None:
             name = type(self._probe.optimizer).__name__
             raise UsageError(f"{name} is measured, not explained: it has no residual")
-        largest = [float(self._probe.worst[s.start : s.stop].max()) for s in self._probe.slots]
+        eps = torch.finfo(self._probe.worst.dtype).eps
+        largest = [float(self._probe.worst[s.start : s.stop].max()) / eps for s in self._probe.slots]
         return Residual(self.parameters, tuple(largest), len(self.steps))
 
     def chart(self, stage: str, parameter: str) -> Any:

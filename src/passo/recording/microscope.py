@@ -13,14 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from passo.errors import UsageError
+from passo.errors import UnknownName, UsageError
 from passo.optim.stages import explanation
-from passo.recording.layout import Slot, gather, slots, spread
-from passo.recording.lens import QUANTITIES, Lens, Records
+from passo.recording.layout import Slot, position, slots, spread, views
+from passo.recording.lens import Lens, Records
+from passo.registry import unknown
+
+_copy_all = torch._foreach_copy_  # type: ignore[attr-defined]  # one call for all parameters
 
 Trace = int | Mapping[str, int | Sequence[Sequence[int]]]
 
@@ -55,22 +57,32 @@ def watch(
 
 
 class _Probe:
-    """The hooks and the buffers; what was recorded is in `records`."""
+    """The hooks and the buffers; what was recorded is in `records`.
+
+    All buffers are rows of one flat (R, P) tensor: the stages in their order (the last two are update and
+    residual), then θ before and after, what is explained, and the state before the step.
+    """
 
     def __init__(self, optimizer: torch.optim.Optimizer, found: tuple[Slot, ...], every: int, trace: Trace) -> None:
         self.optimizer, self.slots, self.every = optimizer, found, every
         self.explanation = explanation(optimizer)
+        self.state_names = self.explanation.state if self.explanation else ()
         middle = self.explanation.stages if self.explanation else ()
         last = ("update", "residual") if self.explanation else ("update",)
         self.stages = ("grad_raw", "grad", *middle, *last)
+        names = [*self.stages, "before", "after", "explained", *(f"state.{s}" for s in self.state_names)]
         size, like = found[-1].stop, found[0].parameter
-        self._flat = torch.zeros(len(self.stages), size, dtype=like.dtype, device=like.device)
-        self.rows = dict(zip(self.stages, self._flat.unbind(0), strict=True))
-        names = ("before", "after", "explained", *(f"state.{s}" for s in self._state_names()))
-        self._more = {name: torch.zeros_like(self.rows["grad"]) for name in names}
-        self.worst = torch.zeros_like(self.rows["grad"])  # largest |residual| so far, in roundings of θ
-        self._coordinates, self.coordinates = self._traced(trace)
-        self.records = Records(self.stages, [s.name for s in found], self.coordinates, every)
+        self._flat = torch.zeros(len(names), size, dtype=like.dtype, device=like.device)
+        self.rows = dict(zip(names, self._flat.unbind(0), strict=True))
+        seen = [views(slot, self._flat) for slot in found]
+        self._views = {name: [view[n] for view in seen] for n, name in enumerate(names)}
+        self._scratch = torch.zeros(4, size, dtype=like.dtype, device=like.device)
+        self.worst = torch.zeros_like(self.rows["grad"])  # largest |residual| / max(|θ|, |θ′|, |update|) so far
+        self._parts = [self._flat[: len(self.stages), s.start : s.stop] for s in found]
+        self.coordinates = _coordinates(found, trace)
+        self._traced = torch.tensor([position(s, at) for s, at in self.coordinates], device=like.device).long()
+        told = [(slot.name, list(at)) for slot, at in self.coordinates]
+        self.records = Records(self.stages, found, told, every)
         self.step = 0
         self._due = every == 1
         self._raw_seen: set[int] = set()
@@ -80,34 +92,12 @@ class _Probe:
         ]
         for number, slot in enumerate(found):
             if slot.parameter.requires_grad:
-                hook = self._raw_hook(number, slot)
-                self._handles.append(slot.parameter.register_post_accumulate_grad_hook(hook))
-
-    def _state_names(self) -> tuple[str, ...]:
-        return self.explanation.state if self.explanation else ()
-
-    def _traced(self, trace: Trace) -> tuple[Tensor, list[tuple[str, list[int]]]]:
-        """Flat positions (K,) of the traced coordinates, and their names with index tuples."""
-        if not isinstance(trace, int):
-            for name in trace:
-                if name not in {slot.name for slot in self.slots}:
-                    raise UsageError(f"cannot trace {name!r}: it is not a watched parameter")
-        flat, told = [], []
-        for slot in self.slots:
-            wanted = trace if isinstance(trace, int) else trace.get(slot.name, 0)
-            inside = (
-                spread(slot, wanted)
-                if isinstance(wanted, int)
-                else [int(np.ravel_multi_index(tuple(index), slot.shape)) for index in wanted]
-            )
-            flat += [slot.start + i for i in inside]
-            told += [(slot.name, [int(k) for k in np.unravel_index(i, slot.shape)]) for i in inside]
-        return torch.tensor(flat, dtype=torch.int64, device=self._flat.device), told
+                self._handles.append(slot.parameter.register_post_accumulate_grad_hook(self._raw_hook(number)))
 
     # ── during backward ──
 
-    def _raw_hook(self, number: int, slot: Slot) -> Any:
-        target = self.rows["grad_raw"][slot.start : slot.stop].view(slot.shape)
+    def _raw_hook(self, number: int) -> Any:
+        target = self._views["grad_raw"][number]
 
         def keep(parameter: Tensor) -> None:
             grad = parameter.grad
@@ -137,42 +127,37 @@ class _Probe:
     @torch.no_grad()
     def _snapshot(self) -> None:
         """Copy θ, the gradient and the state as they are before the step."""
-        gather([s.parameter for s in self.slots], self._more["before"])
-        self._missing = [n for n, s in enumerate(self.slots) if s.parameter.grad is None]
-        grads = [s.parameter if s.parameter.grad is None else s.parameter.grad for s in self.slots]
-        gather([g.to_dense() if g.is_sparse else g for g in grads], self.rows["grad"])
-        for number, slot in enumerate(self.slots):
+        parameters = [slot.parameter for slot in self.slots]
+        self._missing = [n for n, p in enumerate(parameters) if p.grad is None]
+        grads = [p if p.grad is None else p.grad.to_dense() if p.grad.is_sparse else p.grad for p in parameters]
+        _copy_all(self._views["before"], parameters)
+        _copy_all(self._views["grad"], grads)
+        for number in range(len(parameters)):
             if number not in self._raw_seen:
-                self.rows["grad_raw"][slot.start : slot.stop] = self.rows["grad"][slot.start : slot.stop]
+                self._views["grad_raw"][number].copy_(grads[number])
         self._raw_seen.clear()
-        states = [self.optimizer.state.get(s.parameter, {}) for s in self.slots]
-        self._fresh = [not any(state.get(n) is not None for n in self._state_names()) for state in states]
-        if not all(self._fresh):
-            for name in self._state_names():
-                zeros = [
-                    state[name] if state.get(name) is not None else torch.zeros_like(slot.parameter)
-                    for slot, state in zip(self.slots, states, strict=True)
-                ]
-                gather(zeros, self._more[f"state.{name}"])
+        states = [self.optimizer.state.get(p, {}) for p in parameters]
+        self._fresh = [not any(state.get(n) is not None for n in self.state_names) for state in states]
         self._count = [float(state.get("step", 0)) + 1 for state in states]
+        for name in self.state_names:
+            there = [n for n, state in enumerate(states) if state.get(name) is not None]
+            if there:
+                targets = self._views[f"state.{name}"]
+                _copy_all([targets[n] for n in there], [states[n][name] for n in there])
 
     @torch.no_grad()
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         self.step += 1
         if self._due:
-            before, after = (
-                self._more["before"],
-                gather([s.parameter for s in self.slots], self._more["after"]),
-            )
-            torch.sub(after, before, out=self.rows["update"])
+            _copy_all(self._views["after"], [slot.parameter for slot in self.slots])
+            torch.sub(self.rows["after"], self.rows["before"], out=self.rows["update"])
             if self.explanation is not None:
                 self._explain()
-                torch.sub(self.rows["update"], self._more["explained"], out=self.rows["residual"])
+                torch.sub(self.rows["update"], self.rows["explained"], out=self.rows["residual"])
             for number in self._missing:  # no gradient, so no step: nothing to tell
-                slot = self.slots[number]
-                self._flat[:, slot.start : slot.stop] = torch.nan
+                self._parts[number].fill_(torch.nan)
             if self.explanation is not None:
-                self._weigh_residual(before, after)
+                self._weigh_residual()
             self._record()
         self._due = (self.step + 1) % self.every == 0
 
@@ -182,14 +167,9 @@ class _Probe:
         for first, last in self._stretches():
             place = slice(self.slots[first].start, self.slots[last].stop)
             rows = {name: row[place] for name, row in self.rows.items()}
-            rows["explained"] = self._more["explained"][place]
-            state = {
-                name: None if self._fresh[first] else self._more[f"state.{name}"][place] for name in self._state_names()
-            }
+            state = {n: None if self._fresh[first] else rows[f"state.{n}"] for n in self.state_names}
             group = self.optimizer.param_groups[self.slots[first].group]
-            self.explanation.equations(
-                self._more["before"][place], rows["grad"], state, self._count[first], group, rows
-            )
+            self.explanation.equations(rows["before"], rows["grad"], state, self._count[first], group, rows)
 
     def _stretches(self) -> list[tuple[int, int]]:
         """First and last slot of each run of neighbours with the same group, step count and freshness."""
@@ -197,33 +177,48 @@ class _Probe:
         starts = [n for n, key in enumerate(keys) if n == 0 or key != keys[n - 1]]
         return list(zip(starts, [n - 1 for n in starts[1:]] + [len(keys) - 1], strict=True))
 
-    def _weigh_residual(self, before: Tensor, after: Tensor) -> None:
-        """Keep the largest |residual| / (eps · max(|θ|, |θ′|, |update|)) that each coordinate has shown."""
-        scale = self._more["explained"]  # free to be written over: its residual is taken
-        torch.abs(before, out=scale)
-        torch.maximum(scale, after.abs_(), out=scale)
-        torch.maximum(scale, torch.abs(self.rows["update"], out=before), out=scale)
-        scale.mul_(torch.finfo(scale.dtype).eps).clamp_(min=torch.finfo(scale.dtype).tiny)
-        torch.div(torch.abs(self.rows["residual"], out=before), scale, out=before)
-        torch.fmax(self.worst, before, out=self.worst)
+    def _weigh_residual(self) -> None:
+        """Keep the largest |residual| / max(|θ|, |θ′|, |update|) that each coordinate has shown."""
+        last = len(self.stages)
+        torch.abs(self._flat[last - 2 : last + 2], out=self._scratch)  # update, residual, before, after
+        update, residual, before, after = self._scratch.unbind(0)
+        torch.maximum(before, after, out=before)
+        torch.maximum(before, update, out=before)
+        torch.div(residual, before, out=residual)  # 0/0 where nothing was and nothing moved: fmax passes it over
+        torch.fmax(self.worst, residual, out=self.worst)
 
     def _record(self) -> None:
-        parts = [self._flat[:, s.start : s.stop] for s in self.slots]
-        means = torch.stack([part.mean(1) for part in parts], 1)  # (S, P)
-        rms = torch.stack([torch.linalg.vector_norm(part, dim=1) for part in parts], 1)
-        statistics = torch.stack((means, rms / self._root_sizes()), -1)  # (S, P, 2)
-        assert statistics.shape[-1] == len(QUANTITIES)
-        lrs = [float(group["lr"]) for group in self.optimizer.param_groups]
-        trace = self._flat.index_select(1, self._coordinates)  # (S, K)
-        self.records.add(self.step, lrs[0], statistics, trace)
-
-    def _root_sizes(self) -> Tensor:
-        if not hasattr(self, "_roots"):
-            sizes = [s.stop - s.start for s in self.slots]
-            self._roots = torch.tensor(sizes, dtype=self._flat.dtype, device=self._flat.device).sqrt()
-        return self._roots
+        """Sums and norms of every stage and slot, in one small tensor; means and rms are taken when read."""
+        pieces = []
+        for part in self._parts:
+            pieces += [part.sum(1), torch.linalg.vector_norm(part, dim=1)]
+        trace = self._flat[: len(self.stages)].index_select(1, self._traced)  # (S, K)
+        lr = float(self.optimizer.param_groups[0]["lr"])
+        self.records.add(self.step, lr, torch.cat(pieces), trace)
 
     def close(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+
+    def whole(self, stage: str, number: int) -> Tensor:
+        """A stage of the last recorded step in a parameter's own shape."""
+        return self._views[stage][number].clone(memory_format=torch.contiguous_format)
+
+
+def _coordinates(found: tuple[Slot, ...], trace: Trace) -> list[tuple[Slot, list[int]]]:
+    """The coordinates to follow, as (slot, index)."""
+    if not isinstance(trace, int):
+        known = {slot.name for slot in found}
+        for name in trace:
+            if name not in known:
+                raise UnknownName(str(unknown("watched parameter", name, known)))
+    chosen: list[tuple[Slot, list[int]]] = []
+    for slot in found:
+        wanted = trace if isinstance(trace, int) else trace.get(slot.name, 0)
+        places = spread(slot, wanted) if isinstance(wanted, int) else [list(index) for index in wanted]
+        for index in places:
+            if len(index) != len(slot.shape) or not all(0 <= i < n for i, n in zip(index, slot.shape, strict=True)):
+                raise UsageError(f"{slot.name} has no coordinate {index}: its shape is {slot.shape}")
+        chosen += [(slot, index) for index in places]
+    return chosen

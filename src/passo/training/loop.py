@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,7 +48,7 @@ def fit(
     >>> [record.step for record in records], records[-1].end.validation
     ([1, 2, 3, 4, 5, 6], None)
     """
-    plan = as_schedule(schedule)
+    plan = as_schedule(schedule, steps_per_epoch=len(batches) if isinstance(batches, Sized) else None)
     if plan is not None:
         check_same_optimizer(plan, optimizer)
     layers = dropouts(model)
