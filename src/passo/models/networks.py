@@ -76,6 +76,7 @@ def lenet(in_shape: Shape, classes: int, *, activation: str = "relu", channels_l
     """
     act = ACTIVATIONS[activation]
     pooled = [((side + 4 - 4) // 2 - 4) // 2 for side in in_shape[1:]]  # (H, W) after both poolings
+    _large_enough(pooled)
     model = nn.Sequential()
     if channels_last:
         model.add_module("layout", ChannelsLast())
@@ -100,6 +101,7 @@ def tiny_cnn(in_shape: Shape, classes: int) -> nn.Module:
     On 28 × 28 images and 10 classes it has 1,586 parameters. Its layers and their order are the published ones.
     """
     side = [(s - 4) // 2 for s in in_shape[1:]]
+    _large_enough(side)
     model = nn.Sequential()
     model.add_module("conv1", nn.Conv2d(in_shape[0], 1, kernel_size=5))
     model.add_module("relu1", nn.ReLU())
@@ -122,6 +124,7 @@ def cnn2(
 ) -> nn.Module:
     """Two convolutions of `filters` filters, two linear layers, dropout before each of those."""
     side = [((s - kernel + 1) // 2 - kernel + 1) // 2 for s in in_shape[1:]]
+    _large_enough(side)
     model = nn.Sequential()
     model.add_module("layout", ChannelsLast())
     model.add_module("conv1", nn.Conv2d(in_shape[0], filters, kernel))
@@ -137,3 +140,9 @@ def cnn2(
     model.add_module("drop2", Dropout(dropout, layer=2))
     model.add_module("out", nn.Linear(units, classes))
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _large_enough(side: Sequence[int]) -> None:
+    """Refuse images of which convolutions and poolings would leave nothing."""
+    if min(side) < 1:
+        raise ValueError("the images are too small for its convolutions and poolings")
