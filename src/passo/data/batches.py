@@ -63,7 +63,9 @@ class Batches:
         self.weights = None if weights is None else _weights(weights, labels)
         self.batch_size = _batch_size(batch_size, len(images), any_size=self.weights is None and not shuffle)
         # index_select forgets channels-last; seen as (N, H, W, C), such a tensor has nothing to forget
-        self._channels_last = images.dim() == 4 and images.permute(0, 2, 3, 1).is_contiguous()
+        # (a plain (N, 1, H, W) tensor would pass for both: its own strides decide, as they do in a DataLoader)
+        last = images.dim() == 4 and images.stride(1) == 1 and images.permute(0, 2, 3, 1).is_contiguous()
+        self._channels_last = last
 
     def __len__(self) -> int:
         """Batches in a pass."""
