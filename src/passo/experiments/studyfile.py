@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from passo.errors import ConfigError
+from passo.errors import ConfigError, UsageError
 from passo.registry import unknown
 from passo.training.config import TrainConfig, merge, parse_settings, sentence, train_config
 
@@ -107,7 +107,7 @@ class StudyFile(_Part):
             settings["record"] = self.record
         try:
             return train_config(_resolved(settings, suggestions))
-        except ConfigError as error:
+        except UsageError as error:
             raise ConfigError(f"run {run.name!r}: {error}") from error
 
     def check(self) -> None:
@@ -213,19 +213,21 @@ def _lay_over(values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any
 
 
 def line_of(text: str, where: Sequence[Any]) -> int:
-    """The line (from 1) on which a key stands, found by its table and its name."""
-    table, index = "", 0
+    """The line (from 1) on which a key stands, found by its table and its name; else that of its table."""
     wanted = [part for part in where if isinstance(part, str)]
     number = next((part for part in where if isinstance(part, int)), 0)
+    table, index, begun = "", 0, 1
     for line, content in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?", content)
         if header:
             index = index + 1 if header.group(1) == table else 0
             table = header.group(1)
         inside = (len(wanted) == 1 and not table) or (wanted[0] == table.split(".")[0] and index == number)
+        if inside and header:
+            begun = line
         if inside and re.search(rf"(^|[\s{{,]){re.escape(wanted[-1])}\s*=", content):
             return line
-    return 1
+    return begun
 
 
 def _with_line(text: str, message: str) -> str:
