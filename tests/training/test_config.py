@@ -8,7 +8,7 @@ from passo.training import parse_settings, train_config
 
 def test_words_nest_with_dots_and_values_are_read_as_literals() -> None:
     words = ["dataset=mnist", "dataset.per_class=30", "model=mlp", "model.hidden=[64, 32]", "optimizer=adam",
-             "optimizer.betas=[0.9, 0.99]", "lr=0.01", "schedule=StepLR", "schedule.step_size=2", "device=cpu"]  # fmt: skip
+             "optimizer.betas=[0.9, 0.99]", "lr=0.01", "schedule=StepLR", "schedule.step_size=2"]  # fmt: skip
     config = train_config(parse_settings(words))
     assert config.dataset.per_class == 30
     assert config.model.options == {"hidden": [64, 32]}

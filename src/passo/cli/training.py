@@ -80,11 +80,15 @@ def lr_range(
 ) -> None:
     """Raise the learning rate step by step and suggest one: passo lr-range model=lenet optimizer=adam"""
     from passo import store
+    from passo.experiments.ranges import check_limits
+    from passo.experiments.run import assemble, load_data
     from passo.experiments.sweep import Task, perform
     from passo.training import keep_memory
 
     config = configuration(settings or [], allow_sample)
+    check_limits(lr_min, lr_max, steps)
     keep_memory()
+    assemble(config, load_data(config))  # a mistake shows before a folder is made
     name = f"range-{config.optimizer.name}"
     chosen = {"training": config.model_dump(mode="json"), "lr_min": lr_min, "lr_max": lr_max, "steps": steps}
     folder = out_ if out_ is not None else store.fresh(name)

@@ -44,6 +44,14 @@ class LrRange:
         return range_chart(self.lr, self.loss, self.smoothed, self.suggestion)
 
 
+def check_limits(lr_min: float, lr_max: float, steps: int) -> None:
+    """Raise `ConfigError` where a range test cannot go from `lr_min` to `lr_max` in so many steps."""
+    if not 0 < lr_min < lr_max:
+        raise ConfigError(f"lr_min and lr_max must satisfy 0 < lr_min < lr_max, got {lr_min:g} and {lr_max:g}")
+    if steps < 10:
+        raise ConfigError(f"steps must be ≥ 10, got {steps}")
+
+
 def lr_range(
     model: nn.Module,
     loss_fn: LossFunction,
@@ -62,10 +70,7 @@ def lr_range(
     It works on copies: the model, the optimizer, the batches' generator and the global random states are afterwards
     what they were before. It stops early once the smoothed loss exceeds four times its best.
     """
-    if not 0 < lr_min < lr_max:
-        raise ConfigError(f"lr_min and lr_max must satisfy 0 < lr_min < lr_max, got {lr_min:g} and {lr_max:g}")
-    if steps < 10:
-        raise ConfigError(f"steps must be ≥ 10, got {steps}")
+    check_limits(lr_min, lr_max, steps)
     trial = copy.deepcopy(model).train()
     twin = _twin(optimizer, model, trial)
     lrs = np.geomspace(lr_min, lr_max, steps)

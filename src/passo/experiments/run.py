@@ -134,14 +134,14 @@ def _whole(split: Any, device: torch.device) -> Any:
 
 
 def running(
-    config: TrainConfig, sink: Sink, data: Data | Loaders | None = None, model: nn.Module | None = None
+    config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
 ) -> Generator[StepRecord | Result, None, None]:
-    """Train as configured, write into `sink`, and yield each step's record, then the `Result`.
+    """Train what `assemble` built, write into `sink`, and yield each step's record, then the `Result`.
 
     However it ends, the run says how: done, interrupted (Ctrl-C, or the caller stopped listening) or failed.
     """
     try:
-        yield from _running(config, sink, data or load_data(config), model)
+        yield from _running(config, sink, data, parts)
         sink.finish("done")
     except (KeyboardInterrupt, GeneratorExit):
         sink.finish("interrupted", "stopped by the user")
@@ -151,10 +151,7 @@ def running(
         raise
 
 
-def _running(
-    config: TrainConfig, sink: Sink, data: Data | Loaders, model: nn.Module | None
-) -> Iterator[StepRecord | Result]:
-    parts = assemble(config, data, model)
+def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts) -> Iterator[StepRecord | Result]:
     sink.info(
         parameters=count_parameters(parts.model).trainable,
         steps_per_epoch=parts.steps_per_epoch,

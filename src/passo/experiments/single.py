@@ -13,7 +13,7 @@ from torch import nn
 from passo import store
 from passo.data import Data
 from passo.errors import ConfigError
-from passo.experiments.run import Loaders, Result, running
+from passo.experiments.run import Loaders, Result, assemble, load_data, running
 from passo.training import StepRecord, TrainConfig, keep_memory, train_config
 from passo.training.evaluate import Evaluation
 
@@ -72,14 +72,19 @@ def training(
     data: Data | Loaders | None = None,
     model: nn.Module | None = None,
 ) -> Iterator[tuple[Path, str, Iterator[StepRecord | Result]]]:
-    """Open a study folder for one run: (folder, run id, records). Walk the records to train."""
+    """Open a study folder for one run: (folder, run id, records). Walk the records to train.
+
+    Data are loaded and everything is built before the folder is made: a mistake leaves nothing behind.
+    """
     keep_memory()
+    source = load_data(config) if data is None else data
+    parts = assemble(config, source, model)
     settings = config.model_dump(mode="json")
     name = f"{config.model.name.strip('()')}-{config.optimizer.name}"
     folder = Path(out) if out is not None else store.fresh(name)
     with store.Store.create(folder, name=name, config=settings, force=force) as study:
         writer = study.add_run(name, config=settings, seed=config.seed)
-        records = running(config, writer, data, model)
+        records = running(config, writer, source, parts)
         try:
             yield folder, writer.id, records
         finally:

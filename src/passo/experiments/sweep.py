@@ -163,7 +163,8 @@ def perform(task: Task) -> Draft:
 
 def _train(task: Task, draft: Draft) -> None:
     config = TrainConfig.model_validate(task.settings)
-    for record in running(config, draft, _cached_data(config.model_dump_json(include={"dataset"}))):
+    data = _cached_data(config.model_dump_json(include={"dataset"}))
+    for record in running(config, draft, data, assemble(config, data)):
         if isinstance(record, Result):
             return
 
