@@ -1,0 +1,78 @@
+"""How a note was made: what ran, where, on which data, for how long, and the command that repeats it."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from passo.analysis.words import joined
+from passo.notes.formats import count, duration, spelled
+from passo.notes.values import Values
+
+
+def colophon(values: Values) -> tuple[tuple[str, str], ...]:
+    """Labels and words; the words are inline Markdown."""
+    study, data = values.study, values.data
+    machine = study.facts["environment"]
+    counts = joined([f"{count(n)} {part}" for part, n in data["counts"].items()])
+    digests = ", ".join(f"{name} `{digest}`" for name, digest in data["sha256"].items())
+    weights = ", ".join(f"`{run.id}` `{run.info['weights_sha256'][:12]}`" for run in values.runs("adam"))
+    kinds = {kind: len(study.select(kind=kind)) for kind in ("train", "lr_range", "descent")}
+    seconds = study.facts.get("seconds")
+    return (
+        ("Study", f"`{study.name}`: {kinds['train']} trainings, {kinds['lr_range']} range tests, "
+                  f"{kinds['descent']} descents; seeds {joined([str(seed) for seed in values.seeds])}"),
+        ("Data", f"{data['name']}: {counts} images; {data['source']}; split with seed {data['seed']}, "
+                 f"{_scaling(data['scaling'])}; licence {data.get('licence', 'not recorded')}"),
+        ("Data, SHA-256", digests),
+        ("Software", f"passo {_passo()}, torch {machine['torch']}, Python {machine['python']}"),
+        ("Machine", _machine(machine)),
+        ("Time taken", duration(seconds if seconds is not None else study.facts["finished"] - study.facts["created"])),
+        ("Weights, SHA-256", f"{weights} (the first digits; all of them are in the study)"),
+        ("To repeat it", f"`{command(values)}`; the same bits come out on the same machine, torch and threads"),
+        ("Failed runs", joined(study.facts.get("failed") or ["none"])),
+    )  # fmt: skip
+
+
+def command(values: Values) -> str:
+    """The command that makes this note again."""
+    wanted = values.study.config.get("base", {}).get("dataset", values.data["name"])
+    name = wanted.get("name", values.data["name"]) if isinstance(wanted, dict) else wanted
+    return f"passo note {values.study.name} --dataset {name}"
+
+
+def notice(values: Values) -> str:
+    """What must be said first: that the embedded sample was used. Empty where it was not."""
+    data = values.data
+    if not data.get("sample"):
+        return ""
+    images = count(data["counts"]["train"] + data["counts"].get("validation", 0))
+    return (
+        f"Everything here was trained on the embedded sample of {images} real images and tested on "
+        f"{count(data['counts']['test'])}, so that it runs anywhere in about a minute. Accuracies are therefore lower, "
+        f"and differences between {spelled(len(values.seeds))} seeds larger, than on the full data set: "
+        "`passo note optimizers --dataset fashion-mnist` writes this note on all of it."
+    )
+
+
+def _scaling(scaling: Any) -> str:
+    name = scaling["name"] if isinstance(scaling, dict) else scaling
+    return {
+        "standardize": "pixels standardised by the training part",
+        "normalize": "pixels scaled to [0, 1]",
+        "symmetric": "pixels scaled to [−1, 1]",
+        "none": "pixels as they are",
+    }.get(name, f"scaled: {name}")
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    parts = [machine.get("platform"), machine.get("cpu"), machine.get("gpu")]
+    cores = [f"{machine['cores']} cores"] if "cores" in machine else []
+    return ", ".join([*(p for p in parts if p), *cores, f"{machine['threads']} threads for torch"])
+
+
+def _passo() -> str:
+    try:
+        return version("passo")
+    except PackageNotFoundError:
+        return "(not installed as a package)"

@@ -1,0 +1,54 @@
+"""A note as Markdown, ready for GitHub or an editor: equations between dollars, figures as files beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Table
+
+
+def markdown(note: Note, *, figures: str = "figures") -> str:
+    """The whole note; its pictures are `<figures>/<name>.png`."""
+    parts = [f"# {note.title}", f"*{note.subtitle}*"]
+    if note.notice:
+        parts.append(f"> **Note.** {note.notice}")
+    parts += [block_markdown(block, figures) for block in note.lead]
+    for section in note.sections:
+        parts.append(f"## {section.title}")
+        parts += [block_markdown(block, figures) for block in section.blocks]
+    parts.append("## How this note was made")
+    parts.append("\n".join(f"- **{label}**: {words}" for label, words in note.colophon))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def block_markdown(block: Block, figures: str = "figures") -> str:
+    """One block as Markdown."""
+    writers: dict[type, Callable[[Any], str]] = {
+        Prose: lambda b: b.markdown,
+        Equation: lambda b: f"$$\n{b.latex}\n$$",
+        FigureBlock: lambda b: _figure(b, figures),
+        Table: _table,
+        Code: lambda b: f"```{b.language}\n{b.text}\n```",
+    }
+    return writers[type(block)](block)
+
+
+def _figure(block: FigureBlock, folder: str) -> str:
+    figure = block.figure
+    # Square brackets would end the alt text, and a line break the image.
+    alt = re.sub(r"\s+", " ", figure.sentence).replace("[", "(").replace("]", ")")
+    return (
+        f'<a id="figure-{figure.name}"></a>\n\n![{alt}]({folder}/{figure.name}.png)\n\n'
+        f"**Figure {block.number}.** {figure.caption}"
+    )
+
+
+def _table(table: Table) -> str:
+    def line(cells: tuple[str, ...]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    lines = [line(table.columns), line(("---",) * len(table.columns)), *map(line, table.rows)]
+    caption = f"*{table.caption}*\n\n" if table.caption else ""
+    return caption + "\n".join(lines)

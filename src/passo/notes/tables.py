@@ -1,0 +1,166 @@
+"""The tables of the note `optimizers`, each computed from the study."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from passo import analysis
+from passo.notes.content import Table
+from passo.notes.formats import count, fixed, number, percent, rate, times
+from passo.notes.values import METRICS, Values
+from passo.notes.watched import Watched
+
+VARIANTS = ("adam-beta1-0", "adam-beta2-0.9", "adam-eps-0.1", "adamw", "rmsprop")
+SCHEDULED = ("nesterov-step", "nesterov-plateau", "nesterov-cyclic", "nesterov-onecycle")
+MEMORIES = ("sgd", "momentum-dampened", "momentum", "nesterov")
+PATHS = ("line-sgd", "line-momentum", "line-nesterov")
+GRID = tuple(f"line-{kind}-{plan}" for kind in ("momentum", "nesterov") for plan in ("none", "step", "cyclic"))
+WATCHED = ("sgd", "momentum", "momentum-dampened", "nesterov", "adam", "adam-eps-0.1", "adamw", "nesterov-cyclic")
+
+_OPTIONS = {"lr": "η", "momentum": "μ", "dampening": "τ", "eps": "ε", "weight_decay": "λ"}
+_MOMENTS = {"epoch": "after each epoch", "step": "after each mini-batch", "plateau": "after each validation"}
+
+
+def tables(values: Values) -> Mapping[str, Callable[[], Table]]:
+    """Every table by its name, computed when it is placed."""
+    makers = (smoothings, first_steps, variants, residuals, memories, paths, plans, scheduled, suggestions, results)
+    return {make.__name__.replace("_", "-"): functools.partial(make, values) for make in makers}
+
+
+def smoothings(values: Values) -> Table:
+    """The averages that the configurations use, by each of their names."""
+    betas = {b for name in ("adam", "adam-beta1-0", "adam-beta2-0.9") for b in values.setting(name, "optimizer.betas")}
+    rows = []
+    for beta in sorted(betas):
+        s = analysis.Smoothing(beta=beta)
+        row = (s.beta, s.alpha, s.periods, s.average_age, s.alpha)
+        late = math.ceil(math.log(0.01) / math.log(beta)) if beta else 1
+        rows.append((*(number(x, 4) for x in row[:4]), times(1 / s.alpha), count(late)))
+    columns = ("β", "α = 1 − β", "periods N", "average age", "first correction", "steps until it is under 1 %")
+    return Table(columns, tuple(rows), "The same smoothing under its four names, and how long its bias lasts.")
+
+
+def first_steps(values: Values) -> Table:
+    """What Adam computed for one weight: every stage at a few steps."""
+    watched = Watched(values.run("adam"))
+    stages = {
+        "grad": "$g_t$",
+        "exp_avg": "$m_t$",
+        "exp_avg_sq": "$v_t$",
+        "exp_avg_hat": r"$\hat m_t$",
+        "exp_avg_sq_hat": r"$\hat v_t$",
+        "adapted": r"$\hat m_t / (\sqrt{\hat v_t} + \varepsilon)$",
+        "update": r"$\Delta\theta_t$",
+    }
+    steps = [1, 2, 3, 10, watched.steps]
+    rows = tuple((count(t), *(number(watched.at(stage, t)) for stage in stages)) for t in steps)
+    caption = f"Adam's bookkeeping for `{watched.weight}`, as recorded; the learning rate is {_lr(values, 'adam')}."
+    return Table(("step", *stages.values()), rows, caption)
+
+
+def variants(values: Values) -> Table:
+    """Adam with one part changed, against Adam."""
+    return _against(values, "adam", VARIANTS, "Test accuracy, and the paired difference to Adam.")
+
+
+def memories(values: Values) -> Table:
+    """SGD with and without memory, against plain SGD."""
+    return _against(values, "sgd", MEMORIES[1:], "Test accuracy, and the paired difference to plain SGD.")
+
+
+def scheduled(values: Values) -> Table:
+    """Schedules on Nesterov, against a constant rate."""
+    caption = "Test accuracy under each schedule, and the paired difference to the constant learning rate."
+    return _against(values, "nesterov", SCHEDULED, caption)
+
+
+def _against(values: Values, reference: str, names: tuple[str, ...], caption: str) -> Table:
+    def words(name: str) -> tuple[str, str]:
+        if name == reference:
+            return "", ""
+        return values.gap(name, reference), values.difference(name, reference).verdict
+
+    rows = tuple(
+        (_first_capital(values.label(n)), _options(values, n), values.result(n), *words(n)) for n in (reference, *names)
+    )
+    return Table(("configuration", "settings", METRICS["test/accuracy"].name, "difference", "verdict"), rows, caption)
+
+
+def residuals(values: Values) -> Table:
+    """The largest residual of each kind of optimiser, in roundings."""
+    rows = []
+    for name in WATCHED:
+        watched = Watched(values.run(name))
+        row = (number(watched.median_size("update"), 2), number(watched.largest("residual"), 2))
+        rows.append((_first_capital(values.label(name)), count(watched.steps), *row, fixed(watched.roundings, 1)))
+    weight = Watched(values.run("adam")).weight
+    columns = ("run", "steps", "median update", "largest residual", "worst of all weights, in roundings")
+    return Table(columns, tuple(rows), f"Updates and residuals of `{weight}`, and the worst residual of all weights.")
+
+
+def paths(values: Values) -> Table:
+    """Where the paths over the surface end."""
+    rows = []
+    found = [analysis.descent(values.study, name) for name in (*PATHS, *GRID)]
+    for d in found:
+        way = d.length / d.distances[0]
+        rows.append(
+            (f"`{d.name}`", number(d.distance, 2), percent(d.overshoot, 0), number(way, 2), number(d.excess, 2))
+        )
+    columns = ("path", "distance left", "swings past by", "way walked ÷ straight line", "loss above the minimum")
+    return Table(columns, tuple(rows), f"Every path after {count(found[0].steps)} mini-batches.")
+
+
+def plans(values: Values) -> Table:
+    """The previewed schedules: when they step, and where their rates go."""
+    rows = tuple(
+        (f"`{plan.name}`", _MOMENTS[plan.when], rate(plan.lr[0]), rate(plan.lr.max()), rate(plan.lr[-1]))
+        for plan in analysis.plans(values.study)
+    )
+    return Table(("schedule", "steps", "first rate", "highest", "last"), rows, "When each schedule steps.")
+
+
+def suggestions(values: Values) -> Table:
+    """What each seed's range test suggests, and where it blew up."""
+    rows = []
+    for name in ("range-adam", "range-nesterov"):
+        for curve in analysis.lr_ranges(values.study, name).curves:
+            end = rate(curve.diverged_at) if curve.diverged_at is not None else "did not"
+            rows.append((f"`{name}`", str(curve.seed), rate(curve.suggestion), end))
+    return Table(("range test", "seed", "suggested rate", "diverged at"), tuple(rows), "One range test for each seed.")
+
+
+def results(values: Values) -> Table:
+    """Every configuration, the best test accuracy first."""
+    rows = tuple(
+        (
+            _first_capital(values.label(name)),
+            _options(values, name),
+            values.result(name),
+            values.result(name, "test/loss"),
+            values.result(name, "epoch/train_loss"),
+        )
+        for name in values.ranked()
+    )
+    columns = ("configuration", "settings", "test accuracy", "test loss", "last training loss")
+    return Table(columns, rows, "Every configuration, by its mean test accuracy; ± is half of the interval.")
+
+
+def _options(values: Values, name: str) -> str:
+    """The settings of an optimiser that differ from torch's defaults, in signs: "η 0.03, μ 0.9"."""
+    given: dict[str, Any] = {k: v for k, v in values.setting(name, "optimizer").items() if k != "name"}
+    parts = [f"{_OPTIONS[key]} {rate(given[key])}" for key in _OPTIONS if key in given]
+    if "betas" in given:
+        parts.append("β₁ {}, β₂ {}".format(*(number(beta) for beta in given["betas"])))
+    return ", ".join(parts)
+
+
+def _lr(values: Values, name: str) -> str:
+    return rate(values.setting(name, "optimizer.lr"))
+
+
+def _first_capital(words: str) -> str:
+    return words[0].upper() + words[1:]

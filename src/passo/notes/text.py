@@ -1,0 +1,162 @@
+"""From the text files and a study to a `Note`: Jinja2 puts in the values, then Markdown is cut into blocks.
+
+The text of a study lies in `text/<language>/<study's name>/`, one file per section, in the order of their
+names; the file `00-title.md` holds the title, the subtitle (its first paragraph) and the lead. A number is
+never typed in these files: it is an expression over the study. A value that is missing is an error, which
+names the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from passo.errors import ConfigError, PassoError, StoreError, require
+from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Section, Table
+from passo.notes.formats import FILTERS
+from passo.registry import unknown
+
+if TYPE_CHECKING:
+    from passo.figures import Figure
+
+TEXTS = Path(__file__).with_name("text")
+_OPEN, _CLOSE = "\x02", "\x03"  # around the index of a placed block, or the name of a figure that is referred to
+_CUTS = re.compile(
+    rf"^{_OPEN}(?P<placed>\d+){_CLOSE}[ ]*$"
+    r"|^```(?P<language>\w*)\n(?P<code>.*?)\n```[ ]*$"
+    r"|^\$\$\s*(?P<latex>.*?)\s*\$\$[ ]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_FAILURES = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
+
+
+def files(name: str, language: str = "en") -> list[Path]:
+    """The text files of a note, in reading order.
+
+    >>> files("optimizers")[0].name
+    '00-title.md'
+    """
+    check_language(language)
+    names = sorted(folder.name for folder in (TEXTS / language).iterdir() if folder.is_dir())
+    if name not in names:
+        raise unknown("note", name, names)
+    return sorted((TEXTS / language / name).glob("*.md"))
+
+
+def check_language(language: str) -> None:
+    """Raise `ConfigError` unless there are texts in this language."""
+    languages = sorted(folder.name for folder in TEXTS.iterdir() if folder.is_dir())
+    if language not in languages:
+        there = ", ".join(languages)
+        raise ConfigError(f"no note is written in {language!r}: so far there is only {there}")
+
+
+@dataclass
+class _Placing:
+    """Blocks that the text places, and the numbers that its figures get, in order of appearance."""
+
+    draw: Callable[[str], Figure]
+    tables: Mapping[str, Callable[[], Table]]
+    blocks: list[Block] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def figure(self, name: str) -> str:
+        if name in self.numbers:
+            raise ValueError(f"the figure {name!r} is placed twice")
+        self.numbers[name] = len(self.numbers) + 1
+        return self._place(FigureBlock(self.numbers[name], self.draw(name)))
+
+    def table(self, name: str) -> str:
+        if name not in self.tables:
+            raise unknown("table", name, self.tables)
+        return self._place(self.tables[name]())
+
+    def see(self, name: str) -> str:
+        return f"{_OPEN}see:{name}{_CLOSE}"
+
+    def _place(self, block: Block) -> str:
+        self.blocks.append(block)
+        return f"\n\n{_OPEN}{len(self.blocks) - 1}{_CLOSE}\n\n"
+
+    def resolve(self, text: str) -> str:
+        """Turn references to figures into links, now that all of them have numbers."""
+
+        def link(match: re.Match[str]) -> str:
+            if match[1] not in self.numbers:
+                raise StoreError(f"the text refers to the figure {match[1]!r}, which it does not place")
+            return f"[Figure {self.numbers[match[1]]}](#figure-{match[1]})"
+
+        return re.sub(rf"{_OPEN}see:([\w-]+){_CLOSE}", link, text)
+
+
+def compose(
+    sources: list[tuple[str, str]],
+    vocabulary: Mapping[str, Any],
+    *,
+    draw: Callable[[str], Figure],
+    tables: Mapping[str, Callable[[], Table]],
+    language: str = "en",
+    notice: str = "",
+    colophon: tuple[tuple[str, str], ...] = (),
+) -> Note:
+    """Make a note of (file name, text) pairs; the first holds the title, subtitle and lead.
+
+    Raises `StoreError`, with the file's name, where the text asks for a value that is not there.
+    """
+    placing = _Placing(draw, tables)
+    words = {**vocabulary, "figure": placing.figure, "table": placing.table, "see": placing.see}
+    rendered = [(name, _render(name, text, words)) for name, text in sources]
+    parts = [_section(name, placing.resolve(text), placing) for name, text in rendered]
+    title, *sections = parts
+    subtitle, *lead = title.blocks
+    if not isinstance(subtitle, Prose):
+        raise ValueError(f"{sources[0][0]} has no subtitle below its title")
+    subtitle, *rest = subtitle.markdown.split("\n\n", 1)
+    first = tuple(Prose(text) for text in rest)
+    return Note(title.title, subtitle, language, (*first, *lead), tuple(sections), notice, colophon)
+
+
+def _render(name: str, text: str, words: Mapping[str, Any]) -> str:
+    jinja2 = require("jinja2", "notes")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(FILTERS)
+    where = f"section {name} of the note"
+    try:
+        return environment.from_string(text, globals=dict(words)).render()
+    except PassoError as error:
+        raise type(error)(f"{where}: {error}") from error
+    except jinja2.TemplateError as error:
+        raise StoreError(f"{where} asks for a value that is missing: {error}") from error
+    except _FAILURES as error:
+        raise StoreError(f"{where}: a value cannot be computed from this study: {error}") from error
+
+
+def _section(name: str, text: str, placing: _Placing) -> Section:
+    heading, _, body = text.strip().partition("\n")
+    if not heading.startswith("# "):
+        raise ValueError(f"{name} does not begin with its title ('# …')")
+    anchor = re.sub(r"^\d+-|\.md$", "", name)
+    return Section(anchor, heading[2:].strip(), tuple(_cut(body, placing.blocks)))
+
+
+def _cut(text: str, placed: list[Block]) -> Iterator[Block]:
+    """Cut Markdown at placed blocks, listings and displayed equations."""
+    end = 0
+    for match in _CUTS.finditer(text):
+        yield from _prose(text[end : match.start()])
+        end = match.end()
+        if match["placed"] is not None:
+            yield placed[int(match["placed"])]
+        elif match["latex"] is not None:
+            yield Equation(match["latex"])
+        else:
+            yield Code(match["language"], match["code"])
+    yield from _prose(text[end:])
+
+
+def _prose(text: str) -> Iterator[Prose]:
+    if text.strip():
+        yield Prose(re.sub(r"\n{3,}", "\n\n", text.strip()))
