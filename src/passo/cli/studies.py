@@ -62,6 +62,30 @@ def run(name: Name, settings: Settings = None, out_: Out = None, force: Force = 
     tell(folder, chosen.file.metric)
 
 
+@app.command()
+def chart(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="A study that was run: its folder, or its name.")],
+    metric: Annotated[
+        str, typer.Option(help="What to draw: validation/loss, validation/accuracy, …")
+    ] = "validation/loss",
+    out_: Annotated[
+        Path | None, typer.Option("--out", help="A .png, .svg or .html file [default: in the study].")
+    ] = None,
+) -> None:
+    """Draw a metric of all configurations over epochs, with bands over seeds."""
+    from passo import store
+    from passo.errors import StoreError
+    from passo.figures import curves_chart
+
+    study = store.find(name)
+    path = out_ if out_ is not None else study.folder / f"{metric.replace('/', '-')}.png"
+    try:
+        curves_chart(study, metric).save(str(path), **({"scale_factor": 2} if path.suffix == ".png" else {}))
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+    out.print(f"saved as {path}")
+
+
 def perform(chosen: Study, folder: Path, force: bool, jobs: int | None) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
     with progress("last") as bar:
@@ -86,5 +110,5 @@ def tell(folder: Path, metric: str) -> None:
     there = store.open_study(folder)
     if any(metric in run.metrics() for run in there.select()):
         comparison = compare(there, metric)
-        out.print(str(comparison.table()), markup=False)
+        out.print(str(comparison.table()), markup=False, soft_wrap=True)
     out.print(f"kept in {folder}")

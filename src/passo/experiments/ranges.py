@@ -28,7 +28,8 @@ class LrRange:
     """Learning rates (T,), the batch losses (T,) and their smoothed values (T,) at each.
 
     `suggestion` is the rate at which the smoothed loss falls most steeply per decade; `diverged_at` is the rate at
-    which the test stopped because the loss had grown far above its best, or None.
+    which the test stopped because the loss had grown far above its best, or None. Its picture:
+    `passo.figures.range_chart(found.lr, found.loss, found.smoothed, found.suggestion)`.
     """
 
     lr: np.ndarray
@@ -36,12 +37,6 @@ class LrRange:
     smoothed: np.ndarray
     suggestion: float
     diverged_at: float | None
-
-    def chart(self) -> Any:
-        """The picture: loss against learning rate, the suggestion marked."""
-        from passo.figures import range_chart
-
-        return range_chart(self.lr, self.loss, self.smoothed, self.suggestion)
 
 
 def check_limits(lr_min: float, lr_max: float, steps: int) -> None:

@@ -130,8 +130,8 @@ class StudyFile(_Part):
 def _join(settings: dict[str, Any], key: str, value: Any) -> None:
     """A section's options are joined to what is there, but a new name begins a new section."""
     old = settings.get(key)
-    if isinstance(value, Mapping) and "name" not in value and isinstance(old, Mapping):
-        settings[key] = {**old, **value}
+    if isinstance(value, Mapping) and "name" not in value and isinstance(old, Mapping | str):
+        settings[key] = {**({"name": old} if isinstance(old, str) else old), **value}
     else:
         settings[key] = value
 
