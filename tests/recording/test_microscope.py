@@ -99,7 +99,9 @@ def test_stages_are_the_textbook_quantities() -> None:
         expected["adapted"] = m_hat / (v_hat**0.5 + 1e-8)
         for stage, value in expected.items():
             assert lens.trace(stage, "conv1.weight")[t - 1] == pytest.approx(value, rel=1e-9), (stage, t)
-    assert lens.trace("update", "conv1.weight") == pytest.approx(-0.01 * lens.trace("adapted", "conv1.weight"), rel=1e-6)
+    assert lens.trace("update", "conv1.weight") == pytest.approx(
+        -0.01 * lens.trace("adapted", "conv1.weight"), rel=1e-6
+    )
 
 
 def test_adams_first_step_has_the_size_of_the_learning_rate() -> None:
@@ -161,12 +163,17 @@ def test_statistics_are_the_mean_and_the_root_mean_square_of_the_tensor() -> Non
     _, lens = _run(EXPLAINED["adam"], steps=3, watched=True)
     whole = lens.now("adapted", "fc2.weight")
     assert lens.statistics("adapted", "fc2.weight", "mean")[-1] == pytest.approx(whole.mean().item(), rel=1e-4)
-    assert lens.statistics("adapted", "fc2.weight", "rms")[-1] == pytest.approx(whole.square().mean().sqrt().item(), rel=1e-4)
+    assert lens.statistics("adapted", "fc2.weight", "rms")[-1] == pytest.approx(
+        whole.square().mean().sqrt().item(), rel=1e-4
+    )
 
 
 def test_parameter_groups_have_their_own_hyperparameters() -> None:
     model = build("tiny-cnn", seed=0)
-    groups = [{"params": list(model.parameters())[:2], "lr": 0.1}, {"params": list(model.parameters())[2:], "lr": 0.001}]
+    groups = [
+        {"params": list(model.parameters())[:2], "lr": 0.1},
+        {"params": list(model.parameters())[2:], "lr": 0.001},
+    ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.5)
     lens = watch(optimizer, model)
     for x, y in _batches(5):
