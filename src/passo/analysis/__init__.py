@@ -1,0 +1,64 @@
+"""What the numbers say: small frozen dataclasses, computed from a study folder. No torch, nothing drawn."""
+
+from passo.analysis.averages import (
+    Smoothing,
+    correction,
+    ewma,
+    moving_average,
+    moving_average_weights,
+    weights_by_lag,
+)
+from passo.analysis.compare import Comparison, Difference, Outcome, compare
+from passo.analysis.curves import Band, bands, runs_of
+from passo.analysis.curves import tell as tell_bands
+from passo.analysis.descents import Descent, Surface, descent, surface
+from passo.analysis.descents import tell as tell_descents
+from passo.analysis.intervals import Interval, interval, t_quantile
+from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
+from passo.analysis.ranges import RangeCurve, RangeSummary, lr_ranges
+from passo.analysis.schedules import Effect, Plan, ScheduleEffect, plans, schedule_effect
+from passo.analysis.tables import Table
+from passo.analysis.updates import Residual, Traces, residual, traces
+
+__all__ = [
+    "Band",
+    "Comparison",
+    "Descent",
+    "Difference",
+    "Effect",
+    "Interval",
+    "Outcome",
+    "Plan",
+    "Predictions",
+    "RangeCurve",
+    "RangeSummary",
+    "Residual",
+    "ScheduleEffect",
+    "Smoothing",
+    "Surface",
+    "Table",
+    "Traces",
+    "bands",
+    "compare",
+    "correction",
+    "cross_entropy",
+    "descent",
+    "divergence",
+    "entropy",
+    "ewma",
+    "interval",
+    "lr_ranges",
+    "moving_average",
+    "moving_average_weights",
+    "plans",
+    "predictions",
+    "residual",
+    "runs_of",
+    "schedule_effect",
+    "surface",
+    "t_quantile",
+    "tell_bands",
+    "tell_descents",
+    "traces",
+    "weights_by_lag",
+]

@@ -1,0 +1,69 @@
+"""Computed results turned into charts. No torch; nothing is trained here, and nothing needs a network.
+
+>>> sorted(FIGURES)[:3]
+['adam-apart', 'adapted-gradients', 'cross-entropy']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_weights
+from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
+from passo.figures.descents import schedule_paths, sgd_paths
+from passo.figures.predictions import cross_entropy
+from passo.figures.ranges import lr_range, range_chart
+from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
+from passo.figures.style import Figure
+from passo.figures.traces import adapted_gradients, final_adapted, momentum_limit, sgd_traces, stage_chart
+from passo.registry import Registry
+from passo.store import StoredStudy
+
+FIGURES: Registry[Callable[[StoredStudy], Figure]] = Registry("figure")
+for _draw in (
+    ewma_weights,
+    ewma_series,
+    ewma_bias,
+    ewma_gradients,
+    adam_apart,
+    adapted_gradients,
+    sgd_traces,
+    momentum_limit,
+    sgd_paths,
+    sgd_curves,
+    schedule_shapes,
+    schedule_effects,
+    schedule_paths,
+    lr_range,
+    final_curves,
+    final_adapted,
+    final_accuracy,
+    cross_entropy,
+):
+    FIGURES.add(_draw.__name__.replace("_", "-"), _draw)
+
+
+def draw(name: str, study: StoredStudy) -> Figure:
+    """One figure of a study, by its name.
+
+    Raises `UnknownName` for a figure that does not exist or a configuration that the study lacks, `StoreError`
+    where a run did not record what the figure shows, `MissingExtra` where altair is not installed.
+    """
+    return FIGURES[name](study)
+
+
+def draw_all(study: StoredStudy) -> list[Figure]:
+    """Every figure, in the order of their names."""
+    return [draw(name, study) for name in FIGURES]
+
+
+__all__ = [
+    "FIGURES",
+    "Figure",
+    "curves_chart",
+    "draw",
+    "draw_all",
+    "range_chart",
+    "schedule_chart",
+    "stage_chart",
+]

@@ -1,0 +1,102 @@
+"""Numbers and lists as they stand in a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from passo.analysis.intervals import Interval
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SPOKEN = {
+    "epoch/train_loss": "training loss",
+    "train/loss": "mini-batch loss",
+    "lr": "learning rate",
+}
+
+
+def spoken(metric: str) -> str:
+    """A metric as one says it.
+
+    >>> spoken("test/accuracy"), spoken("epoch/train_loss")
+    ('test accuracy', 'training loss')
+    """
+    return _SPOKEN.get(metric, metric.replace("/", " ").replace("_", " "))
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of one, shown in percent."""
+    return metric.endswith("accuracy")
+
+
+def higher_is_better(metric: str) -> bool:
+    return is_share(metric)
+
+
+def amount(value: float, metric: str = "") -> str:
+    """A value to three significant digits or so; shares in percent.
+
+    >>> amount(0.38421), amount(0.8472, "test/accuracy"), amount(12345.6)
+    ('0.384', '84.7 %', '12300')
+    """
+    if is_share(metric):
+        return f"{_plain(100 * value, 1)} %"
+    return significant(value)
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """So many significant digits, as a power of ten only where a reader would count zeros.
+
+    >>> significant(0.0001234), significant(123456.0), significant(0.5), significant(-2.4e-7)
+    ('0.000123', '123000', '0.5', '−2.4 × 10⁻⁷')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}".replace("-", "−")
+    exponent = math.floor(math.log10(abs(value)))
+    if -5 < exponent < 6:
+        text = _plain(round(value, digits - 1 - exponent), max(0, digits - 1 - exponent))
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".").replace("-", "−")
+    return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}"
+
+
+def ranged(found: Interval, metric: str = "") -> str:
+    """A mean with its interval: `0.38 [0.36, 0.40]`; the mean alone where one seed gives no interval.
+
+    Shares get a decimal, other values three significant digits, and more where the interval is narrower.
+
+    >>> ranged(Interval(0.38421, 0.36, 0.41, 3)), ranged(Interval(0.9, math.nan, math.nan, 1), "test/accuracy")
+    ('0.384 [0.360, 0.410]', '90.0 %')
+    """
+    if not found.known:
+        return amount(found.mean, metric)
+    scale, unit = (100.0, " %") if is_share(metric) else (1.0, "")
+    least = 1 if unit else 3 - _magnitude(found.mean)
+    places = min(8, max(0, least, 2 - _magnitude(scale * found.half)))
+    mean, low, high = (_plain(scale * end, places) for end in (found.mean, found.low, found.high))
+    return f"{mean}{unit} [{low}, {high}]"
+
+
+def _magnitude(value: float) -> int:
+    """How many digits stand before the point: 1 for 3.2, 0 for 0.32, −1 for 0.032."""
+    return math.floor(math.log10(abs(value))) + 1 if value and math.isfinite(value) else 1
+
+
+def _plain(value: float, places: int) -> str:
+    return f"{value:.{places}f}".replace("-", "−")
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def seeds(n: int) -> str:
+    """What the numbers rest on.
+
+    >>> seeds(3), seeds(1)
+    ('mean and 95 % interval over 3 seeds', 'one seed, so no interval')
+    """
+    return f"mean and 95 % interval over {n} seeds" if n > 1 else "one seed, so no interval"

@@ -1,0 +1,152 @@
+"""Curves over epochs with bands over seeds, and where they end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from passo.analysis import Comparison, bands, compare, tell_bands
+from passo.analysis.words import is_share, joined, ranged, seeds, spoken
+from passo.figures.panels import band_panel, epoch_range, learning_rates, stacked
+from passo.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    RED,
+    STONE,
+    Figure,
+    altair,
+    colour,
+    data,
+    finished,
+    interactive,
+)
+from passo.store import StoredStudy
+
+BANDS = "Lines are means over seeds, bands their 95 % intervals; bands wider than the frame are cut."
+WHISKERS = "Lines are means over seeds, whiskers their 95 % intervals, set apart sideways so that all can be seen."
+FAMILIES = {"Adam and its kin": BLUE, "SGD with Nesterov": GREEN, "SGD with momentum": RED, "SGD": STONE}
+
+
+def curves_chart(study: StoredStudy, metric: str = "validation/loss", names: Sequence[str] | None = None) -> Any:
+    """Any metric of any study: one line and band per configuration."""
+    found = bands(study, metric, names)
+    return finished(interactive(band_panel(found)), f"{spoken(metric).capitalize()} per epoch", about(study))
+
+
+def about(study: StoredStudy) -> str:
+    """What was trained on what, for a figure's subtitle."""
+    run = study.select()[0]
+    dataset, model = run.config["dataset"]["name"], run.config["model"]["name"]
+    return f"{model} on {dataset}, batches of {run.config['batch_size']}"
+
+
+def adam_apart(study: StoredStudy) -> Figure:
+    """Adam, and Adam with one part taken out at a time."""
+    names = ["adam", "adam-beta1-0", "adam-beta2-0.9", "adam-eps-0.1"]
+    found = bands(study, "validation/loss", names)
+    chart = interactive(band_panel(found, height=280))
+    caption = f"Validation loss of Adam, and of Adam with β₁ = 0, β₂ = 0.9 or ε = 0.1. {BANDS}"
+    return Figure(
+        "adam-apart", finished(chart, "Adam, one part changed at a time", about(study)), caption, tell_bands(found)
+    )
+
+
+def sgd_curves(study: StoredStudy) -> Figure:
+    """Loss and accuracy of plain SGD and its relatives, side by side."""
+    names = ["sgd", "momentum", "momentum-dampened", "nesterov"]
+    loss, accuracy = (bands(study, f"validation/{what}", names) for what in ("loss", "accuracy"))
+    train = bands(study, "epoch/train_loss", names)
+    panels = [band_panel(found, width=235, height=220) for found in (loss, accuracy)]
+    chart = interactive(altair().hconcat(*panels, spacing=24))
+    ends = joined([f"{band.name} {ranged(band.last)}" for band in train])
+    sentence = f"{tell_bands(loss)} The accuracies: {_ends(accuracy)}. The training losses: {ends}."
+    title = finished(chart, "SGD, momentum, dampening, Nesterov", about(study))
+    return Figure("sgd-curves", title, f"Validation loss and accuracy per epoch. {BANDS}", sentence)
+
+
+def _ends(found: Sequence[Any]) -> str:
+    return joined([f"{band.name} {ranged(band.last, band.metric)}" for band in found])
+
+
+def final_curves(study: StoredStudy) -> Figure:
+    """The two final runs: loss, accuracy and learning rate over the epochs."""
+    names = ["adam-final", "nesterov-cyclic-final"]
+    loss, accuracy = (bands(study, f"validation/{what}", names) for what in ("loss", "accuracy"))
+    span = epoch_range(loss, start=0)
+    chart = interactive(
+        stacked(
+            band_panel(loss, x_title=None, height=170, x_domain=span),
+            band_panel(accuracy, x_title=None, height=150, x_domain=span),
+            learning_rates(study, names, span),
+        )
+    )
+    caption = f"Each with the learning rate that its own range test suggests. {BANDS} Learning rates: seed 0."
+    sentence = f"{tell_bands(loss)} The accuracies: {_ends(accuracy)}."
+    return Figure("final-curves", finished(chart, "From range test to result", about(study)), caption, sentence)
+
+
+def final_accuracy(study: StoredStudy) -> Figure:
+    """Test accuracy of every configuration, sorted, with intervals."""
+    found = compare(study, "test/accuracy")
+    metric, names = found.metric, list(found.names)
+    families = [_family(study, name) for name in names]
+    chart = altair().layer(*_dots(found, families)).properties(width=430, height=21 * len(names))
+    best, worst = found.outcomes[0], found.outcomes[-1]
+    sentence = (
+        f"Of {len(names)} configurations {best.name} has the highest mean test accuracy, {ranged(best, metric)}, and "
+        f"{worst.name} the lowest, {ranged(worst, metric)} ({seeds(best.n)}); {_level(found)}."
+    )
+    caption = "Mean test accuracy and 95 % interval over seeds; small dots are the seeds. The test set was used once."
+    title = finished(chart, "Test accuracy of every configuration", about(study))
+    return Figure("final-accuracy", title, caption, sentence)
+
+
+def _level(found: Comparison) -> str:
+    if not found.outcomes[0].known:
+        return "one seed cannot tell them apart"
+    best, *others = found.names
+    told = sum(found.difference(name, best).verdict == "lower" for name in others)
+    return f"{told} of the other {len(others)} can be told apart from the best"
+
+
+def _family(study: StoredStudy, name: str) -> str:
+    optimizer = study.select(name)[0].config["optimizer"]
+    if optimizer["name"] != "sgd":
+        return "Adam and its kin"
+    if optimizer.get("nesterov"):
+        return "SGD with Nesterov"
+    return "SGD with momentum" if optimizer.get("momentum") else "SGD"
+
+
+def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
+    alt = altair()
+    outcomes = found.outcomes
+    columns = {
+        "name": [o.name for o in outcomes],
+        "mean": [o.mean for o in outcomes],
+        "low": [max(0.0, o.low) for o in outcomes],
+        "high": [min(1.0, o.high) for o in outcomes],
+        "family": list(families),
+    }
+    each = {
+        "name": [o.name for o in outcomes for _ in o.values],
+        "mean": [value for o in outcomes for value in o.values],
+        "seed": [str(seed) for o in outcomes for seed in o.seeds],
+    }
+    y = alt.Y("name:N", sort=list(found.names), axis=alt.Axis(title=None, labelLimit=190, grid=True))
+    form = "~%" if is_share(found.metric) else "~g"
+    x = alt.X(
+        "mean:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=spoken(found.metric), format=form, tickCount=6)
+    )
+    there = [name for name in FAMILIES if name in families]
+    shade = colour("family", there, [FAMILIES[name] for name in there])
+    base = alt.Chart(data(columns)).encode(y=y, color=shade)
+    tips = [alt.Tooltip("name:N", title="configuration"), alt.Tooltip("mean:Q", title="mean", format=".1%")]
+    tips += [alt.Tooltip("low:Q", title="95 % from", format=".1%"), alt.Tooltip("high:Q", title="to", format=".1%")]
+    single = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.55)
+    return [
+        base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=alt.X("low:Q"), x2="high:Q"),
+        single.encode(x=x, y=y, tooltip=[alt.Tooltip("seed:N"), alt.Tooltip("mean:Q", format=".1%")]),
+        base.mark_point(filled=True, size=75, opacity=1).encode(x=x, tooltip=tips),
+    ]

@@ -1,0 +1,199 @@
+"""The parts that several figures are made of: lines over steps, bands over epochs, stacked panels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from passo.analysis import Band, runs_of
+from passo.analysis.words import is_share, spoken
+from passo.figures.style import INK, WIDTH, altair, colour, data, long, picking, thinned
+from passo.store import StoredStudy
+
+STEP = "optimiser step"
+DODGE = 0.06  # epochs between the whiskers of neighbours
+
+
+def x_axis(title: str | None, *, whole: bool = False, **scale: Any) -> Any:
+    """The x axis; without a title it is bare (a panel below carries it); `whole` puts ticks at whole numbers only."""
+    alt = altair()
+    look: dict[str, Any] = {"grid": False, "tickCount": 8} | ({"tickMinStep": 1, "format": "~g"} if whole else {})
+    axis = alt.Axis(title=title, **look) if title else alt.Axis(title=None, labels=False, ticks=False, **look)
+    return alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, **scale))
+
+
+def y_axis(title: str, *, share: bool = False, field: str = "y", ticks: int = 5, **scale: Any) -> Any:
+    alt = altair()
+    axis = alt.Axis(title=title, tickCount=ticks, **({"format": "~%"} if share else {}))
+    return alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(**scale))
+
+
+def lines(
+    x: np.ndarray,
+    series: Mapping[str, np.ndarray],
+    shades: Mapping[str, str],
+    *,
+    y: str,
+    x_title: str | None = STEP,
+    width: float = WIDTH,
+    height: float = 130,
+    title: str | None = None,
+    thin: Sequence[str] = (),
+    dashed: Sequence[str] = (),
+    domain: tuple[float, float] | None = None,
+    scale: Mapping[str, Any] | None = None,
+    x_scale: Mapping[str, Any] | None = None,
+    columns: int = 0,
+) -> Any:
+    """Series (T,) over x (T,), one line each in its colour; `thin` ones lie behind, `domain` cuts the y axis.
+
+    The legend is that of all `shades`, so that stacked panels share one.
+    """
+    alt = altair()
+    limits = dict(scale or {}) | ({"domain": list(domain), "nice": False} if domain else {})
+    encoding = {
+        "x": x_axis(x_title, **(x_scale or {})),
+        "y": y_axis(y, ticks=4 if height < 150 else 5, **limits),
+        "color": colour("label", list(shades), list(shades.values()), columns),
+        "opacity": alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
+    }
+    groups = (
+        ([n for n in series if n in thin], {"strokeWidth": 1}),
+        ([n for n in series if n not in thin and n not in dashed], {"strokeWidth": 2}),
+        ([n for n in series if n in dashed], {"strokeWidth": 1.6, "strokeDash": [2, 4]}),
+    )
+    layers = [
+        alt.Chart(data(long(x, {n: series[n] for n in names}))).mark_line(clip=True, **look).encode(**encoding)
+        for names, look in groups
+        if names
+    ]
+    extra = {"title": heading(title)} if title else {}
+    return alt.layer(*layers).properties(width=width, height=height, **extra)
+
+
+def heading(text: str) -> Any:
+    """A small heading over a panel."""
+    return altair().TitleParams(text=text, fontSize=11.5, fontWeight=600, anchor="start", offset=4, color=INK)
+
+
+def stacked(*panels: Any, spacing: float = 12) -> Any:
+    """Panels below each other, over one x axis."""
+    return altair().vconcat(*panels, spacing=spacing).resolve_scale(x="shared")
+
+
+def level(value: float, text: str, *, align: str = "right") -> Any:
+    """A dashed horizontal line with a word on it."""
+    alt = altair()
+    source = data({"y": [float(value)], "label": [text]})
+    rule = alt.Chart(source).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(y="y:Q")
+    words = (
+        alt.Chart(source)
+        .mark_text(align=align, baseline="bottom", dy=-3, fontSize=11, color=INK)
+        .encode(y="y:Q", x=alt.value("width" if align == "right" else 4), text="label:N")
+    )
+    return rule, words
+
+
+def band_panel(
+    bands: Sequence[Band],
+    *,
+    x_title: str | None = "epoch",
+    width: float = WIDTH,
+    height: float = 260,
+    x_domain: tuple[float, float] | None = None,
+) -> Any:
+    """Mean per epoch as a line with points; the 95 % intervals over seeds as bands, for more than four as whiskers."""
+    alt = altair()
+    metric, names = bands[0].metric, [band.name for band in bands]
+    share, window = is_share(metric), _window(bands)
+    many = len(bands) > 4
+    base = alt.Chart(data(_columns(bands, DODGE if many else 0.0))).encode(
+        x=x_axis(x_title, whole=True, domain=list(x_domain or epoch_range(bands))),
+        color=colour("label", names, columns=3 if many else 0),
+    )
+    y = y_axis(spoken(metric), share=share, **window)
+    front, behind = (alt.condition(picking(), alt.value(v), alt.value(v / 8)) for v in (1.0, 0.45 if many else 0.13))
+    layers = [base.mark_line(clip=True).encode(y=y, opacity=front)]
+    if all(band.low is not None for band in bands):
+        spread = base.mark_rule(clip=True, strokeWidth=1.6) if many else base.mark_area(clip=True)
+        low = y_axis(spoken(metric), share=share, field="low", **window)
+        layers.insert(0, spread.encode(y=low, y2="high:Q", opacity=behind))
+    if all(len(band.mean) <= 40 for band in bands):
+        dots = base.mark_point(filled=True, size=40, clip=True, opacity=1)
+        layers.append(dots.encode(y=y, opacity=front, tooltip=_tips(metric)))
+    return alt.layer(*layers).properties(width=width, height=height)
+
+
+def epoch_range(bands: Sequence[Band], start: float | None = None) -> tuple[float, float]:
+    """From the first record (or `start`) to the last, with a little air, so that no point is cut."""
+    first = min(float(band.epochs[0]) for band in bands) if start is None else start
+    last = max(float(band.epochs[-1]) for band in bands)
+    air = 0.025 * (last - first) or 0.5
+    return first - air, last + 2 * air
+
+
+def _tips(metric: str) -> list[Any]:
+    alt = altair()
+    form = ".1%" if is_share(metric) else ".4~f"
+    return [
+        alt.Tooltip("label:N", title="configuration"),
+        alt.Tooltip("epoch:Q", title="epoch", format=".3~f"),
+        alt.Tooltip("y:Q", title=spoken(metric), format=form),
+        alt.Tooltip("low:Q", title="95 % from", format=form),
+        alt.Tooltip("high:Q", title="to", format=form),
+    ]
+
+
+def _columns(bands: Sequence[Band], dodge: float) -> dict[str, Any]:
+    names = ("x", "epoch", "y", "low", "high", "label")
+    parts = []
+    for i, band in enumerate(bands):
+        nothing = np.full(len(band.mean), np.nan)
+        low, high = (nothing if end is None else end for end in (band.low, band.high))
+        kept = thinned(len(band.mean))
+        shifted = band.epochs + dodge * (i - (len(bands) - 1) / 2)
+        columns = (shifted, band.epochs, band.mean, low, high)
+        parts.append((*(column[kept] for column in columns), np.repeat(band.name, len(kept))))
+    return dict(zip(names, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+
+def _window(bands: Sequence[Band]) -> dict[str, Any]:
+    """The y range: all means, and the bands as far as they do not dwarf the means (a wide one is cut)."""
+    means = np.concatenate([band.mean for band in bands])
+    means = means[np.isfinite(means)]
+    low, high = float(means.min()), float(means.max())
+    margin = 0.35 * (high - low) or abs(high) * 0.1 or 1.0
+    lows = [band.low.min() for band in bands if band.low is not None]
+    highs = [band.high.max() for band in bands if band.high is not None]
+    bottom = max(low - margin, min(map(float, lows), default=low))
+    top = min(high + margin, max(map(float, highs), default=high))
+    pad = 0.04 * (top - bottom) or margin
+    limits = [bottom - pad, top + pad]
+    if is_share(bands[0].metric):
+        limits = [max(0.0, limits[0]), min(1.0, limits[1])]
+    return {"domain": limits, "nice": False, "zero": False}
+
+
+def learning_rates(study: StoredStudy, names: Sequence[str], x_domain: tuple[float, float], height: float = 100) -> Any:
+    """The learning rate of each configuration's first seed, per step, over the epochs."""
+    alt = altair()
+    rates = [runs_of(study, name)[0].metric("lr") for name in names]
+    kept = [thinned(len(rate.values)) for rate in rates]
+    columns = {
+        "x": np.concatenate([rate.epochs[k] for rate, k in zip(rates, kept, strict=True)]),
+        "y": np.concatenate([rate.values[k] for rate, k in zip(rates, kept, strict=True)]),
+        "label": np.concatenate([np.repeat(name, len(k)) for name, k in zip(names, kept, strict=True)]),
+    }
+    return (
+        alt.Chart(data(columns))
+        .mark_line(clip=True)
+        .encode(
+            x=x_axis("epoch", whole=True, domain=list(x_domain)),
+            y=y_axis("learning rate", ticks=4),
+            color=colour("label", names, columns=3 if len(names) > 4 else 0),
+            opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
+        )
+        .properties(width=WIDTH, height=height)
+    )

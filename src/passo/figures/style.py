@@ -1,0 +1,221 @@
+"""How passo's figures look: one theme, one colour for each optimiser in every figure, and what a figure is.
+
+The palette is Okabe & Ito's (2008), which people with any common colour blindness can tell apart, with shades
+for variants. Data travel as CSV text inside the specification, rounded to what an eye can see.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from passo.errors import StoreError, require
+
+WIDTH = 560  # of the plot itself; about 640 with the axis
+POINTS = 600
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PINK, SKY, GREY, INK = "#CC79A7", "#56B4E9", "#A3A9B1", "#2B2F36"
+WINE, INDIGO, OLIVE, STONE = "#882255", "#332288", "#999933", "#6B7078"
+OTHERS = (BLUE, RED, GREEN, PINK, ORANGE, INDIGO, OLIVE, SKY, WINE, STONE)
+
+COLOURS = {
+    "sgd": STONE,
+    "momentum": RED,
+    "momentum-dampened": PINK,
+    "nesterov": GREEN,
+    "adam": BLUE,
+    "adam-beta1-0": ORANGE,
+    "adam-beta2-0.9": WINE,
+    "adam-eps-0.1": OLIVE,
+    "adamw": SKY,
+    "rmsprop": INDIGO,
+    "nesterov-step": ORANGE,
+    "nesterov-plateau": SKY,
+    "nesterov-cyclic": WINE,
+    "nesterov-onecycle": INDIGO,
+    "adam-final": BLUE,
+    "nesterov-cyclic-final": WINE,
+    "line-sgd": STONE,
+    "line-momentum": RED,
+    "line-nesterov": GREEN,
+    "range-adam": BLUE,
+    "range-nesterov": GREEN,
+}
+
+_SMALL = {"labelFontSize": 11, "titleFontSize": 11.5, "labelColor": INK, "titleColor": INK}
+THEME: dict[str, Any] = {
+    "font": FONT,
+    "background": "#FFFFFF",
+    "padding": 8,
+    "title": {
+        "anchor": "start",
+        "frame": "group",
+        "fontSize": 15,
+        "fontWeight": 600,
+        "color": INK,
+        "subtitleFontSize": 11.5,
+        "subtitleColor": "#5B6168",
+        "subtitlePadding": 4,
+        "offset": 10,
+    },
+    "axis": {
+        **_SMALL,
+        "titleFontWeight": "normal",
+        "gridColor": "#ECEEF0",
+        "domainColor": "#B7BCC2",
+        "tickColor": "#B7BCC2",
+        "tickSize": 4,
+        "titlePadding": 6,
+    },
+    "legend": {
+        **_SMALL,
+        "orient": "top",
+        "direction": "horizontal",
+        "title": None,
+        "labelLimit": 240,
+        "symbolStrokeWidth": 3,
+        "symbolOpacity": 1,
+        "symbolSize": 140,
+        "columnPadding": 14,
+    },
+    "header": {**_SMALL, "labelFontWeight": 600, "title": None},
+    "view": {"stroke": None},
+    "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
+    "concat": {"spacing": 14},
+    "facet": {"spacing": 16},
+}
+
+
+def altair() -> Any:
+    """The charting library, or the one line that installs it."""
+    return require("altair", "figures")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its words: `caption` says what is drawn, `sentence` what it shows on these data (alt text)."""
+
+    name: str
+    chart: Any
+    caption: str
+    sentence: str
+
+    def spec(self) -> dict[str, Any]:
+        """The Vega-Lite specification, with the sentence as its description."""
+        return {**self.chart.to_dict(), "description": self.sentence}
+
+    def save(self, folder: str | Path) -> tuple[Path, Path]:
+        """Write NAME.png (two pixels per point) and NAME.svg; raises `StoreError` where that is not possible."""
+        convert = require("vl_convert", "figures")
+        spec, version = self.spec(), _version()
+        png, svg = (Path(folder) / f"{self.name}.{ending}" for ending in ("png", "svg"))
+        try:
+            png.parent.mkdir(parents=True, exist_ok=True)
+            png.write_bytes(convert.vegalite_to_png(spec, vl_version=version, scale=2))
+            svg.write_text(convert.vegalite_to_svg(spec, vl_version=version), encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"cannot write {png.parent}: {(error.strerror or str(error)).lower()}") from error
+        return png, svg
+
+    def _repr_mimebundle_(self, *arguments: Any, **options: Any) -> Any:
+        return self.chart._repr_mimebundle_(*arguments, **options)
+
+
+def _version() -> str:
+    """The Vega-Lite version that altair writes, as vl-convert names it: "6.4"."""
+    return ".".join(altair().SCHEMA_VERSION.lstrip("v").split(".")[:2])
+
+
+def finished(chart: Any, title: str, subtitle: str = "") -> Any:
+    """A chart with its title and passo's theme; it can no longer be put into another chart."""
+    alt = altair()
+    heading = alt.TitleParams(text=title, subtitle=subtitle) if subtitle else alt.TitleParams(text=title)
+    return chart.properties(title=heading).configure(**THEME)
+
+
+# ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def data(columns: Mapping[str, Sequence[Any] | np.ndarray], digits: int = 5) -> Any:
+    """Columns of one length as CSV text: numbers to so many digits, what is not finite left empty."""
+    alt = altair()
+    numeric = [name for name, column in columns.items() if np.asarray(column).dtype.kind in "fiub"]
+    texts = [_texts(column, digits) for column in columns.values()]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*texts, strict=True))
+    parse = {name: "number" if name in numeric else "string" for name in columns}
+    return alt.InlineData(values=buffer.getvalue(), format=alt.CsvDataFormat(type="csv", parse=parse))
+
+
+def _texts(column: Sequence[Any] | np.ndarray, digits: int) -> list[str]:
+    values = np.asarray(column)
+    if values.dtype.kind != "f":
+        return [str(value) for value in values]
+    return [f"{value:.{digits}g}" if np.isfinite(value) else "" for value in values]
+
+
+def thinned(n: int, most: int = POINTS) -> np.ndarray:
+    """Which of n records are drawn: all, or `most` evenly spaced ones with the first and the last."""
+    return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).round().astype(int))
+
+
+def long(x: np.ndarray, series: Mapping[str, np.ndarray], most: int = POINTS) -> dict[str, np.ndarray]:
+    """Several series over one x as columns x, y, label; thinned."""
+    kept = thinned(len(x), most)
+    return {
+        "x": np.tile(np.asarray(x)[kept], len(series)),
+        "y": np.concatenate([np.asarray(values, np.float64)[kept] for values in series.values()]),
+        "label": np.repeat(list(series), len(kept)),
+    }
+
+
+def drawn(n: int, most: int = POINTS) -> str:
+    """What a caption says where not every record is drawn."""
+    return "" if n <= most else f" Of {n:,} steps, {most} evenly spaced ones are drawn."
+
+
+# ── Colours and interaction ───────────────────────────────────────────────────────────────────────────────
+
+
+def colours(names: Sequence[str]) -> list[str]:
+    """A colour for each name: its own where it has one, else the next of the palette that is free."""
+    taken = {COLOURS[name] for name in names if name in COLOURS}
+    free = [colour for colour in OTHERS if colour not in taken] or list(OTHERS)
+    unnamed = [name for name in names if name not in COLOURS]
+    return [COLOURS[n] if n in COLOURS else free[unnamed.index(n) % len(free)] for n in names]
+
+
+def colour(field: str, names: Sequence[str], shades: Sequence[str] | None = None, columns: int = 0) -> Any:
+    """The colour encoding of a field, in the order of names."""
+    alt = altair()
+    scale = alt.Scale(domain=list(names), range=list(shades or colours(names)))
+    legend = alt.Legend(columns=columns) if columns else alt.Legend()
+    return alt.Color(f"{field}:N", scale=scale, legend=legend)
+
+
+def picking(field: str = "label") -> Any:
+    """A click in the legend brings one name forward."""
+    return altair().selection_point(name="picked", fields=[field], bind="legend")
+
+
+def zooming() -> Any:
+    """Drag to pan, Shift and wheel to zoom along x; the wheel alone keeps scrolling the page."""
+    return altair().selection_interval(name="zoomed", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
+
+
+def interactive(chart: Any, *, zoom: bool = False) -> Any:
+    """The chart with picking, and zooming where the x axis is long. Panels of one chart share both."""
+    with warnings.catch_warnings():  # altair 6.3 tells that it shares the selection between panels: as wanted
+        warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
+        return chart.add_params(picking(), *([zooming()] if zoom else []))
