@@ -34,7 +34,6 @@ def _whole(split: object) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.full_data
-@pytest.mark.slow
 def test_plain_sgd_repeats_the_published_epochs_in_every_printed_digit() -> None:
     try:
         data = load("fashion-mnist", validation=None, scale="symmetric")

@@ -15,7 +15,7 @@ from passo.errors import ConfigError, UsageError
 from passo.registry import unknown
 from passo.training.config import TrainConfig, merge, parse_settings, sentence, train_config
 
-# lr = "suggested by range-adam" is the median suggestion of that range test; a factor may stand before it
+# lr = "suggested by range-adam" is the mean suggestion of that range test; a factor may stand before it
 SUGGESTED = re.compile(r"\s*(?:([\d.eE+-]+)\s*\*\s*)?suggested by\s+(\S+)\s*")
 
 

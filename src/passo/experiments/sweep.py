@@ -249,11 +249,11 @@ _KINDS = {
 
 
 def _suggestion(folder: Path, name: str) -> float:
-    """The median over seeds of what a range test suggests."""
+    """The geometric mean over seeds of what a range test suggests: rates are compared on a log axis."""
     found = [run.info["suggestion"] for run in store.open_study(folder).select(name, kind="lr_range")]
     if not found:
         raise ConfigError(f"range test {name!r} gave no suggestion: see its error with `passo runs show {folder}`")
-    return float(statistics.median(found))
+    return statistics.geometric_mean(found)
 
 
 def _last(draft: Draft) -> dict[str, float]:
