@@ -119,6 +119,24 @@ def spelled(value: Any) -> str:
     return _SPELLED[whole] if 0 <= whole < len(_SPELLED) else count(whole)
 
 
+def counted(value: Any, noun: str) -> str:
+    """A small count with its noun.
+
+    >>> counted(1, "seed"), counted(3, "seed")
+    ('one seed', 'three seeds')
+    """
+    return f"{spelled(value)} {noun}{'' if round(_finite(value)) == 1 else 's'}"
+
+
+def often(value: Any) -> str:
+    """How often something happened.
+
+    >>> often(1), often(2), often(5)
+    ('once', 'twice', 'five times')
+    """
+    return {0: "never", 1: "once", 2: "twice"}.get(round(_finite(value)), f"{spelled(value)} times")
+
+
 def times(value: Any) -> str:
     """A factor.
 
@@ -142,5 +160,6 @@ def duration(seconds: Any) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    f.__name__: f for f in (percent, points, fixed, number, rate, magnitude, count, spelled, times, duration)
+    f.__name__: f
+    for f in (percent, points, fixed, number, rate, magnitude, count, spelled, counted, often, times, duration)
 }

@@ -34,10 +34,10 @@ def smoothings(values: Values) -> Table:
     """The averages that the configurations use, by each of their names."""
     betas = {b for name in ("adam", "adam-beta1-0", "adam-beta2-0.9") for b in values.setting(name, "optimizer.betas")}
     rows = []
-    for beta in sorted(betas):
+    for beta in sorted(betas - {0.0}):  # β = 0 is no memory at all
         s = analysis.Smoothing(beta=beta)
         row = (s.beta, s.alpha, s.periods, s.average_age, s.alpha)
-        late = math.ceil(math.log(0.01) / math.log(beta)) if beta else 1
+        late = math.ceil(math.log(0.01) / math.log(beta))
         rows.append((*(number(x, 4) for x in row[:4]), times(1 / s.alpha), count(late)))
     columns = ("β", "α = 1 − β", "periods N", "average age", "first correction", "steps until it is under 1 %")
     return Table(columns, tuple(rows), "The same smoothing under its four names, and how long its bias lasts.")
@@ -155,7 +155,15 @@ def _options(values: Values, name: str) -> str:
     parts = [f"{_OPTIONS[key]} {rate(given[key])}" for key in _OPTIONS if key in given]
     if "betas" in given:
         parts.append("β₁ {}, β₂ {}".format(*(number(beta) for beta in given["betas"])))
+    schedule = values.run(name).config.get("schedule")
+    if schedule:
+        told = ", ".join(f"{k} {_plain(v)}" for k, v in schedule.items() if k not in ("name", "cycle_momentum"))
+        parts.append(f"`{schedule['name']}` ({told})" if told else f"`{schedule['name']}`")
     return ", ".join(parts)
+
+
+def _plain(value: Any) -> str:
+    return rate(value) if isinstance(value, float) else str(value)
 
 
 def _lr(values: Values, name: str) -> str:
