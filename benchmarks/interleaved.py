@@ -12,7 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Arm:
 
 
 def measure(
-    script: Path, arms: dict[str, Sequence[str]], rounds: int, steps: int
+    script: Path, arms: Mapping[str, Sequence[str]], rounds: int, steps: int
 ) -> tuple[dict[str, Timing], dict[str, list[float]]]:
     """Times of every arm, and the losses of their first steps. `arms`: name → the words that its worker gets."""
     workers = {name: Arm(script, words) for name, words in arms.items()}

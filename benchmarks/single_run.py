@@ -115,10 +115,8 @@ def work(arm: str, name: str, optimizer_name: str, steps: int) -> None:
         order = torch.randperm(len(images))[: CHECKED * BATCH]
         found = []
         for index in order.split(BATCH):
-            found += [
-                loss if isinstance(loss, float) else loss.item()
-                for loss in run(model, optimizer, images[index], labels[index])
-            ]
+            for loss in run(model, optimizer, images[index], labels[index]):
+                found.append(loss if isinstance(loss, float) else loss.item())
         return found
 
     def block() -> float:
