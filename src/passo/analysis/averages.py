@@ -10,6 +10,7 @@ Source: D. V. Godoy, "Deep Learning with PyTorch Step-by-Step", volume I, chapte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,16 +68,17 @@ class Smoothing:
 
 
 def _alpha(name: str, value: float) -> float:
-    ranges = {
-        "alpha": (0 < value <= 1, "in (0, 1]"),
-        "beta": (0 <= value < 1, "in [0, 1)"),
-        "periods": (1 <= value < np.inf, "≥ 1"),
-        "average_age": (1 <= value < np.inf, "≥ 1"),
+    """α from any of its names, each checked against its range."""
+    names: dict[str, tuple[bool, str, Callable[[float], float]]] = {
+        "alpha": (0 < value <= 1, "in (0, 1]", lambda alpha: alpha),
+        "beta": (0 <= value < 1, "in [0, 1)", lambda beta: 1 - beta),
+        "periods": (1 <= value < np.inf, "≥ 1", lambda periods: 2 / (periods + 1)),
+        "average_age": (1 <= value < np.inf, "≥ 1", lambda age: 1 / age),
     }
-    fits, said = ranges[name]
+    fits, said, alpha = names[name]
     if not fits:
         raise ConfigError(f"{name} must be {said}, got {value:g}")
-    return {"alpha": value, "beta": 1 - value, "periods": 2 / (value + 1), "average_age": 1 / value}[name]
+    return alpha(value)
 
 
 def moving_average(x: Any, periods: int, axis: int = 0) -> np.ndarray:
@@ -161,7 +163,8 @@ def _recursion(x: np.ndarray, smoothing: Smoothing) -> np.ndarray:
 
 def correction(smoothing: Smoothing, steps: int) -> np.ndarray:
     """1 − βᵗ for t = 1 … steps: how much of the whole weight has been given away by then. (steps,)"""
-    return 1 - smoothing.beta ** np.arange(1, steps + 1, dtype=np.float64)
+    with np.errstate(divide="ignore"):  # α = 1 forgets everything: log 0, and 1 − 0ᵗ = 1
+        return -np.expm1(np.arange(1, steps + 1) * np.log1p(-smoothing.alpha))  # exact for an α near 0, too
 
 
 def weights_by_lag(smoothing: Smoothing, lags: int) -> np.ndarray:

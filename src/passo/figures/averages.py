@@ -121,7 +121,7 @@ def ewma_bias(study: StoredStudy) -> Figure:
                 title=title,
                 thin=["gradient"],
                 x_title=STEP if beta > 0.9 else None,
-                domain=_window(raw, corrected),
+                scale={"domain": _window(raw, corrected), "nice": False},
             )
         )
         told.append(f"{significant(correction(smoothing, 10)[-1])} for β = {beta:g}")
@@ -136,12 +136,12 @@ def ewma_bias(study: StoredStudy) -> Figure:
     return Figure("ewma-bias", finished(chart, "Bias, and its correction"), caption, sentence)
 
 
-def _window(*averages: np.ndarray) -> tuple[float, float]:
+def _window(*averages: np.ndarray) -> list[float]:
     """A range that shows the averages whole, zero too, with some air for the gradients."""
     values = np.concatenate([*averages, np.zeros(1)])
     low, high = float(values.min()), float(values.max())
     air = 0.25 * (high - low) or 1.0
-    return low - air, high + air
+    return [low - air, high + air]
 
 
 def ewma_gradients(study: StoredStudy) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from passo.analysis import Comparison, bands, compare, tell_bands
@@ -35,10 +35,19 @@ def curves_chart(study: StoredStudy, metric: str = "validation/loss", names: Seq
 
 
 def about(study: StoredStudy) -> str:
-    """What was trained on what, for a figure's subtitle."""
-    run = study.select()[0]
-    dataset, model = run.config["dataset"]["name"], run.config["model"]["name"]
-    return f"{model} on {dataset}, batches of {run.config['batch_size']}"
+    """What was trained on what, for a figure's subtitle; what differs between the runs is left out."""
+    configs = [run.config for run in study.select()]
+    models, datasets = (_all_of(config.get(key, {}).get("name") for config in configs) for key in ("model", "dataset"))
+    sizes = _all_of(config.get("batch_size") for config in configs)
+    told = [f"{models}" if models else "", f"on {datasets}" if datasets else ""]
+    told = [" ".join(word for word in told if word), f"batches of {sizes}" if sizes else ""]
+    return ", ".join(word for word in told if word)
+
+
+def _all_of(values: Iterable[Any]) -> Any:
+    """The one value that all share, or None."""
+    there = set(values)
+    return there.pop() if len(there) == 1 else None
 
 
 def adam_apart(study: StoredStudy) -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 
 from passo.analysis import Descent, Surface, descent, surface, tell_descents
 from passo.analysis.words import joined, significant
-from passo.figures.panels import heading
+from passo.figures.panels import HALO, heading
 from passo.figures.style import COLOURS, INK, Figure, altair, colour, data, finished, interactive, picking
 from passo.store import StoredStudy
 
@@ -78,12 +78,12 @@ def _map(
     alt = altair()
     x = alt.X(
         "x:Q",
-        axis=alt.Axis(title="bias b" if b_title else None, labels=b_title, grid=False, tickCount=5),
+        axis=alt.Axis(title="bias b" if b_title else None, labels=b_title, ticks=b_title, grid=False, tickCount=5),
         scale=alt.Scale(domain=[float(ground.b[0]), float(ground.b[-1])], nice=False),
     )
     y = alt.Y(
         "y:Q",
-        axis=alt.Axis(title="weight w" if w_title else None, labels=w_title, grid=False, tickCount=5),
+        axis=alt.Axis(title="weight w" if w_title else None, labels=w_title, ticks=w_title, grid=False, tickCount=5),
         scale=alt.Scale(domain=[float(ground.w[0]), float(ground.w[-1])], nice=False),
     )
     layers = [_shaded(ground, x, y), *_walked(paths, labels, x, y, small), *_marks(ground, paths, x, y, small)]
@@ -166,12 +166,11 @@ def _marks(ground: Surface, paths: Sequence[Descent], x: Any, y: Any, small: boo
     ]
     if small:
         return marks
-    halo = {"stroke": "#FFFFFF", "strokeWidth": 3, "strokeOpacity": 0.8}
     words = [
         alt.Chart(source)
         .mark_text(align="left", dx=dx, dy=dy, fontSize=11.5, fontWeight=600, color=INK, **look)
         .encode(x=x, y=y, text="label:N")
         for source, dx, dy in ((begin, 9, 0), (least, -64, -12))
-        for look in (halo, {})
+        for look in (HALO, {})
     ]
     return [*marks, *words]

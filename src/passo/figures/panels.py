@@ -42,20 +42,19 @@ def lines(
     title: str | None = None,
     thin: Sequence[str] = (),
     dashed: Sequence[str] = (),
-    domain: tuple[float, float] | None = None,
     scale: Mapping[str, Any] | None = None,
     x_scale: Mapping[str, Any] | None = None,
     columns: int = 0,
+    over: Sequence[Any] = (),
 ) -> Any:
-    """Series (T,) over x (T,), one line each in its colour; `thin` ones lie behind, `domain` cuts the y axis.
+    """Series (T,) over x (T,), one line each in its colour: `thin` ones behind, `dashed` ones and layers `over` on top.
 
     The legend is that of all `shades`, so that stacked panels share one.
     """
     alt = altair()
-    limits = dict(scale or {}) | ({"domain": list(domain), "nice": False} if domain else {})
     encoding = {
-        "x": x_axis(x_title, **(x_scale or {})),
-        "y": y_axis(y, ticks=4 if height < 150 else 5, **limits),
+        "x": _logarithmic(x_axis(x_title, **(x_scale or {})), x_scale, [x]),
+        "y": _logarithmic(y_axis(y, ticks=4 if height < 150 else 5, **(scale or {})), scale, list(series.values())),
         "color": colour("label", list(shades), list(shades.values()), columns),
         "opacity": alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
     }
@@ -70,7 +69,24 @@ def lines(
         if names
     ]
     extra = {"title": heading(title)} if title else {}
-    return alt.layer(*layers).properties(width=width, height=height, **extra)
+    return alt.layer(*layers, *over).properties(width=width, height=height, **extra)
+
+
+def _logarithmic(channel: Any, scale: Mapping[str, Any] | None, columns: Sequence[np.ndarray]) -> Any:
+    """A logarithmic axis with ticks at 1, 2 and 5 of each power of ten, or at the powers alone."""
+    if not scale or scale.get("type") != "log":
+        return channel
+    values = np.concatenate([np.asarray(column, np.float64) for column in columns])
+    values = values[np.isfinite(values) & (values > 0)]
+    low, high = float(values.min()), float(values.max())
+    steps = (1, 2, 5) if high / low < 2000 else (1,)
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+    low, high = 0.95 * low, 1.05 * high
+    look = {"values": [tick for tick in ticks if low <= tick <= high], "format": "~g", "labelOverlap": False}
+    channel = channel.scale(type="log", nice=False, domain=[low, high])
+    kept = {key: value for key, value in channel["axis"].to_dict().items() if key != "tickCount"}
+    return channel.axis(**{**kept, **look})
 
 
 def heading(text: str) -> Any:
@@ -83,17 +99,22 @@ def stacked(*panels: Any, spacing: float = 12) -> Any:
     return altair().vconcat(*panels, spacing=spacing).resolve_scale(x="shared")
 
 
-def level(value: float, text: str, *, align: str = "right") -> Any:
-    """A dashed horizontal line with a word on it."""
+HALO = {"stroke": "#FFFFFF", "strokeWidth": 3, "strokeOpacity": 0.85}
+"""Drawn once below a word, it keeps the word legible over lines."""
+
+
+def level(value: float, text: str) -> tuple[Any, ...]:
+    """Layers for a dashed horizontal line with a word at its right end."""
     alt = altair()
     source = data({"y": [float(value)], "label": [text]})
     rule = alt.Chart(source).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(y="y:Q")
-    words = (
+    words = [
         alt.Chart(source)
-        .mark_text(align=align, baseline="bottom", dy=-3, fontSize=11, color=INK)
-        .encode(y="y:Q", x=alt.value("width" if align == "right" else 4), text="label:N")
-    )
-    return rule, words
+        .mark_text(align="right", baseline="bottom", dy=-3, fontSize=11, color=INK, **look)
+        .encode(y="y:Q", x=alt.value("width"), text="label:N")
+        for look in (HALO, {})
+    ]
+    return rule, *words
 
 
 def band_panel(

@@ -50,7 +50,7 @@ def _panel(summary: RangeSummary, shade: str, *, width: float, height: float, ti
     }
     first = max(float(np.nanmax(c.smoothed[: max(3, len(c.lr) // 4)])) for c in curves)
     limits = [0.0, 1.6 * first]
-    axis = alt.Axis(title="learning rate (log scale)", format="~g", tickCount=6, grid=False)
+    axis = alt.Axis(title="learning rate (log scale)", format="~e", tickCount=6, grid=False)
     x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False), axis=axis)
     scale = alt.Scale(domain=limits, nice=False)
     base = alt.Chart(data(columns)).encode(x=x, detail="seed:N")

@@ -176,18 +176,14 @@ def _constant(betas: Sequence[float]) -> Any:
 def _real(run: StoredRun, parameter: str, ratio: np.ndarray, beta: float) -> Any:
     """The measured ratio (T,), and the limit that it would reach under a constant gradient."""
     label = f"buffer / gradient in {run.id}"
-    measured = lines(
+    return lines(
         run.array("trace/steps"),
         {label: ratio},
         {label: COLOURS["momentum"]},
         y="buffer / gradient",
         height=150,
         title=f"Measured: root mean squares over {parameter}, β = {beta:g}",
-    )
-    return (
-        altair()
-        .layer(*measured.layer, *level(1 / (1 - beta), f"limit {1 / (1 - beta):.3g}"))
-        .properties(width=measured.width, height=measured.height, title=measured.title)
+        over=level(1 / (1 - beta), f"limit {1 / (1 - beta):.3g}"),
     )
 
 

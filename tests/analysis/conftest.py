@@ -1,0 +1,17 @@
+"""The invented study, once for all tests of this folder."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from passo.store import StoredStudy
+
+sys.path.append(str(Path(__file__).parent))  # for synthetic_study, which the tests of the figures use too
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> StoredStudy:
+    from synthetic_study import write
+
+    return write(tmp_path_factory.mktemp("analysis") / "study")
