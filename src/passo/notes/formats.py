@@ -150,7 +150,7 @@ def duration(seconds: Any) -> str:
     """A time taken, in the unit that suits it.
 
     >>> duration(42.3), duration(200), duration(7300)
-    ('42 seconds', '3 min 20 s', '2 h 2 min')
+    ('42 seconds', '3 min 20 s', '2 h 1 min')
     """
     whole = round(_finite(seconds))
     if whole < 100:
