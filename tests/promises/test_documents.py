@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 BLOCKS = re.findall(r"(<!-- runs -->\n)?```python\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = sorted(set(re.findall(r"`passo ([^`]+)`", README)) | set(re.findall(r"^passo (.+)$", README, re.MULTILINE)))
+COMMANDS = sorted(set(re.findall(r"(?:`|^\.venv/bin/)passo ([^`\n]+)", README, re.MULTILINE)))
 TREE = {
     "data": ["list", "info", "fetch", "where"],
     "train": [],
