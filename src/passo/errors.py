@@ -1,17 +1,17 @@
 """Every exception that passo raises on purpose, as a tree.
 
-    PassoError                 something the person at the keyboard can act on; exit code 1
-    ├── UsageError             the request itself is wrong; exit code 2
-    │   ├── UnknownName        a name that no registry knows; carries the nearest one
-    │   └── ConfigError        a configuration key or value is wrong; says which key
-    ├── DataError              a data set cannot be used
-    │   ├── DataNotFound       not on this machine, and could not be fetched
-    │   └── DataCorrupt        truncated, wrong magic number, wrong digest, labels ≠ images
-    ├── StoreError             a study folder cannot be used
-    │   ├── FolderInUse        it holds something else; nothing was written
-    │   └── SchemaMismatch     written by an incompatible version of passo
-    ├── TrainingError          a training cannot go on (a loss that is not finite, no gradient)
-    └── MissingExtra           an optional dependency is not installed; says the line that installs it
+PassoError                 something the person at the keyboard can act on; exit code 1
+├── UsageError             the request itself is wrong; exit code 2
+│   ├── UnknownName        a name that no registry knows; carries the nearest one
+│   └── ConfigError        a configuration key or value is wrong; says which key
+├── DataError              a data set cannot be used
+│   ├── DataNotFound       not on this machine, and could not be fetched
+│   └── DataCorrupt        truncated, wrong magic number, wrong digest, labels ≠ images
+├── StoreError             a study folder cannot be used
+│   ├── FolderInUse        it holds something else; nothing was written
+│   └── SchemaMismatch     written by an incompatible version of passo
+├── TrainingError          a training cannot go on (a loss that is not finite, no gradient)
+└── MissingExtra           an optional dependency is not installed; says the line that installs it
 """
 
 from __future__ import annotations
