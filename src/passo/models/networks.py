@@ -41,6 +41,21 @@ class ChannelsLast(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
 
+class PooledReLU(nn.Module):
+    """2 × 2 max-pooling, then ReLU: the same values as ReLU, then pooling, for a quarter of the work.
+
+    One module, so that the ReLU may write into what the pooling made, and nobody sees it half done.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) → (B, C, H/2, W/2)
+        return nn.functional.max_pool2d(x, 2).relu_()
+
+
+def _pooled(activation: str) -> nn.Module:
+    """Max-pooling, then the activation (gelu and silu are not monotonic: for those this is another network)."""
+    return PooledReLU() if activation == "relu" else nn.Sequential(nn.MaxPool2d(2), ACTIVATIONS[activation]())
+
+
 def line(in_shape: Shape = (1, 1, 1), classes: int = 1, *, b: float = 0.0, w: float = 0.0) -> nn.Module:
     """One bias `b` and one weight `w`."""
     return Line(b, w)
@@ -81,11 +96,9 @@ def lenet(in_shape: Shape, classes: int, *, activation: str = "relu", channels_l
     if channels_last:
         model.add_module("layout", ChannelsLast())
     model.add_module("conv1", nn.Conv2d(in_shape[0], 6, 5, padding=2))
-    model.add_module("pool1", nn.MaxPool2d(2))
-    model.add_module("act1", act())
+    model.add_module("pool1", _pooled(activation))
     model.add_module("conv2", nn.Conv2d(6, 16, 5))
-    model.add_module("pool2", nn.MaxPool2d(2))
-    model.add_module("act2", act())
+    model.add_module("pool2", _pooled(activation))
     model.add_module("flatten", nn.Flatten())
     model.add_module("fc1", nn.Linear(16 * pooled[0] * pooled[1], 120))
     model.add_module("act3", act())
@@ -128,11 +141,9 @@ def cnn2(
     model = nn.Sequential()
     model.add_module("layout", ChannelsLast())
     model.add_module("conv1", nn.Conv2d(in_shape[0], filters, kernel))
-    model.add_module("pool1", nn.MaxPool2d(2))
-    model.add_module("act1", nn.ReLU())
+    model.add_module("pool1", PooledReLU())
     model.add_module("conv2", nn.Conv2d(filters, filters, kernel))
-    model.add_module("pool2", nn.MaxPool2d(2))
-    model.add_module("act2", nn.ReLU())
+    model.add_module("pool2", PooledReLU())
     model.add_module("flatten", nn.Flatten())
     model.add_module("drop1", Dropout(dropout, layer=1))
     model.add_module("fc1", nn.Linear(filters * side[0] * side[1], units))
