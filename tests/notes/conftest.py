@@ -68,9 +68,16 @@ def written(made_up: StoredStudy, tmp_path_factory: pytest.TempPathFactory) -> W
     return write(made_up, tmp_path_factory.mktemp("written") / "note")
 
 
-def study(folder: Path, *, seeds: tuple[int, ...] = SEEDS, leave_out: tuple[str, ...] = ()) -> StoredStudy:
+def study(
+    folder: Path,
+    *,
+    seeds: tuple[int, ...] = SEEDS,
+    leave_out: tuple[str, ...] = (),
+    base: dict[str, Any] | None = None,
+) -> StoredStudy:
     """Write the study and open it; configurations may be left out."""
-    with Store.create(folder, name="optimizers", config={"base": {"dataset": "fashion-mnist-sample"}}) as store:
+    config = {"base": base or {"dataset": "fashion-mnist-sample"}}
+    with Store.create(folder, name="optimizers", config=config) as store:
         store.facts(data=_data(), environment=_environment(), seconds=12.0, failed=[])
         for name, optimizer in OPTIMIZERS.items():
             for seed in seeds if name not in leave_out else ():
@@ -121,7 +128,7 @@ def _train(store: Store, name: str, optimizer: dict[str, Any], seed: int) -> Non
     luck = 0.01 * rng.standard_normal()
     run.scalars(STEPS, EPOCHS, {"test/loss": 0.8 - better, "test/accuracy": 0.7 + better + luck})
     run.info(parameters=1586, weights_sha256="cd" * 32, steps_per_epoch=PER_EPOCH, seconds=1.0)
-    if seed == 0:
+    if seed == SEEDS[0]:
         _watch(run, optimizer, lrs, rng)
     run.finish()
 

@@ -11,9 +11,11 @@ import pytest
 from passo.errors import ConfigError, FolderInUse
 from passo.notes import note as note_of
 from passo.notes import write
+from passo.notes.colophon import command
 from passo.notes.content import Code, Equation, Note, Prose, Section, Table
 from passo.notes.html import block_html, inline, mathml, slimmed
 from passo.notes.markdown import block_markdown
+from passo.notes.values import Values
 
 
 class Page(HTMLParser):
@@ -93,9 +95,18 @@ def test_the_embedded_sample_is_told_at_the_top(text, written):
 
 
 def test_the_colophon_says_versions_data_seeds_and_the_command(text):
-    command = "passo note optimizers --dataset fashion-mnist-sample"
-    for wanted in ("torch 2.13.0", "ab" * 32, "seeds 0, 1 and 2", command):
+    repeat = "passo note optimizers --dataset fashion-mnist-sample"
+    for wanted in ("torch 2.13.0", "ab" * 32, "seeds 0, 1 and 2", repeat):
         assert wanted in text
+
+
+def test_the_command_that_repeats_a_note_says_what_was_changed(build, tmp_path):
+    changed = build(
+        tmp_path / "study", seeds=(0, 5), base={"dataset": {"name": "mnist"}, "epochs": 2, "model": "lenet"}
+    )
+    assert command(Values(changed)) == (
+        'passo note optimizers --dataset mnist --set epochs=2 --set model="lenet" --set seeds=[0,5]'
+    )
 
 
 def test_without_scripts_the_page_leads_to_the_pictures(text, written):

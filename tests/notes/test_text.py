@@ -158,3 +158,29 @@ def test_the_listings_are_python_and_use_names_that_exist(note):
         for node in ast.walk(ast.parse(listing)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "passo":
                 assert node.attr in passo.__all__
+
+
+def test_the_listings_run_as_they_stand(note, build, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    build(tmp_path / "passo-runs" / "optimizers")
+    monkeypatch.chdir(tmp_path)
+    model = passo.build("tiny-cnn")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    schedulers = torch.optim.lr_scheduler
+    names = {
+        "model": model,
+        "optimizer": optimizer,
+        "loss_fn": torch.nn.CrossEntropyLoss(),
+        "batches": [(torch.randn(4, 1, 28, 28), torch.arange(4))] * 3,
+        "epochs": 2,
+        "cyclic": schedulers.CyclicLR(optimizer, base_lr=0.01, max_lr=0.1, cycle_momentum=False),
+        "step_lr": schedulers.StepLR(optimizer, step_size=1),
+        "plateau": schedulers.ReduceLROnPlateau(optimizer),
+        "validation_loss": lambda: 1.0,
+        "passo": passo,
+    }
+    training = next(b.text for b in note.blocks() if isinstance(b, Code) and "cyclic.step" in b.text)
+    for listing in (block.text for block in note.blocks() if isinstance(block, Code)):
+        exec(listing.replace("...  # your own", f"{training}\n# your own"), names)
+    assert names["lens"].residual().within(8)
+    assert names["found"].suggestion > 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from typing import Any
 
 from passo.analysis.words import joined
@@ -36,9 +39,20 @@ def colophon(values: Values) -> tuple[tuple[str, str], ...]:
 
 def command(values: Values) -> str:
     """The command that makes this note again."""
-    wanted = values.study.config.get("base", {}).get("dataset", values.data["name"])
+    config, shipped = values.study.config, _shipped(values.study.name)
+    wanted = config.get("base", {}).get("dataset", values.data["name"])
     name = wanted.get("name", values.data["name"]) if isinstance(wanted, dict) else wanted
-    return f"passo note {values.study.name} --dataset {name}"
+    words = [f"passo note {values.study.name} --dataset {name}"]
+    changed = {key: value for key, value in config.get("base", {}).items() if value != shipped["base"].get(key)}
+    words += [f"--set {key}={json.dumps(value)}" for key, value in changed.items() if key != "dataset"]
+    if values.seeds != shipped["seeds"]:
+        words.append(f"--set seeds={json.dumps(values.seeds, separators=(',', ':'))}")
+    return " ".join(words)
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    """The study as the package has it."""
+    return tomllib.loads((files("passo") / "studies" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def notice(values: Values) -> str:
