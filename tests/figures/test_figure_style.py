@@ -31,6 +31,11 @@ def test_names_that_are_drawn_together_have_different_colours(names: list[str]) 
     assert len(set(colours(names))) == len(names)
 
 
+def test_a_colour_is_never_given_twice_in_one_figure() -> None:
+    names = list(COLOURS)[:16]
+    assert len(set(colours(names))) == len(names)
+
+
 def test_thinning_keeps_the_ends_and_spaces_evenly() -> None:
     kept = thinned(10_000, 600)
     assert (kept[0], kept[-1], len(kept)) == (0, 9999, 600)

@@ -13,7 +13,6 @@ from passo.figures.style import INK, WIDTH, altair, colour, data, long, picking,
 from passo.store import StoredStudy
 
 STEP = "optimiser step"
-DODGE = 0.06  # epochs between the whiskers of neighbours
 
 
 def x_axis(title: str | None, *, whole: bool = False, **scale: Any) -> Any:
@@ -44,7 +43,6 @@ def lines(
     dashed: Sequence[str] = (),
     scale: Mapping[str, Any] | None = None,
     x_scale: Mapping[str, Any] | None = None,
-    columns: int = 0,
     over: Sequence[Any] = (),
 ) -> Any:
     """Series (T,) over x (T,), one line each in its colour: `thin` ones behind, `dashed` ones and layers `over` on top.
@@ -55,7 +53,7 @@ def lines(
     encoding = {
         "x": _logarithmic(x_axis(x_title, **(x_scale or {})), x_scale, [x]),
         "y": _logarithmic(y_axis(y, ticks=4 if height < 150 else 5, **(scale or {})), scale, list(series.values())),
-        "color": colour("label", list(shades), list(shades.values()), columns),
+        "color": colour("label", list(shades), list(shades.values())),
         "opacity": alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
     }
     groups = (
@@ -130,9 +128,9 @@ def band_panel(
     metric, names = bands[0].metric, [band.name for band in bands]
     share, window = is_share(metric), _window(bands)
     many = len(bands) > 4
-    base = alt.Chart(data(_columns(bands, DODGE if many else 0.0))).encode(
+    base = alt.Chart(data(_columns(bands, _apart(bands) if many else 0.0))).encode(
         x=x_axis(x_title, whole=True, domain=list(x_domain or epoch_range(bands))),
-        color=colour("label", names, columns=3 if many else 0),
+        color=colour("label", names),
     )
     y = y_axis(spoken(metric), share=share, **window)
     front, behind = (alt.condition(picking(), alt.value(v), alt.value(v / 8)) for v in (1.0, 0.45 if many else 0.13))
@@ -148,11 +146,17 @@ def band_panel(
 
 
 def epoch_range(bands: Sequence[Band], start: float | None = None) -> tuple[float, float]:
-    """From the first record (or `start`) to the last, with a little air, so that no point is cut."""
+    """From the first record (or `start`) to the last, with air for points and for whiskers that are set apart."""
     first = min(float(band.epochs[0]) for band in bands) if start is None else start
     last = max(float(band.epochs[-1]) for band in bands)
-    air = 0.025 * (last - first) or 0.5
-    return first - air, last + 2 * air
+    air = max(0.025 * (last - first), 0.6 * len(bands) * _apart(bands) if len(bands) > 4 else 0.0) or 0.5
+    return first - air, last + air
+
+
+def _apart(bands: Sequence[Band]) -> float:
+    """Epochs between the whiskers of neighbours: all together at most a third of the way to the next record."""
+    gaps = [float(np.diff(band.epochs).min()) for band in bands if len(band.epochs) > 1]
+    return min(0.06, 0.33 / len(bands)) * min(gaps, default=1.0)
 
 
 def _tips(metric: str) -> list[Any]:
@@ -213,7 +217,7 @@ def learning_rates(study: StoredStudy, names: Sequence[str], x_domain: tuple[flo
         .encode(
             x=x_axis("epoch", whole=True, domain=list(x_domain)),
             y=y_axis("learning rate", ticks=4),
-            color=colour("label", names, columns=3 if len(names) > 4 else 0),
+            color=colour("label", names),
             opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
         )
         .properties(width=WIDTH, height=height)

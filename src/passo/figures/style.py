@@ -1,7 +1,7 @@
 """How passo's figures look: one theme, one colour for each optimiser in every figure, and what a figure is.
 
-The palette is Okabe & Ito's (2008), which people with any common colour blindness can tell apart, with shades
-for variants. Data travel as CSV text inside the specification, rounded to what an eye can see.
+The palette is Okabe & Ito's (2008), which people with any common colour blindness can tell apart, with some of
+Tol's (2021) for variants. Data travel as CSV text inside the specification, rounded to what an eye can see.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PINK, SKY, GREY, INK = "#CC79A7", "#56B4E9", "#A3A9B1", "#2B2F36"
 WINE, INDIGO, OLIVE, STONE = "#882255", "#332288", "#999933", "#6B7078"
 OTHERS = (BLUE, RED, GREEN, PINK, ORANGE, INDIGO, OLIVE, SKY, WINE, STONE)
+OTHERS += ("#44AA99", "#AA4499", "#661100", "#DDCC77", "#117733", "#88CCEE")  # from Tol 2021, for many names at once
 
 COLOURS = {
     "sgd": STONE,
@@ -189,18 +190,20 @@ def drawn(n: int, most: int = POINTS) -> str:
 
 
 def colours(names: Sequence[str]) -> list[str]:
-    """A colour for each name: its own where it has one, else the next of the palette that is free."""
-    taken = {COLOURS[name] for name in names if name in COLOURS}
-    free = [colour for colour in OTHERS if colour not in taken] or list(OTHERS)
-    unnamed = [name for name in names if name not in COLOURS]
-    return [COLOURS[n] if n in COLOURS else free[unnamed.index(n) % len(free)] for n in names]
+    """A colour for each name: its own, or the palette's next where it has none or another name here has taken it."""
+    given: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: name not in COLOURS):  # those with a colour of their own choose first
+        own = COLOURS.get(name)
+        free = [shade for shade in OTHERS if shade not in given.values()] or list(OTHERS)
+        given[name] = own if own and own not in given.values() else free[0]
+    return [given[name] for name in names]
 
 
-def colour(field: str, names: Sequence[str], shades: Sequence[str] | None = None, columns: int = 0) -> Any:
-    """The colour encoding of a field, in the order of names."""
+def colour(field: str, names: Sequence[str], shades: Sequence[str] | None = None) -> Any:
+    """The colour encoding of a field, in the order of names; a legend of more than four names takes two rows."""
     alt = altair()
     scale = alt.Scale(domain=list(names), range=list(shades or colours(names)))
-    legend = alt.Legend(columns=columns) if columns else alt.Legend()
+    legend = alt.Legend(columns=3) if len(names) > 4 else alt.Legend()
     return alt.Color(f"{field}:N", scale=scale, legend=legend)
 
 

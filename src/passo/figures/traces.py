@@ -223,7 +223,7 @@ def final_adapted(study: StoredStudy) -> Figure:
 def _column(seen: Traces, stage: str, memory: str, factor: np.ndarray, name: str) -> tuple[Any, Any, Any]:
     """Three panels of one run, from the top."""
     shades = {GRADIENT: GREY, AVERAGE: BLUE, BUFFER: ORANGE, FACTOR: RED, EXPLAINED: GREEN, UPDATE: INK}
-    look: dict[str, Any] = {"width": 245, "height": 110, "columns": 3}
+    look: dict[str, Any] = {"width": 245, "height": 110}
     scale = {"type": "log"} if stage == "exp_avg_hat" else {"zero": False}
     explained = {EXPLAINED: -seen.lr * seen["adapted"], UPDATE: seen["update"]}
     return (
