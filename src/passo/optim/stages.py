@@ -74,16 +74,18 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: Any, group: Group, out
     m_hat, v_hat, adapted = out["exp_avg_hat"], out["exp_avg_sq_hat"], out["adapted"]
 
     _decay(grad, theta, 0.0 if decoupled else decay, group["maximize"], decayed)
-    if state["exp_avg"] is None:
+    m_before, v_before = state["exp_avg"], state["exp_avg_sq"]
+    if m_before is None or v_before is None:
         torch.mul(decayed, 1 - beta1, out=m)
         torch.mul(decayed, decayed, out=v).mul_(1 - beta2)
     else:
-        torch.lerp(state["exp_avg"], decayed, 1 - beta1, out=m)
-        torch.mul(state["exp_avg_sq"], beta2, out=v).addcmul_(decayed, decayed, value=1 - beta2)
+        torch.lerp(m_before, decayed, 1 - beta1, out=m)
+        torch.mul(v_before, beta2, out=v).addcmul_(decayed, decayed, value=1 - beta2)
     torch.div(m, correction1, out=m_hat)
     torch.div(v, correction2, out=v_hat)
     if group["amsgrad"]:  # the largest v so far stands in for v in the denominator
-        largest = v if state["max_exp_avg_sq"] is None else torch.maximum(state["max_exp_avg_sq"], v)
+        v_max = state["max_exp_avg_sq"]
+        largest = v if v_max is None else torch.maximum(v_max, v)
         torch.div(largest, correction2, out=v_hat)
     torch.sqrt(v_hat, out=adapted).add_(eps)
     torch.div(m_hat, adapted, out=adapted)
