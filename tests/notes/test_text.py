@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from passo.notes.values import DEFAULTS, Values
 FILES = text.files("optimizers")
 
 
-def figure(name):
+def figure(name) -> Any:
     return SimpleNamespace(name=name, caption="A caption.", sentence="A sentence.")
 
 
