@@ -174,10 +174,16 @@ class Store:
         facts = {"name": name, "config": config, "status": "running", "schema": SCHEMA, "created": time.time()}
         with _told(folder, "create"):
             folder.mkdir(parents=True, exist_ok=True)
-            connection = _connect(folder / DATABASE)
-            connection.executescript(f"PRAGMA journal_mode=WAL;{_TABLES}")  # leaves its transaction open, so that
-            store = cls(folder, connection, _lock(folder))
-            store.facts(**facts)  # the tables and the facts are committed together
+            lock = _lock(folder)  # from here on, what is made in the folder is ours
+        try:
+            with _told(folder, "create"):
+                connection = _connect(folder / DATABASE)
+                connection.executescript(f"PRAGMA journal_mode=WAL;{_TABLES}")  # leaves its transaction open, so that
+                store = cls(folder, connection, lock)
+                store.facts(**facts)  # the tables and the facts are committed together
+        except StoreError:
+            _unmake(folder, lock)
+            raise
         return store
 
     @classmethod
@@ -185,7 +191,10 @@ class Store:
         hint = "give another folder, or --force to start anew (the old one is moved aside)"
         if not (folder / DATABASE).is_file():
             raise FolderInUse(f"{folder} is not empty and holds no study: {hint}")
-        there = open_study(folder)
+        try:
+            there = open_study(folder)
+        except StoreError as error:
+            raise FolderInUse(f"{folder} holds a study that cannot be read ({error}): {hint}") from error
         if there.status == "done":
             raise FolderInUse(f"{folder} holds a finished study ({there.name}): {hint}")
         if json.loads(json.dumps(config)) != there.config:
@@ -256,7 +265,11 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        status = "done" if kind is None else "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+        ends = {status for (status,) in self.read("SELECT DISTINCT status FROM runs")}
+        if kind is None:  # a study is no better than its runs: what is not done is run again by the same command
+            status = next((s for s in ("failed", "interrupted") if s in ends), "done")
+        else:
+            status = "interrupted" if issubclass(kind, KeyboardInterrupt | GeneratorExit) else "failed"
         self.close(status)
 
 
@@ -377,7 +390,10 @@ def open_study(folder: str | Path) -> StoredStudy:
 
 def studies(folder: Path | None = None) -> list[StoredStudy]:
     """The study folders below a root (`root()` where none is given), newest last."""
-    found = [open_study(path.parent) for path in sorted((folder or root()).glob(f"*/{DATABASE}"))]
+    found = []
+    for path in sorted((folder or root()).glob(f"*/{DATABASE}")):
+        with suppress(StoreError):  # one that cannot be read does not hide the others
+            found.append(open_study(path.parent))
     return sorted(found, key=lambda study: study.facts["created"])
 
 
@@ -437,6 +453,16 @@ def _load(path: Path, digest: str) -> np.ndarray:
         if _sha256(path) != digest:
             raise StoreError(f"{path} is damaged: its SHA-256 is not the recorded one")
         return np.load(path, allow_pickle=False)
+
+
+def _unmake(folder: Path, lock: sqlite3.Connection) -> None:
+    """Remove what a creation that failed has made; the lock is ours, so nobody else's work is there."""
+    lock.close()
+    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK):
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()  # only where nothing else is in it
 
 
 def _sha256(path: Path) -> str:

@@ -1,5 +1,6 @@
 """One training, whole: what it returns, what it keeps, and how it ends."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_stopping_in_the_middle_keeps_the_steps_and_marks_the_run_interrupted(
 ) -> None:
     config = train_config({"dataset": SMALL, "model": "tiny-cnn", "epochs": 50, "record": {"every": 1}})
     try:
-        with training(config, tmp_path / "a") as (_, _, records):
+        with training(config, tmp_path / "a") as (_, _, _, records):
             for record in records:
                 if record.step == 5:  # type: ignore[union-attr]
                     if stop:
@@ -152,3 +153,53 @@ def test_settings_that_are_in_the_wrong_place_are_refused(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="unknown key 'epoch'. Did you mean 'epochs'"):
         train("fashion-mnist-sample", epoch=3, out=tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_biases_are_spared_from_the_decay_that_a_class_takes_by_itself() -> None:
+    from passo.experiments.run import assemble, load_data
+
+    config = train_config({"dataset": SMALL, "model": "tiny-cnn", "decay_biases": False, "optimizer": "adamw"})
+    groups = assemble(config, load_data(config)).optimizer.param_groups
+    assert sorted(group["weight_decay"] for group in groups) == [0, 0.01]
+
+
+def test_whoever_stops_at_the_end_of_an_epoch_keeps_it_and_can_go_on_with_the_same_folder(tmp_path: Path) -> None:
+    config = train_config({"dataset": SMALL, "model": "tiny-cnn", "epochs": 3})
+    with training(config, tmp_path / "a") as opened:
+        assert opened.steps == 9
+        for record in opened.records:
+            if record.end is not None:  # type: ignore[union-attr]
+                break
+    study = store.open_study(tmp_path / "a")
+    assert study.status == "interrupted"
+    assert len(study.runs[0].metric("validation/loss").values) == 1
+    with training(config, tmp_path / "a") as opened:
+        list(opened.records)
+    assert store.open_study(tmp_path / "a").status == "done"
+
+
+def test_what_was_loaded_is_written_into_the_configuration(tmp_path: Path) -> None:
+    data = load("fashion-mnist-sample", per_class=20, validation=50, seed=7)
+    config = train(data, "tiny-cnn", epochs=1, out=tmp_path / "a").run.config["dataset"]
+    assert (config["per_class"], config["validation"], config["seed"]) == (20, 50, 7)
+
+
+def test_a_plateau_schedule_without_a_validation_set_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs a validation set"):
+        train(
+            "fashion-mnist-sample",
+            "tiny-cnn",
+            schedule="ReduceLROnPlateau",
+            dataset={"validation": 0},
+            out=tmp_path / "a",
+        )
+    assert not (tmp_path / "a").exists()
+
+
+def test_batches_without_a_length_are_taken(tmp_path: Path) -> None:
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self) -> Iterator[tuple[torch.Tensor, int]]:
+            return iter([(torch.randn(1, 28, 28), n % 10) for n in range(20)])
+
+    done = train(DataLoader(Stream(), 10), "tiny-cnn", epochs=2, out=tmp_path / "a")
+    assert done.run.metric("train/loss").epochs.tolist() == [1, 1, 2, 2]

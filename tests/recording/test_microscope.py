@@ -262,3 +262,33 @@ def test_the_array_form_says_what_its_axes_are() -> None:
     trace, told = lens.arrays()["trace"]
     assert trace.shape == (4, len(told["stages"]), len(told["coordinates"]))
     assert list(pairwise(lens.arrays()["trace/steps"][0])) == [(1, 2), (2, 3), (3, 4)]
+
+
+def test_momentum_that_a_scheduler_switches_on_later_is_explained_too() -> None:
+    model = build("tiny-cnn", seed=0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    lens = watch(optimizer, model)
+    torch.optim.lr_scheduler.CyclicLR(optimizer, 0.01, 0.1)  # torch's default cycles the momentum as well
+    assert optimizer.param_groups[0]["momentum"] > 0
+    for x, y in _batches(5):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    assert lens.residual().within(8)
+
+
+def test_lbfgs_is_measured_over_the_whole_step_and_not_from_its_last_inner_one() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.5, max_iter=5)
+    lens = watch(optimizer, model)
+    before = model.weight.detach().clone()
+    x = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = (model(x) - 1).square().mean()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)  # type: ignore[arg-type]
+    assert torch.equal(lens.now("update", "weight"), model.weight.detach() - before)

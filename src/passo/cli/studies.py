@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passo.cli.show import err, out, percent, progress, table
+from passo.errors import TrainingError
 
 if TYPE_CHECKING:
     from passo.experiments import Study
@@ -88,6 +89,7 @@ def chart(
 
 def perform(chosen: Study, folder: Path, force: bool, jobs: int | None) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
+    failed = 0
     with progress("last") as bar:
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
         try:
@@ -96,10 +98,14 @@ def perform(chosen: Study, folder: Path, force: bool, jobs: int | None) -> None:
                 last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
                 bar.update(line, completed=step.done, last=last)
                 if step.status == "failed":
+                    failed += 1
                     err.print(f"{step.task.run_id} failed: {step.error}", markup=False)
         except KeyboardInterrupt:
             err.print(f"interrupted: finished runs are kept in {folder}; the same command goes on from there")
             raise
+
+    if failed:
+        raise TrainingError(f"{failed} of {chosen.file.count} runs failed; the same command tries those again")
 
 
 def tell(folder: Path, metric: str) -> None:

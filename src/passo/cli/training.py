@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passo.cli.show import err, out, percent, progress
-from passo.errors import ConfigError
+from passo.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
     from passo.training import StepRecord, TrainConfig
@@ -33,8 +33,9 @@ def train(settings: Settings = None, out_: Out = None, force: Force = False, all
     from passo.experiments import Result, training
 
     config = configuration(settings or [], allow_sample)
-    with training(config, out_, force=force) as (folder, run_id, records), progress("loss", "seen", "speed") as bar:
-        line = bar.add_task(f"{config.model.name} · {config.optimizer.name}", loss="", seen="", speed="", total=None)
+    with training(config, out_, force=force) as opened, progress("loss", "seen", "speed") as bar:
+        folder, run_id, steps, records = opened
+        line = bar.add_task(f"epoch 1/{config.epochs}", loss="", seen="", speed="", total=steps)
         result = None
         shown, begun = 0.0, time.perf_counter()
         try:
@@ -60,12 +61,9 @@ def train(settings: Settings = None, out_: Out = None, force: Force = False, all
 
 def _update(bar: Any, line: Any, record: StepRecord, config: TrainConfig, speed: float) -> None:
     fields = {"loss": f"loss {float(record.loss):.3f}", "speed": f"{speed:,.0f} steps/s"}
-    if record.end is not None:
-        per_epoch = record.step // record.epoch
-        bar.update(line, total=per_epoch * config.epochs)
+    if record.end is not None and record.end.validation is not None:
         seen = record.end.validation
-        if seen is not None:
-            fields["seen"] = f"validation {seen.loss:.3f}, {percent(seen.accuracy)}"
+        fields["seen"] = f"validation {seen.loss:.3f}, {percent(seen.accuracy)}"
     bar.update(line, completed=record.step, description=f"epoch {record.epoch}/{config.epochs}", **fields)
 
 
@@ -97,7 +95,7 @@ def lr_range(
         draft = perform(Task("lr_range", name, config.seed, chosen))
         draft.replay(writer)
     if draft.status != "done":
-        raise ConfigError(draft.error or "the range test failed")
+        raise TrainingError(draft.error or "the range test failed")
     _tell_range(folder, writer.id, draft.facts["suggestion"])
 
 
@@ -128,12 +126,19 @@ def configuration(words: list[str], allow_sample: bool = False) -> TrainConfig:
     if allow_sample:
         words = [*words, "dataset.allow_sample=true"]
     for key, value in parse_settings(words).items():
-        if isinstance(value, dict) and key in settings:
+        if _another(settings.get(key), value):
+            settings[key] = value  # another name begins a new section: the old one's options are not its own
+        elif isinstance(value, dict) and key in settings:
             for inner, deeper in value.items():
                 merge(settings, [key, inner], deeper)
         else:
             merge(settings, [key], value)
     return train_config(settings)
+
+
+def _another(old: Any, new: Any) -> bool:
+    names = [section.get("name") if isinstance(section, dict) else section for section in (old, new)]
+    return all(isinstance(name, str) for name in names) and names[0] != names[1]
 
 
 def read_toml(path: Path) -> dict[str, Any]:

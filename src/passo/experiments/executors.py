@@ -8,7 +8,10 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED as ANY
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
+
+from passo.errors import TrainingError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,6 +38,10 @@ def processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator
             done, _ = wait(waiting, return_when=ANY)
             for future in sorted(done, key=lambda f: tasks.index(waiting[f])):
                 yield waiting.pop(future), future.result()
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            "a worker process ended by force (out of memory?); what is finished is kept: go on with --jobs 1"
+        ) from error
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.terminate()

@@ -131,10 +131,17 @@ def _forever(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor,
 
 
 def _steepest(lrs: np.ndarray, smoothed: np.ndarray) -> float:
-    """The rate with the steepest fall of the smoothed loss, before its minimum; the first steps are noise."""
+    """The rate with the steepest fall of the smoothed loss, before its minimum; the first steps are noise.
+
+    Raises `TrainingError` where the loss never falls: nothing can be suggested then.
+    """
     start = max(2, len(lrs) // 10)
-    stop = int(np.nanargmin(np.where(np.isfinite(smoothed), smoothed, np.nan))) + 1
+    seen = np.where(np.isfinite(smoothed), smoothed, np.inf)
+    stop = int(np.argmin(seen)) + 1
     if stop - start < 3:
-        return float(lrs[max(0, stop - 1)] / 10)
+        raise TrainingError(
+            f"the loss did not fall between {lrs[0]:.3g} and {lrs[-1]:.3g}, so no learning rate can be suggested: "
+            "try a smaller lr_min"
+        )
     slope = np.gradient(smoothed[start:stop], np.log10(lrs[start:stop]))
     return float(lrs[start + int(np.argmin(slope))])

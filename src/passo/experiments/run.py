@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from passo.data import Batches, Data, load
-from passo.errors import TrainingError
+from passo.errors import ConfigError, TrainingError
 from passo.experiments.sink import Sink
 from passo.models import build, count_parameters
-from passo.optim import Schedule, make_optimizer, make_schedule, parameter_groups
+from passo.optim import Schedule, describe, make_optimizer, make_schedule, parameter_groups
 from passo.recording import Lens, watch
 from passo.seeding import generator
 from passo.training import (
@@ -29,6 +29,7 @@ from passo.training import (
     fit,
     weights_sha256,
 )
+from passo.training.loop import length
 
 EVALUATION_BATCH = 1000
 
@@ -44,7 +45,7 @@ class Parts(NamedTuple):
     train: Any
     validation: Any
     test: Any
-    steps_per_epoch: int
+    steps_per_epoch: int | None  # None where the caller's own batches do not say
 
 
 class Loaders(NamedTuple):
@@ -88,13 +89,17 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
         model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
     model = model.to(device)
     train, validation, test = _batches(config, data, device)
-    steps = len(train)
+    steps = length(train)
     options = config.optimizer.options
-    decay = options.get("weight_decay", 0.0)
+    decay = options.get("weight_decay", _default_decay(config.optimizer.name))
     params = parameter_groups(model, decay) if decay and not config.decay_biases else model.parameters()
     optimizer = make_optimizer(config.optimizer.name, params, **options)
     schedule = None
     if config.schedule is not None:
+        if steps is None:
+            raise ConfigError(
+                f"schedule {config.schedule.name}: these batches do not say how many there are in an epoch"
+            )
         schedule = make_schedule(
             config.schedule.name,
             optimizer,
@@ -102,7 +107,15 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
             steps_per_epoch=steps,
             **config.schedule.options,
         )
+        if schedule.when == "plateau" and validation is None:
+            raise ConfigError(f"schedule {config.schedule.name} needs a validation set: dataset.validation=0.1")
     return Parts(device, model, nn.CrossEntropyLoss(), optimizer, schedule, train, validation, test, steps)
+
+
+def _default_decay(optimizer: str) -> float:
+    """The weight decay that the class takes by itself: AdamW has one."""
+    arguments = {argument.name: argument.default for argument in describe(optimizer).arguments}
+    return float(arguments.get("weight_decay") or 0.0)
 
 
 def _batches(config: TrainConfig, data: Data | Loaders, device: torch.device) -> tuple[Any, Any, Any]:
@@ -195,25 +208,27 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
     yield _conclude(config, sink, parts, trained, last.step, seconds)
 
 
-def _written(records: Iterator[StepRecord], sink: Sink, per_epoch: int) -> Generator[StepRecord, None, StepRecord]:
+def _written(
+    records: Iterator[StepRecord], sink: Sink, per_epoch: int | None
+) -> Generator[StepRecord, None, StepRecord]:
     """Hand records on; write their scalars at the end of each epoch, so that no step waits for the device."""
     waiting: list[StepRecord] = []
     record = None
     try:
         for record in records:
             waiting.append(record)
-            yield record
-            if record.end is not None:
+            if record.end is not None:  # written first: whoever stops at the end of an epoch keeps it
                 _write_steps(sink, waiting, per_epoch)
                 waiting = []
                 _write_epoch(sink, record)
+            yield record
     finally:
         _write_steps(sink, waiting, per_epoch)
     assert record is not None
     return record
 
 
-def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int) -> None:
+def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int | None) -> None:
     if not records:
         return
     losses = torch.stack([record.loss for record in records]).tolist()
@@ -221,7 +236,7 @@ def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int) -> None:
         values = {"train/loss": loss, "lr": record.lr}
         if record.momentum is not None:
             values["momentum"] = record.momentum
-        sink.scalars(record.step, record.step / per_epoch, values)
+        sink.scalars(record.step, record.step / per_epoch if per_epoch else record.epoch, values)
 
 
 def _write_epoch(sink: Sink, record: StepRecord) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -55,12 +55,21 @@ def train(
     """
     config, source, module = _given(data, model, settings)
     result: Result | None = None
-    with training(config, out, force=force, data=source, model=module) as (folder, run_id, records):
-        for record in records:
+    with training(config, out, force=force, data=source, model=module) as opened:
+        for record in opened.records:
             if isinstance(record, Result):
                 result = record
     assert result is not None
-    return Trained(folder, run_id, result.model, result.test, result.weights_sha256, result.seconds)
+    return Trained(opened.folder, opened.run_id, result.model, result.test, result.weights_sha256, result.seconds)
+
+
+class Opened(NamedTuple):
+    """A training that is ready: where it is kept, and the records to walk through. `steps` is None if not known."""
+
+    folder: Path
+    run_id: str
+    steps: int | None
+    records: Generator[StepRecord | Result, None, None]
 
 
 @contextmanager
@@ -71,8 +80,8 @@ def training(
     force: bool = False,
     data: Data | Loaders | None = None,
     model: nn.Module | None = None,
-) -> Iterator[tuple[Path, str, Iterator[StepRecord | Result]]]:
-    """Open a study folder for one run: (folder, run id, records). Walk the records to train.
+) -> Iterator[Opened]:
+    """Open a study folder for one run; walk its records to train.
 
     Data are loaded and everything is built before the folder is made: a mistake leaves nothing behind.
     """
@@ -86,7 +95,8 @@ def training(
         writer = study.add_run(name, config=settings, seed=config.seed)
         records = running(config, writer, source, parts)
         try:
-            yield folder, writer.id, records
+            per_epoch = parts.steps_per_epoch
+            yield Opened(folder, writer.id, per_epoch and per_epoch * config.epochs, records)
         finally:
             records.close()
 
@@ -104,9 +114,10 @@ def _given(
         if "dataset" in settings:
             raise ConfigError("data were given, loaded; set the options of `dataset` where they are loaded")
         source = data
-        settings = {**settings, "dataset": {"name": data.name, "scale": data.scaling.name}}
+        chosen = {"per_class": data.per_class, "seed": data.seed, "validation": len(data.validation or ())}
+        settings = {**settings, "dataset": {"name": data.name, "scale": data.scaling.name, **chosen}}
     else:
-        source = Loaders(*data) if isinstance(data, tuple | list) else Loaders(data)
+        source = Loaders(*data) if isinstance(data, tuple) else Loaders(data)
         settings = {**settings, "dataset": {"name": "(loaders)"}}
     if "model" in settings:
         raise ConfigError("the model is the second argument; its options go into `model_options`")

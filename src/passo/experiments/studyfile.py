@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from passo.errors import ConfigError, UsageError
+from passo.experiments.ranges import check_limits
 from passo.registry import unknown
 from passo.training.config import TrainConfig, merge, parse_settings, sentence, train_config
 
@@ -112,13 +113,33 @@ class StudyFile(_Part):
 
     def check(self) -> None:
         """Build every configuration once, so that a mistake shows before anything runs."""
-        pretend = {entry.name: 1e-3 for entry in self.ranges}
-        names = [run.name for run in self.runs]
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds must be different and at least one, got {list(self.seeds)}")
+        descents = [entry.name for entry in self.descents] + ["line-surface"] * (self.surface is not None)
+        names = [e.name for e in (*self.runs, *self.ranges)] + descents + [entry.title for entry in self.previews]
         for name in names:
             if names.count(name) > 1:
-                raise ConfigError(f"run {name!r} is there {names.count(name)} times")
+                raise ConfigError(f"run {name!r} is there {names.count(name)} times: every name is one folder")
+            if not name or "/" in name or "\\" in name:
+                raise ConfigError(f"run {name!r} cannot be a folder: leave out the slashes")
         for run in self.runs:
-            self.training(run, self.seeds[0], pretend)
+            self.training(run, self.seeds[0], {entry.name: 1e-3 for entry in self.ranges})
+        for entry in (*self.ranges, *self.descents, *self.previews):
+            self._check_part(entry)
+
+    def _check_part(self, entry: RangeEntry | DescentEntry | PreviewEntry) -> None:
+        name = entry.title if isinstance(entry, PreviewEntry) else entry.name
+        try:
+            if isinstance(entry, RangeEntry):
+                check_limits(entry.lr_min, entry.lr_max, entry.steps)
+                train_config({**self.base, "optimizer": entry.optimizer, "schedule": None})
+                return
+            if isinstance(entry, DescentEntry):
+                train_config({"model": "line", "optimizer": entry.optimizer, "schedule": entry.schedule})
+            elif "name" not in entry.schedule:
+                raise ConfigError("schedule.name is missing")
+        except UsageError as error:
+            raise ConfigError(f"run {name!r}: {error}") from error
 
     @property
     def count(self) -> int:
@@ -235,6 +256,6 @@ def _with_line(text: str, message: str) -> str:
     named = re.match(r"run '([^']+)'", message)
     if named:
         for line, content in enumerate(text.splitlines(), start=1):
-            if re.match(rf"\s*name\s*=\s*[\"']{re.escape(named.group(1))}[\"']", content):
+            if re.match(rf"\s*(?:name|title)\s*=\s*[\"']{re.escape(named.group(1))}[\"']", content):
                 return f"line {line}: {message}"
     return message

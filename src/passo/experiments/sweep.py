@@ -156,7 +156,7 @@ def perform(task: Task) -> Draft:
         draft.finish("done")
     except PassoError as error:
         draft.finish("failed", str(error))
-    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+    except Exception as error:  # whatever it is, the other runs go on
         draft.finish("failed", f"{type(error).__name__}: {error}")
     return draft
 

@@ -49,16 +49,15 @@ def sgd(theta: Tensor, grad: Tensor, state: State, step: Any, group: Group, out:
     lr, momentum = float(group["lr"]), float(group["momentum"])
     decayed, adapted = out["decayed"], out["adapted"]
     _decay(grad, theta, float(group["weight_decay"]), group["maximize"], decayed)
-    if "momentum_buffer" in out:
-        velocity, before = out["momentum_buffer"], state["momentum_buffer"]
-        if not momentum or before is None:
-            velocity.copy_(decayed)
-        else:
-            torch.mul(before, momentum, out=velocity).add_(decayed, alpha=1 - group["dampening"])
-    if momentum and group["nesterov"]:
-        torch.add(decayed, out["momentum_buffer"], alpha=momentum, out=adapted)
+    velocity, before = out["momentum_buffer"], state["momentum_buffer"]
+    if not momentum or before is None:
+        velocity.copy_(decayed)
     else:
-        adapted.copy_(out["momentum_buffer"] if momentum else decayed)
+        torch.mul(before, momentum, out=velocity).add_(decayed, alpha=1 - group["dampening"])
+    if momentum and group["nesterov"]:
+        torch.add(decayed, velocity, alpha=momentum, out=adapted)
+    else:
+        adapted.copy_(velocity if momentum else decayed)
     torch.mul(adapted, -lr, out=out["explained"])
 
 
@@ -84,7 +83,7 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: Any, group: Group, out
     torch.div(m, correction1, out=m_hat)
     torch.div(v, correction2, out=v_hat)
     if group["amsgrad"]:  # the largest v so far stands in for v in the denominator
-        v_max = state["max_exp_avg_sq"]
+        v_max = state.get("max_exp_avg_sq")
         largest = v if v_max is None else torch.maximum(v_max, v)
         torch.div(largest, correction2, out=v_hat)
     torch.sqrt(v_hat, out=adapted).add_(eps)
@@ -95,10 +94,21 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: Any, group: Group, out
 
 
 class Explanation:
-    """How one optimiser class is explained: its stages, the state that they start from, the equations."""
+    """How one optimiser class is explained: its equations, the stages that are told, the state they start from.
 
-    def __init__(self, equations: Callable[..., None], stages: tuple[str, ...], state: tuple[str, ...]) -> None:
-        self.equations, self.stages, self.state = equations, stages, state
+    `rows` are all that the equations fill: a stage that is not told now may be needed later (a scheduler can switch
+    momentum on).
+    """
+
+    def __init__(
+        self,
+        equations: Callable[..., None],
+        rows: tuple[str, ...],
+        state: tuple[str, ...],
+        untold: tuple[str, ...] = (),
+    ) -> None:
+        self.equations, self.rows, self.state = equations, rows, state
+        self.stages = tuple(row for row in rows if row not in untold)
 
 
 _ADAM_STAGES = ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")
@@ -110,7 +120,8 @@ def explanation(optimizer: torch.optim.Optimizer) -> Explanation | None:
     if kind is torch.optim.SGD:
         if any(group["momentum"] for group in optimizer.param_groups):
             return Explanation(sgd, ("decayed", "momentum_buffer", "adapted"), ("momentum_buffer",))
-        return Explanation(sgd, ("decayed", "adapted"), ())
+        untold = ("momentum_buffer",)  # plain SGD has none
+        return Explanation(sgd, ("decayed", "momentum_buffer", "adapted"), ("momentum_buffer",), untold)
     if kind in (torch.optim.Adam, torch.optim.AdamW):
         state = ("exp_avg", "exp_avg_sq")
         if any(group["amsgrad"] for group in optimizer.param_groups):

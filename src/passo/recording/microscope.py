@@ -70,7 +70,8 @@ class _Probe:
         middle = self.explanation.stages if self.explanation else ()
         last = ("update", "residual") if self.explanation else ("update",)
         self.stages = ("grad_raw", "grad", *middle, *last)
-        names = [*self.stages, "before", "after", "explained", *(f"state.{s}" for s in self.state_names)]
+        untold = [row for row in (self.explanation.rows if self.explanation else ()) if row not in self.stages]
+        names = [*self.stages, "before", "after", "explained", *(f"state.{s}" for s in self.state_names), *untold]
         size, like = found[-1].stop, found[0].parameter
         self._flat = torch.zeros(len(names), size, dtype=like.dtype, device=like.device)
         self.rows = dict(zip(names, self._flat.unbind(0), strict=True))
@@ -117,9 +118,14 @@ class _Probe:
             self._snapshot()
             return None
 
+        taken = False
+
         def closure_then_snapshot() -> Any:  # with a closure, the gradients exist only once it has run
+            nonlocal taken
             loss = closure()
-            self._snapshot()
+            if not taken:  # LBFGS calls it several times and moves θ in between: the first call is the step's start
+                self._snapshot()
+                taken = True
             return loss
 
         return (args[0], closure_then_snapshot), {}

@@ -121,9 +121,11 @@ def train_config(values: Mapping[str, Any]) -> TrainConfig:
     {'lr': 0.1}
     """
     given = {key: {"name": v} if key in _SECTIONS and isinstance(v, str) else v for key, v in values.items()}
-    if "lr" in given:
+    if "lr" in given and isinstance(given.get("optimizer"), Mapping | None):
         given["optimizer"] = {**(given.get("optimizer") or {}), "lr": given.pop("lr")}
     for section, usual in (("model", "lenet"), ("optimizer", "adam")):  # options alone are of the usual one
+        if given.get(section) is not None and not isinstance(given[section], Mapping | BaseModel):
+            raise ConfigError(f"{section} must be a name or a table of options, got {given[section]!r}")
         if isinstance(given.get(section), Mapping):
             given[section] = {"name": usual, **given[section]}
     try:

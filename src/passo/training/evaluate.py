@@ -56,7 +56,7 @@ def evaluate(
     The loss is averaged over samples, so that a smaller last batch counts for what it is. Accuracy is computed
     where y holds class numbers and the output has one column per class.
     """
-    total = torch.zeros((), dtype=torch.float64)
+    total = torch.zeros(())
     right, count, classes = torch.zeros((), dtype=torch.int64), 0, True
     outputs: list[Tensor] = []
     targets: list[Tensor] = []
@@ -65,7 +65,9 @@ def evaluate(
             if device is not None:
                 x, y = x.to(device), y.to(device)
             output = model(x)
-            total = total.to(y.device) + loss_fn(output, y).double() * len(y)
+            if not count:  # in float64 wherever the device has it
+                total = total.to(y.device, torch.float32 if y.device.type == "mps" else torch.float64)
+            total += loss_fn(output, y) * len(y)
             classes = classes and not y.is_floating_point() and output.dim() == 2 and y.dim() == 1
             if classes:
                 right = right.to(y.device) + (output.argmax(1) == y).sum()

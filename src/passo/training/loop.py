@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
+
+
+def length(batches: Any) -> int | None:
+    """How many batches an epoch has; None where they do not say (an iterable data set)."""
+    try:
+        return len(batches)
+    except TypeError:
+        return None
 
 
 def fit(
@@ -48,7 +56,7 @@ def fit(
     >>> [record.step for record in records], records[-1].end.validation
     ([1, 2, 3, 4, 5, 6], None)
     """
-    plan = as_schedule(schedule, steps_per_epoch=len(batches) if isinstance(batches, Sized) else None)
+    plan = as_schedule(schedule, steps_per_epoch=length(batches))
     if plan is not None:
         check_same_optimizer(plan, optimizer)
     layers = dropouts(model)
