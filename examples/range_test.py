@@ -10,4 +10,5 @@ optimizer = torch.optim.Adam(model.parameters())
 batches = passo.Batches(data.train.images, data.train.labels, 64, generator=torch.Generator().manual_seed(0))
 
 found = passo.lr_range(model, torch.nn.CrossEntropyLoss(), optimizer, batches, lr_min=1e-5, lr_max=1.0)
-print(f"suggested lr {found.suggestion:.2g}; the loss grew away at {found.diverged_at}")
+grew = f"grew away at lr {found.diverged_at:.2g}" if found.diverged_at else "did not grow away"
+print(f"suggested lr {found.suggestion:.2g}; the loss {grew}")

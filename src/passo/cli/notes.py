@@ -15,7 +15,7 @@ def note(
     name: Annotated[str, typer.Argument(help="A study that has a note (optimizers), its file, or a study folder.")],
     dataset: Annotated[str | None, typer.Option(help="Another data set than the study's own.")] = None,
     settings: studies.Settings = None,
-    out_: Annotated[Path | None, typer.Option("--out", help="Folder for the note [default: STUDY/note].")] = None,
+    out_: Annotated[Path | None, typer.Option("--out", help="Folder for the note (default: STUDY/note).")] = None,
     force: studies.Force = False,
     jobs: studies.Jobs = None,
     lang: Annotated[str, typer.Option(help="The language of the note.")] = "en",

@@ -22,7 +22,7 @@ def schedule(
     ] = None,
     out_: Annotated[Path | None, typer.Option("--out", help="Save the curve: .png, .svg or .html.")] = None,
 ) -> None:
-    """Preview a learning-rate schedule without training: passo schedule CyclicLR max_lr=0.1 step_size_up="1 epoch\""""
+    """See a schedule before any training: passo schedule CyclicLR lr=0.01 max_lr=0.1 step_size_up="1 epoch\""""
     from passo.optim import preview
     from passo.training import parse_settings
 

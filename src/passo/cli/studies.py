@@ -9,6 +9,7 @@ import typer
 
 from passo.cli.show import err, out, percent, progress, table
 from passo.errors import TrainingError
+from passo.registry import unknown
 
 if TYPE_CHECKING:
     from passo.experiments import Study
@@ -20,9 +21,9 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Lay a setting over the study's own; may be repeated."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the study [default: ./passo-runs/NAME].")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the study (default: ./passo-runs/NAME).")]
 Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many runs at a time [default: one a core].")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many runs at a time (default: one a core).")]
 
 
 @app.command("list")
@@ -70,7 +71,7 @@ def chart(
         str, typer.Option(help="What to draw: validation/loss, validation/accuracy, …")
     ] = "validation/loss",
     out_: Annotated[
-        Path | None, typer.Option("--out", help="A .png, .svg or .html file [default: in the study].")
+        Path | None, typer.Option("--out", help="A .png, .svg or .html file (default: in the study).")
     ] = None,
 ) -> None:
     """Draw a metric of all configurations over epochs, with bands over seeds."""
@@ -79,6 +80,9 @@ def chart(
     from passo.figures import curves_chart
 
     study = store.find(name)
+    known = sorted({each for run in study.select() for each in run.metrics()})
+    if metric not in known:
+        raise unknown("metric", metric, known)
     path = out_ if out_ is not None else study.folder / f"{metric.replace('/', '-')}.png"
     try:
         curves_chart(study, metric).save(str(path), **({"scale_factor": 2} if path.suffix == ".png" else {}))

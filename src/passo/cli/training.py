@@ -23,7 +23,7 @@ Settings = Annotated[
         metavar="[FILE.toml] KEY=VALUE…",
     ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the run [default: a new one in ./passo-runs].")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the run (default: a new one in ./passo-runs).")]
 Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")]
 Sample = Annotated[bool, typer.Option("--allow-sample", help="Take the embedded sample where the full set is missing.")]
 

@@ -254,7 +254,7 @@ def _not_found(entry: DatasetInfo, failures: list[str]) -> DataNotFound:
     forbidden = "downloads are forbidden by PASSO_OFFLINE"
     tried = f"could not be downloaded ({'; '.join(failures)})" if failures else forbidden
     ways = [f"install it ({entry.install})"] if entry.install else ["connect to a network"]
-    ways.append("name a folder that holds its files (--folder)")
+    ways.append("name a folder that holds its files (dataset.folder=DIR)")
     if entry.sample:
         ways.append(f"use the real sample inside passo ({entry.sample}, or --allow-sample)")
     return DataNotFound(f"{entry.name} is not on this machine (looked in {looked}) and {tried}: {', or '.join(ways)}")

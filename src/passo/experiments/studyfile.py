@@ -122,6 +122,9 @@ class StudyFile(_Part):
                 raise ConfigError(f"run {name!r} is there {names.count(name)} times: every name is one folder")
             if not name or "/" in name or "\\" in name:
                 raise ConfigError(f"run {name!r} cannot be a folder: leave out the slashes")
+        if not self.count:
+            raise ConfigError("there is nothing to run: give at least one [[runs]] table")
+        train_config({**self.base, "seed": self.seeds[0]})
         for run in self.runs:
             self.training(run, self.seeds[0], {entry.name: 1e-3 for entry in self.ranges})
         for entry in (*self.ranges, *self.descents, *self.previews):

@@ -126,11 +126,12 @@ def plans(values: Values) -> Table:
 def suggestions(values: Values) -> Table:
     """What each seed's range test suggests, and where it blew up."""
     rows = []
+    caption = "One range test for each seed; a test stops once its smoothed loss is four times its best."
     for name in ("range-adam", "range-nesterov"):
         for curve in analysis.lr_ranges(values.study, name).curves:
-            end = rate(curve.diverged_at) if curve.diverged_at is not None else "did not"
+            end = rate(curve.diverged_at) if curve.diverged_at is not None else "went to the end"
             rows.append((f"`{name}`", str(curve.seed), rate(curve.suggestion), end))
-    return Table(("range test", "seed", "suggested rate", "diverged at"), tuple(rows), "One range test for each seed.")
+    return Table(("range test", "seed", "suggested rate", "stopped at"), tuple(rows), caption)
 
 
 def results(values: Values) -> Table:

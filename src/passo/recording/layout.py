@@ -31,6 +31,9 @@ class Slot:
 def slots(optimizer: torch.optim.Optimizer, model: nn.Module | None, wanted: Sequence[str] | None) -> tuple[Slot, ...]:
     """The watched parameters in the optimiser's order; all of them where none are named."""
     names = {id(p): n for n, p in model.named_parameters()} if model is not None else {}
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if model is not None and not held & names.keys():
+        raise UsageError("none of the optimizer's parameters are the model's: was it built on another model?")
     found: list[Slot] = []
     position, number = 0, 0
     everything: list[str] = []

@@ -131,6 +131,8 @@ class Lens:
         if self._probe.explanation is None:
             name = type(self._probe.optimizer).__name__
             raise UsageError(f"{name} is measured, not explained: it has no residual")
+        if not len(self.steps):
+            raise UsageError("no step has been seen yet: call optimizer.step() first")
         eps = torch.finfo(self._probe.worst.dtype).eps
         largest = [float(self._probe.worst[s.start : s.stop].max()) / eps for s in self._probe.slots]
         return Residual(self.parameters, tuple(largest), len(self.steps))

@@ -51,6 +51,10 @@ def watch(
     >>> lens.steps, lens.residual().within(8)
     (array([1]), True)
     """
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise UsageError(
+            f"watch(optimizer, model): the first must be a torch optimizer, got {type(optimizer).__name__}"
+        )
     if every < 1:
         raise UsageError(f"every must be ≥ 1, got {every}")
     return Lens(_Probe(optimizer, slots(optimizer, model, parameters), every, trace))
@@ -85,17 +89,33 @@ class _Probe:
         told = [(slot.name, list(at)) for slot, at in self.coordinates]
         self.records = Records(self.stages, found, told, every)
         self.step = 0
-        self._due = every == 1
+        self._due = False
         self._raw_seen: set[int] = set()
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
         ]
-        for number, slot in enumerate(found):
-            if slot.parameter.requires_grad:
-                self._handles.append(slot.parameter.register_post_accumulate_grad_hook(self._raw_hook(number)))
+        self._gradient_handles: list[Any] = []
+        self._look_forward()
 
     # ── during backward ──
+
+    def _look_forward(self) -> None:
+        """Decide whether the next step is due; only then do its gradients carry hooks, which cost a little each."""
+        self._due = (self.step + 1) % self.every == 0
+        if self._due and not self._gradient_handles:
+            self._gradient_handles = [
+                slot.parameter.register_post_accumulate_grad_hook(self._raw_hook(number))
+                for number, slot in enumerate(self.slots)
+                if slot.parameter.requires_grad
+            ]
+        elif not self._due:
+            self._release_gradients()
+
+    def _release_gradients(self) -> None:
+        for handle in self._gradient_handles:
+            handle.remove()
+        self._gradient_handles = []
 
     def _raw_hook(self, number: int) -> Any:
         target = self._views["grad_raw"][number]
@@ -165,7 +185,7 @@ class _Probe:
             if self.explanation is not None:
                 self._weigh_residual()
             self._record()
-        self._due = (self.step + 1) % self.every == 0
+        self._look_forward()
 
     def _explain(self) -> None:
         """Fill the rows between the gradient and the update, over runs of slots that share their equations."""
@@ -206,6 +226,7 @@ class _Probe:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        self._release_gradients()
 
     def whole(self, stage: str, number: int) -> Tensor:
         """A stage of the last recorded step in a parameter's own shape."""

@@ -58,10 +58,13 @@ class OptimizerConfig(_Named):
     @classmethod
     def _resolve_lr(cls, values: Any) -> Any:
         """Write down the learning rate that the class would take by itself."""
-        if isinstance(values, Mapping) and "name" in values and "lr" not in values:
-            arguments = {argument.name: argument.default for argument in describe(values["name"]).arguments}
-            lr = arguments.get("lr")
-            return {**values, "lr": float(lr)} if lr is not None else values
+        if not isinstance(values, Mapping) or "name" not in values:
+            return values
+        described = describe(values["name"])
+        values = {**values, "name": described.name}  # one spelling, so that equal configurations have equal names
+        if "lr" not in values:
+            lr = {argument.name: argument.default for argument in described.arguments}.get("lr")
+            return {"lr": float(lr), **values} if lr is not None else values
         return values
 
     @model_validator(mode="after")
@@ -109,6 +112,7 @@ class TrainConfig(_Strict):
         return self
 
 
+_OPTIMIZER_OPTIONS = {"momentum", "betas", "eps", "weight_decay", "nesterov", "dampening", "alpha", "rho", "fused"}
 _SECTIONS = {"dataset", "model", "optimizer", "schedule"}
 
 
@@ -142,6 +146,11 @@ def sentence(error: ValidationError, owner: type[BaseModel]) -> str:
     if isinstance(cause, Exception):
         return f"{key}: {cause}" if key and key not in str(cause) else str(cause)
     if first["type"] == "extra_forbidden":
+        inside = f"dataset.{first['loc'][-1]}"
+        if len(first["loc"]) == 1 and first["loc"][0] in DataConfig.model_fields:
+            return f"unknown key {key!r}. Did you mean {inside!r}?"
+        if len(first["loc"]) == 1 and key in _OPTIMIZER_OPTIONS:
+            return f"unknown key {key!r}. Did you mean 'optimizer.{key}'?"
         names = _keys(owner, first["loc"][:-1])
         return str(unknown("key", key, [".".join(map(str, (*first["loc"][:-1], name))) for name in names]))
     if first["type"] == "missing":
@@ -170,7 +179,8 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
-            raise ConfigError(f"expected key=value, got {word!r}")
+            hint = " (a TOML file stands before the settings)" if word.endswith(".toml") else ""
+            raise ConfigError(f"expected key=value, got {word!r}{hint}")
         merge(settings, key.split("."), literal(text))
     return settings
 
