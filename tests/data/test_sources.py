@@ -278,7 +278,7 @@ def test_without_a_network_one_sentence_says_what_was_tried_and_what_to_do(
         load("tiny")
     sentence = str(caught.value)
     assert "\n" not in sentence
-    for words in (str(cache), "/no/such/folder", "127.0.0.1:1", "refused", "apt install", "--folder"):
+    for words in (str(cache), "/no/such/folder", "127.0.0.1:1", "refused", "apt install", "dataset.folder"):
         assert words in sentence, sentence
     assert "fashion-mnist-sample" in sentence and "--allow-sample" in sentence
 

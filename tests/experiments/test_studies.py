@@ -115,7 +115,7 @@ def test_settings_lie_over_the_file(file: Path) -> None:
     [
         ("seeds =", "sedes =", 3, "unknown key 'sedes'. Did you mean 'seeds'"),
         ("steps = 20", "step = 20", 20, "unknown key 'ranges.0.step'. Did you mean 'ranges.0.steps'"),
-        ("epochs = 1", "epoch = 1", 14, "run 'sgd': unknown key 'epoch'"),
+        ("epochs = 1", "epoch = 1", 8, "base: unknown key 'epoch'"),
         ('name = "sgd", lr', 'name = "sdg", lr', 14, "unknown optimizer 'sdg'. Did you mean 'sgd'"),
         ("suggested by range-adam", "suggested by range-adm", 23, "unknown range test 'range-adm'"),
         ('optimizer = { name = "adam" }', 'optimizer = { name = "adam", lrr = 1 }', 18, "adam has no argument 'lrr'"),

@@ -124,7 +124,10 @@ class StudyFile(_Part):
                 raise ConfigError(f"run {name!r} cannot be a folder: leave out the slashes")
         if not self.count:
             raise ConfigError("there is nothing to run: give at least one [[runs]] table")
-        train_config({**self.base, "seed": self.seeds[0]})
+        try:
+            train_config({**self.base, "seed": self.seeds[0]})
+        except UsageError as error:
+            raise ConfigError(f"base: {error}") from error
         for run in self.runs:
             self.training(run, self.seeds[0], {entry.name: 1e-3 for entry in self.ranges})
         for entry in (*self.ranges, *self.descents, *self.previews):
@@ -255,7 +258,10 @@ def line_of(text: str, where: Sequence[Any]) -> int:
 
 
 def _with_line(text: str, message: str) -> str:
-    """Add the line of the run that a message is about."""
+    """Add the line of the run, or of the key in `base`, that a message is about."""
+    if message.startswith("base: "):
+        key = re.search(r"'([\w-]+)'|base: (\w+)", message)
+        return f"line {line_of(text, ('base', (key[1] or key[2]) if key else 'base'))}: {message}"
     named = re.match(r"run '([^']+)'", message)
     if named:
         for line, content in enumerate(text.splitlines(), start=1):
