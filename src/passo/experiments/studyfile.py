@@ -260,8 +260,8 @@ def line_of(text: str, where: Sequence[Any]) -> int:
 def _with_line(text: str, message: str) -> str:
     """Add the line of the run, or of the key in `base`, that a message is about."""
     if message.startswith("base: "):
-        key = re.search(r"'([\w-]+)'|base: (\w+)", message)
-        return f"line {line_of(text, ('base', (key[1] or key[2]) if key else 'base'))}: {message}"
+        key = re.search(r"unknown key '([\w.-]+)'", message) or re.match(r"base: (\w+)", message)
+        return f"line {line_of(text, ('base', key[1] if key else 'base'))}: {message}"
     named = re.match(r"run '([^']+)'", message)
     if named:
         for line, content in enumerate(text.splitlines(), start=1):
