@@ -8,7 +8,6 @@ one arm works the others wait for their line, so that arms share the machine's m
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -46,14 +45,11 @@ class Arm:
     """One worker process."""
 
     def __init__(self, script: Path, words: Sequence[str]) -> None:
-        # The same for every arm: threads that wait by spinning would take the cores of the arm whose turn it is.
-        environment = {**os.environ, "GOMP_SPINCOUNT": "1000"}
         self.process = subprocess.Popen(
             [sys.executable, str(script), "--worker", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
         )
 
     def hear(self) -> str:

@@ -2,7 +2,7 @@
 
 import os
 
-# Before torch is imported: threads that wait by spinning make steps a hundred times slower on a busy machine.
+# Before torch is imported: tests share their machine, so OpenMP threads wait without much spinning.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from hypothesis import settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -46,8 +45,6 @@ def _options(
 
 def main() -> None:
     """The entry point: every error that passo raises on purpose becomes one sentence and an exit code."""
-    # Before torch is loaded: threads that wait by spinning make steps many times slower on a busy machine.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         app(standalone_mode=True)
     except PassoError as error:

@@ -29,7 +29,6 @@ def processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator
     Small networks leave a second core half idle: two trainings side by side finish sooner than one after another.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # inherited: neighbours must not wait for each other by spinning
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(threads,))
     try:
