@@ -189,7 +189,7 @@ class _Probe:
 
     def _explain(self) -> None:
         """Fill the rows between the gradient and the update, over runs of slots that share their equations."""
-        assert self.explanation is not None
+        assert self.explanation is not None and self.explanation.equations is not None
         for first, last in self._stretches():
             place = slice(self.slots[first].start, self.slots[last].stop)
             rows = {name: row[place] for name, row in self.rows.items()}

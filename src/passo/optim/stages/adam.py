@@ -1,0 +1,68 @@
+"""Adam's equations, AdamW's where the decay is decoupled, and AMSGrad's.
+
+    decayed          g with the weight decay that enters the gradient      g ← g + λθ
+    exp_avg          first moment                                          m ← β₁m + (1−β₁)g
+    exp_avg_sq       second moment                                         v ← β₂v + (1−β₂)g²
+    exp_avg_hat      bias-corrected first moment                           m̂ = m / (1−β₁ᵗ)
+    exp_avg_sq_hat   bias-corrected second moment                          v̂ = v / (1−β₂ᵗ)
+    adapted          the direction that the learning rate multiplies       m̂ / (√v̂ + ε)
+    explained        the update                                            θ′ − θ = −lr · adapted (− lr · λθ)
+
+Sources: torch 2.13 `torch/optim/adam.py`; Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019; Reddi et al. 2018.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from passo.optim.stages.explained import Explanation, Group, Rows, State, decay
+
+
+def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """Adam, and AdamW where the group's decay is decoupled: the direction is m̂ / (√v̂ + ε).
+
+    `step` is t, counted from 1: a number, or a (P,) tensor where parameters differ in how often they moved.
+    """
+    lr, (beta1, beta2), eps = float(group["lr"]), group["betas"], group["eps"]
+    rate, decoupled = float(group["weight_decay"]), bool(group.get("decoupled_weight_decay", False))
+    correction1, correction2 = 1 - beta1**step, 1 - beta2**step
+    decayed, m, v = out["decayed"], out["exp_avg"], out["exp_avg_sq"]
+    m_hat, v_hat, adapted = out["exp_avg_hat"], out["exp_avg_sq_hat"], out["adapted"]
+
+    decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], decayed)
+    m_before, v_before = state["exp_avg"], state["exp_avg_sq"]
+    if m_before is None or v_before is None:
+        torch.mul(decayed, 1 - beta1, out=m)
+        torch.mul(decayed, decayed, out=v).mul_(1 - beta2)
+    else:
+        torch.lerp(m_before, decayed, 1 - beta1, out=m)
+        torch.mul(v_before, beta2, out=v).addcmul_(decayed, decayed, value=1 - beta2)
+    torch.div(m, correction1, out=m_hat)
+    torch.div(v, correction2, out=v_hat)
+    if group["amsgrad"]:  # the largest v so far stands in for v in the denominator
+        v_max = state.get("max_exp_avg_sq")
+        largest = v if v_max is None else torch.maximum(v_max, v)
+        torch.div(largest, correction2, out=v_hat)
+    torch.sqrt(v_hat, out=adapted).add_(eps)
+    torch.div(m_hat, adapted, out=adapted)
+    torch.mul(adapted, -lr, out=out["explained"])
+    if decoupled and rate:
+        out["explained"].add_(theta, alpha=-lr * rate)
+
+
+_STAGES = ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")
+
+
+def explain(optimizer: Optimizer) -> Explanation:
+    amsgrad = any(group["amsgrad"] for group in optimizer.param_groups)
+    return Explanation(
+        equations=adam,
+        stages=_STAGES,
+        state=("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq"),
+        renewed={"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"},
+    )
+
+
+EXPLAINED = {torch.optim.Adam: explain, torch.optim.AdamW: explain}
