@@ -1,5 +1,6 @@
 """The optimizers: every class of torch.optim builds and steps; every wrong option gets a sentence."""
 
+import importlib
 import inspect
 
 import pytest
@@ -37,14 +38,14 @@ def bowl(name):
 
 
 @pytest.mark.parametrize("name", optimizers())
-def test_every_optimizer_of_torch_builds_and_descends(name):
+def test_every_optimizer_builds_and_descends(name):
     cls, before, after = bowl(name)
-    assert cls.__name__.lower() == name
+    assert describe(name).path.endswith(f".{cls.__name__}")
     assert after < before
 
 
 def test_the_catalogue_holds_every_class_of_torch():
-    assert {name.lower() for name in OF_TORCH} == set(optimizers())
+    assert {name.lower() for name in OF_TORCH} <= set(optimizers())
     assert {"sgd", "adam", "adamw", "lbfgs", "rmsprop"} <= set(optimizers())
 
 
@@ -118,7 +119,8 @@ def test_lists_from_a_text_file_become_tuples():
 def test_the_description_of_every_optimizer_is_its_signature():
     for name in optimizers():
         told = describe(name)
-        cls = getattr(torch.optim, told.path.rpartition(".")[2])
+        place, _, cls_name = told.path.rpartition(".")
+        cls = getattr(importlib.import_module(place), cls_name)
         assert [argument.name for argument in told.arguments] == list(inspect.signature(cls).parameters)[1:]
         assert told.about and not told.about.endswith(".")
     defaults = {argument.name: argument.default for argument in describe("adam").arguments}
@@ -141,7 +143,7 @@ def test_a_misspelt_option_of_a_group_is_refused():
 @pytest.mark.skipif("Muon" not in OF_TORCH, reason="this torch has no Muon")
 def test_muon_names_the_parameter_that_is_no_matrix():
     model = nn.Linear(3, 2)
-    with pytest.raises(ConfigError, match=r"parameter number 1 has shape \(2,\).*adamw"):
+    with pytest.raises(ConfigError, match=r"parameter number 1 has shape \(2,\): use muon-adamw"):
         make_optimizer("muon", model.parameters())
     with pytest.raises(ConfigError, match=r"parameter bias has shape \(2,\)"):
         make_optimizer("muon", [{"params": model.named_parameters()}])

@@ -1,6 +1,6 @@
-"""Every optimizer of torch.optim by name, with its arguments checked against its own signature.
+"""Every optimizer by name, torch's and passo's own, with its arguments checked against its own signature.
 
-The classes are found by looking into torch.optim, so a torch that has more of them offers more of them here.
+Torch's classes are found by looking into torch.optim, so a torch that has more of them offers more of them here.
 """
 
 from __future__ import annotations
@@ -25,12 +25,17 @@ from passo.optim.arguments import (
     resolve,
     retold,
 )
+from passo.optim.split import MuonAdamW
 
-CLASSES: dict[str, type[Optimizer]] = {
+OF_TORCH: dict[str, type[Optimizer]] = {
     name.lower(): member
     for name, member in vars(torch.optim).items()
     if inspect.isclass(member) and issubclass(member, Optimizer) and member is not Optimizer
 }
+OF_PASSO: dict[str, type[Optimizer]] = {}
+if "muon" in OF_TORCH:  # torch 2.9 and newer
+    OF_PASSO["muon-adamw"] = MuonAdamW
+CLASSES = {**OF_TORCH, **OF_PASSO}
 NAMES = {plain(name): name for name in CLASSES}
 
 ABOUT = {
@@ -43,6 +48,7 @@ ABOUT = {
     "asgd": "plain steps, with an average of the weights kept beside them",
     "lbfgs": "a quasi-Newton method over the full batch; each step calls a closure several times",
     "muon": "momentum made orthogonal by Newton-Schulz iterations; for matrices only",
+    "muon-adamw": "Muon for the matrices, AdamW for biases, norms and convolutions",
     "nadam": "Adam with Nesterov's look-ahead",
     "radam": "Adam that trusts its second moment only once enough gradients have been seen",
     "rmsprop": "each gradient divided by the root of a running average of its square",
@@ -93,7 +99,8 @@ def describe(name: str) -> Description:
         else Argument(parameter.name, parameter.default)
         for parameter in arguments_of(cls, hidden=["params"]).values()
     )
-    return Description(name, f"torch.optim.{cls.__name__}", ABOUT.get(name, words), arguments)
+    place = "torch.optim" if name in OF_TORCH else cls.__module__
+    return Description(name, f"{place}.{cls.__name__}", ABOUT.get(name, words), arguments)
 
 
 def check_optimizer(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def check_optimizer(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_optimizer(name: str, params: Iterable[Any], **options: Any) -> Optimizer:
-    """An optimizer of torch by name, over parameters or over groups of them.
+    """An optimizer by name, over parameters or over groups of them.
 
     Args:
         name: as in `optimizers()`; case, hyphens and underscores do not matter.
@@ -208,7 +215,7 @@ def _only_matrices(groups: list[Any]) -> None:
         if isinstance(tensor, Tensor) and tensor.ndim != 2:
             raise ConfigError(
                 f"muon takes matrices only (2 axes), and parameter {label} has shape {tuple(tensor.shape)}: "
-                "give muon the weights of the linear layers, and the other parameters to adamw"
+                "use muon-adamw, which gives the matrices to Muon and the other parameters to AdamW"
             )
 
 
