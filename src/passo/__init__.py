@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from passo.models import build
     from passo.notes import note
     from passo.optim import make_optimizer, make_schedule, preview
-    from passo.recording import watch
+    from passo.recording import record_path, watch
     from passo.store import find as open
     from passo.training import evaluate, fit
 
@@ -46,6 +46,7 @@ __all__ = [
     "note",
     "open",
     "preview",
+    "record_path",
     "study",
     "train",
     "watch",
@@ -60,7 +61,7 @@ _HOME = {
     "passo.models": ("build",),
     "passo.notes": ("note",),
     "passo.optim": ("make_optimizer", "make_schedule", "preview"),
-    "passo.recording": ("watch",),
+    "passo.recording": ("record_path", "watch"),
     "passo.store": ("open",),
     "passo.training": ("evaluate", "fit"),
 }

@@ -17,7 +17,7 @@ from passo.errors import ConfigError, TrainingError
 from passo.experiments.sink import Sink
 from passo.models import build, count_parameters
 from passo.optim import Schedule, describe, make_optimizer, make_schedule, parameter_groups
-from passo.recording import Lens, watch
+from passo.recording import Lens, PathRecorder, record_path, watch
 from passo.seeding import generator
 from passo.training import (
     Evaluation,
@@ -183,6 +183,7 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
             every=config.record.every,
             trace=config.record.trace,
         )
+    path = _record_path(config, parts)
     begun = time.perf_counter()
     records = fit(
         parts.model,
@@ -203,6 +204,7 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
     finally:  # an interrupted run keeps what its instruments saw
         written.close()
         _keep_lens(lens, sink)
+        _keep_path(path, sink)
     seconds = time.perf_counter() - begun
     trained = parts.model if average is None else average.module
     yield _conclude(config, sink, parts, trained, last.step, seconds)
@@ -264,6 +266,23 @@ def _keep_lens(lens: Lens | None, sink: Sink) -> None:
     if "residual" in lens.stages and len(lens.steps):
         residual = lens.residual()
         sink.info(residual_roundings=dict(zip(residual.parameters, residual.roundings, strict=True)))
+
+
+def _record_path(config: TrainConfig, parts: Parts) -> PathRecorder | None:
+    if not config.record.path:
+        return None
+    total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
+    return record_path(parts.model, parts.optimizer, points=config.record.path, total=total)
+
+
+def _keep_path(path: PathRecorder | None, sink: Sink) -> None:
+    if path is None:
+        return
+    path.close()
+    for name, (values, meta) in path.path().arrays().items():
+        sink.array(name, values, **meta)
+    for notice in path.notices:
+        sink.event("path", notice, path.step)
 
 
 def _conclude(config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, steps: int, seconds: float) -> Result:

@@ -78,12 +78,22 @@ class ScheduleConfig(_Named):
 
 
 class RecordConfig(_Strict):
-    """What the microscope records: every n-th step (0: nothing), of which parameters, how many coordinates."""
+    """What the microscope records: every n-th step (0: nothing), of which parameters, how many coordinates.
+
+    `path` is how many points of the weights' path are kept (0: none), spread evenly over the run: for `passo landscape`.
+    """
 
     every: int = Field(default=0, ge=0)
     parameters: tuple[str, ...] | None = None
     trace: int | dict[str, int] = 3
     predictions: bool = False
+    path: int = 0
+
+    @model_validator(mode="after")
+    def _path_has_a_middle(self) -> RecordConfig:
+        if self.path != 0 and self.path < 3:
+            raise ValueError(f"record.path must be ≥ 3 points, or 0 for none, got {self.path}")
+        return self
 
 
 class TrainConfig(_Strict):
