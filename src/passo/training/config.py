@@ -80,7 +80,7 @@ class ScheduleConfig(_Named):
 class RecordConfig(_Strict):
     """What the microscope records: every n-th step (0: nothing), of which parameters, how many coordinates.
 
-    `path` is how many points of the weights' path are kept (0: none), spread evenly over the run: for `passo landscape`.
+    `path` is how many points of the weights' path are kept (0: none), evenly over the run: for `passo landscape`.
     """
 
     every: int = Field(default=0, ge=0)
