@@ -12,6 +12,8 @@ PassoError                 something the person at the keyboard can act on; exit
 │   └── SchemaMismatch     written by an incompatible version of passo
 ├── TrainingError          a training cannot go on (a loss that is not finite, no gradient)
 └── MissingExtra           an optional dependency is not installed; says the line that installs it
+
+RecordingWarning           a warning: what is recorded no longer reaches its store; the training goes on
 """
 
 from __future__ import annotations
@@ -70,6 +72,10 @@ class TrainingError(PassoError):
 
 class MissingExtra(PassoError):
     """An optional dependency is not installed."""
+
+
+class RecordingWarning(UserWarning):
+    """What is recorded no longer reaches its store; the training goes on."""
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -104,22 +104,19 @@ class RunWriter:
 
     def array(self, name: str, values: np.ndarray, *, first_step: int = 0, **meta: Any) -> None:
         """Append a chunk along the first axis. `meta` (axes, labels, units) is kept as JSON."""
-        chunk = self._chunks.get(name, 0)
-        relative = Path("runs") / self.id / f"{name.replace('/', '.')}.{chunk:04d}.npy"
-        path = self._store.folder / relative
-        with _told(path, "write"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with path.open("wb") as file:
-                    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError:
-                path.unlink(missing_ok=True)  # a full disk: leave no half of a chunk behind
-                raise
-        row = (self.id, name, chunk, first_step, relative.as_posix(), _sha256(path), len(values), json.dumps(meta))
-        self._store.write("INSERT INTO arrays VALUES (?,?,?,?,?,?,?,?)", [row])
-        self._chunks[name] = chunk + 1
+        self.chunk({name: (values, meta)}, first_step=first_step)
+
+    def chunk(self, arrays: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]], *, first_step: int = 0) -> None:
+        """Append a chunk to each of several arrays at once: all of them count, or none."""
+        rows = []
+        for name, (values, meta) in arrays.items():
+            number = self._chunks.get(name, 0)
+            relative = Path("runs") / self.id / f"{name.replace('/', '.')}.{number:04d}.npy"
+            digest = _kept(self._store.folder / relative, values)
+            rows.append((self.id, name, number, first_step, relative.as_posix(), digest, len(values), json.dumps(meta)))
+        self._store.write("INSERT INTO arrays VALUES (?,?,?,?,?,?,?,?)", rows)
+        for name in arrays:
+            self._chunks[name] = self._chunks.get(name, 0) + 1
 
     def event(self, kind: str, message: str, step: int | None = None, **data: Any) -> None:
         """Record something that happened, in one sentence."""
@@ -446,6 +443,21 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
             yield connection
         finally:
             connection.close()
+
+
+def _kept(path: Path, values: np.ndarray) -> str:
+    """Write an array whole, down to the disk, and give its SHA-256."""
+    with _told(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("wb") as file:
+                np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)  # a full disk: leave no half of a chunk behind
+            raise
+    return _sha256(path)
 
 
 def _load(path: Path, digest: str) -> np.ndarray:
