@@ -42,7 +42,7 @@ class Adagrad(KerasOptimizer):
 
     def _update(self, theta: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         a = state["sum"].addcmul_(grad, grad)
-        theta.addcdiv_(grad, (a + group["eps"]).sqrt_(), value=-float(group["lr"]))
+        theta.add_(grad / (a + group["eps"]).sqrt_(), alpha=-float(group["lr"]))
 
 
 class Adadelta(KerasOptimizer):

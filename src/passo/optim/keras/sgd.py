@@ -51,7 +51,7 @@ class SGD(KerasOptimizer):
         v = velocity(state, theta)
         v.mul_(momentum).add_(grad, alpha=-lr)
         if group["nesterov"]:
-            theta.add_(v, alpha=momentum).add_(grad, alpha=-lr)
+            theta.add_((v * momentum).add_(grad, alpha=-lr))
         else:
             theta.add_(v)
 
@@ -96,14 +96,13 @@ class RMSprop(KerasOptimizer):
         d = v + group["eps"]
         if group["centered"]:
             m = state["grad_avg"]
-            m.mul_(alpha).add_(grad, alpha=1 - alpha)
+            m.lerp_(grad, 1 - alpha)
             d.addcmul_(m, m, value=-1)
+        direction = grad / d.sqrt_()
         if momentum:
-            b = velocity(state, theta)
-            b.mul_(momentum).addcdiv_(grad, d.sqrt_(), value=lr)
-            theta.sub_(b)
+            theta.sub_(velocity(state, theta).mul_(momentum).add_(direction, alpha=lr))
         else:
-            theta.addcdiv_(grad, d.sqrt_(), value=-lr)
+            theta.add_(direction, alpha=-lr)
 
 
 def velocity(state: dict[str, Any], theta: Tensor) -> Tensor:

@@ -1,0 +1,245 @@
+"""Keras' equations for the seven names that it shares with PyTorch, in the order of PyTorch's own stages.
+
+    exp_avg, grad_avg      first moment, or running average of g        m ← βm + (1−β)g
+    exp_avg_sq,            second moment, or running average of g²      v ← βv + (1−β)g²
+      square_avg, sum        (Adagrad: a sum, from a₀)                  a ← a + g²
+    max_exp_avg_sq         the largest second moment, with amsgrad      v̄ ← max(v̄, v)
+    exp_inf                the largest gradient, fading                 u ← max(β₂u, |g|)
+    exp_avg_hat            bias-corrected                               m̂ = m/(1−β₁ᵗ); Nadam: with its look-ahead
+    exp_avg_sq_hat         bias-corrected                               v̂ = v/(1−β₂ᵗ)
+    delta, acc_delta       Adadelta's step, and its averaged square     Δ = √(d+ε)/√(v+ε)·g,  d ← ρd + (1−ρ)Δ²
+    adapted                the direction that the learning rate multiplies:
+                             SGD g · RMSprop g/√(v+ε) · Adam m̂/(√v̂ + ε/√(1−β₂ᵗ)) · Adadelta Δ
+                             Adagrad g/√(a+ε) · Adamax m̂/(u+ε) · Nadam m̂/(√v̂+ε)
+    velocity               momentum, the learning rate included         SGD v ← μv − lr·g · RMSprop b ← μb + lr·adapted
+    explained              the update                                   −lr·adapted, or by the velocity; − lr·λθ
+
+Weight decay never enters the gradient: there is no stage `decayed`. Source: keras 3.15 `keras/src/optimizers/`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from passo.optim import keras
+from passo.optim.stages.explained import Equations, Explain, Explanation, Group, Rows, State, average, average_square
+
+
+def sgd(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """θ moves by v ← μv − lr·g, with Nesterov's look-ahead by μv − lr·g, without momentum by −lr·g."""
+    lr, momentum, v, moved = float(group["lr"]), group["momentum"], out["velocity"], out["explained"]
+    out["adapted"].copy_(grad)
+    v.fill_(torch.nan)
+    torch.mul(grad, -lr, out=moved)
+    if momentum:
+        _fade(state["velocity"], momentum, v).add_(grad, alpha=-lr)
+        moved.copy_(v)
+    if group["nesterov"]:
+        moved.mul_(momentum).add_(grad, alpha=-lr)
+    _decay(theta, group, moved)
+
+
+def rmsprop(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """θ moves by −lr·g/√(v + ε), centred by −lr·g/√(v − m² + ε), with momentum by −b ← −(μb + lr·g/√…)."""
+    lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
+    v, m, b, adapted, moved = (out[n] for n in ("square_avg", "grad_avg", "velocity", "adapted", "explained"))
+    average_square(state["square_avg"], grad, alpha, v)
+    torch.add(v, group["eps"], out=adapted)
+    m.fill_(torch.nan)
+    if group["centered"]:
+        average(state["grad_avg"], grad, 1 - alpha, m)
+        adapted.addcmul_(m, m, value=-1)
+    torch.div(grad, adapted.sqrt_(), out=adapted)
+    torch.mul(adapted, -lr, out=moved)
+    b.fill_(torch.nan)
+    if momentum:
+        _fade(state["velocity"], momentum, b).add_(adapted, alpha=lr)
+        torch.neg(b, out=moved)
+    _decay(theta, group, moved)
+
+
+def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """θ moves by −lr·m̂/(√v̂ + ε/√(1−β₂ᵗ)): Adam with an ε that shrinks to its value."""
+    (beta1, beta2), v_hat, adapted = group["betas"], out["exp_avg_sq_hat"], out["adapted"]
+    average(state["exp_avg"], grad, 1 - beta1, out["exp_avg"])
+    average_square(state["exp_avg_sq"], grad, beta2, out["exp_avg_sq"])
+    largest = out["exp_avg_sq"]
+    out["max_exp_avg_sq"].fill_(torch.nan)
+    if group["amsgrad"]:
+        before, largest = state["max_exp_avg_sq"], out["max_exp_avg_sq"].copy_(largest)
+        if before is not None:
+            torch.maximum(before, largest, out=largest)
+    torch.div(out["exp_avg"], 1 - beta1**step, out=out["exp_avg_hat"])
+    torch.div(largest, 1 - beta2**step, out=v_hat)
+    torch.sqrt(v_hat, out=adapted).add_(group["eps"] / math.sqrt(1 - beta2**step))
+    torch.div(out["exp_avg_hat"], adapted, out=adapted)
+    _move(theta, group, out)
+
+
+def adamax(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """θ moves by −lr·m̂/(u + ε), with u ← max(β₂u, |g|)."""
+    (beta1, beta2), u, m_hat, adapted = group["betas"], out["exp_inf"], out["exp_avg_hat"], out["adapted"]
+    average(state["exp_avg"], grad, 1 - beta1, out["exp_avg"])
+    torch.abs(grad, out=u)
+    if state["exp_inf"] is not None:
+        torch.mul(state["exp_inf"], beta2, out=adapted)  # a row that is not needed yet holds β₂u
+        torch.maximum(u, adapted, out=u)
+    torch.div(out["exp_avg"], 1 - beta1**step, out=m_hat)
+    torch.add(u, group["eps"], out=adapted)
+    torch.div(m_hat, adapted, out=adapted)
+    _move(theta, group, out)
+
+
+def momentum(step: float, group: Group) -> float:
+    """Nadam's μₜ = β₁(1 − ½·0.96ᵗ)."""
+    return group["betas"][0] * (1 - 0.5 * 0.96**step)
+
+
+def counted(state: State, step: float, group: Group) -> Mapping[str, float]:
+    """Nadam's Πₜ = Πₜ₋₁·μₜ."""
+    before = state["mu_product"]
+    return {"mu_product": (1.0 if before is None else float(before)) * momentum(step, group)}
+
+
+def nadam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """θ moves by −lr·m̂/(√v̂ + ε), with m̂ = μₜ₊₁·m/(1−Πₜ₊₁) + (1−μₜ)·g/(1−Πₜ)."""
+    (beta1, beta2), m_hat, adapted = group["betas"], out["exp_avg_hat"], out["adapted"]
+    now, following = momentum(step, group), momentum(step + 1, group)
+    product = counted(state, step, group)["mu_product"]
+    average(state["exp_avg"], grad, 1 - beta1, out["exp_avg"])
+    average_square(state["exp_avg_sq"], grad, beta2, out["exp_avg_sq"])
+    torch.mul(out["exp_avg"], following / (1 - product * following), out=m_hat)
+    m_hat.add_(grad, alpha=(1 - now) / (1 - product))
+    torch.div(out["exp_avg_sq"], 1 - beta2**step, out=out["exp_avg_sq_hat"])
+    torch.sqrt(out["exp_avg_sq_hat"], out=adapted).add_(group["eps"])
+    torch.div(m_hat, adapted, out=adapted)
+    _move(theta, group, out)
+
+
+def adagrad(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """θ moves by −lr·g/√(a + ε), with a ← a + g² from a₀."""
+    a, adapted = out["sum"], out["adapted"]
+    if state["sum"] is None:
+        a.fill_(group["initial_accumulator_value"])
+    else:
+        a.copy_(state["sum"])
+    a.addcmul_(grad, grad)
+    torch.add(a, group["eps"], out=adapted).sqrt_()
+    torch.div(grad, adapted, out=adapted)
+    _move(theta, group, out)
+
+
+def adadelta(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
+    """θ moves by −lr·Δ, with Δ = √(d + ε)/√(v + ε)·g and d the running average of Δ² before this step."""
+    rho, eps, delta = group["rho"], group["eps"], out["adapted"]
+    average_square(state["square_avg"], grad, rho, out["square_avg"])
+    before, ratio = state["acc_delta"], out["acc_delta"]  # its row first holds d + ε, then the new average
+    ratio.fill_(eps) if before is None else torch.add(before, eps, out=ratio)
+    torch.add(out["square_avg"], eps, out=delta)
+    torch.div(ratio.sqrt_(), delta.sqrt_(), out=delta).mul_(grad)
+    average_square(before, delta, rho, out["acc_delta"])
+    _move(theta, group, out)
+
+
+def _fade(velocity: Tensor | None, momentum: float, out: Tensor) -> Tensor:
+    """μv, from rest."""
+    return out.zero_() if velocity is None else torch.mul(velocity, momentum, out=out)
+
+
+def _move(theta: Tensor, group: Group, out: Rows) -> None:
+    """The update, −lr·adapted − lr·λθ."""
+    torch.mul(out["adapted"], -float(group["lr"]), out=out["explained"])
+    _decay(theta, group, out["explained"])
+
+
+def _decay(theta: Tensor, group: Group, moved: Tensor) -> None:
+    if group["weight_decay"]:
+        moved.add_(theta, alpha=-float(group["lr"]) * group["weight_decay"])
+
+
+def _told(optimizer: Optimizer, option: str) -> bool:
+    return any(group[option] for group in optimizer.param_groups)
+
+
+def explain_sgd(optimizer: Optimizer) -> Explanation:
+    momentum = ("velocity",)
+    told = _told(optimizer, "momentum")
+    return Explanation(
+        equations=sgd,
+        stages=("adapted", *momentum) if told else ("adapted",),
+        untold=() if told else momentum,  # a scheduler may switch it on
+        state=momentum,
+        renewed={"velocity": "velocity"},
+    )
+
+
+def explain_rmsprop(optimizer: Optimizer) -> Explanation:
+    told = {"grad_avg": _told(optimizer, "centered"), "velocity": _told(optimizer, "momentum")}
+    stages, state = ("square_avg", "grad_avg", "adapted", "velocity"), ("square_avg", "grad_avg", "velocity")
+    return Explanation(
+        equations=rmsprop,
+        stages=tuple(stage for stage in stages if told.get(stage, True)),
+        untold=tuple(stage for stage, is_told in told.items() if not is_told),
+        state=state,
+        renewed={name: name for name in state},
+    )
+
+
+def explain_adam(optimizer: Optimizer) -> Explanation:
+    moments, largest = ("exp_avg", "exp_avg_sq"), ("max_exp_avg_sq",)
+    told = _told(optimizer, "amsgrad")
+    state = (*moments, *largest) if told else moments
+    return Explanation(
+        equations=adam,
+        stages=(*state, "exp_avg_hat", "exp_avg_sq_hat", "adapted"),
+        untold=() if told else largest,
+        state=state,
+        renewed={name: name for name in state},
+    )
+
+
+def explain_nadam(optimizer: Optimizer) -> Explanation:
+    moments = ("exp_avg", "exp_avg_sq")
+    return Explanation(
+        equations=nadam,
+        stages=(*moments, "exp_avg_hat", "exp_avg_sq_hat", "adapted"),
+        state=moments,
+        numbers=("mu_product",),
+        renewed={name: name for name in moments},
+        counted=counted,
+    )
+
+
+def explain_adamax(optimizer: Optimizer) -> Explanation:
+    return _plain(adamax, ("exp_avg", "exp_inf"), ("exp_avg_hat", "adapted"))
+
+
+def explain_adagrad(optimizer: Optimizer) -> Explanation:
+    return _plain(adagrad, ("sum",), ("adapted",))
+
+
+def explain_adadelta(optimizer: Optimizer) -> Explanation:
+    return _plain(adadelta, ("square_avg", "acc_delta"), ("adapted",))
+
+
+def _plain(equations: Equations, state: tuple[str, ...], directions: tuple[str, ...]) -> Explanation:
+    """An optimiser whose stages are its state and then its directions."""
+    return Explanation(
+        equations=equations, stages=(*state, *directions), state=state, renewed={name: name for name in state}
+    )
+
+
+EXPLAINED: dict[type[Optimizer], Explain] = {
+    keras.SGD: explain_sgd,
+    keras.RMSprop: explain_rmsprop,
+    keras.Adam: explain_adam,
+    keras.Adamax: explain_adamax,
+    keras.Nadam: explain_nadam,
+    keras.Adagrad: explain_adagrad,
+    keras.Adadelta: explain_adadelta,
+}
