@@ -49,6 +49,19 @@ def test_the_catalogue_holds_every_class_of_torch():
     assert {"sgd", "adam", "adamw", "lbfgs", "rmsprop"} <= set(optimizers())
 
 
+def test_keras_optimizers_go_by_their_names_and_ftrl_by_both_of_its():
+    assert {name for name in optimizers() if name.startswith("keras-")} == {
+        f"keras-{name}" for name in ("adadelta", "adagrad", "adam", "adamax", "nadam", "rmsprop", "sgd")
+    }
+    assert describe("Keras-Ftrl").name == describe("ftrl").name == "ftrl"
+    weights = [nn.Parameter(torch.zeros(1))]
+    assert make_optimizer("keras_adam", weights).param_groups[0]["eps"] == 1e-7
+    with pytest.raises(ConfigError, match="keras-sgd has no argument 'dampening'"):
+        check_optimizer("keras-sgd", {"dampening": 0.1})
+    with pytest.raises(ConfigError, match=r"ftrl: l1 must be ≥ 0, got -1\.0"):
+        check_optimizer("ftrl", {"l1": -1})
+
+
 @pytest.mark.parametrize("name", ["sparse-adam", "SparseAdam", "sparse_adam", "SPARSEADAM", "sparse adam"])
 def test_case_hyphens_and_underscores_of_a_name_do_not_matter(name):
     assert describe(name).name == "sparseadam"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from passo.errors import ConfigError, TrainingError
+from passo.optim import keras
 from passo.optim.arguments import (
     arguments_of,
     check_names,
@@ -32,11 +33,20 @@ OF_TORCH: dict[str, type[Optimizer]] = {
     for name, member in vars(torch.optim).items()
     if inspect.isclass(member) and issubclass(member, Optimizer) and member is not Optimizer
 }
-OF_PASSO: dict[str, type[Optimizer]] = {}
+OF_PASSO: dict[str, type[Optimizer]] = {
+    "ftrl": keras.Ftrl,
+    "keras-adadelta": keras.Adadelta,
+    "keras-adagrad": keras.Adagrad,
+    "keras-adam": keras.Adam,
+    "keras-adamax": keras.Adamax,
+    "keras-nadam": keras.Nadam,
+    "keras-rmsprop": keras.RMSprop,
+    "keras-sgd": keras.SGD,
+}
 if "muon" in OF_TORCH:  # torch 2.9 and newer
     OF_PASSO["muon-adamw"] = MuonAdamW
 CLASSES = {**OF_TORCH, **OF_PASSO}
-NAMES = {plain(name): name for name in CLASSES}
+NAMES = {plain(name): name for name in CLASSES} | {"kerasftrl": "ftrl"}
 
 ABOUT = {
     "adadelta": "steps scaled by two running averages: of squared updates over squared gradients",
@@ -46,6 +56,14 @@ ABOUT = {
     "adamax": "Adam with the largest recent gradient in place of the root of the second moment",
     "adamw": "Adam with weight decay applied to the weights themselves, not through the gradient",
     "asgd": "plain steps, with an average of the weights kept beside them",
+    "ftrl": "follow the regularised leader, as in Keras: weights anew from sums of all gradients; for linear models",
+    "keras-adadelta": "Adadelta with Keras' defaults: a learning rate of 0.001, not 1",
+    "keras-adagrad": "Adagrad as Keras defines it: the sum of squares starts at 0.1",
+    "keras-adam": "Adam as Keras defines it: epsilon is added before the bias correction",
+    "keras-adamax": "Adamax as Keras defines it: epsilon is added to the maximum, not inside it",
+    "keras-nadam": "Nadam as Keras defines it: the momentum warms up 250 times faster",
+    "keras-rmsprop": "RMSprop as Keras defines it: epsilon inside the root, the learning rate inside the momentum",
+    "keras-sgd": "SGD as Keras defines it: the learning rate inside the momentum",
     "lbfgs": "a quasi-Newton method over the full batch; each step calls a closure several times",
     "muon": "momentum made orthogonal by Newton-Schulz iterations; for matrices only",
     "muon-adamw": "Muon for the matrices, AdamW for biases, norms and convolutions",
