@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from passo.analysis.layers import rates
+from passo.analysis.recorded import Recorded, recorded, roundings
 from passo.errors import UsageError
 from passo.registry import unknown
-from passo.store import StoredRun
 
 
 @dataclass(frozen=True)
 class Traces:
-    """One coordinate of one parameter: each stage (T,), float64, at `steps` (T,) (from 1) under `lr` (T,)."""
+    """One coordinate of one parameter: each stage (T,), float64, at `steps` (T,) (from 1) under `lr` (T,).
+
+    eps is the spacing of the recorded numbers near 1: float32's, or float64's.
+    """
 
     run: str
     parameter: str
@@ -22,6 +26,7 @@ class Traces:
     steps: np.ndarray
     lr: np.ndarray
     stages: Mapping[str, np.ndarray]
+    eps: float = float(np.finfo(np.float32).eps)
 
     def __getitem__(self, stage: str) -> np.ndarray:
         try:
@@ -35,7 +40,7 @@ class Traces:
     @property
     def coordinate(self) -> str:
         """The coordinate as in code: `conv1.weight[0, 0, 2, 2]`."""
-        return f"{self.parameter}[{', '.join(map(str, self.index))}]"
+        return named(self.parameter, self.index)
 
     @property
     def measured(self) -> np.ndarray:
@@ -45,8 +50,20 @@ class Traces:
         """
         return np.divide(-self["update"], self.lr, out=np.full(len(self.lr), np.nan), where=self.lr != 0)
 
+    @property
+    def roundings(self) -> np.ndarray:
+        """|residual| / (eps · max(|θ|, |θ′|, |Δθ|)) at each step: (T,); NaN where nothing was and nothing moved."""
+        theta, update = self["theta"], self["update"]
+        size = self.eps * np.maximum.reduce([np.abs(theta), np.abs(theta + update), np.abs(update)])
+        return np.divide(np.abs(self["residual"]), size, out=np.full(len(size), np.nan), where=size > 0)
 
-def traces(run: StoredRun, coordinate: int | None = None) -> Traces:
+
+def named(parameter: str, index: Sequence[int]) -> str:
+    """`conv1.weight[0, 0, 2, 2]`; a parameter of one number has no index."""
+    return f"{parameter}[{', '.join(map(str, index))}]" if len(index) else parameter
+
+
+def traces(run: Recorded, coordinate: int | None = None) -> Traces:
     """The traces of one coordinate of a watched run.
 
     Args:
@@ -55,15 +72,50 @@ def traces(run: StoredRun, coordinate: int | None = None) -> Traces:
 
     Raises `StoreError` where the run was not watched, `UsageError` where it has fewer coordinates.
     """
-    values, meta = run.array("trace"), run.meta("trace")
-    coordinates = [(name, tuple(index)) for name, index in meta["coordinates"]]
+    values, meta = recorded(run, "trace")
+    known = coordinates(run)
     if coordinate is None:
-        coordinate = _usual([name for name, _ in coordinates])
-    if not -len(coordinates) <= coordinate < len(coordinates):
-        raise UsageError(f"run {run.id} traced {len(coordinates)} coordinates; there is no number {coordinate}")
-    parameter, index = coordinates[coordinate]
+        coordinate = _usual([name for name, _ in known])
+    if not -len(known) <= coordinate < len(known):
+        raise UsageError(f"run {run.id} traced {len(known)} coordinates; there is no number {coordinate}")
+    parameter, index = known[coordinate]
     stages = {name: values[:, s, coordinate].astype(np.float64) for s, name in enumerate(meta["stages"])}
-    return Traces(run.id, parameter, index, run.array("trace/steps"), run.array("trace/lr"), stages)
+    steps, lr = recorded(run, "trace/steps")[0], rates(run, [_group(run, parameter)])[:, 0]
+    return Traces(run.id, parameter, index, steps, lr, stages, float(np.finfo(values.dtype).eps))
+
+
+def coordinates(run: Recorded) -> list[tuple[str, tuple[int, ...]]]:
+    """The traced coordinates: (parameter, index)."""
+    return [(name, tuple(index)) for name, index in recorded(run, "trace")[1]["coordinates"]]
+
+
+def find_coordinate(run: Recorded, parameter: str | None = None, index: Sequence[int] | None = None) -> int | None:
+    """Where a coordinate stands among the traced ones: the middle one of the parameter where no index is given.
+
+    None where neither is given. Raises `UnknownName` for a parameter that was not traced, `UsageError` for an index.
+    """
+    known = coordinates(run)
+    if parameter is None:
+        if index is not None:
+            raise UsageError("an index needs the parameter that it belongs to")
+        return None
+    places = [k for k, (name, _) in enumerate(known) if name == parameter]
+    if not places:
+        raise unknown(f"traced parameter of {run.id}", parameter, {name for name, _ in known})
+    if index is None:
+        return places[len(places) // 2]
+    for k in places:
+        if known[k][1] == tuple(index):
+            return k
+    there = ", ".join(str(list(known[k][1])) for k in places)
+    raise UsageError(f"{named(parameter, index)} was not traced; of this parameter there are: {there}")
+
+
+def _group(run: Recorded, parameter: str) -> int:
+    """The parameter group that a parameter stands in."""
+    meta = run.meta("statistics")
+    groups = dict(zip(meta.get("parameters", ()), meta.get("groups", ()), strict=False))
+    return int(groups.get(parameter, 0))
 
 
 def _usual(names: list[str]) -> int:
@@ -97,11 +149,12 @@ class Residual:
         )
 
 
-def residual(run: StoredRun) -> Residual:
+def residual(run: Recorded) -> Residual:
     """The residual of a watched run; raises `UnknownName` where its optimiser has no written equations."""
-    values, stages = run.array("trace"), run.meta("trace")["stages"]
+    values, meta = recorded(run, "trace")
+    stages = meta["stages"]
     if "residual" not in stages:
         raise unknown(f"stage of {run.id}", "residual", stages)
-    recorded = run.info.get("residual_roundings")
-    worst = float(max(recorded.values())) if recorded else None
-    return Residual(run.id, len(values), float(np.abs(values[:, stages.index("residual")]).max()), worst)
+    found = roundings(run)
+    largest = np.nanmax(np.abs(values[:, stages.index("residual")]), initial=0.0)
+    return Residual(run.id, len(values), float(largest), max(found.values()) if found else None)

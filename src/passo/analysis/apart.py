@@ -1,0 +1,191 @@
+"""One step of one weight, taken apart: from the gradient to the update, each part with its equation and its number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.layers import told_steps
+from passo.analysis.parts import Moment, Part, divides, scale, way
+from passo.analysis.recorded import Recorded, hyper, recorded, watch_facts
+from passo.analysis.tables import Table
+from passo.analysis.updates import Traces, find_coordinate, named, traces
+from passo.analysis.words import significant
+from passo.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A weight's step: `way` from gradient to update; `scale` is what divides it, or what else an optimiser holds.
+
+    roundings: how far measured and explained update are apart, in eps · max(|θ|, |θ′|, |Δθ|); None where the step is
+    not explained, or θ was not recorded.
+    """
+
+    run: str
+    optimizer: str
+    parameter: str
+    index: tuple[int, ...]
+    step: int
+    now: Moment
+    way: tuple[Part, ...]
+    scale: tuple[Part, ...]
+    roundings: float | None
+
+    @property
+    def coordinate(self) -> str:
+        return named(self.parameter, self.index)
+
+    @property
+    def divided(self) -> bool:
+        """Whether `scale` is what the direction is divided by, as in Adam."""
+        return divides(self.now)
+
+    def sentence(self) -> str:
+        """The step in words."""
+        return f"{_gradient(self)}{_direction(self)}{_move(self)}{_proof(self)}"
+
+    def table(self) -> Table:
+        """One row for each part: what is done, its equation, its value, and the factor to the value before."""
+        rows = [_row(part) for part in self.way]
+        rows += [_row(part, "of the scale: ") for part in self.scale] if self.divided else [_row(p) for p in self.scale]
+        return Table(("part", "equation", "value", "factor"), tuple(rows), "")
+
+
+def _row(part: Part, before: str = "") -> tuple[str, str, str, str]:
+    factor = "" if math.isnan(part.factor) else f"× {significant(part.factor)}"
+    return before + part.words, part.equation, significant(part.value, 4), factor
+
+
+def apart(
+    run: Recorded, parameter: str | None = None, index: Sequence[int] | None = None, step: int | None = None
+) -> Apart:
+    """One recorded step of one weight, taken apart; without a step the last one, without a weight the usual one.
+
+    The weight must have been traced, or the step kept whole (`snapshots=`). Raises `StoreError` for a step that was
+    not recorded or had no gradient, `UsageError` for a weight that was not traced.
+    """
+    seen = _snapshot(run, parameter, index, step) or traces(run, find_coordinate(run, parameter, index))
+    row = _row_of(seen, step)
+    values = {name: float(column[row]) for name, column in seen.stages.items()}
+    if np.isnan(list(values.values())).all():
+        raise StoreError(f"{seen.coordinate} had no gradient at step {seen.steps[row]} of {run.id}, so it did not move")
+    before = {name: float(column[row - 1]) for name, column in seen.stages.items()} if _follows(seen, row) else None
+    now = Moment(values, before, float(seen.lr[row]), _options(run, seen.parameter))
+    off = float(seen.roundings[row]) if {"theta", "residual"} <= values.keys() else None
+    optimizer = str(watch_facts(run).get("optimizer") or "the optimiser")
+    return Apart(run.id, optimizer, seen.parameter, seen.index, int(seen.steps[row]), now, way(now), scale(now), off)
+
+
+def _row_of(seen: Traces, step: int | None) -> int:
+    if step is None:
+        told = np.flatnonzero(np.isfinite(seen["grad"]))
+        if not len(told):
+            raise StoreError(f"{seen.coordinate} had no gradient at any recorded step of {seen.run}")
+        return int(told[-1])
+    found = np.flatnonzero(seen.steps == step)
+    if not len(found):
+        raise StoreError(f"run {seen.run} did not record step {step}; {told_steps(seen.steps)}")
+    return int(found[0])
+
+
+def _follows(seen: Traces, row: int) -> bool:
+    return row > 0 and seen.steps[row - 1] == seen.steps[row] - 1
+
+
+def _options(run: Recorded, parameter: str) -> Mapping[str, Any]:
+    """The options of the parameter's group; in recordings without them, those of the run's configuration."""
+    meta = run.meta("statistics")
+    groups = dict(zip(meta.get("parameters", ()), meta.get("groups", ()), strict=False))
+    found = hyper(run, int(groups.get(parameter, 0)))
+    return found or getattr(run, "config", {}).get("optimizer", {})
+
+
+def _snapshot(run: Recorded, parameter: str | None, index: Sequence[int] | None, step: int | None) -> Traces | None:
+    """The weight from a step that was kept whole, where there is one and the weight itself was not traced."""
+    name = f"snapshot/{step}/{parameter}"
+    if parameter is None or index is None or step is None or name not in run.arrays():
+        return None
+    values, meta = recorded(run, name)  # (S, shape…)
+    at = tuple(index)
+    if len(at) != values.ndim - 1 or not all(0 <= i < n for i, n in zip(at, values.shape[1:], strict=True)):
+        raise StoreError(f"{parameter} has no coordinate {list(at)}: its shape is {values.shape[1:]}")
+    stages = {stage: values[(s, *at)].astype(np.float64)[None] for s, stage in enumerate(meta["stages"])}
+    steps = recorded(run, "trace/steps")[0]
+    lr = recorded(run, "trace/lr")[0][steps == step].astype(np.float64)
+    return Traces(run.id, parameter, at, np.array([step]), lr, stages, float(np.finfo(values.dtype).eps))
+
+
+# ── The sentence ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _gradient(found: Apart) -> str:
+    now, first = found.now, found.way[0]
+    said = f"Step {found.step:,} of {found.coordinate} in {found.run}: a gradient of {significant(first.value)}"
+    if not math.isfinite(now["grad"]):
+        return f"{said}, which is not a finite number"
+    parts = {part.stage: part for part in found.way}
+    if "grad" in parts and parts["grad"] is not first:
+        how = "clipped to" if parts["grad"].words == "clipped" else "read as"
+        said += f", {how} {significant(now['grad'])},"
+    if "decayed" in parts:
+        said += f"{'' if said.endswith(',') else ','} {parts['decayed'].words} {significant(now['decayed'])},"
+    return said
+
+
+def _direction(found: Apart) -> str:
+    now = found.now
+    if not math.isfinite(now["grad"]):
+        return ""
+    if found.divided:
+        mean, size = now["exp_avg_hat"], math.sqrt(now["exp_avg_sq_hat"])
+        share = (
+            f", {significant(abs(mean) / size, 2)} times the gradients' usual size of {significant(size)}"
+            if size
+            else ""
+        )
+        return (
+            f" averages with those before it to {significant(mean)} (bias-corrected){share}; "
+            f"so the direction is {significant(now['adapted'])}"
+        )
+    if "adapted" not in now:
+        return ""
+    buffer = now.values.get("momentum_buffer", now.read)
+    said = f" adds up with those before it to {significant(buffer)}"
+    if now["adapted"] == now.read == buffer:
+        return " is the direction itself"
+    if "momentum_buffer" in now and now.options.get("nesterov"):
+        said = said if buffer != now.read else ""  # the first step: there are none before it
+        return f"{said} and, looking ahead, makes a direction of {significant(now['adapted'])}"
+    if now["adapted"] == buffer:
+        return f"{said}, which is the direction"
+    return f" becomes a direction of {significant(now['adapted'])}"
+
+
+def _move(found: Apart) -> str:
+    now, update = found.now, found.now["update"]
+    if not math.isfinite(update):
+        return ", and the weight is lost: so is the update."
+    rate = f", and at a learning rate of {significant(now.lr)}" if "adapted" in now else ";"
+    if update == 0:
+        return f"{rate} the weight stays where it is."
+    way_ = f"goes {'up' if update > 0 else 'down'} by {significant(abs(update))}"
+    against = "against its gradient" if update * now["grad"] < 0 else "along its gradient, uphill"
+    if now["grad"] == 0:
+        against = "with no gradient of its own"
+    elif now.options.get("maximize"):
+        against = "along its gradient, as it is to climb" if update * now["grad"] > 0 else "against its gradient"
+    if "theta" in now:
+        theta = now["theta"]
+        way_ += f", from {significant(theta, 4)} to {significant(theta + update, 4)}"
+    return f"{rate} the weight {way_}, {against}."
+
+
+def _proof(found: Apart) -> str:
+    if found.roundings is None or not math.isfinite(found.roundings):
+        return "" if "residual" in found.now else f" {found.optimizer} is measured here, not explained."
+    return f" Measured and explained update are {significant(found.roundings, 2)} roundings of the weight apart."

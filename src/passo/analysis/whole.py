@@ -1,0 +1,241 @@
+"""What a step did as a whole: all layers together, step by step; and how long the averages remember."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from passo.analysis.layers import Layers, layers, ratio
+from passo.analysis.recorded import Recorded, hyper, recorded
+from passo.analysis.words import amount, joined, significant
+
+_SAME = 1e-5  # relative: norms are sums in float32
+_NAMES: Mapping[str, str] = {"momentum": "μ", "alpha": "α", "rho": "ρ"}
+
+
+# ── The age of an average ─────────────────────────────────────────────────────────────────────────────────
+
+
+def half_life(beta: float) -> float:
+    """ln ½ / ln β: after so many steps a gradient's weight in the average is half of what it was.
+
+    >>> round(half_life(0.9), 2), half_life(0.0)
+    (6.58, 0.0)
+    """
+    return math.log(0.5) / math.log(beta) if 0 < beta < 1 else math.inf if beta >= 1 else 0.0
+
+
+def mean_age(beta: float) -> float:
+    """β / (1 − β): how many steps old what the average holds is on average; today's gradient has age 0.
+
+    `Smoothing.average_age` is one more: there, as with a moving average of one value, today's has age 1.
+
+    >>> round(mean_age(0.9), 9)
+    9.0
+    """
+    return beta / (1 - beta) if beta < 1 else math.inf
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One average of an optimiser: its symbol, its β, and how long it remembers, in steps."""
+
+    symbol: str
+    beta: float
+
+    @property
+    def half_life(self) -> float:
+        return half_life(self.beta)
+
+    @property
+    def mean_age(self) -> float:
+        return mean_age(self.beta)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.symbol} = {self.beta:g} halves a gradient's weight in {amount(self.half_life)} steps "
+            f"(mean age {amount(self.mean_age)})"
+        )
+
+
+def memories(run: Recorded) -> tuple[Memory, ...]:
+    """The averages of a run's first parameter group, from its β₁ and β₂, momentum, α or ρ; those of 0 are left out."""
+    options = hyper(run)
+    found = [Memory(f"β{'₁₂₃'[i]}", float(beta)) for i, beta in enumerate(options.get("betas") or ())]
+    found += [Memory(symbol, float(options[name])) for name, symbol in _NAMES.items() if options.get(name)]
+    return tuple(memory for memory in found if 0 < memory.beta < 1)
+
+
+# ── What the gradient predicted, and what came ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class LossChange:
+    """The change in loss that the gradient predicts, g·Δθ summed over all parameters, beside the one that came.
+
+    steps, predicted: (T,). came: (T,), of the same batch before and after the step; None where it was not recorded.
+    Where clipping scaled all layers alike, g is the gradient before it, the loss's own: g·Δθ over the share kept.
+    """
+
+    run: str
+    steps: np.ndarray
+    predicted: np.ndarray
+    came: np.ndarray | None
+
+    def sentence(self) -> str:
+        there = np.isfinite(self.predicted)
+        total = f"Over {there.sum():,} steps of {self.run} the gradient predicts a change in loss of "
+        total += f"{significant(float(self.predicted[there].mean()))} a step"
+        if self.came is None:
+            return f"{total}; the loss after a step was not recorded, so what came is not known."
+        came = self.came[np.isfinite(self.came)]
+        share = float(np.nanmedian(ratio(self.came, self.predicted)))
+        return (
+            f"{total}, and {significant(float(came.mean()))} came: {significant(share, 2)} of the prediction at the "
+            f"median step; the loss of the step's own batch fell at {(came < 0).sum():,} of {len(came):,} steps."
+        )
+
+
+def loss_change(run: Recorded) -> LossChange:
+    """Predicted and measured changes in loss; raises `StoreError` where relations were not recorded."""
+    values, meta = recorded(run, "relations")  # (T, P, 2)
+    each = values[:, :, meta["quantities"].index("predicted")].astype(np.float64)
+    predicted = np.where(np.isnan(each).all(1), np.nan, np.nansum(each, axis=1))
+    came, found = None, layers(run)
+    if found.sizes is not None and {"grad_raw", "grad"} <= found.rms.keys() and (seen := clipping(run)).alike:
+        predicted = ratio(predicted, seen.kept)
+    if "loss" in run.arrays():
+        losses = run.array("loss").astype(np.float64)
+        came = losses[:, 1] - losses[:, 0]
+    return LossChange(run.id, recorded(run, "trace/steps")[0], predicted, came)
+
+
+# ── Clipping ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """How much of the gradient the optimiser read: ‖g‖ / ‖g_raw‖ over all parameters, at each step (T,).
+
+    `alike` says whether all parameters were scaled alike, as clipping by norm does.
+    """
+
+    run: str
+    steps: np.ndarray
+    raw: np.ndarray
+    read: np.ndarray
+    alike: bool
+
+    @property
+    def kept(self) -> np.ndarray:
+        """‖g‖ / ‖g_raw‖: 1 where nothing was clipped. (T,)"""
+        return ratio(self.read, self.raw)
+
+    @property
+    def bit(self) -> np.ndarray:
+        """Whether clipping bit. (T,)"""
+        return self.kept < 1 - _SAME
+
+    def sentence(self) -> str:
+        told, bit = np.isfinite(self.kept).sum(), self.kept[self.bit]
+        if not len(bit):
+            return f"Nothing clipped the gradient in {told:,} watched steps of {self.run}."
+        how = "all layers alike, as by norm" if self.alike else "layers differently, as by value or layer by layer"
+        return (
+            f"Clipping bit at {len(bit):,} of {told:,} steps of {self.run} ({100 * len(bit) / told:.0f} %), {how}; "
+            f"there it left {significant(float(np.median(bit)))} of the gradient's norm at the median step and "
+            f"{significant(float(bit.min()))} at least."
+        )
+
+
+def clipping(run: Recorded) -> Clipping:
+    """How often and how much clipping bit: gradients as backward left them against those that the optimiser read."""
+    found = layers(run)
+    raw, read = (found.norm(stage, "clipping") for stage in ("grad_raw", "grad"))  # (T, P)
+    each = ratio(read, raw)
+    before, after = (np.sqrt(np.nansum(norms**2, axis=1)) for norms in (raw, read))
+    kept = ratio(after, before)[:, None]
+    alike = bool(np.nanmax(np.abs(each / kept - 1), initial=0.0) < 100 * _SAME)
+    return Clipping(run.id, found.steps, before, after, alike)
+
+
+# ── Gradients that are not finite ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class NotFinite:
+    """A step with gradients that are NaN or infinite, and the layers that had them, in the optimiser's order."""
+
+    step: int
+    layers: tuple[str, ...]
+
+
+def not_finite(found: Layers) -> tuple[NotFinite, ...]:
+    """The steps at which a gradient was not finite while the weight still was; later ones follow from those.
+
+    A parameter without a gradient is NaN in all stages; one with a NaN gradient has a finite θ before the step.
+    """
+    theta = found.rms.get("theta")
+    grad = found.rms["grad"]
+    bad = np.isinf(grad) if theta is None else ~np.isfinite(grad) & np.isfinite(theta)
+    rows = np.flatnonzero(bad.any(1))
+    return tuple(NotFinite(int(found.steps[t]), tuple(np.array(found.names)[bad[t]].tolist())) for t in rows)
+
+
+def tell_not_finite(found: tuple[NotFinite, ...]) -> str:
+    """Which step, and which layers, first.
+
+    >>> tell_not_finite((NotFinite(7, ("fc1.weight",)),))
+    'A gradient was not finite first at step 7, in fc1.weight.'
+    """
+    first = found[0]
+    named = joined([*first.layers[:3], *([f"{len(first.layers) - 3} more"] if len(first.layers) > 3 else [])])
+    return f"A gradient was not finite first at step {first.step:,}, in {named}."
+
+
+# ── Activations ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Each layer's output, in forward order: steps (T′,), and (T′, L) each of mean, std, dead and grad_rms.
+
+    dead: the share of units that are ≤ 0 for the whole batch, NaN where that says nothing; grad_rms: of the loss's
+    gradient with respect to the output.
+    """
+
+    run: str
+    steps: np.ndarray
+    layers: tuple[str, ...]
+    kinds: tuple[str, ...]
+    mean: np.ndarray
+    std: np.ndarray
+    dead: np.ndarray
+    grad_rms: np.ndarray
+
+    def sentence(self) -> str:
+        """Where they stand at the last step: spread forward, gradients backward, and the most dead units."""
+        first, last = self.layers[0], self.layers[-1]
+        std, back = ([significant(float(row[i])) for i in (0, -1)] for row in (self.std[-1], self.grad_rms[-1]))
+        parts = [f"forward the activations' standard deviation is {std[0]} in {first} and {std[1]} in {last}"]
+        if np.isfinite(self.grad_rms[-1][[0, -1]]).all():
+            parts.append(f"backward the gradients' root mean square is {back[1]} in {last} and {back[0]} in {first}")
+        if np.isfinite(self.dead[-1]).any():
+            most = int(np.nanargmax(self.dead[-1]))
+            share = 100 * self.dead[-1][most]
+            parts.append(
+                f"{share:.0f} % of the units of {self.layers[most]} are dead, the most" if share else "no unit is dead"
+            )
+        return f"At step {self.steps[-1]:,} of {self.run} {'; '.join(parts)}."
+
+
+def activations(run: Recorded) -> Activations:
+    """The recorded activations; raises `StoreError` where there are none."""
+    values, meta = recorded(run, "activations")  # (T′, L, Q)
+    names = ("mean", "std", "dead", "grad_rms")
+    columns = [values[:, :, meta["quantities"].index(name)].astype(np.float64) for name in names]
+    steps, _ = recorded(run, "activations/steps")
+    return Activations(run.id, steps, tuple(meta["layers"]), tuple(meta["kinds"]), *columns)

@@ -1,0 +1,155 @@
+"""Quantities layer by layer over the steps: lines for a few layers, a map of colours for many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.layers import Layers, Quantity, quantity
+from passo.analysis.layers import layers as read_layers
+from passo.analysis.recorded import Recorded
+from passo.analysis.words import significant
+from passo.figures.panels import STEP, heading, level, lines
+from passo.figures.style import WIDTH, Figure, altair, colours, data, drawn, finished, interactive, thinned
+
+FEW = 8
+"""So many lines can be told apart; more layers become a map."""
+_CELLS = 200
+
+
+def layers(run: Recorded, *, quantity: str = "gradient") -> Figure:
+    """A quantity of every layer, step by step: one of `analysis.layers.QUANTITIES`, or the rms of any stage."""
+    return _of(run, quantity, "layers")
+
+
+def ratios(run: Recorded) -> Figure:
+    """The update-to-weight ratio of every layer, with the rule of thumb of 10⁻³."""
+    return _of(run, "update-ratio", "ratios")
+
+
+def signal(run: Recorded) -> Figure:
+    """The signal-to-noise ratio |m̂| / √v̂ of every layer."""
+    return _of(run, "signal-to-noise", "signal")
+
+
+def cosine(run: Recorded) -> Figure:
+    """The cosine between gradient and update of every layer."""
+    return _of(run, "cosine", "cosine")
+
+
+def _of(run: Recorded, name: str, figure: str) -> Figure:
+    found = read_layers(run)
+    shown = quantity(found, name)
+    values = shown.of(found)
+    scale = _scale(shown, values)
+    chart = over_steps(found.steps, values, found.names, shown.title, scale, rule=(shown.level, shown.level_words))
+    source = f" Source: {shown.source}." if shown.source else ""
+    caption = f"{shown.title}, {shown.equation}, of each parameter tensor of {run.id}.{source}"
+    caption += drawn(len(found.steps), 600 if len(found.names) <= FEW else _CELLS)
+    title = shown.title[0].upper() + shown.title[1:]
+    return Figure(figure, finished(chart, title, f"layer by layer, run {run.id}"), caption, tell(found, shown, values))
+
+
+def _scale(shown: Quantity, values: np.ndarray) -> Mapping[str, Any]:
+    if shown.log:
+        return {"type": "log"}
+    top = float(np.nanmax(values, initial=0.0))
+    return {"domain": [-1.0 if shown.name == "cosine" else 0.0, max(top, 0.0) or 0.02], "nice": True}
+
+
+def tell(found: Layers, shown: Quantity, values: np.ndarray) -> str:
+    """Which layers have least and most of a quantity at their median step, and how many are beyond its level."""
+    there = np.isfinite(values).any(0)
+    if not there.any():
+        return f"The {shown.title} of no layer of {found.run} could be told at any step."
+    middle = np.full(values.shape[1], np.nan)
+    middle[there] = np.nanmedian(values[:, there], axis=0)
+    low, high = int(np.nanargmin(middle)), int(np.nanargmax(middle))
+    said = f"At the median of {len(found.steps):,} steps of {found.run} the {shown.title} is "
+    if low == high:
+        return f"{said}{significant(float(middle[low]))} in {found.names[low]}."
+    said += f"{significant(float(middle[low]))} in {found.names[low]}, the lowest, and "
+    said += f"{significant(float(middle[high]))} in {found.names[high]}, the highest"
+    if shown.level is None:
+        return f"{said} of {there.sum()} layers."
+    above = int((middle > shown.level).sum())
+    return f"{said}; it is above {significant(shown.level)} in {above} of {there.sum()} layers."
+
+
+def over_steps(
+    steps: np.ndarray,
+    values: np.ndarray,
+    names: Sequence[str],
+    title: str,
+    scale: Mapping[str, Any],
+    *,
+    height: float = 280,
+    rule: tuple[float | None, str] = (None, ""),
+    alone: bool = True,
+    x_title: str | None = STEP,
+) -> Any:
+    """values (T, P) over steps: a line for each of a few layers, a map of colours for many.
+
+    `alone` makes it a chart of its own, interactive; panels of a larger one are made so together.
+    """
+    if len(names) > FEW:
+        return _map(steps, values, names, title, scale, x_title, None if alone else title)
+    shades = dict(zip(names, colours(names), strict=True))
+    columns = dict(zip(names, _clean(values, scale).T, strict=True))
+    value, words = rule
+    over = level(value, words) if value is not None else ()
+    panel = lines(steps, columns, shades, y=title, height=height, scale=scale, over=over, x_title=x_title)
+    return interactive(panel, zoom=True) if alone else panel
+
+
+def _clean(values: np.ndarray, scale: Mapping[str, Any]) -> np.ndarray:
+    """What a logarithm has no place for is left empty."""
+    return np.where(values > 0, values, np.nan) if scale.get("type") == "log" else values
+
+
+def _map(
+    steps: np.ndarray,
+    values: np.ndarray,
+    names: Sequence[str],
+    title: str,
+    scale: Mapping[str, Any],
+    x_title: str | None,
+    panel_title: str | None,
+) -> Any:
+    """A row for each layer, from the top in the optimiser's order; a column for each drawn step."""
+    alt = altair()
+    kept = thinned(len(steps), _CELLS)
+    shown = _clean(values, scale)[kept]  # (C, P)
+    edges = np.append(steps[kept], steps[-1] + max(1, int(np.diff(steps[kept]).max(initial=1))))
+    columns = {
+        "x": np.tile(edges[:-1], len(names)),
+        "x2": np.tile(edges[1:], len(names)),
+        "layer": np.repeat(list(names), len(kept)),
+        "value": shown.T.ravel(),
+    }
+    shades = {k: v for k, v in scale.items() if k != "nice"}
+    colour = alt.Color(
+        "value:Q",
+        scale=alt.Scale(scheme="viridis", **shades),
+        legend=alt.Legend(title=title, gradientLength=220, format="~g" if scale.get("type") != "log" else ".0e"),
+    )
+    axis = alt.Axis(title=x_title, grid=False, tickCount=8)
+    look = {"title": heading(panel_title)} if panel_title else {}
+    return (
+        alt.Chart(data(columns, digits=3))
+        .mark_rect(clip=True)
+        .encode(
+            x=alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False, domain=[int(edges[0]), int(edges[-1])])),
+            x2="x2",
+            y=alt.Y("layer:N", sort=list(names), title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("layer:N"),
+                alt.Tooltip("x:Q", title=STEP),
+                alt.Tooltip("value:Q", title=title, format=".3g"),
+            ],
+        )
+        .properties(width=WIDTH - 40, height=min(30, max(14, 420 // len(names))) * len(names), **look)
+    )

@@ -1,0 +1,135 @@
+"""A watched run in pictures: its stages, layers, losses, activations, clipping, and the proof; all by name.
+
+>>> sorted(RUN_FIGURES)[:3]
+['activations', 'apart', 'betas']
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.recorded import Recorded, hyper, watch_facts
+from passo.analysis.updates import Traces, find_coordinate, traces
+from passo.analysis.words import significant
+from passo.errors import UsageError
+from passo.figures.apart import apart
+from passo.figures.betas import betas
+from passo.figures.layers import cosine, layers, ratios, signal
+from passo.figures.panels import STEP, lines, stacked
+from passo.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, drawn, finished, interactive
+from passo.figures.whole import activations, clipping, loss_change, residual
+from passo.registry import Registry
+
+RAW, GRADIENT, AVERAGE, BUFFER = "gradient before clipping", "gradient", "its corrected average", "momentum buffer"
+ADAPTED, MEASURED, UPDATE = "adapted gradient", "measured update / −lr", "measured update"
+
+
+def stages(run: Recorded, *, parameter: str | None = None, index: Sequence[int] | None = None) -> Figure:
+    """One weight's way in three panels: what is averaged, what multiplies it, and the direction that comes out."""
+    seen = traces(run, find_coordinate(run, parameter, index))
+    panels = (_averages(seen), _multiplier(run, seen), _directions(seen))
+    chart = interactive(stacked(*panels), zoom=True)
+    name = watch_facts(run).get("optimizer")
+    title = f"How {name or 'the optimiser'} adapts a gradient"
+    caption = (
+        f"{seen.coordinate} in {run.id}, step by step: the gradient and what is remembered of it; what multiplies it; "
+        f"the direction, and θ after minus θ before, measured, over −lr.{drawn(len(seen.steps))}"
+    )
+    return Figure("stages", finished(chart, title, f"{seen.coordinate}, run {run.id}"), caption, _told(seen))
+
+
+def _averages(seen: Traces) -> Any:
+    series = {GRADIENT: seen["grad"]}
+    if "grad_raw" in seen and not np.array_equal(seen["grad_raw"], seen["grad"], equal_nan=True):
+        series = {RAW: seen["grad_raw"], **series}
+    for label, name in ((AVERAGE, "exp_avg_hat"), (BUFFER, "momentum_buffer")):
+        if name in seen:
+            series[label] = seen[name]
+    shades = {RAW: ORANGE, GRADIENT: GREY, AVERAGE: BLUE, BUFFER: BLUE}
+    shades = {name: shades[name] for name in series}
+    thin = [RAW, GRADIENT] if len(series) > 1 else []
+    return _panel(seen, series, shades, "gradient", 130, thin=thin)
+
+
+def _multiplier(run: Recorded, seen: Traces) -> Any:
+    """Adam's 1/(√v̂ + ε) on a logarithmic scale; the root of an average of squares; or the learning rate."""
+    for label, name in (("1 / (√v̂ + ε)", "exp_avg_sq_hat"), ("1 / (√v + ε)", "square_avg"), ("1 / (√Σg² + ε)", "sum")):
+        if name in seen:
+            below = np.sqrt(np.maximum(seen[name], 0)) + float(hyper(run).get("eps", 1e-8))
+            factor = np.divide(1.0, below, out=np.full(len(below), np.nan), where=below > 0)
+            return _panel(seen, {label: factor}, {label: RED}, "scaling", 110, scale={"type": "log"})
+    return _panel(seen, {"learning rate": seen.lr}, {"learning rate": RED}, "learning rate", 80)
+
+
+def _directions(seen: Traces) -> Any:
+    if "adapted" not in seen:
+        return _panel(seen, {UPDATE: seen["update"]}, {UPDATE: INK}, "update", 130, x_title=STEP)
+    series = {ADAPTED: seen["adapted"], MEASURED: seen.measured}
+    shades = {ADAPTED: GREEN, MEASURED: INK}
+    return _panel(seen, series, shades, "direction", 130, dashed=[MEASURED], x_title=STEP)
+
+
+def _panel(
+    seen: Traces,
+    series: dict[str, Any],
+    shades: dict[str, str],
+    y: str,
+    height: float,
+    x_title: str | None = None,
+    **look: Any,
+) -> Any:
+    return lines(seen.steps, series, shades, y=y, height=height, x_title=x_title, **look)
+
+
+def _told(seen: Traces) -> str:
+    there = np.isfinite(seen["grad"])
+    said = (
+        f"Over {there.sum():,} steps gradients of {seen.coordinate} in {seen.run} have a standard deviation of "
+        f"{significant(float(seen['grad'][there].std()))}; "
+    )
+    moved = significant(float(np.nanmean(np.abs(seen["update"]))))
+    if "adapted" not in seen:
+        return f"{said}a step moves it by {moved} on average."
+    sizes = np.abs(seen["adapted"])
+    apart_ = float(np.nanmax(np.abs(seen.measured - seen["adapted"]), initial=0.0))
+    return (
+        f"{said}they become directions with a mean size of {significant(float(np.nanmean(sizes)))} and at most "
+        f"{significant(float(np.nanmax(sizes)))}; a step moves it by {moved} on average, and the measured updates "
+        f"agree with the directions within {significant(apart_, 1)}."
+    )
+
+
+RUN_FIGURES: Registry[Callable[..., Figure]] = Registry("figure of a run")
+for _name, _draw in (
+    ("stages", stages),
+    ("layers", layers),
+    ("ratios", ratios),
+    ("signal", signal),
+    ("cosine", cosine),
+    ("loss-change", loss_change),
+    ("activations", activations),
+    ("clipping", clipping),
+    ("residual", residual),
+    ("apart", apart),
+    ("betas", betas),
+):
+    RUN_FIGURES.add(_name, _draw)
+
+
+def draw_run(name: str, run: Recorded, **options: Any) -> Figure:
+    """One figure of a watched run: a stored one, or a lens that is still open.
+
+    Raises `UnknownName` for a figure that does not exist, `UsageError` for an option that it does not take,
+    `StoreError` where the run did not record what it shows, `MissingExtra` where altair is not installed.
+    """
+    draw = RUN_FIGURES[name]
+    takes = [key for key in inspect.signature(draw).parameters if key != "run"]
+    for option in options:
+        if option not in takes:
+            there = f"it takes {', '.join(takes)}" if takes else "it takes no options"
+            raise UsageError(f"figure {name!r} takes no {option!r}: {there}")
+    return draw(run, **options)
