@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from passo.analysis import Smoothing, compare, ewma, moving_average
     from passo.data import Batches, load
     from passo.errors import PassoError
-    from passo.experiments import Loaders, lr_range, study, train
+    from passo.experiments import Loaders, lr_range, study, train, verify_range
     from passo.figures import draw
     from passo.models import build
     from passo.notes import note
@@ -49,6 +49,7 @@ __all__ = [
     "record_path",
     "study",
     "train",
+    "verify_range",
     "watch",
 ]
 
@@ -56,7 +57,7 @@ _HOME = {
     "passo.analysis": ("Smoothing", "compare", "ewma", "moving_average"),
     "passo.data": ("Batches", "load"),
     "passo.errors": ("PassoError",),
-    "passo.experiments": ("Loaders", "lr_range", "study", "train"),
+    "passo.experiments": ("Loaders", "lr_range", "study", "train", "verify_range"),
     "passo.figures": ("draw",),
     "passo.models": ("build",),
     "passo.notes": ("note",),

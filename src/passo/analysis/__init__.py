@@ -15,10 +15,11 @@ from passo.analysis.descents import Descent, Surface, descent, surface
 from passo.analysis.descents import tell as tell_descents
 from passo.analysis.intervals import Interval, interval, t_quantile
 from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
-from passo.analysis.ranges import RangeCurve, RangeSummary, lr_ranges
+from passo.analysis.ranges import RangeCurve, RangeSummary, Suggestion, lr_ranges, range_summary, rules_agree
 from passo.analysis.schedules import Effect, Plan, ScheduleEffect, plans, schedule_effect
 from passo.analysis.tables import Table
 from passo.analysis.updates import Residual, Traces, residual, traces
+from passo.analysis.verified import RangeCheck, range_check
 
 __all__ = [
     "Band",
@@ -30,11 +31,13 @@ __all__ = [
     "Outcome",
     "Plan",
     "Predictions",
+    "RangeCheck",
     "RangeCurve",
     "RangeSummary",
     "Residual",
     "ScheduleEffect",
     "Smoothing",
+    "Suggestion",
     "Surface",
     "Table",
     "Traces",
@@ -52,7 +55,10 @@ __all__ = [
     "moving_average_weights",
     "plans",
     "predictions",
+    "range_check",
+    "range_summary",
     "residual",
+    "rules_agree",
     "runs_of",
     "schedule_effect",
     "surface",

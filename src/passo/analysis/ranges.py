@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from passo.analysis.curves import runs_of
+from passo.analysis.intervals import Interval, interval, intervals
+from passo.analysis.tables import Table
 from passo.analysis.words import joined, significant
 from passo.store import StoredStudy
+
+if TYPE_CHECKING:
+    from passo.experiments.ranges import LrRange
+
+_SAYS = {
+    "steepest": "the smoothed loss falls most steeply at a learning rate of {}",
+    "valley": "the longest valley of the smoothed loss suggests a learning rate of {}",
+    "minimum/10": "a tenth of the learning rate with the lowest smoothed loss is {}",
+    "slide": "the slide rule suggests a learning rate of {}",
+}
 
 
 @dataclass(frozen=True)
 class RangeCurve:
-    """One seed's test: lr, loss, smoothed (T,); the rate suggested, and the one at which it diverged, or None."""
+    """One seed's test: lr, loss, smoothed (T,); the rate suggested, and the one at which it diverged, or None.
+
+    `suggestions` has the rate of each rule, without those that found none; `drawn` digests of what the seed decided.
+    """
 
     seed: int | None
     lr: np.ndarray
@@ -21,46 +39,134 @@ class RangeCurve:
     smoothed: np.ndarray
     suggestion: float
     diverged_at: float | None
+    suggestions: Mapping[str, float] = field(default_factory=dict)
+    drawn: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suggestion(Interval):
+    """What one rule suggests: `mean`, geometric, and its interval over the n seeds that have one, in `values`."""
+
+    rule: str
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        ends = f" [{significant(self.low)}, {significant(self.high)}]" if self.known else ""
+        return f"{significant(self.mean)}{ends}"
 
 
 @dataclass(frozen=True)
 class RangeSummary:
-    """The tests of one configuration, by seed."""
+    """The tests of one configuration, by seed. `rule` is the one whose suggestion counts; `mode` spaces the rates."""
 
     name: str
     curves: tuple[RangeCurve, ...]
+    rule: str = "steepest"
+    mode: str = "exponential"
 
     @property
     def suggestion(self) -> float:
         """The geometric mean of the seeds' suggestions: rates are compared on a log axis."""
-        return float(np.exp(np.mean([np.log(curve.suggestion) for curve in self.curves])))
+        return float(np.exp(np.mean(np.log(self._suggested))))
 
     @property
     def lowest(self) -> float:
-        return min(curve.suggestion for curve in self.curves)
+        return min(self._suggested)
 
     @property
     def highest(self) -> float:
-        return max(curve.suggestion for curve in self.curves)
+        return max(self._suggested)
+
+    @property
+    def _suggested(self) -> list[float]:
+        return [curve.suggestion for curve in self.curves if np.isfinite(curve.suggestion)]
 
     @property
     def diverged(self) -> int:
         """How many of the tests ended because the loss had grown far above its best."""
         return sum(curve.diverged_at is not None for curve in self.curves)
 
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """What differed between the seeds: of "initialisation", "batch order" and "dropout"."""
+        first = self.curves[0].drawn
+        return tuple(what for what in first if len({curve.drawn.get(what) for curve in self.curves}) > 1)
+
+    @cached_property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """Each rule's, with a t-interval of the logarithms over seeds.
+
+        It is never narrower than the way from one tested rate to the next: nothing is known of what lies between.
+        """
+        names = list(dict.fromkeys(name for curve in self.curves for name in (self.rule, *curve.suggestions)))
+        names.sort(key=lambda name: list(_SAYS).index(name) if name in _SAYS else len(_SAYS))
+        return tuple(found for name in names if (found := self._suggestion(name)) is not None)
+
+    def _suggestion(self, rule: str) -> Suggestion | None:
+        given = [curve.suggestions.get(rule, curve.suggestion if rule == self.rule else None) for curve in self.curves]
+        values = [value for value in given if value is not None and np.isfinite(value)]
+        if not values:
+            return None
+        found = interval(np.log(values))
+        half = max(found.half, self._step(np.exp(found.mean) * (10 if rule == "minimum/10" else 1)) / 2)
+        low, high = (found.mean - half, found.mean + half) if found.known else (np.nan, np.nan)
+        mean, low, high = (float(np.exp(end)) for end in (found.mean, low, high))
+        return Suggestion(mean, low, high, len(values), rule, tuple(values))
+
+    def _step(self, lr: float) -> float:
+        """The way between the two tested rates around a rate, on the log axis."""
+        rates = max((curve.lr for curve in self.curves), key=len)
+        i = int(np.clip(np.searchsorted(rates, lr), 1, len(rates) - 1))
+        return float(np.log(rates[i] / rates[i - 1]))
+
+    @cached_property
+    def band(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rates, mean of the smoothed losses and its 95 % interval (T,), as far as no seed's test has ended.
+
+        Beyond that, a mean over the seeds that are left would be one over those that got away.
+        """
+        lengths = [int(np.isfinite(curve.smoothed).sum()) for curve in self.curves]
+        n = min(lengths)
+        return (self.curves[0].lr[:n], *intervals(np.stack([curve.smoothed[:n] for curve in self.curves])))
+
+    def table(self) -> Table:
+        """What each rule suggests, the chosen one marked."""
+        n = len(self.curves)
+        rows = tuple(
+            (
+                f"{found.rule} *" if found.rule == self.rule else found.rule,
+                significant(found.mean),
+                f"{significant(found.low)} to {significant(found.high)}" if found.known else "–",
+                f"{significant(min(found.values))} to {significant(max(found.values))}" if n > 1 else "–",
+                f"{found.n} of {n}",
+            )
+            for found in self.suggestions
+        )
+        note = f"* the chosen rule; geometric means over {n} seeds that differ in {joined(self.varied)}"
+        return Table(
+            ("rule", "suggested lr", "95 % interval", "seeds from, to", "seeds"),
+            rows,
+            note if n > 1 and self.varied else "* the chosen rule",
+        )
+
     def sentence(self) -> str:
-        """Where the loss falls most steeply, and how well the seeds agree."""
-        rate = significant(self.suggestion)
+        """What the chosen rule says, and how well the seeds agree."""
+        said = _SAYS.get(self.rule, "the suggested learning rate is {}").format(significant(self.suggestion))
+        found = next(each for each in self.suggestions if each.rule == self.rule)
         if len(self.curves) == 1:
-            return f"For {self.name} the smoothed loss falls most steeply at a learning rate of {rate} (one seed)."
+            return f"For {self.name} {said} (one seed)."
+        spread = f"{joined([significant(value) for value in found.values])}"
+        if found.n > 5:
+            spread = f"{significant(self.lowest)} to {significant(self.highest)}"
         return (
-            f"For {self.name} the smoothed loss falls most steeply at a learning rate of {rate} (geometric mean of "
-            f"{len(self.curves)} seeds, which suggest {joined([significant(c.suggestion) for c in self.curves])})."
+            f"For {self.name} {said} (geometric mean of {found.n} seeds, which suggest {spread}; "
+            f"95 % interval {significant(found.low)} to {significant(found.high)})."
         )
 
 
 def lr_ranges(study: StoredStudy, name: str) -> RangeSummary:
     """All range tests of one name."""
+    runs = runs_of(study, name, "lr_range")
     curves = [
         RangeCurve(
             run.seed,
@@ -69,7 +175,39 @@ def lr_ranges(study: StoredStudy, name: str) -> RangeSummary:
             run.array("smoothed"),
             float(run.info["suggestion"]),
             run.info.get("diverged_at"),
+            {rule: rate for rule, rate in run.info.get("suggestions", {}).items() if rate is not None},
+            run.info.get("drawn", {}),
         )
-        for run in runs_of(study, name, "lr_range")
+        for run in runs
     ]
-    return RangeSummary(name, tuple(curves))
+    info: dict[str, Any] = runs[0].info
+    return RangeSummary(name, tuple(curves), info.get("rule", "steepest"), info.get("mode", "exponential"))
+
+
+def range_summary(found: LrRange, name: str = "this model") -> RangeSummary:
+    """The same of what `passo.lr_range` returns."""
+    curves = [
+        RangeCurve(
+            test.seed,
+            test.lr,
+            test.loss,
+            test.smoothed,
+            test.suggestions[found.rule],
+            test.diverged_at,
+            {rule: rate for rule, rate in test.suggestions.items() if np.isfinite(rate)},
+            test.drawn,
+        )
+        for test in found.tests
+    ]
+    return RangeSummary(name, tuple(curves), found.rule, found.plan.mode)
+
+
+def rules_agree(suggestions: Sequence[Suggestion]) -> str:
+    """How far the rules are from each other, in a sentence; empty where there is one rule."""
+    if len(suggestions) < 2:
+        return ""
+    low, high = (pick(suggestions, key=lambda found: found.mean) for pick in (min, max))
+    return (
+        f"The rules differ by a factor of {significant(high.mean / low.mean, 2)}: {low.rule} is the lowest with "
+        f"{significant(low.mean)}, {high.rule} the highest with {significant(high.mean)}."
+    )

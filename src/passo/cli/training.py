@@ -1,4 +1,4 @@
-"""`passo train` and `passo lr-range`: one run each, kept in a folder of its own."""
+"""`passo train`: one run, kept in a folder of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passo.cli.show import err, out, percent, progress
-from passo.errors import ConfigError, TrainingError
+from passo.errors import ConfigError
 
 if TYPE_CHECKING:
     from passo.training import StepRecord, TrainConfig
@@ -65,54 +65,6 @@ def _update(bar: Any, line: Any, record: StepRecord, config: TrainConfig, speed:
         seen = record.end.validation
         fields["seen"] = f"validation {seen.loss:.3f}, {percent(seen.accuracy)}"
     bar.update(line, completed=record.step, description=f"epoch {record.epoch}/{config.epochs}", **fields)
-
-
-def lr_range(
-    settings: Settings = None,
-    lr_min: Annotated[float, typer.Option(help="The first learning rate.")] = 1e-6,
-    lr_max: Annotated[float, typer.Option(help="The last learning rate.")] = 10.0,
-    steps: Annotated[int, typer.Option(help="How many mini-batches.")] = 100,
-    out_: Out = None,
-    force: Force = False,
-    allow_sample: Sample = False,
-) -> None:
-    """Raise the learning rate step by step and suggest one: passo lr-range model=lenet optimizer=adam"""
-    from passo import store
-    from passo.experiments.ranges import check_limits
-    from passo.experiments.run import assemble, load_data
-    from passo.experiments.sweep import Task, perform
-    from passo.training import keep_memory
-
-    config = configuration(settings or [], allow_sample)
-    check_limits(lr_min, lr_max, steps)
-    keep_memory()
-    assemble(config, load_data(config))  # a mistake shows before a folder is made
-    name = f"range-{config.optimizer.name}"
-    chosen = {"training": config.model_dump(mode="json"), "lr_min": lr_min, "lr_max": lr_max, "steps": steps}
-    folder = out_ if out_ is not None else store.fresh(name)
-    with store.Store.create(folder, name=name, config=chosen, force=force) as study:
-        writer = study.add_run(name, config=chosen, seed=config.seed, kind="lr_range")
-        draft = perform(Task("lr_range", name, config.seed, chosen))
-        draft.replay(writer)
-    if draft.status != "done":
-        raise TrainingError(draft.error or "the range test failed")
-    _tell_range(folder, writer.id, draft.facts["suggestion"])
-
-
-def _tell_range(folder: Path, run_id: str, suggestion: float) -> None:
-    from passo import store
-    from passo.errors import MissingExtra
-
-    out.print(f"suggested lr {suggestion:.3g} (where the smoothed loss falls most steeply)")
-    try:
-        from passo.figures import range_chart
-
-        run = store.open_study(folder).run(run_id)
-        chart = range_chart(run.array("lr"), run.array("loss"), run.array("smoothed"), suggestion)
-        chart.save(str(folder / "lr-range.png"), scale_factor=2)
-        out.print(f"kept in {folder}, with the picture lr-range.png")
-    except MissingExtra as missing:
-        out.print(f"kept in {folder} (for a picture: {missing})")
 
 
 def configuration(words: list[str], allow_sample: bool = False) -> TrainConfig:

@@ -1,19 +1,23 @@
 """Experiments: one training, an LR range test, descents over a surface, and studies of many runs."""
 
 from passo.experiments.descent import brightness, descend, surface
-from passo.experiments.ranges import LrRange, lr_range
+from passo.experiments.ranges import LrRange, RangePlan, RangeTest, lr_range
 from passo.experiments.run import Loaders, Result
 from passo.experiments.single import Trained, train, training
 from passo.experiments.studyfile import read_study, shipped
 from passo.experiments.sweep import Progress, Study, study
+from passo.experiments.verifying import VerifiedRange, verify_range
 
 __all__ = [
     "Loaders",
     "LrRange",
     "Progress",
+    "RangePlan",
+    "RangeTest",
     "Result",
     "Study",
     "Trained",
+    "VerifiedRange",
     "brightness",
     "descend",
     "lr_range",
@@ -23,4 +27,5 @@ __all__ = [
     "surface",
     "train",
     "training",
+    "verify_range",
 ]

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from passo.errors import ConfigError, UsageError
-from passo.experiments.ranges import check_limits
+from passo.experiments.ranges import RangePlan
+from passo.experiments.suggesting import check_rule
 from passo.registry import unknown
 from passo.training.config import TrainConfig, merge, parse_settings, sentence, train_config
 
@@ -36,13 +37,22 @@ class RunEntry(_Part):
 
 
 class RangeEntry(_Part):
-    """An LR range test of an optimizer, once for each seed."""
+    """An LR range test of an optimizer, once for each seed; `suggest` is the rule behind "suggested by"."""
 
     name: str
     optimizer: dict[str, Any]
     lr_min: float = 1e-6
     lr_max: float = 10.0
     steps: int = 100
+    mode: str = "exponential"
+    beta: float = 0.9
+    divergence: float = 4.0
+    suggest: str = "steepest"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields of a `RangePlan`, and the rule."""
+        return self.model_dump(exclude={"name", "optimizer"})
 
 
 class DescentEntry(_Part):
@@ -137,7 +147,8 @@ class StudyFile(_Part):
         name = entry.title if isinstance(entry, PreviewEntry) else entry.name
         try:
             if isinstance(entry, RangeEntry):
-                check_limits(entry.lr_min, entry.lr_max, entry.steps)
+                RangePlan(**{key: value for key, value in entry.settings.items() if key != "suggest"})
+                check_rule(entry.suggest)
                 train_config({**self.base, "optimizer": entry.optimizer, "schedule": None})
                 return
             if isinstance(entry, DescentEntry):

@@ -17,7 +17,7 @@ from passo.data import Data, load
 from passo.errors import ConfigError, PassoError, StoreError
 from passo.experiments import descent
 from passo.experiments.executors import default_jobs, here, processes
-from passo.experiments.ranges import lr_range
+from passo.experiments.range_runs import range_run, verify_run
 from passo.experiments.run import Result, assemble, load_data, running
 from passo.experiments.sink import Draft
 from passo.experiments.studyfile import DescentEntry, PreviewEntry, StudyFile, read_study
@@ -123,8 +123,7 @@ class Study:
             base = {**self.file.base, "optimizer": entry.optimizer, "schedule": None}
             for seed in self.file.seeds:
                 config = train_config({**base, "seed": seed}).model_dump(mode="json")
-                limits = entry.model_dump(include={"lr_min", "lr_max", "steps"})
-                tasks.append(Task("lr_range", entry.name, seed, {"training": config, **limits}))
+                tasks.append(Task("lr_range", entry.name, seed, {"training": config, **entry.settings}))
         return tasks
 
 
@@ -175,15 +174,20 @@ def _cached_data(dataset: str) -> Data:
 
 
 def _range(task: Task, draft: Draft) -> None:
+    config, data, settings = _trained(task)
+    range_run(config, data, settings, draft)
+
+
+def _verify(task: Task, draft: Draft) -> None:
+    config, data, settings = _trained(task)
+    verify_run(config, data, settings, draft)
+
+
+def _trained(task: Task) -> tuple[TrainConfig, Data, dict[str, Any]]:
+    """The training's configuration, its data, and the other settings."""
     config = TrainConfig.model_validate(task.settings["training"])
-    parts = assemble(config, _cached_data(config.model_dump_json(include={"dataset"})))
-    limits = {key: task.settings[key] for key in ("lr_min", "lr_max", "steps")}
-    found = lr_range(
-        parts.model, parts.loss_fn, parts.optimizer, parts.train, **limits, device=parts.device, seed=config.seed
-    )
-    for name in ("lr", "loss", "smoothed"):
-        draft.array(name, getattr(found, name))
-    draft.info(suggestion=found.suggestion, diverged_at=found.diverged_at, **limits)
+    others = {key: value for key, value in task.settings.items() if key != "training"}
+    return config, _cached_data(config.model_dump_json(include={"dataset"})), others
 
 
 def _problem(task: Task) -> tuple[descent.Regression, dict[str, Any]]:
@@ -242,6 +246,7 @@ def _preview(task: Task, draft: Draft) -> None:
 _KINDS = {
     "train": _train,
     "lr_range": _range,
+    "lr_verify": _verify,
     "surface": _surface,
     "descent": _descent,
     "schedule": _preview,

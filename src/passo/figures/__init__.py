@@ -12,7 +12,7 @@ from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.predictions import cross_entropy
-from passo.figures.ranges import lr_range, range_chart
+from passo.figures.ranges import lr_range, range_chart, range_figure
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
 from passo.figures.style import Figure
 from passo.figures.traces import adapted_gradients, final_adapted, momentum_limit, sgd_traces, stage_chart
@@ -64,6 +64,7 @@ __all__ = [
     "draw",
     "draw_all",
     "range_chart",
+    "range_figure",
     "schedule_chart",
     "stage_chart",
 ]
