@@ -27,34 +27,41 @@ class Slot:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.parameter.shape)
 
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
 
-def slots(optimizer: torch.optim.Optimizer, model: nn.Module | None, wanted: Sequence[str] | None) -> tuple[Slot, ...]:
-    """The watched parameters in the optimiser's order; all of them where none are named."""
-    names = {id(p): n for n, p in model.named_parameters()} if model is not None else {}
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if model is not None and not held & names.keys():
+
+def banks(
+    optimizer: torch.optim.Optimizer, model: nn.Module | None, wanted: Sequence[str] | None
+) -> list[tuple[Slot, ...]]:
+    """The watched parameters in the optimiser's order, all of them where none are named; one tuple for each kind
+    of memory (dtype and device), since a buffer has one kind.
+
+    Raises `UsageError` where optimizer and model do not belong together, `UnknownName` for a name that is not there.
+    """
+    names = _names(model) if model is not None else {}
+    held = [(group, p) for group, entry in enumerate(optimizer.param_groups) for p in entry["params"]]
+    if model is not None and not names.keys() & {id(p) for _, p in held}:
         raise UsageError("none of the optimizer's parameters are the model's: was it built on another model?")
-    found: list[Slot] = []
-    position, number = 0, 0
-    everything: list[str] = []
-    for index, group in enumerate(optimizer.param_groups):
-        for parameter in group["params"]:
-            name = names.get(id(parameter), f"parameter{number}")
-            number += 1
-            everything.append(name)
-            if wanted is not None and name not in wanted:
-                continue
-            found.append(Slot(name, parameter, index, position, position + parameter.numel()))
-            position += parameter.numel()
+    named = [(names.get(id(p), f"parameter{number}"), group, p) for number, (group, p) in enumerate(held)]
     for name in wanted or ():
-        if name not in everything:
-            raise UnknownName(str(unknown("parameter", name, everything)))
-    if not found:
+        if name not in [known for known, *_ in named]:
+            raise UnknownName(str(unknown("parameter", name, [known for known, *_ in named])))
+    kinds: dict[tuple[torch.dtype, torch.device], list[Slot]] = {}
+    for name, group, parameter in named:
+        if (wanted is None or name in wanted) and parameter.numel():
+            found = kinds.setdefault((parameter.dtype, parameter.device), [])
+            start = found[-1].stop if found else 0
+            found.append(Slot(name, parameter, group, start, start + parameter.numel()))
+    if not kinds:
         raise UsageError("the optimizer has no parameters to watch")
-    kinds = {(slot.parameter.dtype, slot.parameter.device) for slot in found}
-    if len(kinds) > 1:
-        raise UsageError(f"watched parameters must share one dtype and device, got {sorted(map(str, kinds))}")
-    return tuple(found)
+    return [tuple(found) for found in kinds.values()]
+
+
+def _names(model: nn.Module) -> dict[int, str]:
+    """Each parameter's name in its model; what a compiled or a distributed model puts before it is left out."""
+    return {id(p): name.replace("_orig_mod.", "").removeprefix("module.") for name, p in model.named_parameters()}
 
 
 def views(slot: Slot, rows: Tensor) -> list[Tensor]:
@@ -75,6 +82,16 @@ def position(slot: Slot, index: Sequence[int]) -> int:
     return slot.start + sum(i * step for i, step in zip(index, strides, strict=True))
 
 
+def indexed(slot: Slot, place: int) -> list[int]:
+    """The inverse of `position`: the index of the coordinate that lies at `place` of a flat row."""
+    flat, left = [0] * len(slot.shape), place - slot.start
+    strides = slot.parameter.stride() if _dense(slot.parameter) else slot.parameter.contiguous().stride()
+    for axis in sorted(range(len(strides)), key=lambda axis: (-strides[axis], slot.shape[axis] == 1)):
+        if slot.shape[axis] > 1:
+            flat[axis], left = divmod(left, strides[axis])
+    return flat
+
+
 def _dense(tensor: Tensor) -> bool:
     """Whether a tensor fills its memory without gaps, in whatever order (contiguous, channels-last, …)."""
     pairs = sorted((step, size) for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1)
@@ -88,6 +105,10 @@ def _dense(tensor: Tensor) -> bool:
 
 def spread(slot: Slot, count: int) -> list[list[int]]:
     """`count` coordinates of a parameter, spread evenly over it and away from its edges."""
-    size = slot.stop - slot.start
-    flat = sorted({int((i + 0.5) * size / count) for i in range(min(count, size))})
-    return [[int(k) for k in np.unravel_index(i, slot.shape)] for i in flat]
+    flat = sorted({int((i + 0.5) * slot.size / count) for i in range(min(count, slot.size))})
+    return [unravel(slot, i) for i in flat]
+
+
+def unravel(slot: Slot, flat: int) -> list[int]:
+    """The index of a parameter's `flat`-th element in the order of its axes."""
+    return [int(k) for k in np.unravel_index(flat, slot.shape)]

@@ -1,4 +1,4 @@
-"""What the microscope has seen: statistics, traces, the residual, and a picture of any of them."""
+"""What the microscope has seen: statistics, traces, the residual, events, and a picture of any of them."""
 
 from __future__ import annotations
 
@@ -10,49 +10,14 @@ import torch
 from torch import Tensor
 
 from passo.errors import UsageError
+from passo.recording.held import HeldRun
+from passo.recording.records import QUANTITIES, RELATIONS, Arrays, Event
 from passo.registry import unknown
 
 if TYPE_CHECKING:
-    from passo.recording.layout import Slot
-    from passo.recording.microscope import _Probe
-
-QUANTITIES = ("mean", "rms")
-
-
-class Records:
-    """Growing arrays of what was recorded: statistics (T, S, P, Q) and traces (T, S, K)."""
-
-    def __init__(
-        self, stages: tuple[str, ...], slots: tuple[Slot, ...], coordinates: list[tuple[str, list[int]]], every: int
-    ) -> None:
-        self.stages, self.coordinates, self.every = stages, coordinates, every
-        self.parameters = [slot.name for slot in slots]
-        self._sizes = np.array([slot.stop - slot.start for slot in slots], np.float64)
-        self.steps: list[int] = []
-        self.lrs: list[float] = []
-        self._sums: list[Tensor] = []  # each (P · Q · S): sum and norm of every stage, parameter by parameter
-        self._traces: list[Tensor] = []
-
-    def add(self, step: int, lr: float, sums: Tensor, trace: Tensor) -> None:
-        self.steps.append(step)
-        self.lrs.append(lr)
-        self._sums.append(sums)
-        self._traces.append(trace)
-
-    def statistics(self) -> np.ndarray:
-        """Mean and root mean square: (T, S, P, Q)."""
-        shape = (len(self.steps), len(self.parameters), len(QUANTITIES), len(self.stages))
-        if not self._sums:
-            return np.zeros((0, shape[3], shape[1], shape[2]), np.float32)
-        raw = torch.stack(self._sums).cpu().numpy().reshape(shape)
-        scaled = raw / np.stack([self._sizes, np.sqrt(self._sizes)], 1)[None, :, :, None]
-        return scaled.transpose(0, 3, 1, 2).astype(raw.dtype)
-
-    def traces(self) -> np.ndarray:
-        """(T, S, K)."""
-        if not self._traces:
-            return np.zeros((0, len(self.stages), len(self.coordinates)), np.float32)
-        return torch.stack(self._traces).cpu().numpy()
+    from passo.recording.microscope import Probe
+    from passo.recording.writing import Writing
+    from passo.store import StoredRun
 
 
 @dataclass(frozen=True)
@@ -60,16 +25,18 @@ class Residual:
     """The proof: how far the update that happened lies from the one that the equations explain.
 
     `roundings` (P,) is the largest |update − explained| seen in each parameter tensor, as a multiple of
-    eps · max(|θ|, |θ′|, |update|) of the same coordinate at the same step; `steps` is how many were checked.
+    eps · max(|θ|, |θ′|, |update|) of the same coordinate at the same step; `steps` is how many were checked and
+    `bound` how many roundings the equations promise (None: none).
     """
 
     parameters: tuple[str, ...]
     roundings: tuple[float, ...]
     steps: int
+    bound: float | None = None
 
     @property
     def worst(self) -> float:
-        return max(self.roundings)
+        return float(np.nanmax(self.roundings)) if np.isfinite(self.roundings).any() else float("nan")
 
     def within(self, roundings: float) -> bool:
         """Whether every coordinate of every parameter stayed within so many roundings of θ."""
@@ -78,64 +45,94 @@ class Residual:
     def __str__(self) -> str:
         width = max(len(name) for name in self.parameters)
         rows = [f"{n:<{width}}  {r:6.2f}" for n, r in zip(self.parameters, self.roundings, strict=True)]
-        head = f"largest residual over {self.steps} steps, in roundings (eps · max(|θ|, |θ′|, |update|))"
+        bound = "" if self.bound is None else f", promised at most {self.bound:g}"
+        head = f"largest residual over {self.steps} steps, in roundings (eps · max(|θ|, |θ′|, |update|)){bound}"
         return "\n".join([head, *rows])
 
 
 class Lens:
-    """A microscope on one optimiser. Read it at any time; `close()` takes it off."""
+    """A microscope on one optimiser. Read it at any time; `close()` takes it off.
 
-    def __init__(self, probe: _Probe) -> None:
-        self._probe = probe
+    `run` is everything recorded, read like a stored run: what `passo.analysis` and `passo.figures` take.
+    """
+
+    def __init__(self, probe: Probe, writing: Writing | None = None) -> None:
+        self._probe, self._writing = probe, writing
+        if writing is not None:
+            writing.at_exit(self.close)
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages that this optimiser has, in the order in which a step goes through them."""
-        return self._probe.stages
+        return self._probe.eye.stages
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return tuple(self._probe.records.parameters)
+        return tuple(slot.name for slot in self._probe.eye.slots)
 
     @property
     def coordinates(self) -> list[tuple[str, list[int]]]:
-        """The traced coordinates: (parameter, index)."""
-        return self._probe.records.coordinates
+        """The followed coordinates: (parameter, index)."""
+        return self._probe.eye.coordinates
 
     @property
     def steps(self) -> np.ndarray:
         """The optimiser steps that were recorded, counted from 1: (T,)."""
-        return np.array(self._probe.records.steps, np.int64)
+        return self.run.array("trace/steps")
+
+    @property
+    def events(self) -> list[Event]:
+        """What was noticed: a gradient that is not finite, a forgotten `zero_grad`, skipped steps, …"""
+        self._probe.settle()
+        return list(self._probe.records.events)
+
+    @property
+    def skipped(self) -> list[int]:
+        """The steps that a GradScaler skipped."""
+        return list(self._probe.noticing.skipped)
 
     def statistics(self, stage: str, parameter: str, quantity: str = "rms") -> np.ndarray:
         """Mean or root mean square over a parameter tensor, per recorded step: (T,)."""
         column = _position("quantity", quantity, QUANTITIES)
-        return self._probe.records.statistics()[:, self._stage(stage), self._parameter(parameter), column]
+        return self._array("statistics")[:, self._stage(stage), self._parameter(parameter), column]
+
+    def relation(self, name: str, parameter: str) -> np.ndarray:
+        """`predicted`, g·Δθ, or `uphill`, the share of weights that moved along their gradient, per step: (T,)."""
+        return self._array("relations")[:, self._parameter(parameter), _position("relation", name, RELATIONS)]
 
     def trace(self, stage: str, parameter: str, index: tuple[int, ...] | None = None) -> np.ndarray:
-        """One coordinate of a stage, per recorded step: (T,). Without an index, the first one traced."""
+        """One coordinate of a stage, per recorded step: (T,). Without an index, the first one followed."""
         self._parameter(parameter)
+        self._probe.settle()
         for k, (name, at) in enumerate(self.coordinates):
             if name == parameter and (index is None or tuple(at) == tuple(index)):
-                return self._probe.records.traces()[:, self._stage(stage), k]
+                return self._array("trace")[:, self._stage(stage), k]
         traced = [tuple(at) for name, at in self.coordinates if name == parameter]
-        raise UsageError(f"{parameter}{list(index or ())} was not traced; of this parameter there are: {traced}")
+        what = parameter if index is None else f"{parameter}{list(index)}"
+        raise UsageError(f"{what} was not traced; traced coordinates of {parameter}: {traced or 'none'}")
 
     def now(self, stage: str, parameter: str) -> Tensor:
         """A stage of the last recorded step, whole, in the parameter's own shape."""
         self._stage(stage)
-        return self._probe.whole(stage, self._parameter(parameter))
+        return self._probe.eye.whole(stage, self._parameter(parameter))
+
+    def snapshot(self, step: int, stage: str, parameter: str) -> np.ndarray:
+        """A stage at one of the steps that `snapshots` named, whole, in the parameter's own shape."""
+        self._parameter(parameter)
+        return self._array(f"snapshot/{step}/{parameter}")[self._stage(stage)]
 
     def residual(self) -> Residual:
         """The residual of every watched parameter; raises `UsageError` where no equations explain the step."""
-        if self._probe.explanation is None:
+        if not self._probe.eye.explained:
             name = type(self._probe.optimizer).__name__
             raise UsageError(f"{name} is measured, not explained: it has no residual")
-        if not len(self.steps):
-            raise UsageError("no step has been seen yet: call optimizer.step() first")
-        eps = torch.finfo(self._probe.worst.dtype).eps
-        largest = [float(self._probe.worst[s.start : s.stop].max()) / eps for s in self._probe.slots]
-        return Residual(self.parameters, tuple(largest), len(self.steps))
+        steps = self.steps
+        if not len(steps):
+            removed = "" if self._probe.hooked else " (the microscope's hooks are no longer on the optimizer)"
+            raise UsageError(f"no step has been seen yet: call optimizer.step() first{removed}")
+        explanation = self._probe.eye.explanation
+        bound = None if explanation is None else explanation.bound
+        return Residual(self.parameters, tuple(self._probe.eye.roundings()), len(steps), bound)
 
     def chart(self, stage: str, parameter: str) -> Any:
         """A picture of a stage: the traced coordinates and the root mean square, over the recorded steps."""
@@ -147,29 +144,49 @@ class Lens:
                 values[f"[{', '.join(map(str, at))}]"] = self.trace(stage, parameter, tuple(at))
         return stage_chart(self.steps, values, stage, parameter)
 
-    def arrays(self) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
-        """Everything recorded, as arrays with their meaning, ready for the store."""
-        records = self._probe.records
-        meta = {"stages": list(self.stages), "every": records.every}
-        return {
-            "statistics": (
-                records.statistics(),
-                {**meta, "parameters": records.parameters, "quantities": list(QUANTITIES)},
-            ),
-            "trace": (records.traces(), {**meta, "coordinates": [list(c) for c in self.coordinates]}),
-            "trace/steps": (self.steps, {}),
-            "trace/lr": (np.array(records.lrs), {}),
-        }
+    @property
+    def run(self) -> HeldRun | StoredRun:
+        """Everything recorded so far, read like a stored run."""
+        self._probe.settle()
+        if self._writing is not None and self._probe.records.sink is not None:
+            return self._writing.stored()
+        events = tuple(("watch", e.step, e.message, {"what": e.what, **e.facts}) for e in self._probe.records.events)
+        return HeldRun("watched", self.arrays(), {"watch": self.facts()}, events)
+
+    def arrays(self) -> Arrays:
+        """Everything recorded and still in memory, as arrays with their meaning."""
+        self._probe.settle()
+        arrays = self._probe.records.arrays()
+        if self._probe.activations is not None:
+            arrays.update(self._probe.activations.arrays())
+        return arrays
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the optimiser and its residual, as JSON can keep it: see docs/store.md."""
+        eye = self._probe.eye
+        facts: dict[str, Any] = {"optimizer": type(self._probe.optimizer).__name__, "explained": eye.explained}
+        facts["hyper"] = self._probe.hyper
+        if eye.explained and eye.explanation is not None:
+            found = {n: r for n, r in zip(self.parameters, eye.roundings(), strict=True) if np.isfinite(r)}
+            facts.update(bound=eye.explanation.bound, roundings=found)
+        return facts
 
     def close(self) -> None:
         """Take the microscope off; what it has seen stays readable."""
         self._probe.close()
+        if self._writing is not None and self._probe.records.sink is not None:
+            self._writing.run.info(watch=self.facts())
+        if self._writing is not None:
+            self._writing.close()
 
     def __enter__(self) -> Lens:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _array(self, name: str) -> np.ndarray:
+        return self.run.array(name)
 
     def _stage(self, stage: str) -> int:
         return _position("stage", stage, self.stages)

@@ -10,21 +10,31 @@ It only reads: a watched run ends bit for bit like an unwatched one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
-from passo.errors import UnknownName, UsageError
+from passo.errors import UsageError
 from passo.optim.stages import explanation
-from passo.recording.layout import Slot, position, slots, spread, views
-from passo.recording.lens import Lens, Records
-from passo.registry import unknown
+from passo.recording.activations import Activations
+from passo.recording.choosing import Coordinates, Every, Steps, When
+from passo.recording.layout import banks
+from passo.recording.lens import Lens
+from passo.recording.noticing import Noticing
+from passo.recording.records import Records, Sink
+from passo.recording.remeasured import Remeasured
+from passo.recording.seeing import Eye, hyperparameters
+from passo.recording.writing import Writing
 
-_copy_all = torch._foreach_copy_  # type: ignore[attr-defined]  # one call for all parameters
+MANNERS = 50  # steps over which a training's manners are looked at; after these, only whether it is in eval mode
+MEMORY = 48  # MB
 
-Trace = int | Mapping[str, int | Sequence[Sequence[int]]]
+_WATCHED: WeakSet[torch.optim.Optimizer] = WeakSet()
 
 
 def watch(
@@ -32,17 +42,43 @@ def watch(
     model: nn.Module | None = None,
     *,
     parameters: Sequence[str] | None = None,
-    every: int = 1,
-    trace: Trace = 3,
+    every: Every = 1,
+    between: tuple[int, int] | None = None,
+    when: When | None = None,
+    budget: float = 0.05,
+    coordinates: Coordinates = 3,
+    seed: int = 0,
+    statistics: bool = True,
+    snapshots: Collection[int] = (),
+    activations: bool | Sequence[str] = False,
+    loss: Callable[[], Any] | None = None,
+    scaler: Any = None,
+    memory: float = MEMORY,
+    out: str | Path | None = None,
+    sink: Sink | None = None,
 ) -> Lens:
-    """Put a microscope on an optimiser; call it after building both and before training.
+    """Put a microscope on an optimiser; call it after building both (and the scheduler) and before training.
 
-    `model` gives the parameters their names. `parameters` narrows to some of them. `every` records each n-th
-    step. `trace` says which coordinates to follow in full: a number for each parameter, or a mapping from
-    parameter to a number or to index tuples.
+    Args:
+        model: gives the parameters their names. An optimizer wrapped by another library is unwrapped.
+        parameters: narrows to some of them.
+        every, between, when: which steps, counted from 1: each n-th, from a first to a last, those for which a function
+            says so (or that are in a collection). `every="auto"` looks as often as keeps the instruments' share of
+            the time under `budget`.
+        coordinates: the weights to follow in full: a number for each parameter, a mapping from parameter to a number or
+            to index tuples, "random:64" over all weights by `seed`, or "moved:64", those that moved most in the first
+            recorded steps.
+        statistics: False follows the coordinates alone, which is much cheaper.
+        snapshots: steps at which every stage of every weight is kept whole.
+        activations: True, or names of layers: also record each layer's output and its gradient.
+        loss: a function that computes the loss of the current batch; it is called before and after each recorded step,
+            without gradients, and with every random state and buffer put back.
+        scaler: the GradScaler of a mixed-precision training: gradients are told unscaled, skipped steps marked.
+        memory: MB that records may take; beyond, every other step is dropped, and an event says so.
+        out: a new study folder to stream to, which `passo.open` and `passo inspect` read; `sink` is a writer of one.
 
-    SGD, Adam and AdamW are explained, with a residual; of any other optimiser the gradient and the update are
-    measured. Raises `UnknownName` for a parameter that is not there.
+    Raises `UsageError` for an optimizer that is watched already or does not hold the model's parameters, and for
+    coordinates that do not exist; `UnknownName` for a parameter that is not there.
 
     >>> model = torch.nn.Linear(2, 1)
     >>> optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
@@ -51,62 +87,86 @@ def watch(
     >>> lens.steps, lens.residual().within(8)
     (array([1]), True)
     """
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise UsageError(
-            f"watch(optimizer, model): the first must be a torch optimizer, got {type(optimizer).__name__}"
-        )
-    if every < 1:
-        raise UsageError(f"every must be ≥ 1, got {every}")
-    return Lens(_Probe(optimizer, slots(optimizer, model, parameters), every, trace))
+    optimizer = _unwrapped(optimizer)
+    if optimizer in _WATCHED:
+        raise UsageError("this optimizer is watched already: close() the lens that is on it, or use that one")
+    if activations and model is None:
+        raise UsageError("activations are recorded by the model's layers: watch(optimizer, model, activations=True)")
+    steps = Steps(every, between, when, budget)
+    found = banks(optimizer, model, parameters)
+    eye = Eye(optimizer, found, explanation(optimizer), coordinates, seed, statistics)
+    writing = Writing(out, type(optimizer).__name__) if out is not None else None
+    records = Records(int(memory * 1e6), sink if writing is None else writing.run, steps.thin)
+    probe = Probe(optimizer, model, steps, eye, records, scaler, frozenset(snapshots))
+    probe.activate(activations)
+    probe.loss = None if loss is None else Remeasured(loss, model)
+    lens = Lens(probe, writing)
+    _WATCHED.add(optimizer)
+    return lens
 
 
-class _Probe:
-    """The hooks and the buffers; what was recorded is in `records`.
+def _unwrapped(optimizer: Any) -> torch.optim.Optimizer:
+    """The torch optimizer inside a wrapper (Lightning's, accelerate's)."""
+    inner = optimizer
+    while not isinstance(inner, torch.optim.Optimizer) or type(inner).__name__ == "AcceleratedOptimizer":
+        inner = getattr(inner, "optimizer", None)
+        if inner is None:
+            told = type(optimizer).__name__
+            raise UsageError(f"watch(optimizer, model): the first must be a torch optimizer, got {told}")
+    return inner
 
-    All buffers are rows of one flat (R, P) tensor: the stages in their order (the last two are update and
-    residual), then θ before and after, what is explained, and the state before the step.
-    """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, found: tuple[Slot, ...], every: int, trace: Trace) -> None:
-        self.optimizer, self.slots, self.every = optimizer, found, every
-        self.explanation = explanation(optimizer)
-        self.state_names = self.explanation.state if self.explanation else ()
-        middle = self.explanation.stages if self.explanation else ()
-        last = ("update", "residual") if self.explanation else ("update",)
-        self.stages = ("grad_raw", "grad", *middle, *last)
-        untold = [row for row in (self.explanation.rows if self.explanation else ()) if row not in self.stages]
-        names = [*self.stages, "before", "after", "explained", *(f"state.{s}" for s in self.state_names), *untold]
-        size, like = found[-1].stop, found[0].parameter
-        self._flat = torch.zeros(len(names), size, dtype=like.dtype, device=like.device)
-        self.rows = dict(zip(names, self._flat.unbind(0), strict=True))
-        seen = [views(slot, self._flat) for slot in found]
-        self._views = {name: [view[n] for view in seen] for n, name in enumerate(names)}
-        self._scratch = torch.zeros(4, size, dtype=like.dtype, device=like.device)
-        self.worst = torch.zeros_like(self.rows["grad"])  # largest |residual| / max(|θ|, |θ′|, |update|) so far
-        self._parts = [self._flat[: len(self.stages), s.start : s.stop] for s in found]
-        self.coordinates = _coordinates(found, trace)
-        self._traced = torch.tensor([position(s, at) for s, at in self.coordinates], device=like.device).long()
-        told = [(slot.name, list(at)) for slot, at in self.coordinates]
-        self.records = Records(self.stages, found, told, every)
+class Probe:
+    """The hooks: when to look, and what happens around a step that is looked at."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        model: nn.Module | None,
+        steps: Steps,
+        eye: Eye,
+        records: Records,
+        scaler: Any,
+        snapshots: frozenset[int],
+    ) -> None:
+        self.optimizer, self.model, self.steps = optimizer, model, steps
+        self.eye, self.records, self.scaler, self.snapshots = eye, records, scaler, snapshots
+        records.develop, records.layout, records.coordinates = eye.develop, eye.layout(), eye.coordinates
+        self.loss: Remeasured | None = None
+        self.activations: Activations | None = None
         self.step = 0
-        self._due = False
-        self._raw_seen: set[int] = set()
+        self.hyper: list[dict[str, Any]] = []
+        sentinel = next((slot.parameter for slot in eye.slots if slot.parameter.requires_grad), None)
+        self.noticing = Noticing(optimizer, model, sentinel, scaler, records.note)
+        self._groups = len(optimizer.param_groups)
+        self._due, self._skipping, self._spent = False, False, 0.0
+        self._gradient_handles: list[Any] = []
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
         ]
-        self._gradient_handles: list[Any] = []
         self._look_forward()
+
+    def activate(self, wanted: bool | Sequence[str]) -> None:
+        """Record activations too."""
+        if wanted and self.model is not None:
+            layers = None if wanted is True else wanted
+            self.activations = Activations(self.model, lambda: self.step + 1 if self._due else None, layers)  # type: ignore[arg-type]
+
+    @property
+    def hooked(self) -> bool:
+        """Whether the hooks are still on the optimizer."""
+        return bool(self._handles) and all(handle.id in handle.hooks_dict_ref() for handle in self._handles)
 
     # ── during backward ──
 
     def _look_forward(self) -> None:
         """Decide whether the next step is due; only then do its gradients carry hooks, which cost a little each."""
-        self._due = (self.step + 1) % self.every == 0
+        self._due = self.steps(self.step + 1) or self.step + 1 in self.snapshots
         if self._due and not self._gradient_handles:
             self._gradient_handles = [
                 slot.parameter.register_post_accumulate_grad_hook(self._raw_hook(number))
-                for number, slot in enumerate(self.slots)
+                for number, slot in enumerate(self.eye.slots)
                 if slot.parameter.requires_grad
             ]
         elif not self._due:
@@ -118,20 +178,29 @@ class _Probe:
         self._gradient_handles = []
 
     def _raw_hook(self, number: int) -> Any:
-        target = self._views["grad_raw"][number]
-
         def keep(parameter: Tensor) -> None:
             grad = parameter.grad
             if self._due and grad is not None and not grad.is_sparse:
-                target.copy_(grad)
-                self._raw_seen.add(number)
+                begun = time.perf_counter()
+                with torch.no_grad():
+                    self.eye.keep_raw(number, grad)
+                self._spent += time.perf_counter() - begun
 
         return keep
 
     # ── around the step ──
 
     def _before(self, optimizer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        if not self._due:
+        begun = time.perf_counter()
+        for _ in range(self.noticing.backed_off()):  # an unfused optimiser is not even called for such a step
+            self.step += 1
+            self.noticing.skip(self.step, hooked=False)
+        if self._due or self.step < MANNERS:
+            self.noticing.before(self.step + 1)
+        found_inf = getattr(self.optimizer, "found_inf", None)
+        self._skipping = found_inf is not None and bool(found_inf)
+        self._spent += time.perf_counter() - begun
+        if not self._due or self._skipping:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")  # args[0] is the optimiser itself
         if closure is None:
@@ -153,99 +222,73 @@ class _Probe:
     @torch.no_grad()
     def _snapshot(self) -> None:
         """Copy θ, the gradient and the state as they are before the step."""
-        parameters = [slot.parameter for slot in self.slots]
-        self._missing = [n for n, p in enumerate(parameters) if p.grad is None]
-        grads = [p if p.grad is None else p.grad.to_dense() if p.grad.is_sparse else p.grad for p in parameters]
-        _copy_all(self._views["before"], parameters)
-        _copy_all(self._views["grad"], grads)
-        for number in range(len(parameters)):
-            if number not in self._raw_seen:
-                self._views["grad_raw"][number].copy_(grads[number])
-        self._raw_seen.clear()
-        states = [self.optimizer.state.get(p, {}) for p in parameters]
-        self._fresh = [not any(state.get(n) is not None for n in self.state_names) for state in states]
-        self._count = [float(state.get("step", 0)) + 1 for state in states]
-        for name in self.state_names:
-            there = [n for n, state in enumerate(states) if state.get(name) is not None]
-            if there:
-                targets = self._views[f"state.{name}"]
-                _copy_all([targets[n] for n in there], [states[n][name] for n in there])
+        begun = time.perf_counter()
+        inside = getattr(self.optimizer, "grad_scale", None)  # a fused optimiser unscales by itself
+        grad_scale = float(inside) if inside is not None else 1.0
+        raw_scale = self.noticing.scale if self.scaler is not None else grad_scale
+        self.eye.before(raw_scale, grad_scale)
+        if not self.hyper:
+            self.hyper = hyperparameters(self.optimizer.param_groups)
+        if self.loss is not None:
+            self.loss.before()
+        self._spent += time.perf_counter() - begun
 
     @torch.no_grad()
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        begun = time.perf_counter()
         self.step += 1
-        if self._due:
-            _copy_all(self._views["after"], [slot.parameter for slot in self.slots])
-            torch.sub(self.rows["after"], self.rows["before"], out=self.rows["update"])
-            if self.explanation is not None:
-                self._explain()
-                torch.sub(self.rows["update"], self.rows["explained"], out=self.rows["residual"])
-            for number in self._missing:  # no gradient, so no step: nothing to tell
-                self._parts[number].fill_(torch.nan)
-            if self.explanation is not None:
-                self._weigh_residual()
-            self._record()
+        if self._skipping:
+            self.noticing.skip(self.step, hooked=True)
+        elif self._due:
+            self._look()
+        if self.step <= MANNERS or self.scaler is not None:
+            self.noticing.after()
+        elif self.noticing.curious:
+            self.noticing.rest()
+        looked, now = self._due, time.perf_counter()
+        if self.steps.budget is not None:
+            self.steps.budget.end(self.step, self._spent + now - begun, looked)
         self._look_forward()
+        self._spent = 0.0
+        if self.steps.budget is not None:
+            self.steps.budget.begin(time.perf_counter())
 
-    def _explain(self) -> None:
-        """Fill the rows between the gradient and the update, over runs of slots that share their equations."""
-        assert self.explanation is not None and self.explanation.equations is not None
-        for first, last in self._stretches():
-            place = slice(self.slots[first].start, self.slots[last].stop)
-            rows = {name: row[place] for name, row in self.rows.items()}
-            state = {n: None if self._fresh[first] else rows[f"state.{n}"] for n in self.state_names}
-            group = self.optimizer.param_groups[self.slots[first].group]
-            self.explanation.equations(rows["before"], rows["grad"], state, self._count[first], group, rows)
+    def _look(self) -> None:
+        """Record the step that has just been made."""
+        self.eye.after()
+        if not self.records.known:
+            self.records.layout = self.eye.layout()
+        loss = None if self.loss is None else self.loss.after()
+        undecided = self.eye.undecided
+        self.records.add(self.eye.look(self.step, loss))
+        if undecided:
+            self.records.coordinates = self.eye.coordinates
+        if self.step in self.snapshots:
+            self._keep_whole()
+        if len(self.optimizer.param_groups) != self._groups:
+            self._groups = len(self.optimizer.param_groups)
+            told = "a parameter group was added: its parameters are not watched; watch the optimizer anew to see them"
+            self.records.note("unwatched", told, self.step)
 
-    def _stretches(self) -> list[tuple[int, int]]:
-        """First and last slot of each run of neighbours with the same group, step count and freshness."""
-        keys = [(s.group, c, f) for s, c, f in zip(self.slots, self._count, self._fresh, strict=True)]
-        starts = [n for n, key in enumerate(keys) if n == 0 or key != keys[n - 1]]
-        return list(zip(starts, [n - 1 for n in starts[1:]] + [len(keys) - 1], strict=True))
+    def _keep_whole(self) -> None:
+        for number, slot in enumerate(self.eye.slots):
+            stages = [self.eye.whole(stage, number).float().cpu() for stage in self.eye.stages]
+            meta = {"stages": list(self.eye.stages), "shape": list(slot.shape)}
+            self.records.whole(f"snapshot/{self.step}/{slot.name}", torch.stack(stages).numpy(), meta)
 
-    def _weigh_residual(self) -> None:
-        """Keep the largest |residual| / max(|θ|, |θ′|, |update|) that each coordinate has shown."""
-        last = len(self.stages)
-        torch.abs(self._flat[last - 2 : last + 2], out=self._scratch)  # update, residual, before, after
-        update, residual, before, after = self._scratch.unbind(0)
-        torch.maximum(before, after, out=before)
-        torch.maximum(before, update, out=before)
-        torch.div(residual, before, out=residual)  # 0/0 where nothing was and nothing moved: fmax passes it over
-        torch.fmax(self.worst, residual, out=self.worst)
-
-    def _record(self) -> None:
-        """Sums and norms of every stage and slot, in one small tensor; means and rms are taken when read."""
-        pieces = []
-        for part in self._parts:
-            pieces += [part.sum(1), torch.linalg.vector_norm(part, dim=1)]
-        trace = self._flat[: len(self.stages)].index_select(1, self._traced)  # (S, K)
-        lr = float(self.optimizer.param_groups[0]["lr"])
-        self.records.add(self.step, lr, torch.cat(pieces), trace)
+    def settle(self) -> None:
+        """Bring everything that was recorded into its final form."""
+        self.eye.decide()
+        self.records.coordinates = self.eye.coordinates
+        self.records.settle()
 
     def close(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles = []
         self._release_gradients()
-
-    def whole(self, stage: str, number: int) -> Tensor:
-        """A stage of the last recorded step in a parameter's own shape."""
-        return self._views[stage][number].clone(memory_format=torch.contiguous_format)
-
-
-def _coordinates(found: tuple[Slot, ...], trace: Trace) -> list[tuple[Slot, list[int]]]:
-    """The coordinates to follow, as (slot, index)."""
-    if not isinstance(trace, int):
-        known = {slot.name for slot in found}
-        for name in trace:
-            if name not in known:
-                raise UnknownName(str(unknown("watched parameter", name, known)))
-    chosen: list[tuple[Slot, list[int]]] = []
-    for slot in found:
-        wanted = trace if isinstance(trace, int) else trace.get(slot.name, 0)
-        places = spread(slot, wanted) if isinstance(wanted, int) else [list(index) for index in wanted]
-        for index in places:
-            if len(index) != len(slot.shape) or not all(0 <= i < n for i, n in zip(index, slot.shape, strict=True)):
-                raise UsageError(f"{slot.name} has no coordinate {index}: its shape is {slot.shape}")
-        chosen += [(slot, index) for index in places]
-    return chosen
+        self.noticing.rest()
+        if self.activations is not None:
+            self.activations.close()
+        self.settle()
+        _WATCHED.discard(self.optimizer)

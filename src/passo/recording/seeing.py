@@ -1,0 +1,196 @@
+"""What is seen of one optimiser: its banks of memory, the coordinates that are followed, one look at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from passo.errors import UsageError
+from passo.optim.stages import Explanation
+from passo.recording.bank import Bank, discovered
+from passo.recording.choosing import MOVED_AFTER, Chosen, Coordinates, choose
+from passo.recording.layout import Slot, indexed
+from passo.recording.records import Layout, Look
+from passo.recording.tracing import Tracer
+
+
+class Eye:
+    """All watched parameters of one optimiser, whatever memory they lie in."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        found: Sequence[tuple[Slot, ...]],
+        explanation: Explanation | None,
+        coordinates: Coordinates,
+        seed: int,
+        statistics: bool,
+    ) -> None:
+        self.optimizer, self.explanation = optimizer, explanation
+        self.slots = tuple(slot for slots in found for slot in slots)
+        self._chosen, self._open = choose(self.slots, coordinates, seed)
+        if not statistics:
+            _check_alone(explanation, self._chosen, type(optimizer).__name__)
+            if len(found) > 1:
+                raise UsageError("the parameters have several dtypes or devices: leave statistics=True, or name some")
+        self._make = Bank if statistics else Tracer
+        self.banks: list[Bank | Tracer] = [self._make(slots, explanation) for slots in found]
+        self._since: list[Tensor] = []  # θ at the first look, until it is known which weights moved most
+        self._looks = 0
+        self._inside: tuple[str, ...] = ()
+        self._follow()
+
+    @property
+    def explained(self) -> bool:
+        return self.explanation is not None and self.explanation.equations is not None
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return self.banks[0].stages
+
+    @property
+    def coordinates(self) -> list[tuple[str, list[int]]]:
+        return [(slot.name, list(index)) for slot, index in self._chosen]
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the coordinates are still to be chosen."""
+        return self._open > 0
+
+    def layout(self) -> Layout:
+        return Layout(
+            self.stages,
+            tuple(slot.name for slot in self.slots),
+            tuple(slot.size for slot in self.slots),
+            tuple(slot.group for slot in self.slots),
+            self._inside,
+        )
+
+    def keep_raw(self, number: int, grad: Tensor) -> None:
+        """The gradient of the `number`-th parameter as backward has just left it."""
+        bank, own = self._at(number)
+        bank.keep_raw(own, grad)
+
+    def before(self, raw_scale: float, grad_scale: float) -> None:
+        """Copy what the step starts from; gradients are told divided by their scales."""
+        for bank in self.banks:
+            bank.before(self.optimizer.state, self.optimizer.param_groups, raw_scale, grad_scale)
+
+    def after(self) -> None:
+        """Measure and explain what the step did."""
+        if not self._looks:
+            self._widen()
+        for bank in self.banks:
+            bank.after(self.optimizer.state)
+        if self._open and not self._since:
+            self._since = [bank.rows["theta"].clone() for bank in self.banks]
+
+    def look(self, step: int, loss: tuple[float, float] | None) -> Look:
+        """What is recorded of the step."""
+        self._looks += 1
+        trace = self._together([bank.trace() for bank in self.banks], 1)
+        if self._open:
+            trace = trace.new_full((len(self.stages), self._open), torch.nan)
+            if self._looks >= MOVED_AFTER:
+                self.decide()
+        sums = [found for bank in self.banks if (found := bank.sums()) is not None]
+        missing: list[int] = []
+        begun = 0
+        for bank in self.banks:
+            missing += [begun + number for number in bank.missing]
+            begun += len(bank.slots)
+        return Look(
+            step,
+            tuple(float(group["lr"]) for group in self.optimizer.param_groups),
+            self._together(sums, 0) if sums else None,
+            trace,
+            loss,
+            self._facts(),
+            tuple(missing),
+            self.banks[0].facts(),
+        )
+
+    def decide(self) -> None:
+        """Choose the coordinates that moved most so far."""
+        if not self._since or not self._open:
+            return
+        ranked: list[tuple[float, Slot, list[int]]] = []
+        for bank, since in zip(self.banks, self._since, strict=True):
+            moved = (bank.rows["after"] - since).abs().float()
+            for place in torch.topk(moved, min(self._open, len(moved))).indices.tolist():
+                slot = next(slot for slot in bank.slots if place < slot.stop)
+                ranked.append((-float(moved[place]), slot, indexed(slot, place)))
+        order = {id(slot): number for number, slot in enumerate(self.slots)}
+        best = sorted(ranked, key=lambda entry: entry[0])[: self._open]
+        self._chosen = sorted(((s, i) for _, s, i in best), key=lambda entry: (order[id(entry[0])], entry[1]))
+        self._since, self._open = [], 0
+        self._follow()
+
+    def whole(self, stage: str, number: int) -> Tensor:
+        """A stage of the last look, in the shape of the `number`-th parameter."""
+        bank, own = self._at(number)
+        if isinstance(bank, Tracer):
+            raise UsageError("only coordinates are followed here: watch(..., statistics=True) sees whole tensors")
+        return bank.whole(stage, own)
+
+    def roundings(self) -> list[float]:
+        """The largest residual that each parameter has shown, in roundings."""
+        return [found for bank in self.banks for found in bank.roundings()]
+
+    def develop(self, look: Look) -> Tensor:
+        """The stages of the followed coordinates (S, K), worked out from a look's ingredients."""
+        columns = [bank.develop(look.trace, look.facts) for bank in self.banks if isinstance(bank, Tracer)]
+        return columns[0]
+
+    def _follow(self) -> None:
+        for bank in self.banks:
+            bank.follow([(slot, index) for slot, index in self._chosen if any(slot is own for own in bank.slots)])
+
+    def _widen(self) -> None:
+        """At the first look: an unexplained optimiser's state is told too, as far as it is shaped like θ."""
+        if not self.explained and self._make is Bank and (names := discovered(self.optimizer, self.slots)):
+            self.banks = [bank.widened(names) for bank in self.banks if isinstance(bank, Bank)]
+            self._follow()
+        facts = self.explanation.inside if self.explanation is not None else None
+        self._inside = tuple(facts(self.optimizer)) if facts is not None else ()
+
+    def _facts(self) -> tuple[float, ...]:
+        if not self._inside or self.explanation is None or self.explanation.inside is None:
+            return ()
+        facts = self.explanation.inside(self.optimizer)
+        return tuple(float(facts.get(name, float("nan"))) for name in self._inside)
+
+    def _at(self, number: int) -> tuple[Bank | Tracer, int]:
+        for bank in self.banks:
+            if number < len(bank.slots):
+                return bank, number
+            number -= len(bank.slots)
+        raise IndexError(number)
+
+    @staticmethod
+    def _together(parts: list[Tensor], dim: int) -> Tensor:
+        if len(parts) == 1:
+            return parts[0]
+        wide = max((part.dtype for part in parts), key=lambda dtype: torch.finfo(dtype).bits)
+        return torch.cat([part.to("cpu", wide) for part in parts], dim)
+
+
+def _check_alone(explanation: Explanation | None, chosen: Chosen, name: str) -> None:
+    """Raise where coordinates cannot be followed without the tensors that they are in."""
+    if not chosen:
+        raise UsageError("statistics=False follows coordinates alone: name them, such as coordinates='random:64' (\"moved\" needs whole tensors)")
+    if explanation is not None and explanation.shaped:
+        raise UsageError(f"{name}'s equations need whole tensors: leave statistics=True")
+
+
+def hyperparameters(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each group's hyperparameters, as JSON can keep them."""
+    kept = []
+    for group in groups:
+        plain = {key: float(v) if isinstance(v, Tensor) and v.numel() == 1 else v for key, v in group.items()}
+        plain = {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items() if key != "params"}
+        kept.append({key: v for key, v in plain.items() if isinstance(v, bool | int | float | str | list | None)})
+    return kept
