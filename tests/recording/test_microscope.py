@@ -30,6 +30,10 @@ EXPLAINED: dict[str, Make] = {
 }
 
 
+class Unheard(torch.optim.Adam):
+    """A subclass may do anything: it is not explained by its parent's equations."""
+
+
 def _batches(count: int, dtype: torch.dtype = torch.float32) -> list[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(count, 8, 1, 28, 28, generator=generator, dtype=dtype)
@@ -130,7 +134,7 @@ def test_channels_last_and_contiguous_weights_give_the_same_coordinates() -> Non
     for last in (True, False):
         model = build("lenet", seed=1, channels_last=last)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        lens = watch(optimizer, model, trace={"conv2.weight": [(3, 2, 1, 4), (15, 5, 4, 0)]})
+        lens = watch(optimizer, model, coordinates={"conv2.weight": [(3, 2, 1, 4), (15, 5, 4, 0)]})
         x, y = _batches(1)[0]
         nn.functional.cross_entropy(model(x), y).backward()
         grad = model.get_parameter("conv2.weight").grad
@@ -218,15 +222,17 @@ def test_a_closure_is_watched_after_it_has_run() -> None:
 
 def test_another_optimiser_is_measured_and_says_that_it_is_not_explained() -> None:
     model = build("tiny-cnn", seed=0)
-    optimizer = torch.optim.RMSprop(model.parameters())
+    optimizer = Unheard(model.parameters())
     lens = watch(optimizer, model)
     x, y = _batches(1)[0]
     before = model.get_parameter("conv1.weight").detach().clone()
     nn.functional.cross_entropy(model(x), y).backward()
     optimizer.step()
-    assert lens.stages == ("grad_raw", "grad", "update")
+    assert lens.stages == ("theta", "grad_raw", "grad", "exp_avg", "exp_avg_sq", "update")
+    state = optimizer.state[model.get_parameter("conv1.weight")]
+    assert torch.equal(lens.now("exp_avg", "conv1.weight"), state["exp_avg"])
     assert torch.equal(lens.now("update", "conv1.weight"), model.get_parameter("conv1.weight") - before)
-    with pytest.raises(UsageError, match="RMSprop is measured, not explained"):
+    with pytest.raises(UsageError, match="Unheard is measured, not explained"):
         lens.residual()
 
 
@@ -246,13 +252,13 @@ def test_unknown_names_get_the_nearest() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(UnknownName, match=r"Did you mean 'conv1.weight'"):
         watch(optimizer, model, parameters=["conv.weight"])
-    lens = watch(optimizer, model, trace={"conv1.weight": [(0, 0, 2, 2)]})
+    lens = watch(optimizer, model, coordinates={"conv1.weight": [(0, 0, 2, 2)]})
     with pytest.raises(UnknownName, match="unknown stage 'adaptd'. Did you mean 'adapted'"):
         lens.statistics("adaptd", "conv1.weight")
     with pytest.raises(UsageError, match="was not traced"):
         lens.trace("grad", "fc1.weight")
     with pytest.raises(UsageError, match="has no coordinate"):
-        watch(optimizer, model, trace={"conv1.weight": [(0, 0, 9, 9)]})
+        watch(torch.optim.SGD(model.parameters(), lr=0.1), model, coordinates={"conv1.weight": [(0, 0, 9, 9)]})
 
 
 def test_the_array_form_says_what_its_axes_are() -> None:

@@ -14,10 +14,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from passo.data import Batches, Data, load
 from passo.errors import ConfigError, TrainingError
+from passo.experiments.instruments import instruments
 from passo.experiments.sink import Sink
 from passo.models import build, count_parameters
 from passo.optim import Schedule, describe, make_optimizer, make_schedule, parameter_groups
-from passo.recording import Lens, PathRecorder, record_path, watch
 from passo.seeding import generator
 from passo.training import (
     Evaluation,
@@ -174,16 +174,6 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
     average = None
     if config.average is not None:
         average = AveragedModel(parts.model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
-    lens = None
-    if config.record.every:
-        lens = watch(
-            parts.optimizer,
-            parts.model,
-            parameters=config.record.parameters,
-            every=config.record.every,
-            trace=config.record.trace,
-        )
-    path = _record_path(config, parts)
     begun = time.perf_counter()
     records = fit(
         parts.model,
@@ -199,12 +189,12 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
         seed=config.seed,
     )
     written = _written(records, sink, parts.steps_per_epoch)
-    try:
-        last = yield from written
-    finally:  # an interrupted run keeps what its instruments saw
-        written.close()
-        _keep_lens(lens, sink)
-        _keep_path(path, sink)
+    total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
+    with instruments(config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total):
+        try:
+            last = yield from written
+        finally:  # an interrupted run keeps what its instruments saw
+            written.close()
     seconds = time.perf_counter() - begun
     trained = parts.model if average is None else average.module
     yield _conclude(config, sink, parts, trained, last.step, seconds)
@@ -255,34 +245,6 @@ def _write_epoch(sink: Sink, record: StepRecord) -> None:
         raise TrainingError(
             f"the loss is not finite in epoch {record.epoch} (lr {record.lr:g}): try a smaller learning rate"
         )
-
-
-def _keep_lens(lens: Lens | None, sink: Sink) -> None:
-    if lens is None:
-        return
-    lens.close()
-    for name, (values, meta) in lens.arrays().items():
-        sink.array(name, values, **meta)
-    if "residual" in lens.stages and len(lens.steps):
-        residual = lens.residual()
-        sink.info(residual_roundings=dict(zip(residual.parameters, residual.roundings, strict=True)))
-
-
-def _record_path(config: TrainConfig, parts: Parts) -> PathRecorder | None:
-    if not config.record.path:
-        return None
-    total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
-    return record_path(parts.model, parts.optimizer, points=config.record.path, total=total)
-
-
-def _keep_path(path: PathRecorder | None, sink: Sink) -> None:
-    if path is None:
-        return
-    path.close()
-    for name, (values, meta) in path.path().arrays().items():
-        sink.array(name, values, **meta)
-    for notice in path.notices:
-        sink.event("path", notice, path.step)
 
 
 def _conclude(config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, steps: int, seconds: float) -> Result:

@@ -23,9 +23,7 @@ _SUMMED = ("predicted", "uphill")
 class Bank:
     """One flat tensor, and what is done with it around a step: `keep_raw`, `before`, `after`, `sums`, `trace`."""
 
-    def __init__(
-        self, slots: Sequence[Slot], explanation: Explanation | None, measured: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, slots: Sequence[Slot], explanation: Explanation | None, measured: Sequence[str] = ()) -> None:
         self.slots, self.explanation, self.measured = slots, explanation, tuple(measured)
         self.explained = explanation is not None and explanation.equations is not None
         last = ("update", "residual") if self.explained else ("update",)
@@ -203,7 +201,7 @@ class Bank:
         return ()
 
     def widened(self, measured: Sequence[str]) -> Bank:
-        """A bank with rows for state that is measured after the step, which has taken in what this one saw before it."""
+        """A bank with more rows, for state that is measured after the step; it takes in what this one saw before it."""
         wide = Bank(self.slots, self.explanation, measured)
         for name in ("theta", "grad_raw", "grad"):
             wide.rows[name].copy_(self.rows[name])

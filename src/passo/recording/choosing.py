@@ -1,7 +1,7 @@
 """Which steps are looked at, and which weights are followed in full.
 
 Steps: `every` n-th, inside `between`, or `when` says; `every="auto"` looks as often as a budget of time allows.
-Coordinates: a number for each parameter, index tuples, `"random:64"` over all weights, or `"moved:64"`, the weights that
+Coordinates: a number for each parameter, index tuples, `"random:64"` over all weights, or `"moved:64"`, those that
 moved most in the first recorded steps.
 """
 

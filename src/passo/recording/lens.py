@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from passo.errors import UsageError
@@ -36,7 +35,7 @@ class Residual:
 
     @property
     def worst(self) -> float:
-        return float(np.nanmax(self.roundings)) if np.isfinite(self.roundings).any() else float("nan")
+        return max(self.roundings)
 
     def within(self, roundings: float) -> bool:
         """Whether every coordinate of every parameter stayed within so many roundings of θ."""
@@ -91,6 +90,11 @@ class Lens:
         """The steps that a GradScaler skipped."""
         return list(self._probe.noticing.skipped)
 
+    @property
+    def lost(self) -> bool:
+        """Whether what was recorded could no longer be written to its store."""
+        return any(event.what == "lost" for event in self._probe.records.events)
+
     def statistics(self, stage: str, parameter: str, quantity: str = "rms") -> np.ndarray:
         """Mean or root mean square over a parameter tensor, per recorded step: (T,)."""
         column = _position("quantity", quantity, QUANTITIES)
@@ -132,7 +136,8 @@ class Lens:
             raise UsageError(f"no step has been seen yet: call optimizer.step() first{removed}")
         explanation = self._probe.eye.explanation
         bound = None if explanation is None else explanation.bound
-        return Residual(self.parameters, tuple(self._probe.eye.roundings()), len(steps), bound)
+        found = {n: r for n, r in zip(self.parameters, self._probe.eye.roundings(), strict=True) if np.isfinite(r)}
+        return Residual(tuple(found), tuple(found.values()), len(steps), bound)
 
     def chart(self, stage: str, parameter: str) -> Any:
         """A picture of a stage: the traced coordinates and the root mean square, over the recorded steps."""

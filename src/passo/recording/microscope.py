@@ -151,12 +151,15 @@ class Probe:
         """Record activations too."""
         if wanted and self.model is not None:
             layers = None if wanted is True else wanted
-            self.activations = Activations(self.model, lambda: self.step + 1 if self._due else None, layers)  # type: ignore[arg-type]
+            scale = None if self.scaler is None else lambda: torch.tensor(float(self.scaler.get_scale()))
+            due = lambda: self.step + 1 if self._due else None  # noqa: E731
+            self.activations = Activations(self.model, due, layers, scale=scale)
+            self.records.beside = self.activations.drain
 
     @property
     def hooked(self) -> bool:
         """Whether the hooks are still on the optimizer."""
-        return bool(self._handles) and all(handle.id in handle.hooks_dict_ref() for handle in self._handles)
+        return bool(self._handles) and all(h.id in (h.hooks_dict_ref() or {}) for h in self._handles)
 
     # ── during backward ──
 

@@ -22,7 +22,12 @@ class Noticing:
     """Looks at a training's manners; each finding is noted once, with the step at which it was certain."""
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, model: nn.Module | None, sentinel: Tensor | None, scaler: Any, note: Note
+        self,
+        optimizer: torch.optim.Optimizer,
+        model: nn.Module | None,
+        sentinel: Tensor | None,
+        scaler: Any,
+        note: Note,
     ) -> None:
         self.optimizer, self.model, self.sentinel, self.scaler = optimizer, model, sentinel, scaler
         self.skipped: list[int] = []
@@ -108,7 +113,7 @@ class Noticing:
         return max(0, fallen - told)
 
     def skip(self, step: int, hooked: bool) -> None:
-        """A step that the GradScaler skipped: it counts, and moved nothing. `hooked`: the optimiser was called for it."""
+        """A step that the GradScaler skipped: it counts and moved nothing. `hooked`: the optimiser was called."""
         self.skipped.append(step)
         self._told += hooked
         message = f"step {step} was skipped: the scaled gradients were not finite, and the GradScaler backs off"

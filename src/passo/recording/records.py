@@ -78,6 +78,7 @@ class Records:
     def __init__(self, limit: int, sink: Sink | None, thin: Callable[[], None]) -> None:
         self.layout = Layout((), (), (), ())  # known at the first look
         self.develop: Callable[[Look], Tensor] = lambda look: look.trace
+        self.beside: Callable[[], Arrays | None] = lambda: None  # another instrument's arrays, for the same store
         self.limit, self.sink = limit, sink
         self.events: list[Event] = []
         self.meta: dict[str, Any] = {}
@@ -117,7 +118,10 @@ class Records:
             block = self._stacked(self._waiting)
             self._check(block, self._waiting)
             first, self._waiting = self._waiting[0].step, []
-            if self._send({name: (values, self._meaning(name)) for name, values in block.items()}, first):
+            told: Arrays = {name: (values, self._meaning(name)) for name, values in block.items()}
+            if self.sink is not None:
+                told.update(self.beside() or {})
+            if self._send(told, first):
                 self._pace(sum(values.nbytes for values in block.values()))
             else:
                 self._blocks.append(block)

@@ -181,7 +181,10 @@ class Eye:
 def _check_alone(explanation: Explanation | None, chosen: Chosen, name: str) -> None:
     """Raise where coordinates cannot be followed without the tensors that they are in."""
     if not chosen:
-        raise UsageError("statistics=False follows coordinates alone: name them, such as coordinates='random:64' (\"moved\" needs whole tensors)")
+        raise UsageError(
+            "statistics=False follows coordinates alone: name them, such as coordinates='random:64' (those that moved "
+            "most are found among whole tensors)"
+        )
     if explanation is not None and explanation.shaped:
         raise UsageError(f"{name}'s equations need whole tensors: leave statistics=True")
 

@@ -73,7 +73,7 @@ class Tracer:
         for number, slot in enumerate(self.slots):
             mine = [index for owner, index in chosen if owner is slot]
             if mine:
-                flat = np.ravel_multi_index(tuple(np.array(mine).T), slot.shape) if slot.shape else np.zeros(1, int)
+                flat = np.array([np.ravel_multi_index(tuple(at), slot.shape) if at else 0 for at in mine])
                 index = torch.from_numpy(flat).to(slot.parameter.device)
                 place = _Place(number, slice(begun, begun + len(mine)), flat, index, {})
                 self._places.append(place)

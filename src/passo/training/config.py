@@ -78,16 +78,33 @@ class ScheduleConfig(_Named):
 
 
 class RecordConfig(_Strict):
-    """What the microscope records: every n-th step (0: nothing), of which parameters, how many coordinates.
+    """What a run records of its inside.
 
-    `path` is how many points of the weights' path are kept (0: none), evenly over the run: for `passo landscape`.
+    `every` is each n-th step, 0 for nothing, "auto" for as often as the share `budget` of the time allows; `between`
+    is the first and the last step. `coordinates` are the weights to follow: a number for each parameter, "random:64",
+    "moved:64", or a table from parameter to a number or to index lists; `statistics=false` follows them alone.
+    `snapshots` are steps that are kept whole, `activations` records every layer's output and `loss` the batch's loss
+    before and after the step (two more forward passes). `predictions` keeps the test's probabilities. `path` is how
+    many points of the weights' path are kept (0: none), evenly over the run: for `passo landscape`.
     """
 
-    every: int = Field(default=0, ge=0)
+    every: int | Literal["auto"] = 0
+    between: tuple[int, int] | None = None
+    budget: float = Field(default=0.05, gt=0, lt=1)
     parameters: tuple[str, ...] | None = None
-    trace: int | dict[str, int] = 3
+    coordinates: int | str | dict[str, int | list[list[int]]] = 3
+    statistics: bool = True
+    snapshots: tuple[int, ...] = ()
+    activations: bool = False
+    loss: bool = False
     predictions: bool = False
     path: int = 0
+
+    @model_validator(mode="after")
+    def _every_counts(self) -> RecordConfig:
+        if self.every != "auto" and self.every < 0:
+            raise ValueError(f'record.every must be ≥ 0, or "auto", got {self.every}')
+        return self
 
     @model_validator(mode="after")
     def _path_has_a_middle(self) -> RecordConfig:

@@ -1,0 +1,77 @@
+"""The instruments that a configuration asks for, put on a run and taken off again however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+
+from passo.experiments.sink import Sink
+from passo.recording import LastBatch, Lens, PathRecorder, record_path, watch
+from passo.training.config import RecordConfig
+
+
+@contextmanager
+def instruments(
+    wanted: RecordConfig,
+    model: nn.Module,
+    loss_fn: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    sink: Sink,
+    total: int | None,
+) -> Iterator[None]:
+    """Record what `wanted` says into `sink` while the block runs; `total` is the number of steps, where it is known."""
+    with ExitStack() as stack:
+        if wanted.every:
+            lens = _lens(wanted, model, loss_fn, optimizer, sink, stack)
+            stack.callback(_keep_lens, lens, sink)
+        if wanted.path:
+            path = record_path(model, optimizer, points=wanted.path, total=total)
+            stack.callback(_keep_path, path, sink)
+        yield
+
+
+def _lens(
+    wanted: RecordConfig,
+    model: nn.Module,
+    loss_fn: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    sink: Sink,
+    stack: ExitStack,
+) -> Lens:
+    loss = None
+    if wanted.loss:
+        loss = LastBatch(model, loss_fn)
+        stack.callback(loss.close)
+    return watch(
+        optimizer,
+        model,
+        parameters=wanted.parameters,
+        every=wanted.every,  # type: ignore[arg-type]
+        between=wanted.between,
+        budget=wanted.budget,
+        coordinates=wanted.coordinates,
+        statistics=wanted.statistics,
+        snapshots=wanted.snapshots,
+        activations=wanted.activations,
+        loss=loss,
+        sink=sink,
+    )
+
+
+def _keep_lens(lens: Lens, sink: Sink) -> None:
+    lens.close()
+    if lens.lost:  # the store failed on the way: what is left in memory cannot go there either
+        return
+    facts = lens.facts()
+    sink.info(watch=facts, **({"residual_roundings": facts["roundings"]} if "roundings" in facts else {}))
+
+
+def _keep_path(path: PathRecorder, sink: Sink) -> None:
+    path.close()
+    for name, (values, meta) in path.path().arrays().items():
+        sink.array(name, values, **meta)
+    for notice in path.notices:
+        sink.event("path", notice, path.step)
