@@ -6,10 +6,46 @@ from collections.abc import Callable
 
 from torch.optim import Optimizer
 
-from passo.optim.stages import adam, sgd
+from passo.optim.stages import (
+    adadelta,
+    adafactor,
+    adagrad,
+    adam,
+    adamax,
+    asgd,
+    ftrl,
+    keras,
+    lbfgs,
+    muon,
+    nadam,
+    radam,
+    rmsprop,
+    rprop,
+    sgd,
+    sparse_adam,
+    split,
+)
 from passo.optim.stages.explained import Explanation
 
-_EXPLAINED: dict[type[Optimizer], Callable[[Optimizer], Explanation]] = {**sgd.EXPLAINED, **adam.EXPLAINED}
+_EXPLAINED: dict[type[Optimizer], Callable[[Optimizer], Explanation]] = {
+    **sgd.EXPLAINED,
+    **adam.EXPLAINED,
+    **adamax.EXPLAINED,
+    **nadam.EXPLAINED,
+    **radam.EXPLAINED,
+    **adagrad.EXPLAINED,
+    **adadelta.EXPLAINED,
+    **rmsprop.EXPLAINED,
+    **rprop.EXPLAINED,
+    **asgd.EXPLAINED,
+    **sparse_adam.EXPLAINED,
+    **adafactor.EXPLAINED,
+    **muon.EXPLAINED,
+    **split.EXPLAINED,
+    **lbfgs.EXPLAINED,
+    **keras.EXPLAINED,
+    **ftrl.EXPLAINED,
+}
 
 
 def explanation(optimizer: Optimizer) -> Explanation | None:

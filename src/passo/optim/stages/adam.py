@@ -3,8 +3,9 @@
     decayed          g with the weight decay that enters the gradient      g ← g + λθ
     exp_avg          first moment                                          m ← β₁m + (1−β₁)g
     exp_avg_sq       second moment                                         v ← β₂v + (1−β₂)g²
+    max_exp_avg_sq   the largest so far, with AMSGrad                      v̄ ← max(v̄, v)
     exp_avg_hat      bias-corrected first moment                           m̂ = m / (1−β₁ᵗ)
-    exp_avg_sq_hat   bias-corrected second moment                          v̂ = v / (1−β₂ᵗ)
+    exp_avg_sq_hat   bias-corrected second moment                          v̂ = v / (1−β₂ᵗ), or v̄ / (1−β₂ᵗ)
     adapted          the direction that the learning rate multiplies       m̂ / (√v̂ + ε)
     explained        the update                                            θ′ − θ = −lr · adapted (− lr · λθ)
 
@@ -17,7 +18,17 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, decay
+from passo.optim.stages.explained import (
+    Explanation,
+    Group,
+    Rows,
+    State,
+    average,
+    average_square,
+    counter,
+    decay,
+    of_torch,
+)
 
 
 def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
@@ -27,42 +38,46 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, o
     """
     lr, (beta1, beta2), eps = float(group["lr"]), group["betas"], group["eps"]
     rate, decoupled = float(group["weight_decay"]), bool(group.get("decoupled_weight_decay", False))
-    correction1, correction2 = 1 - beta1**step, 1 - beta2**step
+    t = counter(step, group.get("capturable", False) or group.get("differentiable", False))
+    correction1, correction2 = 1 - beta1**t, 1 - beta2**t
     decayed, m, v = out["decayed"], out["exp_avg"], out["exp_avg_sq"]
     m_hat, v_hat, adapted = out["exp_avg_hat"], out["exp_avg_sq_hat"], out["adapted"]
 
     decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], decayed)
-    m_before, v_before = state["exp_avg"], state["exp_avg_sq"]
-    if m_before is None or v_before is None:
-        torch.mul(decayed, 1 - beta1, out=m)
-        torch.mul(decayed, decayed, out=v).mul_(1 - beta2)
-    else:
-        torch.lerp(m_before, decayed, 1 - beta1, out=m)
-        torch.mul(v_before, beta2, out=v).addcmul_(decayed, decayed, value=1 - beta2)
+    average(state["exp_avg"], decayed, 1 - beta1, m)
+    average_square(state["exp_avg_sq"], decayed, beta2, v)
     torch.div(m, correction1, out=m_hat)
     torch.div(v, correction2, out=v_hat)
     if group["amsgrad"]:  # the largest v so far stands in for v in the denominator
-        v_max = state.get("max_exp_avg_sq")
-        largest = v if v_max is None else torch.maximum(v_max, v)
+        largest, v_max = out["max_exp_avg_sq"], state["max_exp_avg_sq"]
+        largest.copy_(v) if v_max is None else torch.maximum(v_max, v, out=largest)
         torch.div(largest, correction2, out=v_hat)
+    elif "max_exp_avg_sq" in out:  # another group has it
+        out["max_exp_avg_sq"].fill_(torch.nan)
     torch.sqrt(v_hat, out=adapted).add_(eps)
     torch.div(m_hat, adapted, out=adapted)
-    torch.mul(adapted, -lr, out=out["explained"])
+    if isinstance(t, Tensor):  # torch folds its numbers into two, each rounded to float32
+        size, largest, update = lr / correction1, out["max_exp_avg_sq"] if group["amsgrad"] else v, out["explained"]
+        torch.sqrt(largest, out=update).div_(correction2.sqrt() * size).add_(eps / size)
+        torch.div(m, update, out=update).neg_()
+    else:
+        torch.mul(adapted, -lr, out=out["explained"])
     if decoupled and rate:
         out["explained"].add_(theta, alpha=-lr * rate)
 
 
-_STAGES = ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")
+STAGES = ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")
 
 
 def explain(optimizer: Optimizer) -> Explanation:
     amsgrad = any(group["amsgrad"] for group in optimizer.param_groups)
+    state = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
     return Explanation(
         equations=adam,
-        stages=_STAGES,
-        state=("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq"),
-        renewed={"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"},
+        stages=("decayed", *state, *STAGES[3:]),
+        state=state,
+        renewed={name: name for name in state},
     )
 
 
-EXPLAINED = {torch.optim.Adam: explain, torch.optim.AdamW: explain}
+EXPLAINED = of_torch(Adam=explain, AdamW=explain)

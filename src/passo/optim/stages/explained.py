@@ -4,9 +4,9 @@ Equations are free functions `(theta, grad, state, step, group, out)` of tensors
 
     theta, grad   θ and the gradient as the optimiser read it, before the step: flat (P,), or, where the explanation is
                   `shaped`, one parameter at a time in its own shape
-    state         the optimiser's state *before* the step, by its own names: tensors, and floats for `numbers`; every
-                  value is None before the parameter's first step. With sparse gradients `touched` holds the rows
-                  (an index tensor) that the gradient names, else None
+    state         the optimiser's state *before* the step, by its own names: tensors, and for `numbers` floats or the
+                  state's own tensors of one element; every value is None where the state has none yet. With sparse
+                  gradients `touched` holds the rows (an index tensor) that the gradient names, else None
     step          t of this step, counted from 1
     group         the parameter group, as `optimizer.param_groups` holds it
     out           stage → a preallocated tensor like theta; each stage is written into its row, and `explained` into its
@@ -40,8 +40,10 @@ class Explanation:
     numbers: scalars of the state that they start from, other than `step` (NAdam's mu_product, …).
     untold: rows that the equations fill and that are not told now (a scheduler may switch momentum on).
     shaped: the equations need a parameter's own shape: they are called once for each parameter.
-    renewed: stage → key of the optimiser's state that must equal it after the step; the proof checks it.
-    bound: how many roundings the residual may have; None where only a printed number is promised.
+    renewed: stage → key of the optimiser's state that must equal it after the step; the proof checks it. A state of
+        fewer axes (Adafactor's rows and columns) must equal it when broadcast.
+    counted: the `numbers` after the step, from state, step and group; the proof checks them too.
+    bound: how many roundings the residual may have, and the new state; None where only a printed number is promised.
     inside: facts after a step that belong to no single parameter (LBFGS: its step length, …), by name.
     equations: None where the update is only measured.
     """
@@ -53,12 +55,16 @@ class Explanation:
     untold: tuple[str, ...] = ()
     shaped: bool = False
     renewed: Mapping[str, str] = field(default_factory=dict)
+    counted: Callable[[State, float, Group], Mapping[str, float]] | None = None
     bound: float | None = 8.0
     inside: Callable[[Optimizer], Mapping[str, float]] | None = None
 
     @property
     def rows(self) -> tuple[str, ...]:
         return (*self.stages, *self.untold)
+
+
+Explain = Callable[[Optimizer], Explanation]
 
 
 def decay(grad: Tensor, theta: Tensor, weight_decay: float, maximize: bool, out: Tensor) -> None:
@@ -69,3 +75,51 @@ def decay(grad: Tensor, theta: Tensor, weight_decay: float, maximize: bool, out:
         out.copy_(grad)
     if weight_decay:
         out.add_(theta, alpha=weight_decay)
+
+
+def average(before: Tensor | None, value: Tensor, weight: float, out: Tensor) -> None:
+    """A running average, (1−w)·before + w·value; it starts from zero."""
+    if before is None:
+        torch.mul(value, weight, out=out)
+    else:
+        torch.lerp(before, value, weight, out=out)
+
+
+def average_square(before: Tensor | None, value: Tensor, beta: float, out: Tensor) -> None:
+    """A running average of squares, β·before + (1−β)·value²; it starts from zero."""
+    if before is None:
+        out.zero_().addcmul_(value, value, value=1 - beta)
+    else:
+        torch.mul(before, beta, out=out).addcmul_(value, value, value=1 - beta)
+
+
+def scalar(before: Tensor | float | None, start: float) -> Tensor:
+    """A number of the state, `start` before the first step, as torch keeps it.
+
+    That is a tensor of one element, in float32 even beside float64 weights (unless float64 is torch's default), so
+    that what is multiplied onto it is rounded to float32 at every step.
+    """
+    if isinstance(before, Tensor):
+        return before
+    wide = torch.get_default_dtype() == torch.float64
+    return torch.tensor(start if before is None else before, dtype=torch.float64 if wide else torch.float32)
+
+
+def counter(step: float, as_tensor: bool) -> Any:
+    """t, as the optimiser counts with it: a float, or (`capturable`, sometimes `differentiable`) a float32 tensor.
+
+    1 − β₂ᵗ is a small difference: in float32 it is off by up to 6·10⁻⁵ of itself, and so is the step.
+    """
+    return scalar(step, 0.0) if as_tensor else step
+
+
+def runs_foreach(group: Group, theta: Tensor) -> bool:
+    """Whether torch takes its foreach implementation, which rounds in another order; left open, it does on a GPU."""
+    if group["foreach"] is None:
+        return theta.device.type != "cpu" and not group["differentiable"]
+    return bool(group["foreach"])
+
+
+def of_torch(**explained: Explain) -> dict[type[Optimizer], Explain]:
+    """Classes of torch.optim by name, without those that this torch does not have yet."""
+    return {getattr(torch.optim, name): explain for name, explain in explained.items() if hasattr(torch.optim, name)}

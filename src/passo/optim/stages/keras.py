@@ -117,8 +117,10 @@ def nadam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, 
     m_hat.add_(grad, alpha=(1 - now) / (1 - product))
     torch.div(out["exp_avg_sq"], 1 - beta2**step, out=out["exp_avg_sq_hat"])
     torch.sqrt(out["exp_avg_sq_hat"], out=adapted).add_(group["eps"])
+    # In the step's own order: near the smallest number lr·m̂ has few bits left, and another order other ones.
+    torch.mul(m_hat, -float(group["lr"]), out=out["explained"]).div_(adapted)
     torch.div(m_hat, adapted, out=adapted)
-    _move(theta, group, out)
+    _decay(theta, group, out["explained"])
 
 
 def adagrad(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:

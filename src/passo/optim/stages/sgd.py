@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, decay
+from passo.optim.stages.explained import Explanation, Group, Rows, State, decay, of_torch
 
 
 def sgd(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
@@ -49,4 +49,4 @@ def explain(optimizer: Optimizer) -> Explanation:
     )
 
 
-EXPLAINED = {torch.optim.SGD: explain}
+EXPLAINED = of_torch(SGD=explain)
