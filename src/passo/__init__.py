@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from passo.analysis import Smoothing, compare, ewma, moving_average
     from passo.data import Batches, load
     from passo.errors import PassoError
-    from passo.experiments import Loaders, lr_range, study, train, verify_range
+    from passo.experiments import Loaders, landscape, lr_range, study, train, verify_range
     from passo.figures import draw
     from passo.models import build
     from passo.notes import note
@@ -38,6 +38,7 @@ __all__ = [
     "evaluate",
     "ewma",
     "fit",
+    "landscape",
     "load",
     "lr_range",
     "make_optimizer",
@@ -57,7 +58,7 @@ _HOME = {
     "passo.analysis": ("Smoothing", "compare", "ewma", "moving_average"),
     "passo.data": ("Batches", "load"),
     "passo.errors": ("PassoError",),
-    "passo.experiments": ("Loaders", "lr_range", "study", "train", "verify_range"),
+    "passo.experiments": ("Loaders", "landscape", "lr_range", "study", "train", "verify_range"),
     "passo.figures": ("draw",),
     "passo.models": ("build",),
     "passo.notes": ("note",),

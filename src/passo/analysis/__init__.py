@@ -14,6 +14,7 @@ from passo.analysis.curves import tell as tell_bands
 from passo.analysis.descents import Descent, Surface, descent, surface
 from passo.analysis.descents import tell as tell_descents
 from passo.analysis.intervals import Interval, interval, t_quantile
+from passo.analysis.landscapes import LossSurface, loss_surface, random_walk
 from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
 from passo.analysis.ranges import RangeCurve, RangeSummary, Suggestion, lr_ranges, range_summary, rules_agree
 from passo.analysis.schedules import Effect, Plan, ScheduleEffect, plans, schedule_effect
@@ -28,6 +29,7 @@ __all__ = [
     "Difference",
     "Effect",
     "Interval",
+    "LossSurface",
     "Outcome",
     "Plan",
     "Predictions",
@@ -50,11 +52,13 @@ __all__ = [
     "entropy",
     "ewma",
     "interval",
+    "loss_surface",
     "lr_ranges",
     "moving_average",
     "moving_average_weights",
     "plans",
     "predictions",
+    "random_walk",
     "range_check",
     "range_summary",
     "residual",

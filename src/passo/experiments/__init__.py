@@ -1,6 +1,7 @@
 """Experiments: one training, an LR range test, descents over a surface, and studies of many runs."""
 
 from passo.experiments.descent import brightness, descend, surface
+from passo.experiments.landscapes import Landscape, landscape
 from passo.experiments.ranges import LrRange, RangePlan, RangeTest, lr_range
 from passo.experiments.run import Loaders, Result
 from passo.experiments.single import Trained, train, training
@@ -9,6 +10,7 @@ from passo.experiments.sweep import Progress, Study, study
 from passo.experiments.verifying import VerifiedRange, verify_range
 
 __all__ = [
+    "Landscape",
     "Loaders",
     "LrRange",
     "Progress",
@@ -20,6 +22,7 @@ __all__ = [
     "VerifiedRange",
     "brightness",
     "descend",
+    "landscape",
     "lr_range",
     "read_study",
     "shipped",

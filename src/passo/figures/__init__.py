@@ -11,6 +11,7 @@ from collections.abc import Callable
 from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_weights
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
+from passo.figures.landscapes import landscape_chart
 from passo.figures.predictions import cross_entropy
 from passo.figures.ranges import lr_range, range_chart, range_figure
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
@@ -63,6 +64,7 @@ __all__ = [
     "curves_chart",
     "draw",
     "draw_all",
+    "landscape_chart",
     "range_chart",
     "range_figure",
     "schedule_chart",
