@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from passo.analysis.recorded import Recorded, needed_stage, recorded
+from passo.analysis.recorded import AGAIN, Recorded, needed_stage, recorded
 from passo.errors import StoreError
 from passo.registry import Registry, unknown
 
@@ -68,8 +68,8 @@ class Layers:
         """`predicted` or `uphill`: (T, P)."""
         if name not in self.relations:
             raise StoreError(
-                f"run {self.run} was recorded without relations (g·Δθ and the share uphill), which only newer "
-                "recordings have: train it again with record.every=1"
+                f"run {self.run} has no array 'relations': only newer recordings have it (g·Δθ and the share of "
+                f"weights that went uphill), so {AGAIN}"
             )
         return self.relations[name]
 
@@ -191,7 +191,7 @@ for _quantity in (
         "Karpathy, CS231n notes, “Neural Networks Part 3”, Stanford 2015: about 1e-3 as a rough heuristic",
         update_ratio,
         level=1e-3,
-        level_words="10⁻³, a rule of thumb (CS231n)",
+        level_words="0.001, a rule of thumb (CS231n)",
     ),
     Quantity(
         "signal-to-noise",

@@ -95,7 +95,7 @@ def scale(now: Moment) -> tuple[Part, ...]:
     else:
         parts.append(_after(parts[-1], "exp_avg_sq_hat", "corrected", "v / (1 − β₂ᵗ)" + _over(v, v_hat), v_hat))
     divisor = math.sqrt(v_hat) + eps
-    parts.append(Part("divisor", "its root, and ε", f"√v̂ + ε = √{_in(v_hat)} + {_n(eps)}", divisor))
+    parts.append(Part("divisor", "its root, and ε", f"√v̂ + ε = √{_root(v_hat)} + {_n(eps)}", divisor))
     return tuple(parts)
 
 
@@ -218,7 +218,12 @@ def _n(value: float) -> str:
 
 def _in(value: float) -> str:
     """A number as it stands in a product: negative ones in brackets."""
-    return f"({_n(value)})" if value < 0 or "×" in _n(value) else _n(value)
+    return f"({_n(value)})" if value < 0 else _n(value)
+
+
+def _root(value: float) -> str:
+    """A number below a root sign."""
+    return f"({_n(value)})" if "×" in _n(value) else _n(value)
 
 
 def _long(value: float, difference: float, bracket: bool = False) -> str:

@@ -28,23 +28,18 @@ class Recorded(Protocol):
     def events(self) -> list[tuple[str, int | None, str, dict[str, Any]]]: ...
 
 
-_AGAIN = "train it again with record.every=1"
+AGAIN = "train it again with record.every=1"
 _MISSING = {
-    "statistics": f"was not watched: {_AGAIN}",
-    "trace": f"was not watched: {_AGAIN}",
-    "trace/steps": f"was not watched: {_AGAIN}",
-    "relations": "was recorded without relations (g·Δθ and the share uphill), which only newer recordings have: "
-    + _AGAIN,
-    "loss": "recorded no losses before and after each step: ask the microscope for them when it is watched",
-    "activations": "recorded no activations: ask the microscope for them when it is watched",
+    "relations": f"only newer recordings have it (g·Δθ and the share of weights that went uphill), so {AGAIN}",
+    "activations": "train it again with record.every=1 and record.activations=true",
 }
 
 
 def recorded(run: Recorded, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     """An array of a watched run with its meaning; where it was not recorded, the error says what to do."""
     if name not in run.arrays():
-        reason = _MISSING.get(name, f"has no array {name!r}")
-        raise StoreError(f"run {run.id} {reason}")
+        reason = _MISSING.get(name, f"it was not watched: {AGAIN}")
+        raise StoreError(f"run {run.id} has no array {name!r}: {reason}")
     return run.array(name), run.meta(name)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from passo.analysis.layers import rates
-from passo.analysis.recorded import Recorded, recorded, roundings
+from passo.analysis.recorded import Recorded, needed_stage, recorded, roundings
 from passo.errors import UsageError
 from passo.registry import unknown
 
@@ -53,9 +53,13 @@ class Traces:
     @property
     def roundings(self) -> np.ndarray:
         """|residual| / (eps · max(|θ|, |θ′|, |Δθ|)) at each step: (T,); NaN where nothing was and nothing moved."""
-        theta, update = self["theta"], self["update"]
-        size = self.eps * np.maximum.reduce([np.abs(theta), np.abs(theta + update), np.abs(update)])
-        return np.divide(np.abs(self["residual"]), size, out=np.full(len(size), np.nan), where=size > 0)
+        return in_roundings(self["residual"], self["theta"], self["update"], self.eps)
+
+
+def in_roundings(residual: np.ndarray, theta: np.ndarray, update: np.ndarray, eps: float) -> np.ndarray:
+    """|residual| / (eps · max(|θ|, |θ′|, |Δθ|)), in the arrays' common shape; NaN where that is 0/0."""
+    size = eps * np.maximum.reduce([np.abs(theta), np.abs(theta + update), np.abs(update)])
+    return np.divide(np.abs(residual), size, out=np.full(size.shape, np.nan), where=size > 0)
 
 
 def named(parameter: str, index: Sequence[int]) -> str:
@@ -86,7 +90,9 @@ def traces(run: Recorded, coordinate: int | None = None) -> Traces:
 
 def coordinates(run: Recorded) -> list[tuple[str, tuple[int, ...]]]:
     """The traced coordinates: (parameter, index)."""
-    return [(name, tuple(index)) for name, index in recorded(run, "trace")[1]["coordinates"]]
+    if "trace" not in run.arrays():
+        recorded(run, "trace")  # tells why not
+    return [(name, tuple(index)) for name, index in run.meta("trace")["coordinates"]]
 
 
 def find_coordinate(run: Recorded, parameter: str | None = None, index: Sequence[int] | None = None) -> int | None:
@@ -158,3 +164,20 @@ def residual(run: Recorded) -> Residual:
     found = roundings(run)
     largest = np.nanmax(np.abs(values[:, stages.index("residual")]), initial=0.0)
     return Residual(run.id, len(values), float(largest), max(found.values()) if found else None)
+
+
+def residual_by_step(run: Recorded) -> tuple[np.ndarray, np.ndarray]:
+    """The recorded steps, and the largest residual of the traced weights at each, in roundings: (T,), (T,).
+
+    Raises `StoreError` where the run recorded no θ or its step is not explained.
+    """
+    values, meta = recorded(run, "trace")  # (T, S, K)
+    stages = tuple(meta["stages"])
+    names = ("residual", "theta", "update")
+    left, theta, update = (
+        values[:, stages.index(needed_stage(run.id, n, stages, "the residual in roundings"))].astype(np.float64)
+        for n in names
+    )
+    each = in_roundings(left, theta, update, float(np.finfo(values.dtype).eps))  # (T, K)
+    worst = np.where(np.isfinite(each).any(1), np.nanmax(np.where(np.isfinite(each), each, 0.0), axis=1), np.nan)
+    return recorded(run, "trace/steps")[0], worst

@@ -90,7 +90,7 @@ class LossChange:
         total = f"Over {there.sum():,} steps of {self.run} the gradient predicts a change in loss of "
         total += f"{significant(float(self.predicted[there].mean()))} a step"
         if self.came is None:
-            return f"{total}; the loss after a step was not recorded, so what came is not known."
+            return f"{total}; the loss after a step was not recorded (record.loss), so what came is not known."
         came = self.came[np.isfinite(self.came)]
         share = float(np.nanmedian(ratio(self.came, self.predicted)))
         return (
@@ -218,11 +218,13 @@ class Activations:
 
     def sentence(self) -> str:
         """Where they stand at the last step: spread forward, gradients backward, and the most dead units."""
-        first, last = self.layers[0], self.layers[-1]
-        std, back = ([significant(float(row[i])) for i in (0, -1)] for row in (self.std[-1], self.grad_rms[-1]))
-        parts = [f"forward the activations' standard deviation is {std[0]} in {first} and {std[1]} in {last}"]
-        if np.isfinite(self.grad_rms[-1][[0, -1]]).all():
-            parts.append(f"backward the gradients' root mean square is {back[1]} in {last} and {back[0]} in {first}")
+        std, back = self.std[-1], self.grad_rms[-1]
+        said = f"forward the activations' standard deviation is {significant(float(std[0]))} in {self.layers[0]}"
+        parts = [f"{said} and {significant(float(std[-1]))} in {self.layers[-1]}"]
+        there = np.flatnonzero(np.isfinite(back))
+        if len(there):  # the first layer may have none: nothing before it learns
+            ends = [f"{significant(float(back[i]))} in {self.layers[i]}" for i in (there[-1], there[0])]
+            parts.append(f"backward the root mean square of their gradients is {ends[0]} and {ends[1]}")
         if np.isfinite(self.dead[-1]).any():
             most = int(np.nanargmax(self.dead[-1]))
             share = 100 * self.dead[-1][most]

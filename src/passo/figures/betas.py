@@ -72,11 +72,13 @@ def tell(found: Series) -> str:
         f"β₂ = {second:g}": found.recompute((beta1, second)),
         f"ε = {significant(eps)}": found.recompute(eps=eps),
     }
-    told = [f"with {name} {significant(it.size)} and {100 * it.turns:.0f} %" for name, it in others.items()]
+    told = [f"{significant(it.size)} and {100 * it.turns:.0f} % with {name}" for name, it in others.items()]
+    who = "the adapted gradient has" if found.measured else "Adam's adapted gradient, with its usual values, would have"
+    turns = "turns" if found.measured else "turn"
     return (
-        f"On {len(found.grad):,} recorded gradients of {found.coordinate} the adapted gradient has a mean size of "
-        f"{significant(own.size)} and turns its sign at {100 * own.turns:.0f} % of the steps; recomputed, not "
-        f"measured, it would have been {joined(told)}."
+        f"On {len(found.grad):,} recorded gradients of {found.coordinate} in {found.run} {who} a mean size of "
+        f"{significant(own.size)} and {turns} its sign at {100 * own.turns:.0f} % of the steps; recomputed, not "
+        f"measured, that would have been {joined(told)}."
     )
 
 

@@ -11,8 +11,9 @@ from passo.analysis.layers import Layers, Quantity, quantity
 from passo.analysis.layers import layers as read_layers
 from passo.analysis.recorded import Recorded
 from passo.analysis.words import significant
-from passo.figures.panels import STEP, heading, level, lines
-from passo.figures.style import WIDTH, Figure, altair, colours, data, drawn, finished, interactive, thinned
+from passo.errors import StoreError
+from passo.figures.panels import STEP, level, lines
+from passo.figures.style import THEME, WIDTH, Figure, altair, colours, data, drawn, finished, interactive, thinned
 
 FEW = 8
 """So many lines can be told apart; more layers become a map."""
@@ -43,27 +44,36 @@ def _of(run: Recorded, name: str, figure: str) -> Figure:
     found = read_layers(run)
     shown = quantity(found, name)
     values = shown.of(found)
-    scale = _scale(shown, values)
-    chart = over_steps(found.steps, values, found.names, shown.title, scale, rule=(shown.level, shown.level_words))
+    if not np.isfinite(values).any():
+        raise StoreError(f"the {shown.title} of no layer of run {run.id} could be told at any step")
+    levels = {} if shown.level is None else {shown.level: shown.level_words}
+    scale = suited(values, levels) if shown.log else _linear(shown, values)
+    chart = over_steps(found.steps, values, found.names, shown.title, scale, levels=levels, titled=False)
+    chart = interactive(chart, zoom=True) if len(found.names) <= FEW else chart
     source = f" Source: {shown.source}." if shown.source else ""
     caption = f"{shown.title}, {shown.equation}, of each parameter tensor of {run.id}.{source}"
     caption += drawn(len(found.steps), 600 if len(found.names) <= FEW else _CELLS)
     title = shown.title[0].upper() + shown.title[1:]
-    return Figure(figure, finished(chart, title, f"layer by layer, run {run.id}"), caption, tell(found, shown, values))
+    chart = finished(chart, title, f"layer by layer, run {run.id}")
+    chart = chart.configure_line(**THEME["line"], invalid="filter")  # a line goes on past steps without a gradient
+    return Figure(figure, chart, caption, tell(found, shown, values))
 
 
-def _scale(shown: Quantity, values: np.ndarray) -> Mapping[str, Any]:
-    if shown.log:
-        return {"type": "log"}
+def _linear(shown: Quantity, values: np.ndarray) -> Mapping[str, Any]:
+    """From straight down (−1) or none (0) to 0 or the largest there is."""
     top = float(np.nanmax(values, initial=0.0))
-    return {"domain": [-1.0 if shown.name == "cosine" else 0.0, max(top, 0.0) or 0.02], "nice": True}
+    return {"domain": [-1.02, max(0.0, top)] if shown.name == "cosine" else [0.0, top or 0.02], "nice": False}
+
+
+def suited(values: np.ndarray, levels: Mapping[float, str] | None = None) -> Mapping[str, Any]:
+    """A logarithmic scale where values differ by a factor of ten or more, else a linear one."""
+    shown = np.append(values[np.isfinite(values) & (values > 0)], list(levels or ()))
+    return {"type": "log"} if len(shown) and shown.max() >= 10 * shown.min() else {"zero": False}
 
 
 def tell(found: Layers, shown: Quantity, values: np.ndarray) -> str:
     """Which layers have least and most of a quantity at their median step, and how many are beyond its level."""
     there = np.isfinite(values).any(0)
-    if not there.any():
-        return f"The {shown.title} of no layer of {found.run} could be told at any step."
     middle = np.full(values.shape[1], np.nan)
     middle[there] = np.nanmedian(values[:, there], axis=0)
     low, high = int(np.nanargmin(middle)), int(np.nanargmax(middle))
@@ -86,22 +96,30 @@ def over_steps(
     scale: Mapping[str, Any],
     *,
     height: float = 280,
-    rule: tuple[float | None, str] = (None, ""),
-    alone: bool = True,
+    levels: Mapping[float, str] | None = None,
     x_title: str | None = STEP,
+    titled: bool = True,
 ) -> Any:
     """values (T, P) over steps: a line for each of a few layers, a map of colours for many.
 
-    `alone` makes it a chart of its own, interactive; panels of a larger one are made so together.
+    `levels` are drawn across the lines, with their words; a map has its title over the colours if `titled`.
     """
     if len(names) > FEW:
-        return _map(steps, values, names, title, scale, x_title, None if alone else title)
+        return _map(steps, values, names, title, scale, x_title, titled)
     shades = dict(zip(names, colours(names), strict=True))
     columns = dict(zip(names, _clean(values, scale).T, strict=True))
-    value, words = rule
-    over = level(value, words) if value is not None else ()
-    panel = lines(steps, columns, shades, y=title, height=height, scale=scale, over=over, x_title=x_title)
-    return interactive(panel, zoom=True) if alone else panel
+    over = [layer for value, words in (levels or {}).items() for layer in level(value, words)]
+    return lines(
+        steps,
+        columns,
+        shades,
+        y=title,
+        height=height,
+        scale=scale,
+        over=over,
+        reach=list(levels or ()),
+        x_title=x_title,
+    )
 
 
 def _clean(values: np.ndarray, scale: Mapping[str, Any]) -> np.ndarray:
@@ -116,7 +134,7 @@ def _map(
     title: str,
     scale: Mapping[str, Any],
     x_title: str | None,
-    panel_title: str | None,
+    titled: bool,
 ) -> Any:
     """A row for each layer, from the top in the optimiser's order; a column for each drawn step."""
     alt = altair()
@@ -125,7 +143,7 @@ def _map(
     edges = np.append(steps[kept], steps[-1] + max(1, int(np.diff(steps[kept]).max(initial=1))))
     columns = {
         "x": np.tile(edges[:-1], len(names)),
-        "x2": np.tile(edges[1:], len(names)),
+        "x2": np.tile(edges[1:] + 0.06 * np.diff(edges), len(names)),  # a little over, so that no gap shines through
         "layer": np.repeat(list(names), len(kept)),
         "value": shown.T.ravel(),
     }
@@ -133,10 +151,11 @@ def _map(
     colour = alt.Color(
         "value:Q",
         scale=alt.Scale(scheme="viridis", **shades),
-        legend=alt.Legend(title=title, gradientLength=220, format="~g" if scale.get("type") != "log" else ".0e"),
+        legend=alt.Legend(
+            title=title if titled else None, gradientLength=220, format="~g" if scale.get("type") != "log" else ".0e"
+        ),
     )
     axis = alt.Axis(title=x_title, grid=False, tickCount=8)
-    look = {"title": heading(panel_title)} if panel_title else {}
     return (
         alt.Chart(data(columns, digits=3))
         .mark_rect(clip=True)
@@ -151,5 +170,5 @@ def _map(
                 alt.Tooltip("value:Q", title=title, format=".3g"),
             ],
         )
-        .properties(width=WIDTH - 40, height=min(30, max(14, 420 // len(names))) * len(names), **look)
+        .properties(width=WIDTH - 40, height=min(30, max(14, 420 // len(names))) * len(names))
     )

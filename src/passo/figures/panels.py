@@ -44,15 +44,17 @@ def lines(
     scale: Mapping[str, Any] | None = None,
     x_scale: Mapping[str, Any] | None = None,
     over: Sequence[Any] = (),
+    reach: Sequence[float] = (),
 ) -> Any:
     """Series (T,) over x (T,), one line each in its colour: `thin` ones behind, `dashed` ones and layers `over` on top.
 
-    The legend is that of all `shades`, so that stacked panels share one.
+    The legend is that of all `shades`, so that stacked panels share one. A logarithmic axis has room for `reach` too.
     """
     alt = altair()
+    shown = [*series.values(), np.array(reach, np.float64)]
     encoding = {
         "x": _logarithmic(x_axis(x_title, **(x_scale or {})), x_scale, [x]),
-        "y": _logarithmic(y_axis(y, ticks=4 if height < 150 else 5, **(scale or {})), scale, list(series.values())),
+        "y": _logarithmic(y_axis(y, ticks=4 if height < 150 else 5, **(scale or {})), scale, shown),
         "color": colour("label", list(shades), list(shades.values())),
         "opacity": alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
     }

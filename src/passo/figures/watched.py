@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from passo.analysis.words import significant
 from passo.errors import UsageError
 from passo.figures.apart import apart
 from passo.figures.betas import betas
-from passo.figures.layers import cosine, layers, ratios, signal
+from passo.figures.layers import cosine, layers, ratios, signal, suited
 from passo.figures.panels import STEP, lines, stacked
 from passo.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, drawn, finished, interactive
 from passo.figures.whole import activations, clipping, loss_change, residual
@@ -26,12 +26,20 @@ from passo.registry import Registry
 
 RAW, GRADIENT, AVERAGE, BUFFER = "gradient before clipping", "gradient", "its corrected average", "momentum buffer"
 ADAPTED, MEASURED, UPDATE = "adapted gradient", "measured update / −lr", "measured update"
+RATE = "learning rate"
+SHADES = {RAW: ORANGE, GRADIENT: GREY, AVERAGE: BLUE, BUFFER: BLUE, ADAPTED: GREEN, MEASURED: INK, UPDATE: INK}
 
 
 def stages(run: Recorded, *, parameter: str | None = None, index: Sequence[int] | None = None) -> Figure:
     """One weight's way in three panels: what is averaged, what multiplies it, and the direction that comes out."""
     seen = traces(run, find_coordinate(run, parameter, index))
-    panels = (_averages(seen), _multiplier(run, seen), _directions(seen))
+    above, between, below = _averages(seen), _multiplier(run, seen), _directions(seen)
+    shades = {name: SHADES.get(name, RED) for name in {**above, **between, **below}}
+    panels = (
+        _panel(seen, above, shades, "gradient", 130),
+        _panel(seen, between, shades, "what multiplies", 110, scale=_room(between)),
+        _panel(seen, below, shades, "direction", 130, x_title=STEP),
+    )
     chart = interactive(stacked(*panels), zoom=True)
     name = watch_facts(run).get("optimizer")
     title = f"How {name or 'the optimiser'} adapts a gradient"
@@ -42,47 +50,44 @@ def stages(run: Recorded, *, parameter: str | None = None, index: Sequence[int] 
     return Figure("stages", finished(chart, title, f"{seen.coordinate}, run {run.id}"), caption, _told(seen))
 
 
-def _averages(seen: Traces) -> Any:
+def _averages(seen: Traces) -> dict[str, np.ndarray]:
+    """The gradient, before clipping too where that differs, and what is remembered of it."""
     series = {GRADIENT: seen["grad"]}
     if "grad_raw" in seen and not np.array_equal(seen["grad_raw"], seen["grad"], equal_nan=True):
         series = {RAW: seen["grad_raw"], **series}
     for label, name in ((AVERAGE, "exp_avg_hat"), (BUFFER, "momentum_buffer")):
         if name in seen:
             series[label] = seen[name]
-    shades = {RAW: ORANGE, GRADIENT: GREY, AVERAGE: BLUE, BUFFER: BLUE}
-    shades = {name: shades[name] for name in series}
-    thin = [RAW, GRADIENT] if len(series) > 1 else []
-    return _panel(seen, series, shades, "gradient", 130, thin=thin)
+    return series
 
 
-def _multiplier(run: Recorded, seen: Traces) -> Any:
-    """Adam's 1/(√v̂ + ε) on a logarithmic scale; the root of an average of squares; or the learning rate."""
+def _multiplier(run: Recorded, seen: Traces) -> dict[str, np.ndarray]:
+    """Adam's 1/(√v̂ + ε), or that of another average of squares; of the others the learning rate."""
     for label, name in (("1 / (√v̂ + ε)", "exp_avg_sq_hat"), ("1 / (√v + ε)", "square_avg"), ("1 / (√Σg² + ε)", "sum")):
         if name in seen:
-            below = np.sqrt(np.maximum(seen[name], 0)) + float(hyper(run).get("eps", 1e-8))
-            factor = np.divide(1.0, below, out=np.full(len(below), np.nan), where=below > 0)
-            return _panel(seen, {label: factor}, {label: RED}, "scaling", 110, scale={"type": "log"})
-    return _panel(seen, {"learning rate": seen.lr}, {"learning rate": RED}, "learning rate", 80)
+            below = np.sqrt(np.maximum(seen[name], 0)) + float(hyper(run).get("eps") or 1e-8)
+            return {label: np.divide(1.0, below, out=np.full(len(below), np.nan), where=below > 0)}
+    return {RATE: seen.lr}
 
 
-def _directions(seen: Traces) -> Any:
+def _room(series: dict[str, np.ndarray]) -> Mapping[str, Any]:
+    """A learning rate is shown from 0 up; a scaling on the scale that suits it."""
+    (values,) = series.values()
+    top = float(np.nanmax(values, initial=0.0))
+    return {"domain": [0.0, 1.15 * top or 1.0], "nice": False} if RATE in series else suited(values)
+
+
+def _directions(seen: Traces) -> dict[str, np.ndarray]:
+    """The direction as explained and as measured, or the measured update alone."""
     if "adapted" not in seen:
-        return _panel(seen, {UPDATE: seen["update"]}, {UPDATE: INK}, "update", 130, x_title=STEP)
-    series = {ADAPTED: seen["adapted"], MEASURED: seen.measured}
-    shades = {ADAPTED: GREEN, MEASURED: INK}
-    return _panel(seen, series, shades, "direction", 130, dashed=[MEASURED], x_title=STEP)
+        return {UPDATE: seen["update"]}
+    return {ADAPTED: seen["adapted"], MEASURED: seen.measured}
 
 
-def _panel(
-    seen: Traces,
-    series: dict[str, Any],
-    shades: dict[str, str],
-    y: str,
-    height: float,
-    x_title: str | None = None,
-    **look: Any,
-) -> Any:
-    return lines(seen.steps, series, shades, y=y, height=height, x_title=x_title, **look)
+def _panel(seen: Traces, series: dict[str, Any], shades: dict[str, str], y: str, height: float, **look: Any) -> Any:
+    thin = [RAW, GRADIENT] if len(series) > 1 else []
+    look = {"x_title": None, **look}
+    return lines(seen.steps, series, shades, y=y, height=height, thin=thin, dashed=[MEASURED], **look)
 
 
 def _told(seen: Traces) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from passo.analysis.recorded import Recorded, needed_stage, roundings, watch_facts
+from passo.analysis.recorded import Recorded, roundings, watch_facts
 from passo.analysis.updates import residual as read_residual
-from passo.analysis.updates import traces
+from passo.analysis.updates import residual_by_step
 from passo.analysis.whole import activations as read_activations
 from passo.analysis.whole import clipping as read_clipping
 from passo.analysis.whole import loss_change as read_loss_change
-from passo.figures.layers import FEW, over_steps
+from passo.figures.layers import FEW, over_steps, suited
 from passo.figures.panels import STEP, level, lines, stacked, x_axis, y_axis
 from passo.figures.style import BLUE, INK, ORANGE, WIDTH, Figure, altair, data, drawn, finished, interactive, thinned
 
@@ -24,7 +25,7 @@ def loss_change(run: Recorded) -> Figure:
     found = read_loss_change(run)
     series = {PREDICTED: found.predicted} | ({} if found.came is None else {CAME: found.came})
     shades = {name: {PREDICTED: BLUE, CAME: INK}[name] for name in series}
-    panel = lines(found.steps, series, shades, y="change in loss", height=200, dashed=[CAME], over=level(0.0, ""))
+    panel = lines(found.steps, series, shades, y="change in loss", height=200, dashed=[CAME], over=level(0.0, " "))
     if found.came is None:
         chart = interactive(panel, zoom=True)
     else:
@@ -56,31 +57,22 @@ def _against(predicted: np.ndarray, came: np.ndarray) -> Any:
 def activations(run: Recorded) -> Figure:
     """Each layer's output: mean, spread and dead units on the way forward, gradients on the way back."""
     found = read_activations(run)
-    rows: list[tuple[np.ndarray, str, dict[str, Any]]] = [
-        (found.mean, "mean", {}),
-        (found.std, "standard deviation", {"type": "log"}),
-        (found.dead, "dead units", {"domain": [0.0, 1.0]}),
-        (found.grad_rms, "gradient, rms", {"type": "log"}),
+    share = {"domain": [0.0, 1.0]}
+    rows: list[tuple[str, np.ndarray, Mapping[str, Any]]] = [
+        ("mean", found.mean, {}),
+        ("standard deviation", found.std, suited(found.std)),
+        ("share of dead units", found.dead, share),
+        ("gradient, rms", found.grad_rms, suited(found.grad_rms)),
     ]
-    rows = [row for row in rows if np.isfinite(row[0]).any()]
+    rows = [row for row in rows if np.isfinite(row[1]).any()]
+    ends = [None] * (len(rows) - 1) + [STEP]
     panels = [
-        over_steps(
-            found.steps,
-            values,
-            found.layers,
-            title,
-            scale,
-            height=110,
-            alone=False,
-            x_title=STEP if values is rows[-1][0] else None,
-        )
-        for values, title, scale in rows
+        over_steps(found.steps, values, found.layers, title, scale, height=120, x_title=end)
+        for (title, values, scale), end in zip(rows, ends, strict=True)
     ]
-    chart = altair().vconcat(*panels, spacing=12).resolve_scale(x="shared", color="shared")
-    if len(found.layers) <= FEW:
-        chart = interactive(chart, zoom=True)
-    else:
-        chart = chart.resolve_scale(color="independent")
+    chart = stacked(*panels)
+    few = len(found.layers) <= FEW
+    chart = interactive(chart, zoom=True) if few else chart.resolve_scale(color="independent")
     caption = (
         f"Outputs of each layer of {run.id} in forward order: mean, standard deviation, the share of units that are "
         f"≤ 0 for the whole batch, and the rms of the loss's gradient with respect to them.{drawn(len(found.steps))}"
@@ -97,18 +89,15 @@ def clipping(run: Recorded) -> Figure:
     """The norm of all gradients before and after clipping, and the share that was left."""
     found = read_clipping(run)
     before, after, share = "before clipping", "as the optimiser reads it", "share left"
-    norms = lines(
-        found.steps,
-        {before: found.raw, after: found.read},
-        {before: ORANGE, after: BLUE},
-        y="norm of all gradients",
-        height=170,
-        scale={"type": "log"},
-        x_title=None,
-        thin=[before],
+    shades = {before: ORANGE, after: BLUE, share: INK}
+    norms = {before: found.raw, after: found.read}
+    scale = suited(np.concatenate(list(norms.values())))
+    look: dict[str, Any] = {"y": "norm of all gradients", "height": 170, "scale": scale, "x_title": None}
+    panels = (
+        lines(found.steps, norms, shades, thin=[before], **look),
+        lines(found.steps, {share: found.kept}, shades, y=share, height=110, scale={"domain": [0, 1.05]}),
     )
-    kept = lines(found.steps, {share: found.kept}, {share: INK}, y=share, height=110, scale={"domain": [0, 1.05]})
-    chart = interactive(stacked(norms, kept), zoom=True)
+    chart = interactive(stacked(*panels), zoom=True)
     caption = f"‖g‖ over all parameters of {run.id}, as backward left it and as the optimiser read it."
     caption += drawn(len(found.steps))
     return Figure("clipping", finished(chart, "How much clipping took", f"run {run.id}"), caption, found.sentence())
@@ -117,20 +106,20 @@ def clipping(run: Recorded) -> Figure:
 def residual(run: Recorded) -> Figure:
     """The proof over the steps: how far measured and explained updates are apart, in roundings of the weight."""
     found = read_residual(run)
-    count = len(run.meta("trace")["coordinates"])
-    seen = [traces(run, k) for k in range(count)]
-    needed_stage(run.id, "theta", tuple(seen[0].stages), "the residual in roundings")
-    each = np.stack([one.roundings for one in seen])  # (K, T)
-    worst = np.where(np.isfinite(each).any(0), np.nanmax(np.where(np.isfinite(each), each, 0.0), axis=0), np.nan)
-    label = f"largest of {count} traced weights"
+    steps, worst = residual_by_step(run)
+    label = f"largest of {len(run.meta('trace')['coordinates'])} traced weights"
     facts, most = watch_facts(run), roundings(run)
-    over = [*level(float(facts["bound"]), f"bound {facts['bound']:g}")] if facts.get("bound") else []
+    levels = {float(facts["bound"]): f"promised: at most {facts['bound']:g}"} if facts.get("bound") else {}
     if most:
-        over += level(max(most.values()), f"largest of all weights at any step: {max(most.values()):.2g}")
-    chart = lines(seen[0].steps, {label: worst}, {label: BLUE}, y="roundings of the weight", height=220, over=over)
+        levels[max(most.values())] = f"the largest of all weights at any step: {max(most.values()):.2g}"
+    top = 1.12 * max([*levels, float(np.nanmax(worst, initial=0.0)), 1e-3])
+    over = [layer for value, words in levels.items() for layer in level(value, words)]
+    scale = {"domain": [0.0, top], "nice": False}
+    y = "roundings of the weight"
+    chart = lines(steps, {label: worst}, {label: BLUE}, y=y, height=220, scale=scale, over=over)
     caption = (
         f"|measured − explained| / (eps · max(|θ|, |θ′|, |Δθ|)) in {run.id}: the update is θ after minus θ before, "
-        f"and the explained one comes from the equations.{drawn(len(seen[0].steps))}"
+        f"and the explained one comes from the equations.{drawn(len(steps))}"
     )
     return Figure(
         "residual",
