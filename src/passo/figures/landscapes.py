@@ -9,13 +9,12 @@ import numpy as np
 
 from passo.analysis.landscapes import Kept, LossSurface, loss_surface, missed, share, shown, tell
 from passo.analysis.words import significant
-from passo.figures.contours import outlines, regions
+from passo.figures.contours import label_places, outlines, regions, round_levels
 from passo.figures.panels import HALO, STEP, lines
 from passo.figures.style import BLUE, INK, RED, WIDTH, Figure, altair, data, finished, interactive
 
 _GROUND = ("#5F87AD", "#EEF3F8")  # the lowest loss, the highest
 _WAY = ("#661133", "#D55E00", "#FFD34E")  # from the first step to the last: dark on light ground, light on dark
-_SERIES = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
 _HEIGHTS = (280.0, 560.0)  # within these, a unit is as long upwards as to the right
 _HALO = {**HALO, "strokeJoin": "round"}  # without it, corners of letters grow spikes
 
@@ -86,7 +85,7 @@ def _map(found: LossSurface) -> Any:
         )
         for channel, name, title, end in zip((alt.X, alt.Y), "xy", titles, ends, strict=True)
     )
-    heights, levels = _heights(found.loss)
+    heights, levels = round_levels(found.loss)
     layers = [_bands(found, heights, levels, x, y), *_isolines(found, heights, levels, x, y)]
     if not found.random:
         layers += _walked(found, x, y)
@@ -112,35 +111,6 @@ def _axis_titles(found: LossSurface) -> list[str]:
     titles = [f"{n} main direction: {share(float(part))}" for n, part in names]
     titles[0] += " of the squared distance"
     return [titles[0], "a random direction"] if found.info["second_is_random"] else titles
-
-
-def _heights(loss: np.ndarray) -> tuple[np.ndarray, dict[float, float]]:
-    """The loss as it is contoured, and the levels: label → height. Logarithmic where it is positive and ranges far."""
-    finite = loss[np.isfinite(loss)]
-    low, high = float(finite.min()), float(finite.max())
-    filled = np.where(np.isfinite(loss), loss, high)
-    if low > 0 and high > 3 * low:
-        return np.log10(filled), {level: float(np.log10(level)) for level in _round_levels(low, high)}
-    step = _round_step((high - low) / 10) if high > low else 1.0
-    levels = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
-    return filled, {float(level): float(level) for level in levels}
-
-
-def _round_levels(low: float, high: float) -> list[float]:
-    """Round numbers between low and high, spaced evenly on a logarithmic scale: nine or a few more."""
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    found: list[float] = []
-    for series in _SERIES:
-        found = [level for power in powers for step in series if low < (level := float(f"{step}e{power}")) < high]
-        if len(found) >= 9:
-            break
-    return found
-
-
-def _round_step(step: float) -> float:
-    """1, 2 or 5 times a power of ten, at least `step`."""
-    power = 10.0 ** np.floor(np.log10(step))
-    return float(power * next(m for m in (1, 2, 5, 10) if m * power >= step * (1 - 1e-9)))
 
 
 def _bands(found: LossSurface, heights: np.ndarray, levels: dict[float, float], x: Any, y: Any) -> Any:
@@ -191,28 +161,16 @@ def _isolines(found: LossSurface, heights: np.ndarray, levels: dict[float, float
 
 
 def _labels(found: LossSurface, curves: Sequence[tuple[float, np.ndarray]]) -> dict[str, list[Any]]:
-    """Where each level's number stands: on its line, as far from the path, the frame and other numbers as can be."""
-    low = np.array([found.x[0], found.y[0]])
-    side = np.array([found.x[-1], found.y[-1]]) - low
-    taken = np.zeros((1, 2)) if found.random else found.path
-    shape = np.array([_width(found), _height(found)[0]]) / _width(found)
-    occupied = [tuple(place) for place in (taken - low) / side * shape]
-    chosen: dict[str, list[Any]] = {"x": [], "y": [], "label": []}
-    for level in dict.fromkeys(level for level, _ in curves):
-        points = np.concatenate([line for other, line in curves if other == level])
-        places = (points - low) / side
-        inside = ((places > 0.05) & (places < 0.95)).all(1)
-        if not inside.any():
-            continue
-        points, places = points[inside], places[inside] * shape
-        nearest = np.linalg.norm(places[:, None] - np.array(occupied)[None], axis=2).min(1)
-        best = int(np.argmax(nearest))
-        if nearest[best] < 0.05:
-            continue
-        occupied.append(tuple(places[best]))
-        for name, value in zip(("x", "y", "label"), (*points[best].tolist(), significant(level)), strict=True):
-            chosen[name].append(value)
-    return chosen
+    """The loss on its lines, where the path leaves room."""
+    frame = np.array([[found.x[0], found.y[0]], [found.x[-1], found.y[-1]]])
+    height = _height(found)[0] / _width(found)
+    places = label_places(curves, frame, height, np.zeros((1, 2)) if found.random else found.path)
+    points = [place.tolist() for _, place in places]
+    return {
+        "x": [x for x, _ in points],
+        "y": [y for _, y in points],
+        "label": [significant(level) for level, _ in places],
+    }
 
 
 def _walked(found: LossSurface, x: Any, y: Any) -> list[Any]:
