@@ -58,7 +58,7 @@ class Lens:
     def __init__(self, probe: Probe, writing: Writing | None = None) -> None:
         self._probe, self._writing = probe, writing
         if writing is not None:
-            writing.at_exit(self.close)
+            writing.close_with(self.close)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -179,10 +179,8 @@ class Lens:
     def close(self) -> None:
         """Take the microscope off; what it has seen stays readable."""
         self._probe.close()
-        if self._writing is not None and self._probe.records.sink is not None:
-            self._writing.run.info(watch=self.facts())
         if self._writing is not None:
-            self._writing.close()
+            self._writing.close(self.facts())
 
     def __enter__(self) -> Lens:
         return self

@@ -172,7 +172,8 @@ class Records:
         """Note where a gradient first stopped being finite: which step, which parameter."""
         if "statistics" not in block or any(event.what == "not-finite" for event in self.events):
             return
-        wrong = ~np.isfinite(block["statistics"][:, self.layout.stages.index("grad_raw"), :, 1])  # (T, P)
+        gradients = [self.layout.stages.index(name) for name in ("grad_raw", "grad")]
+        wrong = ~np.isfinite(block["statistics"][..., 1][:, gradients]).all(1)  # (T, P)
         for row, look in enumerate(looks):
             wrong[row, list(look.missing)] = False
         if wrong.any():

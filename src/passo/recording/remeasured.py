@@ -15,6 +15,8 @@ class Remeasured:
     """Calls the user's loss function twice around a step, with the same random numbers, and leaves no trace.
 
     Global random states, the model's buffers (BatchNorm's running statistics) and its dropouts' counters are put back.
+    passo's own dropout draws the masks of the step's last forward pass again; `nn.Dropout` draws others, the same before
+    and after, so that there g·Δθ was predicted for other masks than the loss is measured with.
     """
 
     def __init__(self, loss: Callable[[], Any], model: nn.Module | None) -> None:
@@ -41,6 +43,8 @@ class Remeasured:
         drawn = [] if self._model is None else [m for m in self._model.modules() if hasattr(m, "micro_batch")]
         counts: list[Any] = [module.micro_batch for module in drawn]
         try:
+            for module, count in zip(drawn, counts, strict=True):
+                module.micro_batch = max(0, count - 1)
             return float(torch.as_tensor(self._loss()))
         finally:
             for buffer, old in zip(buffers, kept, strict=True):
