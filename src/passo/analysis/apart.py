@@ -17,6 +17,8 @@ from passo.analysis.updates import Traces, find_coordinate, named, traces
 from passo.analysis.words import significant
 from passo.errors import StoreError
 
+DIVIDED, HELD = "What it is divided by", "What the optimiser holds beside it"
+
 
 @dataclass(frozen=True)
 class Apart:
@@ -49,16 +51,23 @@ class Apart:
         """The step in words."""
         return f"{_gradient(self)}{_direction(self)}{_move(self)}{_proof(self)}"
 
-    def table(self) -> Table:
-        """One row for each part: what is done, its equation, its value, and the factor to the value before."""
-        rows = [_row(part) for part in self.way]
-        rows += [_row(part, "of the scale: ") for part in self.scale] if self.divided else [_row(p) for p in self.scale]
-        return Table(("part", "equation", "value", "factor"), tuple(rows), "")
+    @property
+    def headings(self) -> tuple[str, str]:
+        """What the two lists of parts are: the way, and the scale."""
+        return "From the gradient to the update", DIVIDED if self.divided else HELD
+
+    def tables(self) -> tuple[Table, ...]:
+        """The way, and the scale where there is one: a row for each part, with its equation, value and factor."""
+        lists = (parts for parts in (self.way, self.scale) if parts)
+        return tuple(
+            Table(("part", "equation", "value", "factor"), tuple(map(_row, parts)), heading)
+            for heading, parts in zip(self.headings, lists, strict=False)
+        )
 
 
-def _row(part: Part, before: str = "") -> tuple[str, str, str, str]:
+def _row(part: Part) -> tuple[str, str, str, str]:
     factor = "" if math.isnan(part.factor) else f"× {significant(part.factor)}"
-    return before + part.words, part.equation, significant(part.value, 4), factor
+    return part.words, part.equation, significant(part.value, 4), factor
 
 
 def apart(
@@ -73,7 +82,9 @@ def apart(
     row = _row_of(seen, step)
     values = {name: float(column[row]) for name, column in seen.stages.items()}
     if np.isnan(list(values.values())).all():
-        raise StoreError(f"{seen.coordinate} had no gradient at step {seen.steps[row]} of {run.id}, so it did not move")
+        raise StoreError(
+            f"{seen.coordinate} had no gradient at step {seen.steps[row]} of {run.id}, or was no finite number any more"
+        )
     before = {name: float(column[row - 1]) for name, column in seen.stages.items()} if _follows(seen, row) else None
     now = Moment(values, before, float(seen.lr[row]), _options(run, seen.parameter))
     off = float(seen.roundings[row]) if {"theta", "residual"} <= values.keys() else None

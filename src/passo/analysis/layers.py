@@ -108,9 +108,9 @@ def told_steps(steps: np.ndarray) -> str:
     """Which steps were recorded, in words.
 
     >>> told_steps(np.array([10, 20, 30]))
-    'recorded are 3 steps from 10 to 30'
+    '3 steps were recorded, from 10 to 30'
     """
-    return f"recorded are {len(steps):,} steps from {steps[0]:,} to {steps[-1]:,}" if len(steps) else "none was"
+    return f"{len(steps):,} steps were recorded, from {steps[0]:,} to {steps[-1]:,}" if len(steps) else "no step was"
 
 
 # ── Quantities ────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,12 +171,13 @@ def cosine(found: Layers) -> np.ndarray:
 
 def uphill(found: Layers) -> np.ndarray:
     """The share of a tensor's weights that moved along their gradient, not against it. (T, P)"""
-    return found.relation("uphill")
+    return np.where(np.isnan(found.relation("predicted")), np.nan, found.relation("uphill"))
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """above / below; NaN where below is 0 or neither says anything."""
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=np.nan_to_num(below) != 0)
+    """above / below; NaN where below is 0 or not finite."""
+    there = np.isfinite(below) & (below != 0)
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=there)
 
 
 QUANTITIES: Registry[Quantity] = Registry("quantity")

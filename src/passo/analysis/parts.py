@@ -229,5 +229,7 @@ def _root(value: float) -> str:
 def _long(value: float, difference: float, bracket: bool = False) -> str:
     """A weight with so many digits that the difference shows in three of them."""
     places = 2 - math.floor(math.log10(abs(difference))) if difference and math.isfinite(difference) else 4
-    text = f"{value:.{min(max(places, 0), 12)}f}".replace("-", "−")
+    text = (
+        f"{value:.{min(places, 12)}f}".replace("-", "−") if places >= 0 and abs(value) < 1e6 else significant(value, 4)
+    )
     return f"({text})" if bracket and value < 0 else text

@@ -69,6 +69,11 @@ def memories(run: Recorded) -> tuple[Memory, ...]:
     return tuple(memory for memory in found if 0 < memory.beta < 1)
 
 
+def counted(steps: int) -> str:
+    """`1 step`, `86 steps`."""
+    return f"{steps:,} step{'' if steps == 1 else 's'}"
+
+
 # ── What the gradient predicted, and what came ────────────────────────────────────────────────────────────
 
 
@@ -87,7 +92,7 @@ class LossChange:
 
     def sentence(self) -> str:
         there = np.isfinite(self.predicted)
-        total = f"Over {there.sum():,} steps of {self.run} the gradient predicts a change in loss of "
+        total = f"Over {counted(int(there.sum()))} of {self.run} the gradient predicts a change in loss of "
         total += f"{significant(float(self.predicted[there].mean()))} a step"
         if self.came is None:
             return f"{total}; the loss after a step was not recorded (record.loss), so what came is not known."
@@ -142,7 +147,7 @@ class Clipping:
     def sentence(self) -> str:
         told, bit = np.isfinite(self.kept).sum(), self.kept[self.bit]
         if not len(bit):
-            return f"Nothing clipped the gradient in {told:,} watched steps of {self.run}."
+            return f"Nothing clipped the gradient in {counted(int(told))} of {self.run}."
         how = "all layers alike, as by norm" if self.alike else "layers differently, as by value or layer by layer"
         return (
             f"Clipping bit at {len(bit):,} of {told:,} steps of {self.run} ({100 * len(bit) / told:.0f} %), {how}; "
@@ -176,10 +181,11 @@ class NotFinite:
 def not_finite(found: Layers) -> tuple[NotFinite, ...]:
     """The steps at which a gradient was not finite while the weight still was; later ones follow from those.
 
-    A parameter without a gradient is NaN in all stages; one with a NaN gradient has a finite θ before the step.
+    A parameter without a gradient is NaN in all stages; one with a NaN gradient has a finite θ before the step. Means
+    are looked at, because the square of a large gradient may overflow and its root mean square with it.
     """
-    theta = found.rms.get("theta")
-    grad = found.rms["grad"]
+    theta = found.mean.get("theta")
+    grad = found.mean["grad"]
     bad = np.isinf(grad) if theta is None else ~np.isfinite(grad) & np.isfinite(theta)
     rows = np.flatnonzero(bad.any(1))
     return tuple(NotFinite(int(found.steps[t]), tuple(np.array(found.names)[bad[t]].tolist())) for t in rows)

@@ -33,10 +33,8 @@ def apart(
 ) -> Figure:
     """The waterfall of one step of one weight: the equation of each part, its size and sign, and its value."""
     found = taken_apart(run, parameter, index, step)
-    panels = [_panel(found.way, "From the gradient to the update")]
-    if found.scale:
-        title = "What it is divided by" if found.divided else "What the optimiser holds beside it"
-        panels.append(_panel(found.scale, title))
+    lists = [parts for parts in (found.way, found.scale) if parts]
+    panels = [_panel(parts, title) for parts, title in zip(lists, found.headings, strict=False)]
     alt = altair()
     chart = alt.vconcat(*panels, spacing=22).resolve_scale(x="independent", y="independent")
     caption = (

@@ -17,6 +17,7 @@ from passo.analysis.averages import Smoothing, correction, ewma
 from passo.analysis.recomputed import Series, series
 from passo.analysis.recorded import Recorded
 from passo.analysis.words import joined, significant
+from passo.figures.apart import GLYPHS
 from passo.figures.panels import STEP, stacked, x_axis, y_axis
 from passo.figures.style import (
     BLUE,
@@ -24,6 +25,7 @@ from passo.figures.style import (
     GREY,
     INK,
     RED,
+    THEME,
     WIDTH,
     Figure,
     altair,
@@ -60,7 +62,8 @@ def betas(run: Recorded, *, parameter: str | None = None, index: Sequence[int] |
         f"other gradients.{drawn(len(found.steps), MOST)}"
     )
     title = "Adam's β₁, β₂ and ε: recomputed, not measured"
-    return Figure("betas", finished(chart, title, f"{found.coordinate}, run {found.run}"), caption, tell(found))
+    chart = finished(chart, title, f"{found.coordinate}, run {found.run}").configure(**{**THEME, "font": GLYPHS})
+    return Figure("betas", chart, caption, tell(found))
 
 
 def tell(found: Series) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from passo.analysis.recorded import Recorded, hyper, watch_facts
+from passo.analysis.stages import stage
 from passo.analysis.updates import Traces, find_coordinate, traces
 from passo.analysis.words import significant
 from passo.errors import UsageError
@@ -31,20 +32,20 @@ SHADES = {RAW: ORANGE, GRADIENT: GREY, AVERAGE: BLUE, BUFFER: BLUE, ADAPTED: GRE
 
 
 def stages(run: Recorded, *, parameter: str | None = None, index: Sequence[int] | None = None) -> Figure:
-    """One weight's way in three panels: what is averaged, what multiplies it, and the direction that comes out."""
+    """One weight's way in three panels: what is averaged, what scales it, and the direction that comes out."""
     seen = traces(run, find_coordinate(run, parameter, index))
     above, between, below = _averages(seen), _multiplier(run, seen), _directions(seen)
     shades = {name: SHADES.get(name, RED) for name in {**above, **between, **below}}
     panels = (
         _panel(seen, above, shades, "gradient", 130),
-        _panel(seen, between, shades, "what multiplies", 110, scale=_room(between)),
+        _panel(seen, between, shades, "scaling", 110, scale=_room(between)),
         _panel(seen, below, shades, "direction", 130, x_title=STEP),
     )
     chart = interactive(stacked(*panels), zoom=True)
     name = watch_facts(run).get("optimizer")
     title = f"How {name or 'the optimiser'} adapts a gradient"
     caption = (
-        f"{seen.coordinate} in {run.id}, step by step: the gradient and what is remembered of it; what multiplies it; "
+        f"{seen.coordinate} in {run.id}, step by step: the gradient and what is remembered of it; what scales it; "
         f"the direction, and θ after minus θ before, measured, over −lr.{drawn(len(seen.steps))}"
     )
     return Figure("stages", finished(chart, title, f"{seen.coordinate}, run {run.id}"), caption, _told(seen))
@@ -62,11 +63,13 @@ def _averages(seen: Traces) -> dict[str, np.ndarray]:
 
 
 def _multiplier(run: Recorded, seen: Traces) -> dict[str, np.ndarray]:
-    """Adam's 1/(√v̂ + ε), or that of another average of squares; of the others the learning rate."""
-    for label, name in (("1 / (√v̂ + ε)", "exp_avg_sq_hat"), ("1 / (√v + ε)", "square_avg"), ("1 / (√Σg² + ε)", "sum")):
-        if name in seen:
-            below = np.sqrt(np.maximum(seen[name], 0)) + float(hyper(run).get("eps") or 1e-8)
-            return {label: np.divide(1.0, below, out=np.full(len(below), np.nan), where=below > 0)}
+    """Adam's 1/(√v̂ + ε); the root of another optimiser's squares; of the others the learning rate."""
+    if "exp_avg_sq_hat" in seen:
+        below = np.sqrt(np.maximum(seen["exp_avg_sq_hat"], 0)) + float(hyper(run).get("eps") or 0.0)
+        return {"1 / (√v̂ + ε)": np.divide(1.0, below, out=np.full(len(below), np.nan), where=below > 0)}
+    for name in seen.stages:
+        if stage(name).square:
+            return {f"√ of the {stage(name).words}": np.sqrt(np.maximum(seen[name], 0))}
     return {RATE: seen.lr}
 
 

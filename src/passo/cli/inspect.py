@@ -1,0 +1,120 @@
+"""`passo inspect`: what the microscope saw in a run, in words, tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from passo.cli.show import out, table
+
+if TYPE_CHECKING:
+    from passo.analysis import Table
+    from passo.store import StoredRun
+
+FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, clipping, residual, apart, betas"
+
+
+def inspect(
+    run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A run that was watched (record.every=1).")],
+    parameter: Annotated[str | None, typer.Option(help="One parameter tensor: conv1.weight, …")] = None,
+    step: Annotated[int | None, typer.Option(help="One optimiser step, counted from 1.")] = None,
+    index: Annotated[str | None, typer.Option(metavar="I,J,…", help="One weight of the parameter.")] = None,
+    figure: Annotated[str | None, typer.Option(help=f"Draw it: {FIGURES}.")] = None,
+    quantity: Annotated[str | None, typer.Option(help="What the figure `layers` shows: cosine, or any stage.")] = None,
+    out_: Annotated[
+        Path | None, typer.Option("--out", help="A .html, .png or .svg file for the figure (default: in the study).")
+    ] = None,
+) -> None:
+    """See what an optimiser did: the run, --parameter over the run, --parameter and --step taken apart, or --figure."""
+    from passo.analysis.apart import apart
+    from passo.analysis.inspected import layer_table, parameter_table
+
+    found = watched_run(run)
+    place = _index(index)
+    if figure is not None or out_ is not None:
+        given = {"parameter": parameter, "index": place, "step": step, "quantity": quantity}
+        _draw(found, figure, {name: value for name, value in given.items() if value is not None}, out_)
+    elif (parameter is not None and step is not None) or place is not None:
+        told = apart(found, parameter, place, step)
+        out.print(told.sentence(), markup=False)
+        for parts in told.tables():
+            out.print(f"\n[bold]{parts.note}[/]")
+            table(parts.columns, parts.rows, right=parts.columns[2:])
+    elif parameter is not None:
+        _show(parameter_table(found, parameter), text=("stage", "over the run"))
+    else:
+        _tell(found)
+        shown = layer_table(found, step)
+        at = step if step is not None else int(found.array("trace/steps")[-1])
+        out.print(f"[bold]At step {at:,}[/]")
+        _show(shown, text=("layer",))
+
+
+def watched_run(name: str) -> StoredRun:
+    """The run STUDY/RUN, or the only watched one of STUDY; raises `StoreError` where there is none, or are several."""
+    from passo import store
+    from passo.errors import StoreError
+
+    try:
+        study = store.find(name)
+    except StoreError:
+        folder, slash, run_id = name.rpartition("/")
+        if not slash:
+            raise
+        return store.find(folder).run(run_id)
+    watched = [run for run in study.runs if "trace/steps" in run.arrays()]
+    if len(watched) == 1:
+        return watched[0]
+    if not watched:
+        raise StoreError(f"no run of {name} was watched: train one with record.every=1")
+    raise StoreError(f"{name} holds {len(watched)} watched runs, say which: {', '.join(r.id for r in watched)}")
+
+
+def _tell(run: StoredRun) -> None:
+    from passo.analysis.inspected import noticed, summary
+
+    for sentence in summary(run):
+        out.print(sentence, markup=False)
+    for event in noticed(run):
+        out.print(f"[bold]noticed[/] {_escaped(event)}")
+    out.print()
+
+
+def _draw(run: StoredRun, name: str | None, options: dict[str, object], path: Path | None) -> None:
+    from passo.errors import UsageError
+    from passo.figures.page import save_figure
+    from passo.figures.watched import draw_run
+
+    if name is None:
+        raise UsageError(f"--out needs --figure, one of: {FIGURES}")
+    figure = draw_run(name, run, **options)
+    ending = "html" if name == "betas" else "png"
+    saved = save_figure(figure, path if path is not None else run.folder / f"{run.id}-{name}.{ending}")
+    out.print(figure.sentence, markup=False)
+    out.print(f"saved as {saved}", markup=False)
+
+
+def _show(shown: Table, text: tuple[str, ...]) -> None:
+    table(shown.columns, shown.rows, right=[column for column in shown.columns if column not in text])
+    if shown.note:
+        out.print(shown.note, markup=False)
+
+
+def _index(text: str | None) -> tuple[int, ...] | None:
+    """`0,0,2,3` as a tuple."""
+    from passo.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.strip("[]()").split(",") if part.strip())
+    except ValueError:
+        raise UsageError(f"--index must be whole numbers with commas between them, got {text!r}") from None
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
