@@ -8,7 +8,7 @@ import numpy as np
 
 from passo.registry import unknown
 
-NOISE = 4.0  # a fall counts from so many standard deviations of the smoothed loss
+NOISE = 4.0  # a fall counts from so many of its standard deviations
 
 
 def steepest(lr: np.ndarray, smoothed: np.ndarray, steps: int, *, linear: bool = False) -> float:
@@ -17,9 +17,7 @@ def steepest(lr: np.ndarray, smoothed: np.ndarray, steps: int, *, linear: bool =
     The slope is the one on the drawn axis: per decade in an exponential test, per unit of rate in a linear one.
     Source: Gugger 2018, "How do you find a good learning rate"; fastai 2 `callback/schedule.py: steep`.
     """
-    start, stop = max(2, len(lr) // 10), int(np.argmin(smoothed)) + 1
-    if stop - start < 3:
-        return np.nan
+    start, stop = _descent(smoothed)
     x = lr[start:stop] if linear else np.log10(lr[start:stop])
     return float(lr[start + int(np.argmin(np.gradient(smoothed[start:stop], x)))])
 
@@ -110,15 +108,23 @@ def _window(lr: np.ndarray, smoothed: np.ndarray, steps: int) -> tuple[np.ndarra
     return lr[kept], smoothed[kept]
 
 
+def _descent(smoothed: np.ndarray) -> tuple[int, int]:
+    """From the end of the first tenth, where averages are young, to the minimum after it: positions start:stop."""
+    start = max(2, len(smoothed) // 10)
+    return start, start + int(np.argmin(smoothed[start:])) + 1 if len(smoothed) > start else start
+
+
 def _falls(loss: np.ndarray, smoothed: np.ndarray, beta: float) -> bool:
     """Whether the smoothed loss falls, after its first tenth, by more than its noise.
 
-    The noise of one mini-batch's loss is estimated from differences of neighbours (their median, so that the end, where
-    the loss leaps, does not count); averaging leaves √((1−β)/(1+β)) of it.
+    The noise σ of one mini-batch's loss is estimated from differences of neighbours (their median, so that the end,
+    where the loss leaps, does not count). An average over t steps has the variance σ²·(1−β)/(1+β)·(1+βᵗ)/(1−βᵗ), and
+    the fall is a difference of two averages.
     """
-    start, stop = max(2, len(loss) // 10), int(np.argmin(smoothed)) + 1 if len(loss) else 0
+    start, stop = _descent(smoothed)
     if stop - start < 3:
         return False
     noise = np.median(np.abs(np.diff(loss[:stop]))) / (0.6745 * np.sqrt(2))
-    fallen = smoothed[start] - smoothed[stop - 1]
-    return bool(fallen > NOISE * noise * np.sqrt((1 - beta) / (1 + beta)))
+    left = beta ** np.array([start + 1, stop])
+    variance = (1 - beta) / (1 + beta) * ((1 + left) / (1 - left)).sum()
+    return bool(smoothed[start] - smoothed[stop - 1] > NOISE * noise * np.sqrt(variance))
