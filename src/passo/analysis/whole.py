@@ -160,9 +160,11 @@ def clipping(run: Recorded) -> Clipping:
     """How often and how much clipping bit: gradients as backward left them against those that the optimiser read."""
     found = layers(run)
     raw, read = (found.norm(stage, "clipping") for stage in ("grad_raw", "grad"))  # (T, P)
-    each = ratio(read, raw)
-    before, after = (np.sqrt(np.nansum(norms**2, axis=1)) for norms in (raw, read))
-    kept = ratio(after, before)[:, None]
+    known = (np.isfinite(raw) & np.isfinite(read)) | (np.isnan(raw) & np.isnan(read))  # NaN in both: no gradient
+    sums = (np.sqrt(np.nansum(norms**2, axis=1, where=known)) for norms in (raw, read))
+    before, after = (np.where(known.all(1), total, np.nan) for total in sums)
+    each, kept = ratio(read, raw), ratio(after, before)[:, None]
+    kept = np.where(kept > 0, kept, np.nan)
     alike = bool(np.nanmax(np.abs(each / kept - 1), initial=0.0) < 100 * _SAME)
     return Clipping(run.id, found.steps, before, after, alike)
 
