@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from passo.errors import MissingExtra
-from passo.figures.contours import outlines, regions
+from passo.figures.contours import label_places, outlines, regions, round_levels
 
 X, Y = np.linspace(-2, 2, 81), np.linspace(-1, 1.5, 61)
 
@@ -59,3 +59,38 @@ def test_a_missing_library_is_answered_with_the_line_that_installs_it(monkeypatc
     monkeypatch.setitem(sys.modules, "contourpy", None)
     with pytest.raises(MissingExtra, match=r"needs contourpy.*pip install 'passo\[figures\]'"):
         outlines(X, Y, np.zeros((61, 81)), [0.5])
+
+
+def test_levels_of_a_wide_positive_range_are_round_numbers_on_a_logarithmic_scale() -> None:
+    heights, levels = round_levels(np.geomspace(0.03, 40, 100))
+    assert heights == pytest.approx(np.log10(np.geomspace(0.03, 40, 100)))
+    assert list(levels) == [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    assert list(levels.values()) == pytest.approx(np.log10(list(levels)))
+
+
+def test_levels_of_a_narrow_or_negative_range_are_evenly_spaced_round_numbers_inside_it() -> None:
+    for low, high in ((1.0, 2.0), (-7.3, 5.0), (0.0, 0.004)):
+        heights, levels = round_levels(np.array([low, high]))
+        assert heights.tolist() == [low, high]
+        steps = np.diff(list(levels))
+        assert 4 <= len(levels) <= 11 and low < min(levels) and max(levels) < high
+        assert steps == pytest.approx(steps[0])
+    assert round_levels(np.full(3, 2.0))[1] == {}
+    assert round_levels(np.array([1.0, 2.0, np.nan, np.inf]))[0].tolist() == [1, 2, 2, 2]
+
+
+def test_numbers_stand_on_their_lines_away_from_the_path_and_from_each_other() -> None:
+    cone = np.hypot(*np.meshgrid(X, Y))
+    frame, path = np.array([[-2, -1.0], [2, 1.5]]), np.stack([np.linspace(0, 1.8, 9), np.zeros(9)], 1)
+    found = label_places(outlines(X, Y, cone, [0.6, 0.9, 0.91, 99.0]), frame, 2.5 / 4, path, air=0.1)
+    assert [level for level, _ in found] == [0.6, 0.9, 0.91]
+    for n, (level, place) in enumerate(found):
+        assert np.hypot(*place) == pytest.approx(level, abs=1e-2)
+        others = np.concatenate([path, *(other[None] for k, (_, other) in enumerate(found) if k != n)])
+        assert np.linalg.norm(others - place, axis=1).min() > 0.1 * 4
+
+
+def test_a_line_without_room_has_no_number() -> None:
+    cone = np.hypot(*np.meshgrid(X, Y))
+    frame = np.array([[-2, -1.0], [2, 1.5]])
+    assert label_places(outlines(X, Y, cone, [0.1]), frame, 2.5 / 4, np.zeros((1, 2))) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +19,13 @@ class Kept(Protocol):
     @property
     def info(self) -> Mapping[str, Any]: ...
     def array(self, name: str) -> np.ndarray: ...
+
+
+class Shares(NamedTuple):
+    """What a plane shows of a path: the share of the squared distance from the end, and that of the length."""
+
+    distance: float
+    length: float
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class LossSurface:
         return float(within / whole)
 
     @cached_property
-    def walk(self) -> tuple[float, float]:
+    def walk(self) -> Shares:
         """Both shares of a random walk that was recorded at the same steps."""
         return random_walk(self.steps)
 
@@ -94,7 +101,7 @@ class LossSurface:
         return float((self.loss <= factor * self.path_loss[-1]).mean())
 
 
-def random_walk(steps: np.ndarray) -> tuple[float, float]:
+def random_walk(steps: np.ndarray) -> Shares:
     """What a plane of main directions shows of a random walk in many dimensions, recorded at `steps` (T,).
 
     With increments of independent directions and length √Δ, the points around the end are M = A Ξ: A holds √Δ of the
@@ -112,7 +119,7 @@ def random_walk(steps: np.ndarray) -> tuple[float, float]:
     to_end = np.triu(np.ones((len(lengths), len(lengths)))) * lengths
     _, s, vt = np.linalg.svd(to_end)
     within = np.linalg.norm(vt[:2], axis=0) @ lengths
-    return float((s[:2] ** 2).sum() / (s**2).sum()), float(within / lengths.sum())
+    return Shares(float((s[:2] ** 2).sum() / (s**2).sum()), float(within / lengths.sum()))
 
 
 def loss_surface(run: Kept) -> LossSurface:
