@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from passo.data import Batches, load
     from passo.errors import PassoError
     from passo.experiments import Loaders, landscape, lr_range, study, train, verify_range
+    from passo.experiments.race import descend
     from passo.figures import draw
     from passo.models import build
     from passo.notes import note
@@ -34,6 +35,7 @@ __all__ = [
     "Smoothing",
     "build",
     "compare",
+    "descend",
     "draw",
     "evaluate",
     "ewma",
@@ -59,6 +61,7 @@ _HOME = {
     "passo.data": ("Batches", "load"),
     "passo.errors": ("PassoError",),
     "passo.experiments": ("Loaders", "landscape", "lr_range", "study", "train", "verify_range"),
+    "passo.experiments.race": ("descend",),
     "passo.figures": ("draw",),
     "passo.models": ("build",),
     "passo.notes": ("note",),
