@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from passo import __version__
-from passo.cli import data, inspect, landscape, lr_range, notes, runs, schedule, studies, training
+from passo.cli import data, descend, inspect, landscape, lr_range, notes, runs, schedule, studies, training
 from passo.cli.show import err
 from passo.errors import PassoError
 
@@ -24,6 +24,7 @@ app.command("train")(training.train)
 app.command("lr-range")(lr_range.lr_range)
 app.command("landscape")(landscape.landscape)
 app.command("inspect")(inspect.inspect)
+app.command("descend")(descend.descend)
 app.command("schedule")(schedule.schedule)
 app.add_typer(studies.app, name="study")
 app.command("note")(notes.note)
