@@ -173,7 +173,9 @@ class Records:
         if "statistics" not in block or any(event.what == "not-finite" for event in self.events):
             return
         gradients = [self.layout.stages.index(name) for name in ("grad_raw", "grad")]
-        wrong = ~np.isfinite(block["statistics"][..., 1][:, gradients]).all(1)  # (T, P)
+        wrong = np.zeros(block["relations"].shape[:2], bool)  # (T, P)
+        for gradient in gradients:
+            wrong |= ~np.isfinite(block["statistics"][:, gradient, :, 1])
         for row, look in enumerate(looks):
             wrong[row, list(look.missing)] = False
         if wrong.any():

@@ -15,8 +15,8 @@ class Remeasured:
     """Calls the user's loss function twice around a step, with the same random numbers, and leaves no trace.
 
     Global random states, the model's buffers (BatchNorm's running statistics) and its dropouts' counters are put back.
-    passo's own dropout draws the masks of the step's last forward pass again; `nn.Dropout` draws others, the same before
-    and after, so that there g·Δθ was predicted for other masks than the loss is measured with.
+    passo's own dropout draws the masks of the step's last forward pass again; `nn.Dropout` draws others, the same
+    before and after, so that there g·Δθ was predicted for other masks than the loss is measured with.
     """
 
     def __init__(self, loss: Callable[[], Any], model: nn.Module | None) -> None:
@@ -40,8 +40,9 @@ class Remeasured:
     def _measure(self) -> float:
         buffers = [] if self._model is None else list(self._model.buffers())
         kept = [buffer.clone() for buffer in buffers]
-        drawn = [] if self._model is None else [m for m in self._model.modules() if hasattr(m, "micro_batch")]
-        counts: list[Any] = [module.micro_batch for module in drawn]
+        modules: list[Any] = [] if self._model is None else list(self._model.modules())
+        drawn = [module for module in modules if hasattr(module, "micro_batch")]
+        counts = [module.micro_batch for module in drawn]
         try:
             for module, count in zip(drawn, counts, strict=True):
                 module.micro_batch = max(0, count - 1)
