@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +335,12 @@ def test_the_end_of_a_runs_path_has_the_loss_of_its_final_weights(run: Any) -> N
     known = evaluate(run.model, nn.CrossEntropyLoss(), [(data.train.images, data.train.labels)]).loss
     assert found.path_loss[-1] == pytest.approx(known, rel=1e-6)
     assert found.info["images"] == found.info["of"] == 300
+
+
+def test_settings_that_a_landscape_does_not_need_may_be_of_another_version(run: Any) -> None:
+    stored = run.run
+    old = replace(stored, config={**stored.config, "record": {"trace": 3}, "schedule": {"name": "gone"}})
+    assert landscape(old, points=3, images=20).info["source"]["run"] == stored.id
 
 
 def test_another_data_set_may_be_looked_at(run: Any) -> None:

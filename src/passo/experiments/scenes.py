@@ -17,7 +17,7 @@ from passo.models import build
 from passo.recording.path import Layout, WeightPath
 from passo.seeding import generator
 from passo.store import StoredRun
-from passo.training import TrainConfig, choose_device
+from passo.training import choose_device, train_config
 from passo.training.evaluate import evaluating
 
 CHUNK = 250  # images at a time: as fast as all at once, and the activations of a CNN stay small
@@ -106,7 +106,7 @@ def _source(run: StoredRun) -> dict[str, Any]:
 
 def _rebuilt(run: StoredRun, model: nn.Module | None, loss_fn: Any, data: Any) -> tuple[nn.Module, Any, Any]:
     """Model, loss and data by the names in a run's configuration, where they are not given."""
-    config = TrainConfig.model_validate({**run.config, "schedule": None})
+    config = train_config({part: run.config[part] for part in ("dataset", "model", "seed", "device")})
     for word, given, name in (("data", data, config.dataset.name), ("model", model, config.model.name)):
         if given is None and name.startswith("("):
             raise UsageError(f"run {run.id} was trained on {word} that it was given, {name}: give them again, {word}=…")
