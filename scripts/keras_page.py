@@ -19,7 +19,9 @@ from torch.optim import Optimizer
 
 from passo import store
 from passo.experiments.run import assemble, load_data
+from passo.experiments.sweep import Study
 from passo.figures.definitions import default_steps, equal_arguments
+from passo.figures.starts import losses, starts
 from passo.optim import keras
 from passo.training import fit, train_config
 
@@ -118,9 +120,12 @@ def main() -> None:
     folder = arguments.studies / "definitions"
     if not (folder / "study.sqlite").exists():
         write(folder)
-    study = store.open_study(folder)
-    for draw in (default_steps, equal_arguments):
-        figure = draw(study)
+    ftrl = arguments.studies / "why-ftrl-loses"
+    if not (ftrl / "study.sqlite").exists():
+        Study("why-ftrl-loses").run(ftrl)
+    definitions, trained = store.open_study(folder), store.open_study(ftrl)
+    figures = default_steps(definitions), equal_arguments(definitions), starts(trained), losses(trained)
+    for figure in figures:
         png, svg = figure.save(arguments.out)
         svg.unlink()  # the page shows the PNG
         print(f"{png}\n  {figure.caption}\n  {figure.sentence}\n")

@@ -91,6 +91,19 @@ def test_a_new_learning_rate_scales_the_weights_with_it():
     assert weight.tolist() == pytest.approx([0.1, -0.2])
 
 
+def test_weight_decay_hardly_acts_and_adagrads_does():
+    """The closed form reads z, which does not decay; only the tie σ is made with the decayed weights."""
+    grads = [grad * 0.1 for grad in random_gradients(100)]
+    left = {}
+    for cls, options in ((Ftrl, {"keep_start": True}), (Adagrad, {"eps": 0.0})):
+        plain, decayed = (
+            steps(lambda p: cls(p, lr=0.1, weight_decay=rate, **options), [1.0, -2.0, 3.0], grads)[-1]  # noqa: B023
+            for rate in (0.0, 1.0)
+        )
+        left[cls] = (decayed.norm() / plain.norm()).item()
+    assert left[Ftrl] > 0.95 and left[Adagrad] < 0.05
+
+
 def test_l1_makes_exact_zeros():
     end = steps(lambda p: Ftrl(p, lr=0.1, l1=1.0), [1.0, 1.0], [[0.01, 2.0]] * 3)[-1]
     assert end[0] == 0 and end[1] != 0

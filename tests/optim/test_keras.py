@@ -119,6 +119,14 @@ def test_a_hundred_steps_end_where_keras_ends(keras, name, options, dtype):
         assert apart <= (1e-9 if dtype == "float64" else 1e-5)
 
 
+def test_keras_too_makes_nan_where_ftrls_sum_starts_at_zero_and_a_gradient_is_zero(keras):
+    keras.config.set_floatx("float64")
+    variable = keras.Variable(torch.ones(2).numpy(), dtype="float64")
+    optimizer = keras.optimizers.Ftrl(initial_accumulator_value=0.0)
+    optimizer.apply([torch.tensor([0.0, 1.0], dtype=torch.float64)], [variable])
+    assert variable.value.isnan().tolist() == [True, False]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_and_defaults_are_those_of_keras(keras, name):
     theirs = inspect.signature(getattr(keras.optimizers, name)).parameters
@@ -329,6 +337,11 @@ def test_the_place_of_eps_is_the_whole_difference_of_four(name, mine, theirs, le
 def test_adadelta_is_pytorchs_with_other_defaults():
     same = {"lr": 0.5, "rho": 0.95, "eps": 1e-7}
     assert apart(lambda p: ours.Adadelta(p, **same), lambda p: torch.optim.Adadelta(p, **same)) < 1e-12
+
+
+def test_adam_with_weight_decay_is_pytorchs_adamw():
+    options = {"eps": 0.0, "weight_decay": 0.1}
+    assert apart(lambda p: ours.Adam(p, 0.01, **options), lambda p: torch.optim.AdamW(p, 0.01, **options)) < 1e-12
 
 
 def test_nadam_is_pytorchs_with_a_momentum_decay_of_one():

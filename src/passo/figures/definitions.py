@@ -49,7 +49,7 @@ def default_steps(study: StoredStudy) -> Figure:
     found = definitions(study)
     values = np.concatenate([side for one in found for side in (one.pytorch, one.keras)])
     panels = [
-        _curves(
+        log_lines(
             one.steps,
             {"PyTorch": one.pytorch, "Keras": one.keras},
             SIDES,
@@ -89,7 +89,7 @@ def equal_arguments(study: StoredStudy) -> Figure:
     series = {one.name: np.where(one.apart > FLOOR, one.apart, np.nan) for one in differ}
     chart = altair().layer(
         *_dropped(found[0]),
-        _curves(
+        log_lines(
             found[0].steps,
             series,
             shades,
@@ -133,7 +133,7 @@ def _dropped(one: Definition) -> tuple[Any, Any]:
     return rule, word.encode(x="x:Q", y=alt.value(6), text="label:N")
 
 
-def _curves(
+def log_lines(
     steps: np.ndarray,
     series: Mapping[str, np.ndarray],
     shades: Mapping[str, str],
