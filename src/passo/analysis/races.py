@@ -189,10 +189,13 @@ def tell(race: Race) -> str:
     lost = [r for r in race.racers if r.diverged is not None]
     parts = []
     if there:
-        first, *others = there
-        came = [f"{named(race, first)} after {outcome(first)}{_depth(race, first)}"]
-        came += [f"{named(race, r)} after {r.arrived}{_depth(race, r)}" for r in others]
-        parts.append(f"Came within {significant(race.tolerance)} of {which} and stayed: {joined(came)}.")
+        depths = {significant(r.nearest.loss) for r in there}
+        alike = f" of loss {depths.pop()}" if len(depths) == 1 and not race.equally_deep else ""
+        came = [f"{named(race, r)} after {r.arrived}{'' if alike else _depth(race, r)}" for r in there]
+        came[0] = came[0].replace(f" after {there[0].arrived}", f" after {outcome(there[0])}", 1)
+        parts.append(f"Came within {significant(race.tolerance)} of {which}{alike} and stayed: {joined(came)}.")
+        if alike and there[0].nearest.loss > race.lowest:
+            parts.append(f"The deepest minimum has a loss of {significant(race.lowest)}.")
     if away:
         ends = [f"{named(race, r)} at {significant(r.distance)}{_depth(race, r)}" for r in away]
         parts.append(f"Still farther from {which} after {race.steps} steps: {joined(ends)}.")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from passo.analysis.races import Race, Racer, conditions, race, tell
-from passo.analysis.words import significant
 from passo.figures.contours import outlines, regions
 from passo.figures.style import (
     INK,
@@ -113,12 +112,13 @@ class Scene:
 
     @property
     def caption(self) -> str:
-        stops = " Crosses on paths mark where a diverging one left." if self.exits else ""
-        rings = "the minimum" if len(self.race.minima) == 1 else "the minima, white the deepest"
+        """What is drawn, wherever the parts stand."""
+        crosses = ", a slanted cross where a diverging path left" if self.exits else ""
+        minimum = "the minimum" if len(self.race.minima) == 1 else "a minimum (white: a deepest one)"
         return (
-            f"{self.race.told}, with contours evenly spaced on a log scale of the loss; square: start; rings: ends; "
-            f"cross: {rings}.{stops} Below, the {self.loss_title} after each step. Common to all: "
-            f"{conditions(self.race)}"
+            f"{self.race.told}, its contours evenly spaced on a log scale; the square is the start, a circle where an "
+            f"optimiser is, an upright cross {minimum}{crosses}. The other panel has the {self.loss_title} after each "
+            f"step. Common to all: {conditions(self.race)}"
         )
 
 
@@ -288,4 +288,8 @@ def power(value: float) -> str:
     >>> power(100.0), power(0.1), power(1e-7)
     ('100', '0.1', '10⁻⁷')
     """
-    return f"{value:g}" if 1e-3 <= value < 1e5 else significant(value, 1).removeprefix("1 × ")
+    exponent = round(math.log10(value))
+    return f"{value:g}" if -3 <= exponent <= 4 else f"10{str(exponent).translate(_RAISED)}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

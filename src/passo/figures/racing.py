@@ -20,7 +20,7 @@ from passo.figures.races import Scene, power, powers
 from passo.figures.style import FONT, INK
 
 WIDTH = 1000
-MAP = (46.0, 62.0, 556.0, 417.0)  # left, top, width, height
+MAP = (56.0, 62.0, 548.0, 411.0)  # left, top, width, height
 LOSS = (676.0, 62.0, 310.0, 190.0)
 ROW, TABLE = 21.0, 324.0  # height of a line of the standings, and where they begin
 AXIS, FAINT = "#B7BCC2", "#5B6168"
@@ -143,7 +143,7 @@ def _axes(scene: Scene) -> str:
             parts.append(_text(left - 7, at + 4, _number(tick) if box is MAP else power(tick), "end"))
         parts.append(_rule(left, top + tall, left + width, top + tall, AXIS) + _rule(left, top, left, top + tall, AXIS))
         parts.append(_text(left + width / 2, top + tall + 34, names[0], "middle"))
-        turned = f"translate({left - (36 if box is MAP else 46):g} {top + tall / 2:g}) rotate(-90)"
+        turned = f"translate({left - (42 if box is MAP else 46):g} {top + tall / 2:g}) rotate(-90)"
         parts.append(f'<text transform="{turned}" text-anchor="middle">{escape(names[1])}</text>')
     return "".join(parts)
 

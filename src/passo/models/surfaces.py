@@ -160,7 +160,7 @@ def plateau() -> Surface:
 
     return Surface(
         name="plateau",
-        title="a pit in a plain",
+        title="a plateau with a pit",
         formula=r"f(x, y) = 1 - e^{-\frac12 \left(x^2 + y^2\right)}",
         told="f(x, y) = 1 − exp(−½ (x² + y²))",
         value=lambda x, y: 1 - torch.exp(-0.5 * (x**2 + y**2)),
