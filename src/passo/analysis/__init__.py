@@ -1,5 +1,6 @@
 """What the numbers say: small frozen dataclasses, computed from a study folder. No torch, nothing drawn."""
 
+from passo.analysis.apart import Apart
 from passo.analysis.averages import (
     Smoothing,
     correction,
@@ -15,20 +16,28 @@ from passo.analysis.descents import Descent, Surface, descent, surface
 from passo.analysis.descents import tell as tell_descents
 from passo.analysis.intervals import Interval, interval, t_quantile
 from passo.analysis.landscapes import LossSurface, loss_surface, random_walk
+from passo.analysis.layers import Layers
 from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
 from passo.analysis.ranges import RangeCurve, RangeSummary, Suggestion, lr_ranges, range_summary, rules_agree
+from passo.analysis.recomputed import Recomputed, recompute
+from passo.analysis.recorded import Recorded
 from passo.analysis.schedules import Effect, Plan, ScheduleEffect, plans, schedule_effect
 from passo.analysis.tables import Table
 from passo.analysis.updates import Residual, Traces, residual, traces
 from passo.analysis.verified import RangeCheck, range_check
+from passo.analysis.whole import Clipping, LossChange, half_life, mean_age
 
 __all__ = [
+    "Apart",
     "Band",
+    "Clipping",
     "Comparison",
     "Descent",
     "Difference",
     "Effect",
     "Interval",
+    "Layers",
+    "LossChange",
     "LossSurface",
     "Outcome",
     "Plan",
@@ -36,6 +45,8 @@ __all__ = [
     "RangeCheck",
     "RangeCurve",
     "RangeSummary",
+    "Recomputed",
+    "Recorded",
     "Residual",
     "ScheduleEffect",
     "Smoothing",
@@ -51,9 +62,11 @@ __all__ = [
     "divergence",
     "entropy",
     "ewma",
+    "half_life",
     "interval",
     "loss_surface",
     "lr_ranges",
+    "mean_age",
     "moving_average",
     "moving_average_weights",
     "plans",
@@ -61,6 +74,7 @@ __all__ = [
     "random_walk",
     "range_check",
     "range_summary",
+    "recompute",
     "residual",
     "rules_agree",
     "runs_of",

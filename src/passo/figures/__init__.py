@@ -17,6 +17,7 @@ from passo.figures.ranges import lr_range, range_chart, range_figure
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
 from passo.figures.style import Figure
 from passo.figures.traces import adapted_gradients, final_adapted, momentum_limit, sgd_traces, stage_chart
+from passo.figures.watched import RUN_FIGURES, draw_run
 from passo.registry import Registry
 from passo.store import StoredStudy
 
@@ -60,10 +61,12 @@ def draw_all(study: StoredStudy) -> list[Figure]:
 
 __all__ = [
     "FIGURES",
+    "RUN_FIGURES",
     "Figure",
     "curves_chart",
     "draw",
     "draw_all",
+    "draw_run",
     "landscape_chart",
     "range_chart",
     "range_figure",
