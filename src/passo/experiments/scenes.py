@@ -64,7 +64,8 @@ def set_scene(
 def losses(scene: Scene, places: Iterable[Place], batch_norm: BatchNorm = "running") -> Iterator[float]:
     """The mean loss over the chosen images at each place, in evaluation mode; the model itself stays as it is.
 
-    With `batch_norm="batch"`, BatchNorm normalises by the statistics of all the images at once.
+    With `batch_norm="batch"`, BatchNorm normalises by the statistics of all the images at once. One place after the
+    other: `vmap` over the weights takes as long for `mlp` and 1.7 times as long for `lenet` (torch 2.13, one core).
     """
     weights = {name: torch.empty_like(_parameter(scene.model, name)) for name, _ in scene.path.parameters}
     buffers = {name: buffer.clone() for name, buffer in scene.model.named_buffers()}
