@@ -92,8 +92,9 @@ def compiled_parts(model: nn.Module) -> set[str]:
 
 
 def _name(path: str, module: nn.Module) -> str:
-    """A module's path, without what torch.compile puts into it; its class where it is the whole model."""
-    return ".".join(part for part in path.split(".") if part not in ("_orig_mod", "")) or type(module).__name__
+    """A module's path, less what compiled and distributed models put before it; its class where it is the model."""
+    plain = ".".join(part for part in path.split(".") if part not in ("_orig_mod", ""))
+    return plain.removeprefix("module.") or type(module).__name__
 
 
 def first_tensor(output: Any) -> Tensor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -86,26 +87,32 @@ class Step:
     def row(self, count: int) -> tuple[Tensor, tuple[float, ...]]:
         """All of it in one tensor (count · RAW + 1), the scale last; and its sizes (count · SIZES)."""
         home = next(seen.mean.device for seen in self.seen.values() if seen.mean is not None)
-        nan, zero, one = (
-            torch.full((), math.nan, device=home),
-            torch.zeros((), device=home),
-            torch.ones((), device=home),
-        )
+        nan, zero, one = _fills(home)
+        fills = (nan, nan, zero, nan, nan)  # a rectifier's smallest value is not asked for: it may be 0
         values: list[Tensor] = []
         sizes: list[float] = []
         for number in range(count):
-            seen = self.seen.get(number, _NOTHING)
-            told = seen.told()
-            if seen.mean is not None and seen.mean.device != home:  # a model spread over several devices
-                told = [None if value is None else value.to(home, non_blocking=True) for value in told]
-            fills = (nan, nan, zero, nan, nan)  # a rectifier's smallest value is not asked for: it may be 0
-            values += [fill if value is None else value for value, fill in zip(told, fills, strict=True)]
+            seen = self.seen.get(number)
+            if seen is None or seen.mean is None:
+                values += fills
+                sizes += _NO_SIZES
+                continue
+            told = [fill if value is None else value for value, fill in zip(seen.told(), fills, strict=True)]
+            if seen.mean.device != home:  # a model spread over several devices
+                told = [value.to(home, non_blocking=True) for value in told]
+            values += told
             sizes += seen.sizes()
         scale = one if self.scale is None else self.scale.to(home, non_blocking=True).reshape(())
         return torch.stack([*values, scale]), tuple(sizes)
 
 
-_NOTHING = Seen()
+_NO_SIZES = (math.nan,) * SIZES
+
+
+@cache
+def _fills(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """NaN, 0 and 1 on a device, made once."""
+    return torch.full((), math.nan, device=device), torch.zeros((), device=device), torch.ones((), device=device)
 
 
 def values(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -113,8 +120,10 @@ def values(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     steps, scale = len(rows), rows[:, -1:]
     mean, spread, floor, dead, returned = np.moveaxis(rows[:, :-1].reshape(steps, -1, RAW), 2, 0)
     size, units, back = np.moveaxis(sizes.reshape(steps, -1, SIZES), 2, 0)
-    share = np.where(floor == 0, dead / units, np.nan)
-    return np.stack([mean, spread / np.sqrt(size), share, returned / np.sqrt(back) / scale], 2).astype(rows.dtype)
+    with np.errstate(all="ignore"):  # a loss scale of 0, gradients that are not finite: shown, not warned of
+        share = np.where(floor == 0, dead / units, np.nan)
+        told = [mean, spread / np.sqrt(size), share, returned / np.sqrt(back) / scale]
+        return np.stack(told, 2).astype(rows.dtype)
 
 
 def peaks(x: Tensor, channels: bool | None) -> Tensor:
@@ -126,10 +135,10 @@ def peaks(x: Tensor, channels: bool | None) -> Tensor:
     if x.ndim < 2:
         return x.amax().reshape(1)
     second = x.ndim > 3 if channels is None else channels
-    x = x.amax(0)  # over the batch first: in every memory format that is a pass over neighbours
-    if x.ndim > 1:
-        x = x.amax(tuple(range(1, x.ndim)) if second else tuple(range(x.ndim - 1)))
-    return x
+    if second and not x.is_contiguous():  # channels-last memory is in order once they stand last
+        x, second = x.movedim(1, -1), False
+    x = x.reshape(len(x), -1).amax(0).view(x.shape[1:])  # neighbours at once: 8 µs where amax alone takes 600
+    return x.flatten(1).amax(1) if second and x.ndim > 1 else x.reshape(-1, x.shape[-1]).amax(0)
 
 
 def readable(x: Tensor) -> Tensor:
