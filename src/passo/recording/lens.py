@@ -75,6 +75,12 @@ class Lens:
         return self._probe.eye.coordinates
 
     @property
+    def renewed(self) -> dict[str, str]:
+        """Which stages are the optimiser's own state after the step: stage → key in `optimizer.state`."""
+        explanation = self._probe.eye.explanation
+        return {} if explanation is None else dict(explanation.renewed)
+
+    @property
     def steps(self) -> np.ndarray:
         """The optimiser steps that were recorded, counted from 1: (T,)."""
         return self.run.array("trace/steps")
@@ -148,6 +154,12 @@ class Lens:
             if name == parameter:
                 values[f"[{', '.join(map(str, at))}]"] = self.trace(stage, parameter, tuple(at))
         return stage_chart(self.steps, values, stage, parameter)
+
+    def figure(self, name: str, **options: Any) -> Any:
+        """A figure of what was recorded, by its name: "apart", "layers", "ratios", "betas", … (see `passo inspect`)."""
+        from passo.figures.watched import draw_run  # the one way down, as above
+
+        return draw_run(name, self.run, **options)
 
     @property
     def run(self) -> HeldRun | StoredRun:
