@@ -13,12 +13,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from passo.analysis import Smoothing, compare, ewma, moving_average
+    from passo.analysis import Smoothing, compare, ewma, moving_average, recompute
     from passo.data import Batches, load
     from passo.errors import PassoError
     from passo.experiments import Loaders, landscape, lr_range, study, train, verify_range
     from passo.experiments.race import descend
-    from passo.figures import draw
+    from passo.figures import draw, draw_run
     from passo.models import build
     from passo.notes import note
     from passo.optim import make_optimizer, make_schedule, preview
@@ -37,6 +37,7 @@ __all__ = [
     "compare",
     "descend",
     "draw",
+    "draw_run",
     "evaluate",
     "ewma",
     "fit",
@@ -49,6 +50,7 @@ __all__ = [
     "note",
     "open",
     "preview",
+    "recompute",
     "record_path",
     "study",
     "train",
@@ -57,12 +59,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "passo.analysis": ("Smoothing", "compare", "ewma", "moving_average"),
+    "passo.analysis": ("Smoothing", "compare", "ewma", "moving_average", "recompute"),
     "passo.data": ("Batches", "load"),
     "passo.errors": ("PassoError",),
     "passo.experiments": ("Loaders", "landscape", "lr_range", "study", "train", "verify_range"),
     "passo.experiments.race": ("descend",),
-    "passo.figures": ("draw",),
+    "passo.figures": ("draw", "draw_run"),
     "passo.models": ("build",),
     "passo.notes": ("note",),
     "passo.optim": ("make_optimizer", "make_schedule", "preview"),

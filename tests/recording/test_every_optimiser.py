@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from passo.data import Batches
-from passo.experiments.proof_cases import PROBLEMS, Case, cases
+from passo.experiments.proof_cases import Case, cases
+from passo.experiments.proof_problems import PROBLEMS
 from passo.models import build
 from passo.recording import watch
 from passo.training import fit
@@ -80,7 +81,8 @@ def test_what_equations_call_the_new_state_is_the_optimisers_own(case: Case) -> 
         optimizer.zero_grad()
         there.loss(step).backward()
         optimizer.step(lambda: there.loss(0)) if case.label == "LBFGS" else optimizer.step()
-        for number, parameter in enumerate(there.parameters):
+        held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for number, parameter in enumerate(held):
             for stage, key in renewed.items():
                 value = optimizer.state[parameter].get(key)
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
