@@ -73,7 +73,8 @@ def ranged(found: Interval, metric: str = "") -> str:
         return amount(found.mean, metric)
     scale, unit = (100.0, " %") if is_share(metric) else (1.0, "")
     least = 1 if unit else 3 - _magnitude(found.mean)
-    places = min(8, max(0, least, 2 - _magnitude(scale * found.half)))
+    wide = found.half > 1e-9 * abs(found.mean)  # below that, all seeds gave the same: rounding needs no digits
+    places = min(8, max(0, least, 2 - _magnitude(scale * found.half) if wide else 0))
     mean, low, high = (_plain(scale * end, places) for end in (found.mean, found.low, found.high))
     return f"{mean}{unit} [{low}, {high}]"
 
