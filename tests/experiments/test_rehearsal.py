@@ -205,13 +205,10 @@ def test_a_verification_leaves_everything_as_it_was(end: str) -> None:
     assert (there.state(), validation.generator.get_state().tolist()) == before
 
 
-@pytest.mark.parametrize("kind", [*BATCHES, "standing workers"])
+@pytest.mark.parametrize("kind", BATCHES)
 @pytest.mark.parametrize("diverges", [False, True])
 def test_the_next_training_is_what_it_would_have_been_without_the_test(kind: str, diverges: bool) -> None:
     hashes = []
-    BATCHES["standing workers"] = lambda: DataLoader(
-        TensorDataset(*points()), 16, shuffle=True, generator=generator(), num_workers=1, persistent_workers=True
-    )
     for tested in (True, False):
         there = Everything(kind)
         if tested:
@@ -219,12 +216,25 @@ def test_the_next_training_is_what_it_would_have_been_without_the_test(kind: str
             lr_range(there.model, loss_fn, there.optimizer, there.batches, **SHORT)
         list(fit(there.model, there.loss_fn, there.optimizer, there.batches, epochs=2))
         hashes.append((weights_sha256(there.model), torch.rand(1).item(), random.random(), np.random.rand()))
-    del BATCHES["standing workers"]
     assert hashes[0] == hashes[1]
 
 
-def test_the_test_sees_other_batches_than_it_leaves_behind_only_by_its_seed() -> None:
-    """The seed alone decides a test: not what was drawn before it."""
+def test_a_pass_under_way_with_standing_workers_goes_on_where_it_was() -> None:
+    passes = []
+    for tested in (True, False):
+        there = Everything("list")
+        options: dict[str, Any] = {"num_workers": 1, "persistent_workers": True, "generator": generator()}
+        loader = DataLoader(TensorDataset(*points()), 16, shuffle=True, **options)
+        walking = iter(loader)
+        seen = [next(walking)]
+        if tested:
+            lr_range(there.model, there.loss_fn, there.optimizer, loader, **SHORT)
+        assert loader._iterator is walking
+        passes.append(torch.cat([y for _, y in [*seen, *walking, *loader]]).tolist())
+    assert passes[0] == passes[1]
+
+
+def test_what_was_drawn_before_a_test_changes_nothing_in_it() -> None:
     losses = []
     for drawn in (0, 5):
         there = Everything("sampler of its own")
