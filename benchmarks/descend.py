@@ -1,7 +1,7 @@
 """What `passo descend` costs, and the learning rates that it takes by itself.
 
     python benchmarks/descend.py [--rounds 7] [--out FILE.json]     times the command, interpreter start included
-    python benchmarks/descend.py --rates                            makes src/passo/experiments/rates.toml anew
+    python benchmarks/descend.py --rates [SURFACE …]                fills src/passo/experiments/rates.toml
 
 The command races eight optimizers for 500 steps over each of three surfaces and writes the animated page; the call is
 the same race inside a process that has torch in memory already, with what a web page asks for: 300 steps.
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +75,11 @@ def timed(rounds: int) -> dict[str, Any]:
     return {name: {"median": statistics.median(s), "fastest": min(s), "seconds": s} for name, s in seconds.items()}
 
 
-def rates() -> None:
-    """The table of learning rates: 25 of them tried for each optimizer on each surface, 300 steps each."""
+def rates(chosen: Sequence[str]) -> None:
+    """What the table of learning rates lacks: 25 tried for each optimizer on each surface, 300 steps each.
+
+    The rows of chosen surfaces are made anew; of the others, only what is not there yet.
+    """
     from passo.experiments import rates
     from passo.experiments.race import descend
     from passo.experiments.racers import CANNOT, SHORT
@@ -82,26 +87,33 @@ def rates() -> None:
     from passo.optim import optimizers
 
     names = sorted({*optimizers(), *SHORT} - set(CANNOT))
+    found = tomllib.loads(rates.TABLE.read_text(encoding="utf-8")) if rates.TABLE.is_file() else {}
+    for surface in ALL:
+        row = {} if surface in chosen else {name: lr for name, lr in found.get(surface, {}).items() if name in names}
+        missing = [name for name in names if name not in row]
+        if missing:
+            race = descend(surface, missing, steps=BUDGET, tune=CANDIDATES)
+            row |= {racer.label: racer.optimizer["lr"] for racer in race.racers}
+        found[surface] = dict(sorted(row.items()))
+        print(f"{surface}: {len(missing)} of {len(names)} optimizers", flush=True)
     lines = [
         f"# Made by `python benchmarks/descend.py --rates`: {CANDIDATES} rates from 10⁻⁴ to 100 for each optimizer, "
         f"{BUDGET} steps each from the",
         "# surface's own start; the best by the rule of `passo descend --tune`.",
     ]
-    for surface in ALL:
-        race = descend(surface, names, steps=BUDGET, tune=CANDIDATES)
-        lines += ["", f"[{surface}]", *(f"{r.label} = {r.optimizer['lr']}" for r in race.racers)]
-        print(f"{surface}: {len(race.racers)} optimizers", flush=True)
+    for surface, row in sorted(found.items()):
+        lines += ["", f"[{surface}]", *(f"{name} = {lr}" for name, lr in row.items())]
     rates.TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--rates", action="store_true", help="make the table of learning rates anew")
+    words.add_argument("--rates", nargs="*", metavar="SURFACE", help="fill the table, and make these rows anew")
     words.add_argument("--rounds", type=int, default=7)
     words.add_argument("--out", type=Path, help="write the results here, as JSON")
     given = words.parse_args()
-    if given.rates:
-        rates()
+    if given.rates is not None:
+        rates(given.rates)
         return
     found = timed(given.rounds)
     rows = [[name, f"{1000 * f['median']:,.0f}", f"{1000 * f['fastest']:,.0f}"] for name, f in found.items()]

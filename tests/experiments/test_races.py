@@ -178,7 +178,7 @@ def test_tuning_tries_the_same_rates_for_each_and_takes_the_one_that_arrives_fir
             assert racer.losses[-1] == min(r.losses[-1] for r in inside)
 
 
-def test_the_table_has_a_rate_for_every_optimizer_on_every_surface() -> None:
+def test_the_table_has_rates_for_the_usual_optimizers_on_every_surface() -> None:
     table = tomllib.loads(rates.TABLE.read_text(encoding="utf-8"))
     assert set(table) == set(SURFACES)
     raced = {"sgd", "momentum", "nesterov", "adam", "adagrad", "rmsprop", "lbfgs"}
@@ -299,3 +299,28 @@ def test_the_command_walks_the_same_path_without_torchs_compiler(tmp_path: Path)
     for one, other in zip(kept.racers, here.racers, strict=True):
         assert (one.points == other.points).all()
         assert (one.lr == other.lr).all()
+    again = [sys.executable, "-m", "passo", "descend", "kept", "--out", "again.html"]
+    drawn = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout.splitlines()[:4] == done.stdout.splitlines()[:4]
+    assert "Two ways down Rosenbrock" in (tmp_path / "again.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ravine", "--out", "race.mp4"), "a race is drawn as .html, .gif, .png, .svg"),
+        (("ravine", "--start", "1"), "--start wants two numbers"),
+        (("ravin",), "Did you mean 'ravine'"),
+        (("ravine", "--optimizer", "muon"), "orthogonal"),
+    ],
+)
+def test_a_mistake_on_the_command_line_gets_one_sentence_and_leaves_nothing(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "passo", "descend", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

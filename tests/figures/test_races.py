@@ -184,7 +184,7 @@ def page(chromium, written) -> Iterator:
     page.on("pageerror", lambda error: logged.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(written.as_uri())
-    page.wait_for_function("document.documentElement.dataset.race === 'ready'")
+    page.locator("html[data-race=ready]").wait_for(state="attached")
     yield page
     assert logged == []
     assert asked == [written.as_uri()]
@@ -234,9 +234,7 @@ def test_the_slider_and_the_keys_put_every_disc_where_its_optimizer_was(page, sc
 def test_it_plays_pauses_and_ends_at_the_end(page) -> None:
     page.select_option("#speed", "1")
     page.click("#play")  # from the end it begins anew
-    page.wait_for_function(
-        "document.querySelector('#slider').value > 5 && document.querySelector('#slider').value < 110"
-    )
+    until(page, lambda step: step > 5)
     assert page.locator("#play").get_attribute("aria-label") == "Pause"
     page.click("#play")
     stopped = page.evaluate("at")

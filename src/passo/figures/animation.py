@@ -11,23 +11,23 @@ from passo.analysis.races import race
 from passo.errors import require
 from passo.figures import racing
 from passo.figures.races import Scene
+from passo.figures.style import INK
 
 FRAMES, MILLISECONDS, REST = 72, 80, 2500
-COLOURS = 192
 
 
 def race_gif(source: Any, *, frames: int = FRAMES, scale: float = 0.9) -> bytes:
     """The race as an animated GIF of so many frames and a last one that rests; `scale` 1 is 1,000 pixels wide.
 
-    What stands still is drawn once; what moves is drawn on glass over it. All frames share the colours of the last,
-    which has every one of them, so that nothing flickers. Raises `MissingExtra` without vl-convert and Pillow.
+    What stands still is drawn once; what moves is drawn on glass over it. All frames share one palette, so that nothing
+    flickers. Raises `MissingExtra` without vl-convert and Pillow.
     """
     scene = Scene(race(source))
     image = require("PIL.Image", "figures")
     ground = _drawn(racing.still(scene), scale).convert("RGB")
     steps = np.unique(np.linspace(0, scene.race.steps, frames).round().astype(int)).tolist()
-    last = _over(ground, racing.glass(scene, steps[-1]), scale)
-    palette = last.quantize(COLOURS, method=image.Quantize.MEDIANCUT, dither=image.Dither.NONE)
+    palette = image.new("P", (1, 1))
+    palette.putpalette(_palette(scene))
     pictures = []
     for step in steps:
         frame = _over(ground, racing.glass(scene, step), scale)
@@ -38,6 +38,30 @@ def race_gif(source: Any, *, frames: int = FRAMES, scale: float = 0.9) -> bytes:
         buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False
     )
     return buffer.getvalue()
+
+
+def _palette(scene: Scene) -> list[int]:
+    """At most 256 colours: the racers' and the ground's, and what smooth edges make of them.
+
+    A palette counted from a frame would give thin paths the colours of the wide ground around them.
+    """
+    shades = [_rgb(shade) for shade in dict.fromkeys(shade for shade, _ in scene.bands)]
+    white, ink = np.full(3, 255.0), _rgb(INK)
+    found = [white, *(_mixed(white, ink, share) for share in np.linspace(0.1, 1, 12))]
+    found += [colour for shade in shades for colour in (shade, _mixed(shade, white, 0.5))]
+    for colour in dict.fromkeys(scene.colours.values()):
+        own = _rgb(colour)
+        grounds = (white, shades[0], shades[len(shades) // 2])
+        found += [own, *(_mixed(below, own, share) for below in grounds for share in (0.3, 0.6, 0.85))]
+    return [round(float(part)) for rgb in found[:256] for part in rgb]
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float64)
+
+
+def _mixed(below: np.ndarray, above: np.ndarray, share: float) -> np.ndarray:
+    return below + share * (above - below)
 
 
 def _drawn(svg: str, scale: float) -> Any:
