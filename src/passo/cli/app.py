@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from passo import __version__
-from passo.cli import data, descend, inspect, landscape, lr_range, notes, runs, schedule, studies, training
+from passo.cli import data, descend, inspect, landscape, lr_range, notes, proof, runs, schedule, studies, training
 from passo.cli.show import err
 from passo.errors import PassoError
 
@@ -26,6 +26,7 @@ app.command("landscape")(landscape.landscape)
 app.command("inspect")(inspect.inspect)
 app.command("descend")(descend.descend)
 app.command("schedule")(schedule.schedule)
+app.command("proof")(proof.proof)
 app.add_typer(studies.app, name="study")
 app.command("note")(notes.note)
 app.add_typer(runs.app, name="runs")

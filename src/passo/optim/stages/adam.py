@@ -32,10 +32,7 @@ from passo.optim.stages.explained import (
 
 
 def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
-    """Adam, and AdamW where the group's decay is decoupled: the direction is m̂ / (√v̂ + ε).
-
-    `step` is t, counted from 1: a number, or a (P,) tensor where parameters differ in how often they moved.
-    """
+    """Adam, and AdamW where the group's decay is decoupled: the direction is m̂ / (√v̂ + ε)."""
     lr, (beta1, beta2), eps = float(group["lr"]), group["betas"], group["eps"]
     rate, decoupled = float(group["weight_decay"]), bool(group.get("decoupled_weight_decay", False))
     t = counter(step, group.get("capturable", False) or group.get("differentiable", False))
@@ -47,23 +44,27 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, o
     average(state["exp_avg"], decayed, 1 - beta1, m)
     average_square(state["exp_avg_sq"], decayed, beta2, v)
     torch.div(m, correction1, out=m_hat)
-    torch.div(v, correction2, out=v_hat)
     if group["amsgrad"]:  # the largest v so far stands in for v in the denominator
-        largest, v_max = out["max_exp_avg_sq"], state["max_exp_avg_sq"]
-        largest.copy_(v) if v_max is None else torch.maximum(v_max, v, out=largest)
-        torch.div(largest, correction2, out=v_hat)
+        v, v_max = out["max_exp_avg_sq"].copy_(v), state["max_exp_avg_sq"]
+        if v_max is not None:
+            torch.maximum(v_max, v, out=v)
     elif "max_exp_avg_sq" in out:  # another group has it
         out["max_exp_avg_sq"].fill_(torch.nan)
+    torch.div(v, correction2, out=v_hat)
     torch.sqrt(v_hat, out=adapted).add_(eps)
     torch.div(m_hat, adapted, out=adapted)
-    if isinstance(t, Tensor):  # torch folds its numbers into two, each rounded to float32
-        size, largest, update = lr / correction1, out["max_exp_avg_sq"] if group["amsgrad"] else v, out["explained"]
-        torch.sqrt(largest, out=update).div_(correction2.sqrt() * size).add_(eps / size)
-        torch.div(m, update, out=update).neg_()
+    if isinstance(t, Tensor):
+        _folded(m, v, lr / correction1, correction2, eps, out["explained"])
     else:
         torch.mul(adapted, -lr, out=out["explained"])
     if decoupled and rate:
         out["explained"].add_(theta, alpha=-lr * rate)
+
+
+def _folded(m: Tensor, v: Tensor, size: Tensor, correction2: Tensor, eps: float, out: Tensor) -> None:
+    """−lr·m̂ / (√v̂ + ε) where t is a tensor: torch makes two numbers of its five, each rounded to float32."""
+    torch.sqrt(v, out=out).div_(correction2.sqrt() * size).add_(eps / size)
+    torch.div(m, out, out=out).neg_()
 
 
 STAGES = ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")

@@ -80,7 +80,7 @@ def decay(grad: Tensor, theta: Tensor, weight_decay: float, maximize: bool, out:
 def average(before: Tensor | None, value: Tensor, weight: float, out: Tensor) -> None:
     """A running average, (1−w)·before + w·value; it starts from zero."""
     if before is None:
-        torch.mul(value, weight, out=out)
+        out.zero_().lerp_(value, weight)
     else:
         torch.lerp(before, value, weight, out=out)
 

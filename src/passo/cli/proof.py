@@ -1,0 +1,70 @@
+"""`passo proof`: every optimiser's equations held to what the optimiser does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from passo.cli.show import out, progress, table
+
+if TYPE_CHECKING:
+    from passo.experiments.proof import Proof
+
+
+def proof(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Optimizers (adam, muon, keras.ftrl); all if none.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each case.")] = 200,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; if left out, one a core, at most four.")] = None,
+    out_: Annotated[Path | None, typer.Option("--out", help="Write every case into a Markdown file.")] = None,
+) -> None:
+    """Prove that the optimisers do what their equations say: passo proof adam --steps 50"""
+    from passo.errors import StoreError
+    from passo.experiments.proof import chosen, prove
+
+    wanted = chosen(names or [])
+    if out_ is not None and not out_.absolute().parent.is_dir():  # said before the minutes are spent
+        raise StoreError(f"cannot write {out_}: there is no folder {out_.absolute().parent}")
+    with progress("case") as bar:
+        task = bar.add_task("proving", total=len(wanted), case="")
+        proved = prove(
+            names or [],
+            steps=steps,
+            jobs=jobs,
+            each=lambda case: bar.update(task, advance=1, case=f"{case.label} {case.title}"),
+        )
+    _show(proved)
+    if out_ is not None:
+        _write(proved, out_)
+    if not proved.held:
+        raise typer.Exit(1)
+
+
+def _write(proved: Proof, path: Path) -> None:
+    from passo.errors import StoreError
+    from passo.experiments.proof_report import markdown
+
+    try:
+        path.write_text(markdown(proved), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+    out.print(f"written to {path}")
+
+
+def _show(proved: Proof) -> None:
+    """One line for each optimiser: its cases at their worst, and the bound."""
+    from passo.experiments.proof_report import number, summaries
+
+    columns = ["optimizer", "cases", "float32", "float64", "new state", "bound", ""]
+    rows = []
+    for one in summaries(proved):
+        cells = [number(value) for value in (one.float32, one.float64, one.state, one.bound)]
+        verdict = "measured" if one.bound is None else "held" if one.held else "broken"
+        rows.append([one.label, one.cases, *cells, verdict])
+    table(columns, rows, right=columns[1:-1])
+    out.print(f"largest differences over {proved.steps} steps, in roundings; torch {proved.torch}, {proved.machine}")
+    for row in proved.broken:
+        out.print(f"broken: {row.label}({row.options}) on {row.problem} in {row.dtype}: {row.worst:.3g} roundings")
