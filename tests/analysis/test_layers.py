@@ -10,8 +10,9 @@ from watched_run import SHAPES, Little, train
 
 from passo.analysis.inspected import layer_table, noticed, parameter_table, sparkline, summary
 from passo.analysis.layers import QUANTITIES, layers, quantity
+from passo.analysis.memory import half_life, mean_age, memories
 from passo.analysis.updates import residual, residual_by_step, traces
-from passo.analysis.whole import activations, clipping, half_life, loss_change, mean_age, memories, not_finite
+from passo.analysis.whole import activations, clipping, loss_change, not_finite
 from passo.errors import StoreError, UnknownName
 
 ADAM, SGD = train("Adam", weight_decay=0.01), train("SGD", momentum=0.0)

@@ -67,6 +67,13 @@ def test_another_optimisers_gradients_start_at_adams_usual_values() -> None:
     assert found.measured is None and found.betas == (0.9, 0.999) and found.eps == 1e-8
 
 
+def test_an_optimiser_that_only_shares_adams_names_is_not_taken_for_it() -> None:
+    run = ADAM.run()
+    values, meta = run.held["trace"]
+    values[:, meta["stages"].index("adapted")] *= 1.1  # as NAdam's look-ahead would
+    assert series(run, "fc1.weight", (1, 2)).measured is None
+
+
 def test_steps_that_are_missing_are_refused() -> None:
     with pytest.raises(
         StoreError, match=r"every step from the first is needed; run little recorded 20 steps, with every=2"

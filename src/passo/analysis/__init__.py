@@ -17,6 +17,7 @@ from passo.analysis.descents import tell as tell_descents
 from passo.analysis.intervals import Interval, interval, t_quantile
 from passo.analysis.landscapes import LossSurface, loss_surface, random_walk
 from passo.analysis.layers import Layers
+from passo.analysis.memory import half_life, mean_age
 from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
 from passo.analysis.ranges import RangeCurve, RangeSummary, Suggestion, lr_ranges, range_summary, rules_agree
 from passo.analysis.recomputed import Recomputed, recompute
@@ -25,7 +26,7 @@ from passo.analysis.schedules import Effect, Plan, ScheduleEffect, plans, schedu
 from passo.analysis.tables import Table
 from passo.analysis.updates import Residual, Traces, residual, traces
 from passo.analysis.verified import RangeCheck, range_check
-from passo.analysis.whole import Clipping, LossChange, half_life, mean_age
+from passo.analysis.whole import Clipping, LossChange
 
 __all__ = [
     "Apart",

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from passo.analysis.layers import told_steps
-from passo.analysis.parts import Moment, Part, divides, scale, way
+from passo.analysis.moment import Moment
+from passo.analysis.parts import OWN_RATE, Part, divides, scale, way
 from passo.analysis.recorded import Recorded, hyper, recorded, watch_facts
 from passo.analysis.tables import Table
 from passo.analysis.updates import Traces, find_coordinate, named, traces
@@ -86,7 +87,7 @@ def apart(
             f"{seen.coordinate} had no gradient at step {seen.steps[row]} of {run.id}, or was no finite number any more"
         )
     before = {name: float(column[row - 1]) for name, column in seen.stages.items()} if _follows(seen, row) else None
-    now = Moment(values, before, float(seen.lr[row]), _options(run, seen.parameter))
+    now = Moment(int(seen.steps[row]), values, before, float(seen.lr[row]), _options(run, seen.parameter))
     off = float(seen.roundings[row]) if {"theta", "residual"} <= values.keys() else None
     optimizer = str(watch_facts(run).get("optimizer") or "the optimiser")
     return Apart(run.id, optimizer, seen.parameter, seen.index, int(seen.steps[row]), now, way(now), scale(now), off)
@@ -142,7 +143,7 @@ def _gradient(found: Apart) -> str:
     parts = {part.stage: part for part in found.way}
     if "grad" in parts and parts["grad"] is not first:
         how = "clipped to" if parts["grad"].words == "clipped" else "read as"
-        said += f", {how} {significant(now['grad'])},"
+        said += f", {how} {significant(now['grad'])}{',' if 'adapted' in now else ''}"
     if "decayed" in parts:
         said += f"{'' if said.endswith(',') else ','} {parts['decayed'].words} {significant(now['decayed'])},"
     return said
@@ -166,6 +167,8 @@ def _direction(found: Apart) -> str:
     if "adapted" not in now:
         return ""
     buffer = now.values.get("momentum_buffer", now.read)
+    if now.values.keys() & {"normalized", "orthogonal"}:  # not the gradients themselves add up
+        return f" becomes a direction of {significant(now['adapted'])}"
     said = f" adds up with those before it to {significant(buffer)}"
     if now["adapted"] == now.read == buffer:
         return " is the direction itself"
@@ -181,7 +184,7 @@ def _move(found: Apart) -> str:
     now, update = found.now, found.now["update"]
     if not math.isfinite(update):
         return ", and the weight is lost: so is the update."
-    rate = f", and at a learning rate of {significant(now.lr)}" if "adapted" in now else ";"
+    rate = _rate(found)
     if update == 0:
         return f"{rate} the weight stays where it is."
     way_ = f"goes {'up' if update > 0 else 'down'} by {significant(abs(update))}"
@@ -194,6 +197,16 @@ def _move(found: Apart) -> str:
         theta = now["theta"]
         way_ += f", from {significant(theta, 4)} to {significant(theta + update, 4)}"
     return f"{rate} the weight {way_}, {against}."
+
+
+def _rate(found: Apart) -> str:
+    """What the direction is multiplied by, where there is such a number."""
+    words = {part.stage: part.words for part in found.way}.get("step")
+    if words is None:
+        return ";"
+    if words == OWN_RATE:
+        return f", and with a step size of its own of {significant(found.now['step_size'])}"
+    return f", and at a learning rate of {significant(found.now.lr)}"
 
 
 def _proof(found: Apart) -> str:

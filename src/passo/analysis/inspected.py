@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from passo.analysis.layers import QUANTITIES, Layers, Quantity, layers, told_steps
+from passo.analysis.memory import memories
 from passo.analysis.recorded import Recorded, watch_facts
 from passo.analysis.stages import stage
 from passo.analysis.tables import Table
 from passo.analysis.updates import coordinates, named, residual
-from passo.analysis.whole import clipping, loss_change, memories, not_finite, tell_not_finite
+from passo.analysis.whole import clipping, loss_change, not_finite, tell_not_finite
 from passo.analysis.words import joined, significant
 from passo.errors import PassoError
 
@@ -45,9 +46,10 @@ def _watched(run: Recorded, found: Layers) -> str:
     name = watch_facts(run).get("optimizer") or "an optimiser"
     weights = f"{int(found.sizes.sum()):,} weights, " if found.sizes is not None else ""
     traced = len(coordinates(run)) if "trace" in run.arrays() else 0
+    tensors = f"{len(found.names)} parameter tensor{'' if len(found.names) == 1 else 's'}"
     return (
-        f"{run.id} was trained with {name} under the microscope: {told_steps(found.steps)}, in {len(found.names)} "
-        f"parameter tensors ({weights}{traced} of them traced)."
+        f"{run.id} was trained with {name} under the microscope: {told_steps(found.steps)}, in {tensors} "
+        f"({weights}{traced} of them traced)."
     )
 
 

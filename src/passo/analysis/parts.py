@@ -1,20 +1,15 @@
-"""The parts that one step of one weight is taken into: each an equation with its numbers, and the value that it gives.
-
-Numbers stand in an equation only where it gives the recorded value: a schedule may have changed β since it was written
-down, and then the equation stands in symbols alone.
-"""
+"""The parts that one step of one weight is taken into: each an equation in numbers, and the value that it gives."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from passo.analysis.equations import OWN, equation
+from passo.analysis.moment import Moment, exact, factor, near, number, total, under_root
 from passo.analysis.stages import stage
-from passo.analysis.words import significant
 
-_NEAR = 2e-4  # of the terms' size: recorded in float32, and m₋₁ is taken back from m
+OWN_RATE = "times −its own step size"
 
 
 @dataclass(frozen=True)
@@ -31,52 +26,15 @@ class Part:
     factor: float = math.nan
 
 
-@dataclass(frozen=True)
-class Moment:
-    """All that is known of one weight at one step: the value of each stage, now and at the step before if recorded."""
-
-    values: Mapping[str, float]
-    before: Mapping[str, float] | None
-    lr: float
-    options: Mapping[str, Any]
-
-    def __getitem__(self, name: str) -> float:
-        return self.values[name]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.values
-
-    def option(self, name: str) -> float:
-        return float(self.options.get(name) or 0.0)
-
-    def beta(self, which: int) -> float | None:
-        """β₁ or β₂, where the optimiser has them."""
-        betas = self.options.get("betas") or ()
-        return float(betas[which]) if which < len(betas) else None
-
-    @property
-    def read(self) -> float:
-        """What is averaged: the gradient with its decay, or as it was read."""
-        return self["decayed"] if "decayed" in self else self["grad"]
-
-
-def near(value: float, *terms: float) -> bool:
-    """Whether the terms add up to the value, as closely as it was recorded."""
-    return math.isfinite(value) and abs(sum(terms) - value) <= _NEAR * max(map(abs, terms))
-
-
 def way(now: Moment) -> tuple[Part, ...]:
     """From the gradient to the update; a part that changed nothing (no clipping, no decay) is left out."""
-    writers = {"grad": _read, "decayed": _decayed, "exp_avg": _averaged, "exp_avg_hat": _corrected}
-    writers |= {"momentum_buffer": _buffer, "adapted": _adapted}
     first = "grad_raw" if "grad_raw" in now else "grad"
     parts = [Part(first, "gradient", "as backward left it", now[first])]
     for name, value in now.values.items():
-        if name in writers and name != first and value != parts[-1].value:
-            words, equation = writers[name](now)
-            parts.append(_after(parts[-1], name, words, equation, value))
-    for name, words, equation, value in _stepped(now):
-        parts.append(_after(parts[-1], name, words, equation, value))
+        if stage(name).way and name not in (first, "update") and value != parts[-1].value:
+            parts.append(_after(parts[-1], name, *_told(now, name), value))
+    for name, words, told, value in _stepped(now):
+        parts.append(_after(parts[-1], name, words, told, value))
     return tuple(parts)
 
 
@@ -85,18 +43,14 @@ def scale(now: Moment) -> tuple[Part, ...]:
     if not divides(now):
         names = [name for name in now.values if not stage(name).way and name not in ("theta", "residual")]
         return tuple(Part(name, stage(name).words, stage(name).symbol, now[name]) for name in names)
-    g, beta, eps = now.read, now.beta(1), now.option("eps")
-    v, v_hat = now["exp_avg_sq"], now["exp_avg_sq_hat"]
-    parts = [Part("grad", "gradient, squared", "g²", g * g)]
-    equation = "β₂·v₋₁ + (1 − β₂)·g²" + _average(now, "exp_avg_sq", v, beta, g * g)
-    parts.append(_after(parts[-1], "exp_avg_sq", "averaged", equation, v))
+    parts = [Part("grad", "gradient, squared", "g²", now.read**2)]
+    parts.append(_after(parts[-1], "exp_avg_sq", "averaged", equation(now, "exp_avg_sq"), now["exp_avg_sq"]))
+    words, told, v_hat = "corrected", equation(now, "exp_avg_sq_hat"), now["exp_avg_sq_hat"]
     if now.options.get("amsgrad"):
-        parts.append(_after(parts[-1], "exp_avg_sq_hat", "largest so far, corrected", "max(v) / (1 − β₂ᵗ)", v_hat))
-    else:
-        parts.append(_after(parts[-1], "exp_avg_sq_hat", "corrected", "v / (1 − β₂ᵗ)" + _over(v, v_hat), v_hat))
-    divisor = math.sqrt(v_hat) + eps
-    parts.append(Part("divisor", "its root, and ε", f"√v̂ + ε = √{_root(v_hat)} + {_n(eps)}", divisor))
-    return tuple(parts)
+        words, told = "largest so far, corrected", "max(v) / (1 − β₂ᵗ)"
+    parts.append(_after(parts[-1], "exp_avg_sq_hat", words, told, v_hat))
+    root = f"√v̂ + ε = {under_root(v_hat)} + {number(now.option('eps'))}"
+    return (*parts, Part("divisor", "its root, and ε", root, math.sqrt(v_hat) + now.option("eps")))
 
 
 def divides(now: Moment) -> bool:
@@ -107,129 +61,48 @@ def divides(now: Moment) -> bool:
     return divisor > 0 and near(now["adapted"], now["exp_avg_hat"] / divisor)
 
 
-# ── One writer for each stage: (words, equation) ──────────────────────────────────────────────────────────
-
-
-def _read(now: Moment) -> tuple[str, str]:
-    kept = now["grad"] / now["grad_raw"] if now["grad_raw"] else math.nan
-    if 0 < kept < 1:
-        return "clipped", f"{_n(kept)} of it is left"
-    return "as the optimiser reads it", "changed since backward"
-
-
-def _decayed(now: Moment) -> tuple[str, str]:
-    rate, sign = now.option("weight_decay"), -1 if now.options.get("maximize") else 1
-    words = (
-        "turned to climb, with weight decay"
-        if sign < 0 and rate
-        else "turned to climb"
-        if sign < 0
-        else "with weight decay"
-    )
-    symbols = ("−g" if sign < 0 else "g") + (" + λ·θ" if rate or sign > 0 else "")
-    terms = [sign * now["grad"], rate * now["theta"]] if "theta" in now and rate else [sign * now["grad"]]
-    return words, symbols + (f" = {_sum(terms)}" if len(terms) > 1 and near(now["decayed"], *terms) else "")
-
-
-def _averaged(now: Moment) -> tuple[str, str]:
-    return "averaged", "β₁·m₋₁ + (1 − β₁)·g" + _average(now, "exp_avg", now["exp_avg"], now.beta(0), now.read)
-
-
-def _corrected(now: Moment) -> tuple[str, str]:
-    return "corrected", "m / (1 − β₁ᵗ)" + _over(now["exp_avg"], now["exp_avg_hat"])
-
-
-def _buffer(now: Moment) -> tuple[str, str]:
-    momentum, damping = now.option("momentum"), now.option("dampening")
-    symbols = "μ·b₋₁ + (1 − d)·g" if damping else "μ·b₋₁ + g"
-    new = (1 - damping) * now.read
-    kept = now["momentum_buffer"] - new
-    known = momentum and _continues(now, "momentum_buffer", kept, momentum)
-    return "with momentum", symbols + (f" = {_sum([kept, new])}" if known else "")
-
-
-def _adapted(now: Moment) -> tuple[str, str]:
-    value = now["adapted"]
-    if divides(now):
-        return "scaled", "m̂ / (√v̂ + ε)" + _over(now["exp_avg_hat"], value)
-    ahead = now.option("momentum") * now.values.get("momentum_buffer", math.nan)
-    if now.options.get("nesterov") and near(value, now.read, ahead):
-        return "looking ahead", f"g + μ·b = {_sum([now.read, ahead])}"
-    return "adapted", "what the learning rate multiplies"
+def _told(now: Moment, name: str) -> tuple[str, str]:
+    """What is done at a stage on the way, in words and as an equation."""
+    if name == "grad":
+        kept = now["grad"] / now["grad_raw"] if now["grad_raw"] else math.nan
+        return ("clipped", f"{number(kept)} of it is left") if 0 < kept < 1 else ("as read", "changed since backward")
+    if name == "decayed":
+        climbs, rate = now.options.get("maximize"), now.option("weight_decay")
+        words = ("turned to climb", "with weight decay") if climbs and rate else ("turned to climb",)
+        return ", ".join(words) if climbs else "with weight decay", equation(now, name)
+    told = equation(now, name)
+    if name == "adapted":
+        words = "scaled" if divides(now) else "looking ahead" if told.startswith("g + μ·b") else "adapted"
+        return words, "what the learning rate multiplies" if told == OWN else told
+    return stage(name).words, told
 
 
 def _stepped(now: Moment) -> list[tuple[str, str, str, float]]:
     """The last parts: times −lr, decoupled decay, and what was measured."""
-    parts = []
+    parts, update = [], now["update"]
     if "adapted" in now:
-        step, explained = -now.lr * now["adapted"] + 0.0, now["update"] - now.values.get("residual", 0.0)
-        parts.append(("step", "times −lr", f"−lr · direction = {_in(-now.lr)} · {_in(now['adapted'])}", step))
-        if not near(explained, step) and "residual" in now:
-            shrunk = -now.lr * now.option("weight_decay") * now.values.get("theta", math.nan)
-            numbers = f" = {_sum([step, shrunk])}" if near(explained, step, shrunk) else ""
-            symbols = "−lr·direction − lr·λ·θ" if numbers else "and what else the equations add"
-            parts.append(("decay", "weight decayed" if numbers else "explained", symbols + numbers, explained))
+        parts += _explained(now, now["adapted"], update - now.values.get("residual", 0.0))
     told = ""
     if "theta" in now:
-        theta = now["theta"]
-        told = f": {_long(theta + now['update'], now['update'])} − {_long(theta, now['update'], bracket=True)}"
-    parts.append(("update", "measured", f"θ after − θ before{told}", now["update"]))
-    return parts
+        after, before = exact(now["theta"] + update, update), exact(now["theta"], update)
+        told = f": {after} − {f'({before})' if now['theta'] < 0 else before}"
+    return [*parts, ("update", "measured", f"θ after − θ before{told}", update)]
 
 
-def _after(last: Part, name: str, words: str, equation: str, value: float) -> Part:
-    return Part(name, words, equation, value, value / last.value if last.value else math.nan)
+def _explained(now: Moment, direction: float, explained: float) -> list[tuple[str, str, str, float]]:
+    """The direction times what multiplies it; then the decoupled decay, or whatever else the equations give."""
+    step, own = -now.lr * direction + 0.0, -now.get("step_size") * direction
+    if near(explained, own):
+        told = f"−η · direction = {factor(-now.get('step_size'))} · {factor(direction)}"
+        return [("step", OWN_RATE, told, own)]
+    parts = [("step", "times −lr", f"−lr · direction = {factor(-now.lr)} · {factor(direction)}", step)]
+    if near(explained, step) or explained == step or "residual" not in now:
+        return parts
+    shrunk = -now.lr * now.option("weight_decay") * now.get("theta")
+    if near(explained, step, shrunk):
+        return [*parts, ("decay", "weight decayed", f"−lr·direction − lr·λ·θ = {total(step, shrunk)}", explained)]
+    return [("explained", "explained", "what the equations give", explained)]
 
 
-# ── Numbers in equations ──────────────────────────────────────────────────────────────────────────────────
-
-
-def _average(now: Moment, name: str, value: float, beta: float | None, new: float) -> str:
-    """` = 0.9 · m₋₁ + 0.1 · new` in numbers, where β is known and continues what the step before has left."""
-    if not beta:
-        return ""
-    kept = value - (1 - beta) * new
-    kept = kept if abs(kept) > 1e-6 * abs(value) else 0.0  # the first step: nothing but rounding is left
-    if not _continues(now, name, kept, beta):
-        return ""
-    return f" = {_n(beta)} · {_in(kept / beta)} + {_n(1 - beta)} · {_in(new)}"
-
-
-def _continues(now: Moment, name: str, kept: float, beta: float) -> bool:
-    """Whether what an average kept is β times what the step before left; taken on trust where that was not recorded."""
-    if now.before is None or not math.isfinite(now.before.get(name, math.nan)):
-        return math.isfinite(kept)
-    return abs(kept - beta * now.before[name]) <= _NEAR * max(abs(now[name]), abs(kept), abs(beta * now.before[name]))
-
-
-def _over(above: float, value: float) -> str:
-    """` = above / divisor`, the divisor taken from the recorded values."""
-    return f" = {_in(above)} / {_n(above / value)}" if value and math.isfinite(above) else ""
-
-
-def _sum(terms: list[float]) -> str:
-    first, *others = terms
-    return _n(first) + "".join(f" {'−' if term < 0 else '+'} {_n(abs(term))}" for term in others)
-
-
-def _n(value: float) -> str:
-    return significant(value).replace("1 × 10", "10") if significant(value).startswith("1 × ") else significant(value)
-
-
-def _in(value: float) -> str:
-    """A number as it stands in a product: negative ones in brackets."""
-    return f"({_n(value)})" if value < 0 else _n(value)
-
-
-def _root(value: float) -> str:
-    """A number below a root sign."""
-    return f"({_n(value)})" if "×" in _n(value) else _n(value)
-
-
-def _long(value: float, difference: float, bracket: bool = False) -> str:
-    """A weight with so many digits that the difference shows in three of them."""
-    places = 2 - math.floor(math.log10(abs(difference))) if difference and math.isfinite(difference) else 4
-    text = (
-        f"{value:.{min(places, 12)}f}".replace("-", "−") if places >= 0 and abs(value) < 1e6 else significant(value, 4)
-    )
-    return f"({text})" if bracket and value < 0 else text
+def _after(last: Part, name: str, words: str, told: str, value: float) -> Part:
+    return Part(name, words, told, value, value / last.value if last.value else math.nan)

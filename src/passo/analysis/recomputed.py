@@ -11,7 +11,7 @@ Source: Kingma & Ba 2015, algorithm 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -96,8 +96,8 @@ def recompute(gradients: Any, betas: Sequence[float] = BETAS, eps: float = EPS) 
 class Series:
     """The gradients of one traced weight from the first step on, with what the run itself made of them.
 
-    grad: (T,), with the weight decay that enters it: what is averaged. own: β₁, β₂ and ε of the run, or Adam's defaults
-    where the run's optimiser has none, and then `measured` is None: the run's own traces otherwise, at the same steps.
+    grad: (T,), with the weight decay that enters it: what is averaged. betas, eps: the run's own, and measured: its
+    traces at the same steps, where it was trained with plain Adam or AdamW; else Adam's usual values, and None.
     """
 
     coordinate: str
@@ -138,12 +138,14 @@ def series(run: Recorded, parameter: str | None = None, index: Sequence[int] | N
 
 
 def _of(run: Recorded, seen: Traces, read: np.ndarray, there: np.ndarray) -> Series:
+    steps, grad = seen.steps[there], read[there]
+    usual = Series(seen.coordinate, run.id, steps, grad, BETAS, EPS, None)
     options = hyper(run) or getattr(run, "config", {}).get("optimizer", {})
-    adam = {"exp_avg_hat", "exp_avg_sq_hat", "adapted"} <= set(seen.stages)
+    if not {"exp_avg_hat", "exp_avg_sq_hat", "adapted"} <= set(seen.stages):
+        return usual
     kept = {name: column[there] for name, column in seen.stages.items()}
-    measured = Traces(seen.run, seen.parameter, seen.index, seen.steps[there], seen.lr[there], kept, seen.eps)
-    beta1, beta2 = (options.get("betas") or BETAS) if adam else BETAS
-    eps = float(options.get("eps", EPS)) if adam else EPS
-    return Series(
-        seen.coordinate, run.id, seen.steps[there], read[there], (beta1, beta2), eps, measured if adam else None
-    )
+    measured = Traces(seen.run, seen.parameter, seen.index, steps, seen.lr[there], kept, seen.eps)
+    beta1, beta2 = options.get("betas") or BETAS
+    own = replace(usual, betas=(beta1, beta2), eps=float(options.get("eps", EPS)), measured=measured)
+    # Others have stages of Adam's names: NAdam looks ahead, amsgrad keeps the largest v, a schedule may move β.
+    return own if np.allclose(own.recompute().adapted, measured["adapted"], rtol=1e-3, atol=1e-3) else usual
