@@ -10,13 +10,15 @@ the same race inside a process that has torch in memory already, with what a web
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,52 +29,63 @@ SURFACES = ("ravine", "rosenbrock", "rastrigin")
 CANDIDATES, BUDGET = 25, 300
 
 
-def command(surface: str, folder: Path) -> float:
-    """Seconds of the whole command, from a cold interpreter to a page on the disk."""
+def clocked(work: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds by the clock, and of the processor's time in this process and those it waited for."""
+
+    def spent() -> float:
+        uses = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(use.ru_utime + use.ru_stime for use in uses)
+
+    before, begun = spent(), time.perf_counter()
+    work()
+    return time.perf_counter() - begun, spent() - before
+
+
+def command(surface: str, folder: Path) -> None:
+    """The whole command, from a cold interpreter to a page on the disk."""
     words = [word for name in EIGHT for word in ("--optimizer", name)]
     page = folder / f"{surface}.html"
-    begun = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "passo", "descend", surface, *words, "--steps", "500", "--out", str(page)],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    seconds = time.perf_counter() - begun
     assert page.stat().st_size > 10_000
-    return seconds
 
 
-def call(surface: str) -> float:
-    """Seconds of the race alone, record included, in this process."""
+def call(surface: str) -> None:
+    """The race alone, record included, in this process."""
     from passo.experiments.race import descend
 
-    begun = time.perf_counter()
     descend(surface, EIGHT, steps=300).record()
-    return time.perf_counter() - begun
 
 
-def bare(*code: str) -> float:
-    """Seconds of an interpreter that does this and no more."""
-    begun = time.perf_counter()
+def bare(*code: str) -> None:
+    """An interpreter that does this and no more."""
     subprocess.run([sys.executable, "-c", "; ".join(code)], check=True)
-    return time.perf_counter() - begun
 
 
 def timed(rounds: int) -> dict[str, Any]:
     """Everything once a round, in turn; the first round warms the disk and counts for nothing."""
-    seconds: dict[str, list[float]] = {}
+    one = ("import torch", "torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=1.0).step()")
+    works: dict[str, Callable[[Path], None]] = {
+        "import torch": lambda _: bare("import torch"),
+        "import torch, one optimizer": lambda _: bare(*one),
+    }
+    for surface in SURFACES:
+        works[f"passo descend {surface}, 8 × 500, page"] = partial(command, surface)
+        works[f"descend({surface!r}), 8 × 300, warm"] = lambda _, surface=surface: call(surface)
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     with tempfile.TemporaryDirectory() as folder:
         for round_ in range(rounds + 1):
-            taken = {"import torch": bare("import torch")}
-            taken["import torch, one optimizer"] = bare(
-                "import torch", "torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=1.0).step()"
-            )
-            for surface in SURFACES:
-                taken[f"passo descend {surface}, 8 × 500, page"] = command(surface, Path(folder))
-                taken[f"descend({surface!r}), 8 × 300, warm"] = call(surface)
-            for name, value in taken.items():
-                seconds.setdefault(name, []).extend([value] if round_ else [])
-    return {name: {"median": statistics.median(s), "fastest": min(s), "seconds": s} for name, s in seconds.items()}
+            for name, work in works.items():
+                found = clocked(partial(work, Path(folder)))
+                taken[name] += [found] if round_ else []
+    return {
+        name: {"median": statistics.median(w for w, _ in both), "fastest": min(w for w, _ in both),
+               "processor": statistics.median(c for _, c in both), "seconds": both}
+        for name, both in taken.items()
+    }  # fmt: skip
 
 
 def rates(chosen: Sequence[str]) -> None:
@@ -116,8 +129,9 @@ def main() -> None:
         rates(given.rates)
         return
     found = timed(given.rounds)
-    rows = [[name, f"{1000 * f['median']:,.0f}", f"{1000 * f['fastest']:,.0f}"] for name, f in found.items()]
-    print(interleaved.table(["", "median, ms", "fastest, ms"], rows))
+    kinds = ("median", "fastest", "processor")
+    rows = [[name, *(f"{1000 * facts[kind]:,.0f}" for kind in kinds)] for name, facts in found.items()]
+    print(interleaved.table(["milliseconds", *kinds], rows))
     from passo.training import environment
 
     interleaved.write(given.out, {"rounds": given.rounds, "environment": environment(), "results": found})

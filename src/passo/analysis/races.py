@@ -57,6 +57,7 @@ class Race:
     told: str
     formula: str
     source: str
+    note: str
     axes: tuple[str, str]
     x: np.ndarray = field(repr=False)
     y: np.ndarray = field(repr=False)
@@ -110,7 +111,7 @@ def _read(study: StoredStudy) -> dict[str, Any]:
 
 def _made(record: Mapping[str, Any]) -> Race:
     grid: dict[str, Any] = {name: np.asarray(values, np.float64) for name, values in record["grid"].items()}
-    plain = ("surface", "title", "told", "formula", "source", "steps", "noise", "batches", "seed", "tolerance")
+    plain = ("surface", "title", "told", "formula", "source", "note", "steps", "noise", "batches", "seed", "tolerance")
     return Race(
         **{name: record[name] for name in plain},
         **grid,

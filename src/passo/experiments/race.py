@@ -38,7 +38,7 @@ class Race:
         s = self.surface
         return {
             "surface": s.name, "title": s.title, "formula": s.formula, "told": s.told, "source": s.source,
-            "axes": list(s.axes),
+            "note": s.note, "axes": list(s.axes),
             "x": list(s.x), "y": list(s.y), "minima": [{"at": list(m.at), "loss": m.loss} for m in s.minima],
             "steps": self.steps, "noise": self.noise, "seed": self.seed, "tolerance": self.tolerance,
             "batches": s.per_epoch if s.sampled is not None else None,
@@ -186,6 +186,8 @@ def _outcome(r: Racer) -> dict[str, Any]:
 
 def _plain(values: np.ndarray) -> list[Any]:
     """Numbers as nested lists, with None for what is not finite."""
+    if np.isfinite(values).all():
+        return values.tolist()
     plain = values.astype(object)
     plain[~np.isfinite(values)] = None
     return plain.tolist()

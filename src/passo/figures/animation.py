@@ -48,7 +48,7 @@ def _palette(scene: Scene) -> list[int]:
     shades = [_rgb(shade) for shade in dict.fromkeys(shade for shade, _ in scene.bands)]
     white, ink = np.full(3, 255.0), _rgb(INK)
     found = [white, *(_mixed(white, ink, share) for share in np.linspace(0.1, 1, 12))]
-    found += [colour for shade in shades for colour in (shade, _mixed(shade, white, 0.5))]
+    found += [*shades, *(_mixed(shade, white, 0.5) for shade in shades[: len(shades) // 2])]
     for colour in dict.fromkeys(scene.colours.values()):
         own = _rgb(colour)
         grounds = (white, shades[0], shades[len(shades) // 2])

@@ -118,7 +118,7 @@ class Scene:
         return (
             f"{self.race.told}, its contours evenly spaced on a log scale; the square is the start, a circle where an "
             f"optimiser is, an upright cross {minimum}{crosses}. The other panel has the {self.loss_title} after each "
-            f"step. Common to all: {conditions(self.race)}"
+            f"step. Common to all: {conditions(self.race)} {self.race.note}".rstrip()
         )
 
 

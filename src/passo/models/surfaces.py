@@ -96,6 +96,10 @@ def ravine(*, kappa: float = 50.0, angle: float = 0.0) -> Surface:
         y=(-4.0, 4.0) if angle else (-1.2, 1.2),
         start=(cos * along - sin * across, sin * along + cos * across),
         minima=(Minimum((0.0, 0.0), 0.0),),
+        note=""
+        if angle
+        else "Lying along an axis, the ravine favours what scales each coordinate by itself (Adagrad, RMSprop, Adam): "
+        "angle=30 takes that away.",
         source="Polyak 1964, “Some methods of speeding up the convergence of iteration methods”, the case l = 1, L = κ",
     )
 

@@ -29,6 +29,7 @@ class Surface:
     title: as it stands in a heading. formula: LaTeX; told: the same in plain text.
     value: f of tensors x and y of one shape. slope: its gradient at a point of plain floats; without it, autograd's.
     x, y: the part of the plane that is drawn. start: where a descent begins unless told otherwise.
+    note: what to know before drawing conclusions from a race.
     sampled: for a seed, the slope of one mini-batch after another, without end; None where there are no data.
 
     >>> from passo.models.surfaces import rosenbrock
@@ -47,6 +48,7 @@ class Surface:
     start: Point
     minima: tuple[Minimum, ...]
     source: str
+    note: str = ""
     axes: tuple[str, str] = ("x", "y")
     sampled: Callable[[int], Iterator[Slope]] | None = field(default=None, repr=False)
     per_epoch: int = 1
