@@ -46,8 +46,9 @@ def test_the_steepest_slope_is_the_one_on_the_drawn_axis(seed: int) -> None:
     least = int(np.argmin(losses))
     for axis, linear, rates in ((np.log10(LR), False, LR), (np.linspace(1, 2, 101), True, np.linspace(1, 2, 101))):
         slopes = {}
-        for i in range(10, least + 1):
-            left, right = max(i - 1, 10), min(i + 1, least)
+        first = 2 if linear else 10
+        for i in range(first, least + 1):
+            left, right = max(i - 1, first), min(i + 1, least)
             slopes[i] = (losses[right] - losses[left]) / (axis[right] - axis[left])
         expected = min(slopes, key=lambda i: slopes[i])
         # on an even grid, np.gradient is the central difference

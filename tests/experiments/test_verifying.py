@@ -131,7 +131,7 @@ def test_a_studys_range_test_takes_a_rule_and_a_mode_and_keeps_what_every_rule_s
     there = study(tmp_path / "mine.toml").run(tmp_path / "out", jobs=1)
     found = lr_ranges(there, "range-sgd")
     assert (found.rule, found.mode) == ("minimum/10", "linear")
-    lowest = [0.1 * c.lr[6:-5][np.argmin(c.smoothed[6:-5])] for c in found.curves]
+    lowest = [0.1 * c.lr[2:-5][np.argmin(c.smoothed[2:-5])] for c in found.curves]
     assert found.suggestion == pytest.approx(np.sqrt(np.prod(lowest)))
     assert there.run("final-s0").config["optimizer"]["lr"] == pytest.approx(2 * found.suggestion)
     assert found.varied == ("initialisation", "batch order")

@@ -190,8 +190,8 @@ def no_suggestion(plan: RangePlan, rule: str) -> str:
     """One sentence for the case that a rule has nothing to suggest."""
     return (
         f"the loss did not fall beyond its noise between {plan.lr_min:.3g} and {plan.lr_max:.3g}, or not in a way that "
-        f"the rule {rule!r} reads, so no learning rate can be suggested: try a smaller lr_min, a larger lr_max, more "
-        "steps, or another rule"
+        f"the rule {rule!r} reads, so no learning rate can be suggested: try other limits "
+        f"({'a smaller lr_max' if plan.mode == 'linear' else 'a smaller lr_min'} first), more steps, or another rule"
     )
 
 
