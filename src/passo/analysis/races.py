@@ -176,9 +176,9 @@ def conditions(race: Race) -> str:
         parts.append(f"normal noise of {significant(race.noise)} on the gradient, the same for all")
     kinds = {racer.rate for racer in race.racers}
     if "table" in kinds:
-        parts.append("learning rates of the table: the best of 25 for each optimizer, from the surface's own start")
+        parts.append("learning rates of the table: the best of 25 for each optimiser, from the surface's own start")
     if tuned := sorted(kind for kind in kinds if kind.startswith("best of")):
-        parts.append(f"learning rates: the {joined(tuned)} for each optimizer, from 10⁻⁴ to 100")
+        parts.append(f"learning rates: the {joined(tuned)} for each optimiser, from 10⁻⁴ to 100")
     return "; ".join(parts) + "."
 
 
