@@ -53,6 +53,9 @@ class Bank:
         places = [position(slot, index) for slot, index in chosen]
         self._traced = torch.tensor(places, dtype=torch.long, device=self._traced.device)
 
+    def looks_at(self, number: int) -> bool:
+        return True
+
     def keep_raw(self, number: int, grad: Tensor) -> None:
         """The gradient of one parameter as backward has just left it."""
         self._views["grad_raw"][number].copy_(grad)
@@ -168,8 +171,8 @@ class Bank:
         update, residual, before, after = self._scratch.unbind(0)
         torch.maximum(before, after, out=before)
         torch.maximum(before, update, out=before)
-        torch.div(residual, before, out=residual)  # 0/0 where nothing was and nothing moved: fmax passes it over
-        torch.fmax(self.worst, residual, out=self.worst)
+        torch.div(residual, before, out=residual).nan_to_num_(0.0, torch.inf)  # 0/0: nothing was and nothing moved
+        torch.maximum(self.worst, residual, out=self.worst)  # (fmax would do both, ten times slower)
 
     # ── what is recorded ──
 

@@ -139,7 +139,7 @@ class Probe:
         sentinel = next((slot.parameter for slot in eye.slots if slot.parameter.requires_grad), None)
         self.noticing = Noticing(optimizer, model, sentinel, scaler, records.note)
         self._groups = len(optimizer.param_groups)
-        self._due, self._skipping, self._spent = False, False, 0.0
+        self._due, self._open, self._skipping, self._spent = False, False, False, 0.0
         self._gradient_handles: list[Any] = []
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
@@ -165,12 +165,12 @@ class Probe:
 
     def _look_forward(self) -> None:
         """Decide whether the next step is due; only then do its gradients carry hooks, which cost a little each."""
-        self._due = self.steps(self.step + 1) or self.step + 1 in self.snapshots
+        self._due = self._open = self.steps(self.step + 1) or self.step + 1 in self.snapshots
         if self._due and not self._gradient_handles:
             self._gradient_handles = [
                 slot.parameter.register_post_accumulate_grad_hook(self._raw_hook(number))
                 for number, slot in enumerate(self.eye.slots)
-                if slot.parameter.requires_grad
+                if slot.parameter.requires_grad and self.eye.looks_at(number)
             ]
         elif not self._due:
             self._release_gradients()
@@ -183,10 +183,9 @@ class Probe:
     def _raw_hook(self, number: int) -> Any:
         def keep(parameter: Tensor) -> None:
             grad = parameter.grad
-            if self._due and grad is not None and not grad.is_sparse:
+            if self._open and grad is not None and not grad.is_sparse:
                 begun = time.perf_counter()
-                with torch.no_grad():
-                    self.eye.keep_raw(number, grad)
+                self.eye.keep_raw(number, grad.detach())
                 self._spent += time.perf_counter() - begun
 
         return keep
@@ -226,6 +225,7 @@ class Probe:
     def _snapshot(self) -> None:
         """Copy θ, the gradient and the state as they are before the step."""
         begun = time.perf_counter()
+        self._open = False  # what a closure computes after this belongs to other weights
         inside = getattr(self.optimizer, "grad_scale", None)  # a fused optimiser unscales by itself
         grad_scale = float(inside) if inside is not None else 1.0
         raw_scale = self.noticing.scale if self.scaler is not None else grad_scale

@@ -169,13 +169,16 @@ class Records:
             self.note("thinned", f"{limit}: every other step was dropped, {kept} are kept")
 
     def _check(self, block: Mapping[str, np.ndarray], looks: Sequence[Look]) -> None:
-        """Note where a gradient first stopped being finite: which step, which parameter."""
+        """Note where a gradient first stopped being finite: which step, which parameter.
+
+        Its sum tells: of large finite values the sum of squares may overflow.
+        """
         if "statistics" not in block or any(event.what == "not-finite" for event in self.events):
             return
         gradients = [self.layout.stages.index(name) for name in ("grad_raw", "grad")]
         wrong = np.zeros(block["relations"].shape[:2], bool)  # (T, P)
         for gradient in gradients:
-            wrong |= ~np.isfinite(block["statistics"][:, gradient, :, 1])
+            wrong |= ~np.isfinite(block["statistics"][:, gradient, :, 0])
         for row, look in enumerate(looks):
             wrong[row, list(look.missing)] = False
         if wrong.any():

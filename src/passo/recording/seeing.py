@@ -74,6 +74,11 @@ class Eye:
         bank, own = self._at(number)
         bank.keep_raw(own, grad)
 
+    def looks_at(self, number: int) -> bool:
+        """Whether anything of the `number`-th parameter is recorded."""
+        bank, own = self._at(number)
+        return bank.looks_at(own)
+
     def before(self, raw_scale: float, grad_scale: float) -> None:
         """Copy what the step starts from; gradients are told divided by their scales."""
         for bank in self.banks:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +18,7 @@ from passo.optim.stages import Explanation
 from passo.recording.layout import Slot
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What the equations need beside tensors, for one traced parameter at one step."""
 
     group: Mapping[str, Any]
@@ -83,6 +82,9 @@ class Tracer:
         self._blank = np.zeros((len(self.names), begun), wide)
         self._values = self._blank.copy()
 
+    def looks_at(self, number: int) -> bool:
+        return number in self._at
+
     def keep_raw(self, number: int, grad: Tensor) -> None:
         place = self._at.get(number)
         if place is not None:
@@ -98,6 +100,7 @@ class Tracer:
     ) -> None:
         self._facts, self.missing = [], []
         numbers = self.explanation.numbers if self.explanation is not None else ()
+        groups = [{key: value for key, value in group.items() if key != "params"} for group in groups]
         for place in self._places:
             slot = self.slots[place.number]
             grad, state = slot.parameter.grad, states.get(slot.parameter, {})
@@ -111,9 +114,8 @@ class Tracer:
                     self._gather(place, state[name], row, stays=True)
             there = tuple(None if state.get(n) is None else float(state[n]) for n in numbers)
             fresh = not any(state.get(n) is not None for n in (*self._state, *numbers))
-            group = {key: value for key, value in groups[slot.group].items() if key != "params"}
             step = float(state.get("step", 0)) + 1
-            self._facts.append(Facts(group, step, fresh, there, grad is None))
+            self._facts.append(Facts(groups[slot.group], step, fresh, there, grad is None))
             if grad_scale != 1.0:
                 self._values[2, place.columns] /= grad_scale
             if place.number not in self._raw_seen:
