@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import passo
 from passo.analysis.whole import clipping
 from passo.models import build
 from passo.recording import Lens, watch
@@ -490,3 +494,91 @@ def test_a_last_step_that_was_skipped_is_marked_too(fused: bool) -> None:
     _half(watcher, lambda p: torch.optim.Adam(p, fused=fused), clip=False, last=True)
     (lens,) = watcher.lenses
     assert lens.skipped == [*OVERFLOWS, STEPS]
+
+
+# ── wrappers ──
+
+
+class LightningOptimizer:
+    """Hands itself out as its optimizer's own class, as Lightning 2.5's does (lightning/pytorch/core/optimizer.py)."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.__class__ = type("Lightning" + type(optimizer).__name__, (type(self), type(optimizer)), {})  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["optimizer"], name)
+
+
+class AcceleratedOptimizer(torch.optim.Optimizer):
+    """An optimizer around another, as accelerate 1.15's (accelerate/optimizer.py)."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> Any:  # type: ignore[override]
+        return self.optimizer.param_groups
+
+
+_LIGHTNING = pytest.mark.xfail(
+    strict=True, reason="Lightning's wrapper says that it is an Adam, and is not looked into"
+)
+
+
+@pytest.mark.parametrize("wrapper", [pytest.param(LightningOptimizer, marks=_LIGHTNING), AcceleratedOptimizer])
+def test_an_optimizer_is_watched_inside_its_wrapper(wrapper: Callable[..., Any]) -> None:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    lens = watch(wrapper(optimizer), model)
+    model(torch.ones(3, 2)).sum().backward()
+    optimizer.step()
+    assert lens.residual().within(8)
+
+
+# ── the page of recipes ──
+
+PAGE = (Path(__file__).parents[2] / "docs" / "any-loop.md").read_text(encoding="utf-8")
+LISTINGS = [
+    (section.partition("\n")[0], code)
+    for section in PAGE.split("\n## ")
+    for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+]
+(_, BEGINNING), *RECIPES = LISTINGS
+
+
+def _follow(code: str) -> dict[str, Tensor]:
+    """Run a recipe after the page's beginning: the bits of every model and optimizer that it leaves."""
+    torch.compiler.reset()
+    torch.manual_seed(0)
+    names: dict[str, Any] = {"__name__": "recipe"}
+    exec(compile(BEGINNING + code, "any-loop.md", "exec"), names)
+    modules = [value for value in names.values() if isinstance(value, nn.Module)]
+    return Ended(modules, [v for v in names.values() if isinstance(v, torch.optim.Optimizer)]).bits()
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe[0])
+def test_a_recipe_runs_and_ends_bit_for_bit_as_without_the_line_that_watches(
+    recipe: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    needs = re.findall(r"^(?:import|from) (lightning|accelerate|transformers)\b", recipe[1], re.MULTILINE)
+    for library in needs:
+        pytest.importorskip(library, reason=f"{library} is not among passo's own dependencies")
+    monkeypatch.chdir(tmp_path)
+    lenses: list[Lens] = []
+
+    def watched(*arguments: Any, **options: Any) -> Lens:
+        lenses.append(watch(*arguments, **options))
+        return lenses[-1]
+
+    with warnings.catch_warnings():
+        if needs:
+            warnings.simplefilter("ignore")  # other libraries' own
+        monkeypatch.setattr(passo, "watch", watched)
+        with_it = _follow(recipe[1])
+        seen = iter(lenses)  # what is read at the end is read of the run before
+        monkeypatch.setattr(passo, "watch", lambda *_arguments, **_options: next(seen))
+        without = _follow(recipe[1])
+    assert [key for key in without if not torch.equal(with_it[key], without[key])] == []
+    assert lenses and all(lens.residual().within(8) and len(lens.steps) >= 5 for lens in lenses)
+    assert [event for lens in lenses for event in lens.events] == []
