@@ -143,3 +143,21 @@ def test_all_instruments_together_leave_every_bit_and_every_generator_as_it_was(
     watched, alone = _end(model, tmp_path / "seen"), _end(model, None)
     assert all(torch.equal(a, b) for a, b in zip(watched[0], alone[0], strict=True))
     assert watched[1] == alone[1]
+
+
+def test_nadam_that_goes_on_from_a_saved_state_is_explained_with_the_numbers_that_it_has_then() -> None:
+    """torch keeps mu_product in float32, and in the weights' dtype after load_state_dict."""
+    weights = nn.Parameter(torch.randn(5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    first = torch.optim.NAdam([weights], lr=0.01)
+    for _ in range(3):
+        first.zero_grad()
+        weights.square().sum().backward()
+        first.step()
+    second = torch.optim.NAdam([weights], lr=0.01)
+    second.load_state_dict(first.state_dict())
+    lens = watch(second)
+    for _ in range(3):
+        second.zero_grad()
+        weights.square().sum().backward()
+        second.step()
+    assert lens.residual().within(8)

@@ -92,7 +92,7 @@ class Bank:
         names, numbers = self.explanation.state, self.explanation.numbers
         self._count = [float(state.get("step", 0)) + 1 for state in states]
         self._fresh = [not any(state.get(n) is not None for n in (*names, *numbers)) for state in states]
-        self._numbers = [tuple(_number(state.get(n)) for n in numbers) for state in states]
+        self._numbers = [tuple(kept_number(state.get(n)) for n in numbers) for state in states]
         if self.explanation.shaped:  # whole, in shapes of their own
             self._kept = [{n: state[n].clone() for n in names if state.get(n) is not None} for state in states]
             return
@@ -158,7 +158,10 @@ class Bank:
     def _stretches(self) -> list[tuple[int, int]]:
         """First and last slot of each run of neighbours with the same group, step count, numbers and freshness."""
         facts = zip(self.slots, self._count, self._fresh, self._numbers, strict=True)
-        keys = [(slot.group, count, fresh, numbers) for slot, count, fresh, numbers in facts]
+        keys = [
+            (slot.group, count, fresh, [n if n is None else float(n) for n in numbers])
+            for slot, count, fresh, numbers in facts
+        ]
         starts = [n for n, key in enumerate(keys) if n == 0 or key != keys[n - 1]]
         return list(zip(starts, [n - 1 for n in starts[1:]] + [len(keys) - 1], strict=True))
 
@@ -171,7 +174,8 @@ class Bank:
         update, residual, before, after = self._scratch.unbind(0)
         torch.maximum(before, after, out=before)
         torch.maximum(before, update, out=before)
-        torch.div(residual, before, out=residual).nan_to_num_(0.0, torch.inf)  # 0/0: nothing was and nothing moved
+        before.clamp_min_(torch.finfo(before.dtype).tiny)
+        torch.div(residual, before, out=residual).nan_to_num_(0.0, torch.inf)  # NaN where there was no gradient
         torch.maximum(self.worst, residual, out=self.worst)  # (fmax would do both, ten times slower)
 
     # ── what is recorded ──
@@ -212,8 +216,9 @@ class Bank:
         return wide
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def kept_number(value: Any) -> Any:
+    """A scalar of the state as it is now: a tensor keeps its dtype, which a resumed optimiser computes with."""
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def discovered(optimizer: torch.optim.Optimizer, slots: Sequence[Slot]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from passo.optim.stages import Explanation
+from passo.recording.bank import kept_number
 from passo.recording.layout import Slot
 
 
@@ -22,9 +23,9 @@ class Facts(NamedTuple):
     """What the equations need beside tensors, for one traced parameter at one step."""
 
     group: Mapping[str, Any]
-    count: float
+    step: float
     fresh: bool
-    numbers: tuple[float | None, ...]
+    numbers: tuple[Any, ...]
     missing: bool
 
 
@@ -112,7 +113,7 @@ class Tracer:
             for row, name in enumerate(self._state, start=3):
                 if state.get(name) is not None:
                     self._gather(place, state[name], row, stays=True)
-            there = tuple(None if state.get(n) is None else float(state[n]) for n in numbers)
+            there = tuple(kept_number(state.get(n)) for n in numbers)
             fresh = not any(state.get(n) is not None for n in (*self._state, *numbers))
             step = float(state.get("step", 0)) + 1
             self._facts.append(Facts(groups[slot.group], step, fresh, there, grad is None))
@@ -168,9 +169,10 @@ class Tracer:
         mine = {name: row[at] for name, row in rows.items()}
         state: dict[str, Any] = {n: None if fact.fresh else given[f"state.{n}"][at] for n in explanation.state}
         state.update(zip(explanation.numbers, fact.numbers, strict=True))
-        explanation.equations(mine["theta"], mine["grad"], state, fact.count, fact.group, mine)
+        explanation.equations(mine["theta"], mine["grad"], state, fact.step, fact.group, mine)
         torch.sub(mine["update"], mine["explained"], out=mine["residual"])
         sizes = torch.stack([mine["theta"], given["after"][at], mine["update"]]).abs().amax(0)
+        sizes.clamp_min_(torch.finfo(self._dtype).tiny)
         left = (mine["residual"].abs() / sizes).nan_to_num(0.0)
         if not fact.missing and left.numel():
             largest = float(left.max()) / torch.finfo(self._dtype).eps
