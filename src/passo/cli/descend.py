@@ -134,7 +134,7 @@ def _draw(race: Race, path: Path) -> None:
 
 @contextmanager
 def _lightly() -> Iterator[None]:
-    """Import torch without its compiler, and with the garbage collector at rest: half of the time.
+    """Import torch without its compiler, and keep the garbage collector out of it: together they take half the time.
 
     The first optimizer that is built, and the first that steps, import torch._dynamo for two calls: `disable` marks a
     function as not to be compiled, `graph_break` ends a compiled part. Outside of torch.compile both do nothing. So
@@ -170,6 +170,7 @@ def _lightly() -> Iterator[None]:
         yield
     finally:
         if collecting:
+            gc.freeze()  # what was imported stays, and need not be looked through
             gc.enable()
         if isinstance(sys.modules.get(name), Idle):
             del sys.modules[name]
