@@ -21,8 +21,12 @@ COMMANDS = sorted(set(re.findall(r"(?:`|^\.venv/bin/)passo ([^`\n]+)", README, r
 TREE = {
     "data": ["list", "info", "fetch", "where"],
     "train": [],
+    "inspect": [],
     "lr-range": [],
+    "landscape": [],
+    "descend": [],
     "schedule": [],
+    "proof": [],
     "study": ["list", "show", "run", "chart"],
     "note": [],
     "runs": ["list", "show"],
