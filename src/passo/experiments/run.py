@@ -21,6 +21,7 @@ from passo.optim import Schedule, describe, make_optimizer, make_schedule, param
 from passo.seeding import generator
 from passo.training import (
     Evaluation,
+    Penalty,
     StepRecord,
     TrainConfig,
     choose_device,
@@ -30,6 +31,7 @@ from passo.training import (
     weights_sha256,
 )
 from passo.training.loop import length
+from passo.training.penalty import kernels
 
 EVALUATION_BATCH = 1000
 
@@ -46,6 +48,7 @@ class Parts(NamedTuple):
     validation: Any
     test: Any
     steps_per_epoch: int | None  # None where the caller's own batches do not say
+    penalty: Penalty | None = None
 
 
 class Loaders(NamedTuple):
@@ -109,7 +112,8 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
         )
         if schedule.when == "plateau" and validation is None:
             raise ConfigError(f"schedule {config.schedule.name} needs a validation set: dataset.validation=0.1")
-    return Parts(device, model, nn.CrossEntropyLoss(), optimizer, schedule, train, validation, test, steps)
+    penalty = Penalty(model, l1=config.l1, l2=config.l2) if config.l1 or config.l2 else None
+    return Parts(device, model, nn.CrossEntropyLoss(), optimizer, schedule, train, validation, test, steps, penalty)
 
 
 def _default_decay(optimizer: str) -> float:
@@ -185,6 +189,7 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
         validation=parts.validation,
         average=average,
         clip_norm=config.clip_norm,
+        penalty=parts.penalty,
         device=parts.device,
         seed=config.seed,
     )
@@ -224,8 +229,10 @@ def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int | None) -
     if not records:
         return
     losses = torch.stack([record.loss for record in records]).tolist()
-    for record, loss in zip(records, losses, strict=True):
-        values = {"train/loss": loss, "lr": record.lr}
+    paid = [record.penalty for record in records if record.penalty is not None]  # of all steps, or of none
+    penalties = torch.stack(paid).tolist() if paid else [None] * len(records)
+    for record, loss, penalty in zip(records, losses, penalties, strict=True):
+        values = {"train/loss": loss, "lr": record.lr} | ({} if penalty is None else {"train/penalty": penalty})
         if record.momentum is not None:
             values["momentum"] = record.momentum
         sink.scalars(record.step, record.step / per_epoch if per_epoch else record.epoch, values)
@@ -260,8 +267,10 @@ def _conclude(config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, s
             sink.array("test/probabilities", test.outputs.softmax(1).cpu().numpy(), axes=["image", "class"])
             sink.array("test/labels", test.targets.cpu().numpy())
     sha = weights_sha256(model)
+    weighty = kernels(model)  # told apart from biases, norms and buffers, for whoever reads the weights
     for name, tensor in model.state_dict().items():
-        sink.array(f"weights/{name}", _at_least_1d(tensor).cpu().numpy(), shape=list(tensor.shape))
+        meta = {"shape": list(tensor.shape), "kernel": name in weighty}
+        sink.array(f"weights/{name}", _at_least_1d(tensor).cpu().numpy(), **meta)
     sink.info(weights_sha256=sha, seconds=seconds, steps_per_second=steps / seconds)
     return Result(model, test, sha, steps, seconds)
 

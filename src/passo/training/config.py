@@ -114,7 +114,11 @@ class RecordConfig(_Strict):
 
 
 class TrainConfig(_Strict):
-    """One training, whole."""
+    """One training, whole.
+
+    `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the loss that is trained (`training.penalty`
+    says how that differs from `optimizer.weight_decay`, and from Ftrl's own `optimizer.l1`).
+    """
 
     dataset: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig(name="lenet")
@@ -126,6 +130,8 @@ class TrainConfig(_Strict):
     decay_biases: bool = True
     average: float | None = Field(default=None, gt=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)
+    l1: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     record: RecordConfig = RecordConfig()

@@ -13,7 +13,8 @@ from passo.errors import TrainingError
 from passo.models.dropout import dropouts, set_step
 from passo.optim.stepping import as_schedule, check_same_optimizer
 from passo.training.evaluate import evaluate
-from passo.training.step import EpochEnd, LossFunction, StepRecord, train_step
+from passo.training.penalty import Penalty
+from passo.training.step import EpochEnd, LossFunction, Penalising, StepRecord, train_step
 
 if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
@@ -40,6 +41,7 @@ def fit(
     validation: Pairs | None = None,
     average: AveragedModel | None = None,
     clip_norm: float | None = None,
+    penalty: Penalising | None = None,
     device: torch.device | str | None = None,
     seed: int = 0,
 ) -> Iterator[StepRecord]:
@@ -48,7 +50,8 @@ def fit(
     `batches` is any iterable of (x, y) pairs that can be walked once an epoch: passo's `Batches`, a DataLoader, a
     list. `schedule` is a passo schedule or a torch scheduler built on this optimizer; it is stepped when it wants
     to be. `validation` is evaluated at the end of every epoch, with the averaged weights where there is an
-    `average`. `seed` decides the masks of passo's own dropout.
+    `average`. `penalty` is added to the loss that is trained: `penalty=Penalty(model, l2=1e-3)`. `seed` decides the
+    masks of passo's own dropout.
 
     >>> model = nn.Linear(1, 1)
     >>> batches = [(torch.ones(4, 1), torch.zeros(4, 1))] * 3
@@ -59,6 +62,8 @@ def fit(
     plan = as_schedule(schedule, steps_per_epoch=length(batches))
     if plan is not None:
         check_same_optimizer(plan, optimizer)
+    if isinstance(penalty, Penalty):
+        penalty.check(optimizer)
     layers = dropouts(model)
     step = 0
     for epoch in range(1, epochs + 1):
@@ -73,7 +78,9 @@ def fit(
                 set_step(layers, seed, step)
             if device is not None:
                 x, y = x.to(device), y.to(device)
-            held = train_step(model, loss_fn, optimizer, x, y, step=step, epoch=epoch, clip_norm=clip_norm)
+            held = train_step(
+                model, loss_fn, optimizer, x, y, step=step, epoch=epoch, clip_norm=clip_norm, penalty=penalty
+            )
             total = held.loss if total is None else total + held.loss
             if average is not None:
                 average.update_parameters(model)

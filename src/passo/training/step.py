@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from passo.training.evaluate import Evaluation
 
 LossFunction = Callable[[Any, Tensor], Tensor]
+Penalising = Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class StepRecord(NamedTuple):
 
     `step` and `epoch` count from 1. `loss` is the batch's mean loss, a 0-d tensor on the model's device (reading
     it with `float` waits for the device). `lr` and `momentum` (β₁ for Adam's family, None where there is none)
-    are those that this step used. `end` is there at the last step of an epoch.
+    are those that this step used. `end` is there at the last step of an epoch. `penalty` (0-d) is what
+    regularisation added to `loss` in what was trained, at the weights before the step; None without one.
     """
 
     step: int
@@ -38,6 +40,7 @@ class StepRecord(NamedTuple):
     momentum: float | None
     size: int
     end: EpochEnd | None = None
+    penalty: Tensor | None = None
 
 
 def train_step(
@@ -50,8 +53,11 @@ def train_step(
     step: int = 1,
     epoch: int = 1,
     clip_norm: float | None = None,
+    penalty: Penalising | None = None,
 ) -> StepRecord:
     """Forward, loss, backward, (clipping,) update. x: (B, …), y: (B, …).
+
+    What is trained is the loss plus `penalty()`, such as a `Penalty` of the model; the record keeps the two apart.
 
     >>> model = nn.Linear(1, 1)
     >>> record = train_step(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1),
@@ -62,15 +68,17 @@ def train_step(
     group = optimizer.param_groups[0]
     lr, momentum = float(group["lr"]), _momentum(group)
     if isinstance(optimizer, torch.optim.LBFGS):  # evaluates the loss several times a step
-        loss = _closure_step(model, loss_fn, optimizer, x, y, clip_norm)
+        loss, price = _closure_step(model, loss_fn, optimizer, x, y, clip_norm, penalty)
     else:
         optimizer.zero_grad()
         loss = loss_fn(model(x), y)
-        loss.backward()
+        price = None if penalty is None else penalty()
+        (loss if price is None else loss + price).backward()
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         optimizer.step()
-    return StepRecord(step, epoch, loss.detach(), lr, momentum, len(y))
+    paid = None if price is None else price.detach()
+    return StepRecord(step, epoch, loss.detach(), lr, momentum, len(y), penalty=paid)
 
 
 def _closure_step(
@@ -80,16 +88,25 @@ def _closure_step(
     x: Tensor,
     y: Tensor,
     clip: float | None,
-) -> Tensor:
+    penalty: Penalising | None,
+) -> tuple[Tensor, Tensor | None]:
+    """The loss and the penalty of the first evaluation: at the weights before the step."""
+    first: list[tuple[Tensor, Tensor | None]] = []
+
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = loss_fn(model(x), y)
-        loss.backward()
+        price = None if penalty is None else penalty()
+        if not first:
+            first.append((loss.detach(), price))
+        total = loss if price is None else loss + price
+        total.backward()
         if clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), clip)
-        return loss
+        return total
 
-    return torch.as_tensor(optimizer.step(closure))  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[arg-type]
+    return first[0]
 
 
 def _momentum(group: dict[str, Any]) -> float | None:
