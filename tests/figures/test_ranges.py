@@ -48,6 +48,7 @@ def test_one_seed_is_drawn_with_its_raw_losses_and_without_a_band() -> None:
     figure = range_figure(summary("exponential", seeds=1))
     assert "grey as measured" in figure.caption
     assert "interval" not in figure.caption
+    assert "small dots" not in figure.caption
     assert "'area'" not in str(figure.spec())
     assert "Last row" not in figure.caption
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,15 @@ _SAYS = {
     "minimum/10": "a tenth of the learning rate with the lowest smoothed loss is {}",
     "slide": "the slide rule suggests a learning rate of {}",
 }
+
+
+def typed(rate: float) -> str:
+    """A rate as one types it, to three significant digits.
+
+    >>> typed(0.0012345), typed(4.2171e-5)
+    ('0.00123', '4.22e-5')
+    """
+    return re.sub(r"e([+-])0*", lambda sign: f"e{sign[1]}".replace("+", ""), f"{rate:.3g}")
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,8 @@ class Suggestion(Interval):
     values: tuple[float, ...]
 
     def __str__(self) -> str:
-        ends = f" [{significant(self.low)}, {significant(self.high)}]" if self.known else ""
-        return f"{significant(self.mean)}{ends}"
+        ends = f" [{typed(self.low)}, {typed(self.high)}]" if self.known else ""
+        return f"{typed(self.mean)}{ends}"
 
 
 @dataclass(frozen=True)
@@ -135,9 +145,9 @@ class RangeSummary:
         rows = tuple(
             (
                 f"{found.rule} *" if found.rule == self.rule else found.rule,
-                significant(found.mean),
-                f"{significant(found.low)} to {significant(found.high)}" if found.known else "–",
-                f"{significant(min(found.values))} to {significant(max(found.values))}" if n > 1 else "–",
+                typed(found.mean),
+                f"{typed(found.low)} to {typed(found.high)}" if found.known else "–",
+                f"{typed(min(found.values))} to {typed(max(found.values))}" if n > 1 else "–",
                 f"{found.n} of {n}",
             )
             for found in self.suggestions

@@ -121,7 +121,7 @@ def _each(study: Store, tasks: list[Task]) -> Iterator[str]:
                 draft = perform(task)
             draft.replay(writer)
             if draft.status == "failed":
-                err.print(f"{task.run_id} failed: {draft.error}", markup=False)
+                err.print(f"{task.run_id} failed: {draft.error}", markup=False, soft_wrap=True)
         yield task.run_id
 
 
@@ -140,12 +140,12 @@ def _kept(study: Store, writer: Any) -> Iterator[None]:
 def _tell(folder: Path, summary: RangeSummary, verify: bool) -> None:
     from passo import store
     from passo.analysis import range_check, rules_agree
-    from passo.analysis.words import significant
+    from passo.analysis.ranges import typed
 
     out.print(str(summary.table()), markup=False, soft_wrap=True)
     chosen = next(found for found in summary.suggestions if found.rule == summary.rule)
-    interval = f", 95 % interval {significant(chosen.low)} to {significant(chosen.high)}" if chosen.known else ""
-    out.print(f"suggested lr {significant(summary.suggestion)} ({summary.rule}{interval})", soft_wrap=True)
+    interval = f", 95 % interval {typed(chosen.low)} to {typed(chosen.high)}" if chosen.known else ""
+    out.print(f"suggested lr {typed(summary.suggestion)} ({summary.rule}{interval})", soft_wrap=True)
     if agree := rules_agree(summary.suggestions):
         out.print(agree, soft_wrap=True)
     if verify:

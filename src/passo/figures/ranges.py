@@ -47,7 +47,8 @@ def range_figure(summary: RangeSummary, check: RangeCheck | None = None, subtitl
     chart = alt.vconcat(*panels, spacing=26).resolve_scale(color="independent")
     told = [summary.sentence(), rules_agree(summary.suggestions), "" if check is None else check.sentence()]
     sentence = " ".join(part for part in told if part)
-    return Figure("lr-range", finished(chart, "Which learning rate?", subtitle), _caption(summary, check), sentence)
+    caption = f"{_caption(summary)} {_below(summary, check)}"
+    return Figure("lr-range", finished(chart, "Which learning rate?", subtitle), caption, sentence)
 
 
 def lr_range(study: StoredStudy) -> Figure:
@@ -59,10 +60,14 @@ def lr_range(study: StoredStudy) -> Figure:
     ]
     chart = altair().hconcat(*panels, spacing=22)
     sentence = " ".join(summary.sentence() for summary in found)
-    return Figure("lr-range", finished(chart, "Which learning rate?", about(study)), _caption(found[0], None), sentence)
+    caption = _caption(max(found, key=lambda summary: summary.diverged))
+    if len(found[0].curves) > 1:
+        caption += " Ticks at the lower edge are the seeds' suggestions, the dashed line their geometric mean."
+    return Figure("lr-range", finished(chart, "Which learning rate?", about(study)), caption, sentence)
 
 
-def _caption(summary: RangeSummary, check: RangeCheck | None) -> str:
+def _caption(summary: RangeSummary) -> str:
+    """What the curves are; said of tests alike, for one panel or for several."""
     n = len(summary.curves)
     said = "Mini-batch loss while the learning rate rises: grey as measured, coloured smoothed"
     if n > 1:
@@ -73,15 +78,20 @@ def _caption(summary: RangeSummary, check: RangeCheck | None) -> str:
     said += "; the dashed line is the suggestion"
     if summary.diverged:
         said += ", crosses are where tests stopped because the loss had grown away"
-    said += "; losses outside the frame are cut."
-    if any(each.known for each in summary.suggestions) and len(summary.suggestions) > 1:
-        said += " Below, each rule's suggestion: small dots for the seeds, the geometric mean and its 95 % interval."
-    if check is not None:
-        said += (
-            f" Last row: trainings at three rates, mean over seeds of the mini-batch loss, smoothed (β = {SMOOTHING}), "
-            f"and the {check.measured} at the end with 95 % intervals; dots joined by a line are one seed's."
-        )
-    return said
+    return f"{said}; losses outside the frame are cut."
+
+
+def _below(summary: RangeSummary, check: RangeCheck | None) -> str:
+    """What stands below the curves."""
+    seeds = ": small dots for the seeds, their geometric mean and its 95 % interval" if len(summary.curves) > 1 else ""
+    said = f"Below, each rule's suggestion{seeds}."
+    if check is None:
+        return said
+    spread = ", means over seeds with 95 % intervals" if len(check.seeds) > 1 else ""
+    return (
+        f"{said} Last row: trainings at three rates, the mini-batch loss (smoothed, β = {SMOOTHING}) and the "
+        f"{check.measured} at the end{spread}; dots joined by a line are one seed's."
+    )
 
 
 # ── The tests ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -98,14 +108,18 @@ def _rate_axis(summary: RangeSummary, title: str | None, field: str = "x") -> An
     rates = [mean for found in summary.suggestions for mean in (found.mean, found.low, found.high)]
     known = [rate for rate in rates if np.isfinite(rate)]
     low, high = float(min(np.min(ends), *known)), float(max(np.max(ends), *known))
-    look: dict[str, Any] = {"grid": False, "tickCount": 6}
+    look: dict[str, Any] = {"grid": False}
     if summary.mode == "linear":
         scale = alt.Scale(nice=False, domain=[min(0.0, low), 1.02 * high])
-        look |= {"format": "~g"}
+        look |= {"format": "~g", "tickCount": 6}
     else:
         low, high = max(low, float(np.min(ends)) / 10), min(high, float(np.max(ends)) * 3)
         scale = alt.Scale(type="log", nice=False, domain=[low / 1.1, high * 1.1])
-        look |= {"format": "~e", "labelOverlap": "greedy"}
+        steps = (1,) if high / low > 50 else (1, 2, 5)
+        powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+        ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+        ticks = [tick for tick in ticks if low / 1.1 <= tick <= high * 1.1]
+        look |= {"format": "~e", "values": ticks[:: 1 + len(ticks) // 10], "labelOverlap": False, "tickCount": 99}
     axis = alt.Axis(title=title, **look) if title else alt.Axis(title=None, labels=False, ticks=False, **look)
     return alt.X(f"{field}:Q", scale=scale, axis=axis)
 
@@ -122,7 +136,7 @@ def _tests(
     """The seeds' curves, their mean and band, where tests stopped, and the suggestion as a dashed line."""
     alt = altair()
     x = _rate_axis(summary, _rate_title(summary) if labelled else None)
-    layers = [*_lines(summary, shade, x), *_stops(summary, x), *_chosen(summary, x, labelled)]
+    layers = [*_lines(summary, shade, x), *_stops(summary, x), *_chosen(summary, x, height, labelled)]
     extra = {"title": heading(title)} if title else {}
     return alt.layer(*layers).properties(width=width, height=height, **extra)
 
@@ -187,14 +201,21 @@ def _stops(summary: RangeSummary, x: Any) -> list[Any]:
     return [cross.encode(x=x, y=_loss_axis(summary), tooltip=tips)]
 
 
-def _chosen(summary: RangeSummary, x: Any, labelled: bool) -> list[Any]:
+def _chosen(summary: RangeSummary, x: Any, height: float, labelled: bool) -> list[Any]:
     alt = altair()
     mark = data({"x": [summary.suggestion], "label": [significant(summary.suggestion)]})
     rule = alt.Chart(mark).mark_rule(strokeDash=[4, 3], color=INK).encode(x=x)
     if not labelled:
         return [rule]
     text = alt.Chart(mark).mark_text(align="right", dx=-6, fontSize=12, fontWeight=600, color=INK)
-    return [rule, text.encode(x=x, y=alt.value(9), text="label:N")]
+    seeds = data({"x": [c.suggestion for c in summary.curves], "seed": [str(c.seed) for c in summary.curves]})
+    ticks = alt.Chart(seeds).mark_tick(orient="vertical", thickness=2, size=11, color=INK, clip=True)
+    tips = ["seed:N", alt.Tooltip("x:Q", title="lr", format=".3~g")]
+    return [
+        rule,
+        text.encode(x=x, y=alt.value(9), text="label:N"),
+        *([ticks.encode(x=x, y=alt.value(height - 6), tooltip=tips)] if len(summary.curves) > 1 else []),
+    ]
 
 
 # ── The rules ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,6 +252,6 @@ def _rules(summary: RangeSummary, width: float) -> Any:
             .encode(x=alt.value(width), text="label:N")
             for which, weight in ((marked, 700), (alt.datum.rule != summary.rule, 400))
         ),
-        *_chosen(summary, x, labelled=False),
+        *_chosen(summary, x, 0, labelled=False),
     ]
     return alt.layer(*layers).properties(width=width, height=ROW * len(found))
