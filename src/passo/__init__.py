@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from passo.optim import make_optimizer, make_schedule, preview
     from passo.recording import record_path, watch
     from passo.store import find as open
-    from passo.training import evaluate, fit
+    from passo.training import Penalty, evaluate, fit
 
 __version__ = "0.1.0"
 
@@ -32,6 +32,7 @@ __all__ = [
     "Batches",
     "Loaders",
     "PassoError",
+    "Penalty",
     "Smoothing",
     "build",
     "compare",
@@ -70,7 +71,7 @@ _HOME = {
     "passo.optim": ("make_optimizer", "make_schedule", "preview"),
     "passo.recording": ("record_path", "watch"),
     "passo.store": ("open",),
-    "passo.training": ("evaluate", "fit"),
+    "passo.training": ("Penalty", "evaluate", "fit"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 _OTHER_NAME = {"open": "find"}
