@@ -364,10 +364,7 @@ def test_activations_of_a_compiled_model_are_named_as_unseen() -> None:
     assert len(values) == 0
 
 
-_UNFUSED = pytest.mark.xfail(strict=True, reason="a step that a scaler skips is only seen from its scale, and too late")
-
-
-@pytest.mark.parametrize("name", [n if "fused" in n else pytest.param(n, marks=_UNFUSED) for n in MIXED])
+@pytest.mark.parametrize("name", MIXED)
 def test_activations_of_a_skipped_step_stand_under_its_own_number(name: str) -> None:
     (lens,) = run(name).lenses
     arrays = lens.arrays()
@@ -488,7 +485,7 @@ def test_skipped_steps_are_marked_and_gradients_told_unscaled(name: str) -> None
     assert clipping(lens.run).read == pytest.approx([read[step - 1] for step in lens.steps], rel=1e-4)
 
 
-@pytest.mark.parametrize("fused", [pytest.param(False, marks=_UNFUSED), True])
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize(
     "overflows", [(2, STEPS), (4,), (1, 5, 6)], ids=["the last", "after growth", "after growth, twice"]
 )
@@ -503,7 +500,6 @@ def test_a_skipped_step_is_marked_also_as_the_last_and_right_after_the_scale_has
     assert lens.steps.tolist() == [step for step in range(1, STEPS + 1) if step not in overflows]
 
 
-@_UNFUSED
 @pytest.mark.parametrize("fused", [False, True])
 def test_two_optimizers_that_share_a_scaler_skip_each_for_itself(fused: bool) -> None:
     models = [nn.Linear(3, 1), nn.Linear(3, 1)]
@@ -522,7 +518,7 @@ def test_two_optimizers_that_share_a_scaler_skip_each_for_itself(fused: bool) ->
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # torch's own doubt of the same
-@pytest.mark.parametrize("fused", [pytest.param(False, marks=_UNFUSED), True])
+@pytest.mark.parametrize("fused", [False, True])
 def test_a_schedule_that_goes_on_over_a_skipped_first_step_is_not_blamed(fused: bool) -> None:
     model = nn.Linear(3, 1)
     optimizer = torch.optim.Adam(model.parameters(), fused=fused)
@@ -564,12 +560,7 @@ class AcceleratedOptimizer(torch.optim.Optimizer):
         return self.optimizer.param_groups
 
 
-_LIGHTNING = pytest.mark.xfail(
-    strict=True, reason="Lightning's wrapper says that it is an Adam, and is not looked into"
-)
-
-
-@pytest.mark.parametrize("wrapper", [pytest.param(LightningOptimizer, marks=_LIGHTNING), AcceleratedOptimizer])
+@pytest.mark.parametrize("wrapper", [LightningOptimizer, AcceleratedOptimizer])
 def test_an_optimizer_is_watched_inside_its_wrapper(wrapper: Callable[..., Any]) -> None:
     model = nn.Linear(2, 1)
     optimizer = torch.optim.Adam(model.parameters())

@@ -216,6 +216,14 @@ def test_memory_stays_bounded_by_dropping_every_other_step_and_says_so() -> None
     assert steps[-1] > 1200 - stride
 
 
+def test_activations_share_the_memory_that_records_may_take() -> None:
+    lens = _watched(1500, coordinates=1, activations=True, memory=0.4)
+    arrays = lens.arrays()
+    assert sum(values.nbytes for values, _ in arrays.values()) < 0.45e6
+    assert abs(len(arrays["activations"][0]) - len(arrays["trace"][0])) <= 1
+    assert set(arrays["trace/steps"][0]) <= set(arrays["activations/steps"][0])
+
+
 def test_a_folder_takes_what_memory_would_have_held(tmp_path: Path) -> None:
     streamed, held = _watched(300, out=tmp_path / "seen", activations=True), _watched(300, activations=True)
     during = streamed.run.array("trace")

@@ -173,9 +173,9 @@ class Lens:
     def arrays(self) -> Arrays:
         """Everything recorded and still in memory, as arrays with their meaning."""
         self._probe.settle()
-        arrays = self._probe.records.arrays()
-        if self._probe.activations is not None:
-            arrays.update(self._probe.activations.arrays())
+        arrays, activations = self._probe.records.arrays(), self._probe.activations
+        if activations is not None and "activations" not in arrays:  # none seen, and its meaning says why
+            arrays.update(activations.arrays())
         return arrays
 
     def facts(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from passo.recording.noticing import Noticing
 from passo.recording.records import Records, Sink
 from passo.recording.remeasured import Remeasured
 from passo.recording.seeing import Eye, hyperparameters
+from passo.recording.skipping import tell_skips
 from passo.recording.writing import Writing
 
 MANNERS = 50  # steps over which a training's manners are looked at; after these, only whether it is in eval mode
@@ -108,12 +109,17 @@ def watch(
 def _unwrapped(optimizer: Any) -> torch.optim.Optimizer:
     """The torch optimizer inside a wrapper (Lightning's, accelerate's)."""
     inner = optimizer
-    while not isinstance(inner, torch.optim.Optimizer) or type(inner).__name__ == "AcceleratedOptimizer":
+    while not isinstance(inner, torch.optim.Optimizer) or _wraps(inner):
         inner = getattr(inner, "optimizer", None)
         if inner is None:
             told = type(optimizer).__name__
             raise UsageError(f"watch(optimizer, model): the first must be a torch optimizer, got {told}")
     return inner
+
+
+def _wraps(optimizer: Any) -> bool:
+    """Whether it is another library's wrapper, which may say that it is of its optimizer's own class."""
+    return any(kind.__name__ in ("AcceleratedOptimizer", "LightningOptimizer") for kind in type(optimizer).__mro__)
 
 
 class Probe:
@@ -145,6 +151,10 @@ class Probe:
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
         ]
+        self._take_off: Callable[[], None] = lambda: None
+        if scaler is not None:
+            mine = lambda given: _unwrapped(given) is optimizer  # noqa: E731
+            self._take_off = tell_skips(scaler, mine, lambda: self.step, self._skipped)
         self._look_forward()
 
     def activate(self, wanted: bool | Sequence[str]) -> None:
@@ -194,9 +204,6 @@ class Probe:
 
     def _before(self, optimizer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         begun = time.perf_counter()
-        for _ in range(self.noticing.backed_off()):  # an unfused optimiser is not even called for such a step
-            self.step += 1
-            self.noticing.skip(self.step, hooked=False)
         if self._due or self.step < MANNERS:
             self.noticing.before(self.step + 1)
         found_inf = getattr(self.optimizer, "found_inf", None)
@@ -221,6 +228,12 @@ class Probe:
 
         return (args[0], closure_then_snapshot), {}
 
+    def _skipped(self) -> None:
+        """The GradScaler did not even call the optimiser: the step counts, and the next one is decided anew."""
+        self.step += 1
+        self.noticing.skip(self.step)
+        self._look_forward()
+
     @torch.no_grad()
     def _snapshot(self) -> None:
         """Copy θ, the gradient and the state as they are before the step."""
@@ -241,20 +254,20 @@ class Probe:
         begun = time.perf_counter()
         self.step += 1
         if self._skipping:
-            self.noticing.skip(self.step, hooked=True)
+            self.noticing.skip(self.step)
         elif self._due:
             self._look()
         if self.step <= MANNERS or self.scaler is not None:
             self.noticing.after()
         elif self.noticing.curious:
             self.noticing.rest()
-        looked, now = self._due, time.perf_counter()
-        if self.steps.budget is not None:
-            self.steps.budget.end(self.step, self._spent + now - begun, looked)
+        budget = self.steps.budget
+        if budget is not None:
+            budget.end(self.step, self._spent + time.perf_counter() - begun, self._due)
+            self._spent = 0.0
         self._look_forward()
-        self._spent = 0.0
-        if self.steps.budget is not None:
-            self.steps.budget.begin(time.perf_counter())
+        if budget is not None:
+            budget.begin(time.perf_counter())
 
     def _look(self) -> None:
         """Record the step that has just been made."""
@@ -290,6 +303,7 @@ class Probe:
             handle.remove()
         self._handles = []
         self._release_gradients()
+        self._take_off()
         self.noticing.rest()
         if self.activations is not None:
             self.activations.close()

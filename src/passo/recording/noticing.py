@@ -6,7 +6,6 @@ One parameter stands for all: its hook fires in every backward pass, and costs a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +37,6 @@ class Noticing:
         # The sentinel's gradient (identity, version) as long as it is the one of the last step with more added to it.
         self._uncleared: tuple[int, int] | None = None
         self._in_a_row = 0
-        self._scale, self._told = self._scaled(), 0
         self._stepped = False
         self._handle = None if sentinel is None else sentinel.register_post_accumulate_grad_hook(self._seen)
 
@@ -101,31 +99,17 @@ class Noticing:
         self._uncleared = None if grad is None else (id(grad), grad._version)
         self._backward_lr = None  # no backward yet
 
-    def backed_off(self) -> int:
-        """How often the GradScaler has lowered its scale since last asked: steps that it skipped without a hook."""
-        if self.scaler is None:
-            return 0
-        before, self._scale = self._scale, self._scaled()
-        if not 0 < self._scale < before:
-            return 0
-        fallen = max(1, round(math.log(self._scale / before) / math.log(self.scaler.get_backoff_factor())))
-        told, self._told = self._told, 0
-        return max(0, fallen - told)
-
-    def skip(self, step: int, hooked: bool) -> None:
-        """A step that the GradScaler skipped: it counts and moved nothing. `hooked`: the optimiser was called."""
+    def skip(self, step: int) -> None:
+        """A step that the GradScaler skipped: it counts and moved nothing."""
         self.skipped.append(step)
-        self._told += hooked
+        self._stepped, self._backward_lr = True, None  # a schedule may go on
         message = f"step {step} was skipped: the scaled gradients were not finite, and the GradScaler backs off"
         self._note("skipped", message, step)
-
-    def _scaled(self) -> float:
-        return float(self.scaler.get_scale()) if self.scaler is not None else 1.0
 
     @property
     def scale(self) -> float:
         """The factor that gradients carry."""
-        return self._scaled()
+        return float(self.scaler.get_scale()) if self.scaler is not None else 1.0
 
     def _rates(self) -> tuple[float, ...]:
         return tuple(float(group["lr"]) for group in self.optimizer.param_groups)

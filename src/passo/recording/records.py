@@ -86,6 +86,8 @@ class Records:
         self._thin = thin  # tells whoever chooses the steps to look half as often
         self._waiting: list[Look] = []
         self._blocks: list[dict[str, np.ndarray]] = []
+        self._beside: list[dict[str, np.ndarray]] = []
+        self._beside_meta: dict[str, dict[str, Any]] = {}
         self._written = 0
         self._halfway = limit // 2
         self._others: Arrays = {}
@@ -119,12 +121,12 @@ class Records:
             self._check(block, self._waiting)
             first, self._waiting = self._waiting[0].step, []
             told: Arrays = {name: (values, self._meaning(name)) for name, values in block.items()}
-            if self.sink is not None:
-                told.update(self.beside() or {})
-            if self._send(told, first):
-                self._pace(sum(values.nbytes for values in block.values()))
+            more = self.beside() or {}
+            if self._send({**told, **more}, first):
+                self._pace(sum(values.nbytes for values, _ in (*told.values(), *more.values())))
             else:
                 self._blocks.append(block)
+                self._keep_beside(more)
                 self._fit()
         self._tell()
 
@@ -141,6 +143,11 @@ class Records:
             warnings.warn(message, RecordingWarning, stacklevel=2)
             return False
         return True
+
+    def _keep_beside(self, more: Arrays) -> None:
+        if more:
+            self._beside.append({name: values for name, (values, _) in more.items()})
+            self._beside_meta.update({name: meta for name, (_, meta) in more.items()})
 
     def _tell(self) -> None:
         while self.sink is not None and self._told < len(self.events):
@@ -160,9 +167,8 @@ class Records:
 
     def _fit(self) -> None:
         """Drop every other step of all, old and new, while the blocks are bigger than the limit."""
-        while sum(values.nbytes for block in self._blocks for values in block.values()) > self.limit:
-            thinned = [{name: values[1::2].copy() for name, values in block.items()} for block in self._blocks]
-            self._blocks = [_joined(thinned[n : n + 2]) for n in range(0, len(thinned), 2)]
+        while _size(self._blocks) + _size(self._beside) > self.limit:
+            self._blocks, self._beside = _thinned(self._blocks), _thinned(self._beside)
             self._thin()
             kept = sum(len(block["trace/steps"]) for block in self._blocks)
             limit = f"memory for records is full ({self.limit / 1e6:.0f} MB)"
@@ -233,7 +239,12 @@ class Records:
         """All that is held in memory, as arrays with their meaning."""
         self.settle()
         held = _joined(self._blocks) if self._blocks else self._nothing()
-        return {**{name: (values, self._meaning(name)) for name, values in held.items()}, **self._others}
+        arrays = {name: (values, self._meaning(name)) for name, values in held.items()}
+        if self.sink is None:
+            self._keep_beside(self.beside() or {})
+        for name, values in (_joined(self._beside) if self._beside else {}).items():
+            arrays[name] = (values, self._beside_meta[name])
+        return {**arrays, **self._others}
 
     def _nothing(self) -> dict[str, np.ndarray]:
         many, parameters = len(self.layout.stages), len(self.layout.parameters)
@@ -245,6 +256,16 @@ class Records:
             "statistics": np.zeros((0, many, parameters, len(QUANTITIES)), np.float32),
             "relations": np.zeros((0, parameters, len(RELATIONS)), np.float32),
         }
+
+
+def _size(blocks: Sequence[Mapping[str, np.ndarray]]) -> int:
+    return sum(values.nbytes for block in blocks for values in block.values())
+
+
+def _thinned(blocks: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+    """Every other row of all blocks; neighbours are joined, so that blocks stay as long as they were."""
+    thinned = [{name: values[1::2].copy() for name, values in block.items()} for block in blocks]
+    return [_joined(thinned[n : n + 2]) for n in range(0, len(thinned), 2)]
 
 
 def _joined(blocks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
