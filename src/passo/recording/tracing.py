@@ -109,7 +109,7 @@ class Tracer:
             if grad is None:
                 self.missing.append(place.number)
             else:
-                self._gather(place, grad.to_dense() if grad.is_sparse else grad, 2)
+                self._gather(place, (grad.to_dense() if grad.is_sparse else grad).detach(), 2)
             for row, name in enumerate(self._state, start=3):
                 if state.get(name) is not None:
                     self._gather(place, state[name], row, stays=True)
@@ -187,10 +187,11 @@ class Tracer:
             target[:] = torch.take(tensor.detach(), place.index).float().cpu().numpy()
             return
         if not stays:
-            values = tensor.detach().numpy()
-            (values.reshape(-1) if tensor.is_contiguous() else _memory(values)).take(
-                place.flat if tensor.is_contiguous() else _offsets(place.flat, values), out=target, mode="clip"
-            )
+            values = tensor.numpy()
+            if values.flags.c_contiguous:
+                values.reshape(-1).take(place.flat, out=target, mode="clip")
+            else:
+                _memory(values).take(_offsets(place.flat, values), out=target, mode="clip")
             return
         pointer = tensor.data_ptr()
         known = place.known.get(row)
