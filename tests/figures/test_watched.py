@@ -26,7 +26,7 @@ from passo.figures.page import page, save_figure
 from passo.figures.watched import RUN_FIGURES, draw_run
 
 NAMES = ["activations", "apart", "betas", "clipping", "cosine", "layers", "loss-change", "ratios", "residual", "signal",
-         "stages"]  # fmt: skip
+         "stages", "weights"]  # fmt: skip
 ADAM = train("Adam", clip=1.0, weight_decay=0.01)
 SGD = train("SGD", nesterov=True)
 CHROMIUM = Path("/usr/bin/chromium")
@@ -49,8 +49,9 @@ def test_the_registry_holds_the_figures_of_a_run() -> None:
 def test_a_figure_is_valid_and_says_what_it_shows_or_the_run_lacks_it(name: str, optimizer: str) -> None:
     run = train(optimizer, steps=12).run()
     lacks = {"signal": ("SGD", "Unheard"), "residual": ("Unheard",)}
+    lacks["weights"] = ("Adam", "AdamW", "SGD", "Unheard")  # kept at a training's end: tests/figures/test_weights.py
     if optimizer in lacks.get(name, ()):
-        with pytest.raises((StoreError, UnknownName), match="exp_avg_sq_hat|residual"):
+        with pytest.raises((StoreError, UnknownName), match="exp_avg_sq_hat|residual|kept no weights"):
             draw_run(name, run)
         return
     figure = draw_run(name, run)

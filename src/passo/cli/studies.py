@@ -91,6 +91,28 @@ def chart(
     out.print(f"saved as {path}")
 
 
+@app.command()
+def weights(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="A study that was run: its folder, or its name.")],
+    layer: Annotated[str | None, typer.Option(help="One layer, such as fc1.weight (default: all together).")] = None,
+    out_: Annotated[
+        Path | None, typer.Option("--out", help="A .png, .svg or .html file (default: in the study).")
+    ] = None,
+) -> None:
+    """See what became of the weights: how large they are, and how many nearly 0, beside the test's result."""
+    from passo import store
+    from passo.analysis.weights import configured, study_table
+    from passo.figures import study_weights
+    from passo.figures.page import save_figure
+
+    study = store.find(name)
+    figure = study_weights(study, layer=layer)
+    saved = save_figure(figure, out_ if out_ is not None else study.folder / "weights.png")
+    found = [configured(study, each, layer) for each in study.names()]
+    out.print(str(study_table(study, found)), markup=False, soft_wrap=True)
+    out.print(f"saved as {saved}", markup=False)
+
+
 def perform(chosen: Study, folder: Path, force: bool, jobs: int | None) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
     failed = 0

@@ -268,8 +268,8 @@ def _conclude(config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, s
             sink.array("test/labels", test.targets.cpu().numpy())
     sha = weights_sha256(model)
     weighty = kernels(model)  # told apart from biases, norms and buffers, for whoever reads the weights
-    for name, tensor in model.state_dict().items():
-        meta = {"shape": list(tensor.shape), "kernel": name in weighty}
+    for place, (name, tensor) in enumerate(model.state_dict().items()):
+        meta = {"shape": list(tensor.shape), "kernel": name in weighty, "place": place}
         sink.array(f"weights/{name}", _at_least_1d(tensor).cpu().numpy(), **meta)
     sink.info(weights_sha256=sha, seconds=seconds, steps_per_second=steps / seconds)
     return Result(model, test, sha, steps, seconds)

@@ -18,6 +18,7 @@ from passo.figures.schedules import schedule_chart, schedule_effects, schedule_s
 from passo.figures.style import Figure
 from passo.figures.traces import adapted_gradients, final_adapted, momentum_limit, sgd_traces, stage_chart
 from passo.figures.watched import RUN_FIGURES, draw_run
+from passo.figures.weights import study_weights
 from passo.registry import Registry
 from passo.store import StoredStudy
 
@@ -72,4 +73,5 @@ __all__ = [
     "range_figure",
     "schedule_chart",
     "stage_chart",
+    "study_weights",
 ]

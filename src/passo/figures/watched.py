@@ -22,6 +22,7 @@ from passo.figures.betas import betas
 from passo.figures.layers import cosine, layers, ratios, signal, suited
 from passo.figures.panels import STEP, lines, stacked
 from passo.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, drawn, finished, interactive
+from passo.figures.weights import weights
 from passo.figures.whole import activations, clipping, loss_change, residual
 from passo.registry import Registry
 
@@ -124,6 +125,7 @@ for _name, _draw in (
     ("residual", residual),
     ("apart", apart),
     ("betas", betas),
+    ("weights", weights),
 ):
     RUN_FIGURES.add(_name, _draw)
 
