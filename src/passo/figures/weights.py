@@ -31,6 +31,7 @@ from passo.store import StoredStudy
 NEARLY, OTHERS = "nearly 0", "others"
 _BIN = 0.1  # decades
 _LOWEST = -7  # smaller weights, and 0, are drawn at 10⁻⁷
+_SMALLER = "Weights below the axis stand in its first bin."
 _FILL = 0.84  # of a row's height
 
 
@@ -58,7 +59,7 @@ def weights(run: Recorded) -> Figure:
     chart = altair().hconcat(left, right, spacing=18)
     caption = (
         f"Shares of each layer's weights in bins of w and of |w| (ten to a decade; the line is the root mean square), "
-        f"each row with a height of its own. {EXPLAINED}"
+        f"each row with a height of its own. {EXPLAINED} {_SMALLER}"
     )
     return Figure("weights", finished(chart, "The weights after training", f"run {run.id}"), caption, _told(layers))
 
@@ -95,7 +96,7 @@ def study_weights(study: StoredStudy, names: Sequence[str] | None = None, *, lay
     what = "all layers together" if layer is None else layer
     caption = (
         f"Shares of the weights ({what}) in bins of |w|, ten to a decade, mean over seeds, one height for all rows; "
-        f"the line is the root mean square. {EXPLAINED} Beside them means with 95 % intervals over "
+        f"the line is the root mean square. {EXPLAINED} {_SMALLER} Beside them means with 95 % intervals over "
         "seeds; small dots are the seeds."
     )
     chart = finished(chart.properties(spacing=16), "What became of the weights", about(study))
