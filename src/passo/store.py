@@ -413,14 +413,14 @@ def fresh(name: str) -> Path:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, check_same_thread=False)  # one writer, whatever thread it trains in
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
 
 
 def _lock(folder: Path) -> sqlite3.Connection:
     """Held while a process writes; freed when that process ends, however it ends."""
-    lock = sqlite3.connect(folder / LOCK, timeout=0)
+    lock = sqlite3.connect(folder / LOCK, timeout=0, check_same_thread=False)
     try:
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:

@@ -24,6 +24,26 @@ BLOCK = 256  # rows that are joined into one tensor, so that a long run is not a
 Arrays = dict[str, tuple[np.ndarray, dict[str, Any]]]
 
 
+class _Hook:
+    """A forward hook that stays with its model: a copy of the model, or a loaded one, has one that does nothing."""
+
+    def __init__(self, look: Callable[..., None]) -> None:
+        self._look = look
+
+    def __call__(self, *arguments: Any) -> None:
+        self._look(*arguments)
+
+    def __deepcopy__(self, memo: Any) -> _Hook:
+        return _Hook(_nothing)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Hook, (_nothing,)
+
+
+def _nothing(*_: Any) -> None:
+    pass
+
+
 class Activations:
     """An instrument on the layers of a model; `due()` says which optimiser step a forward pass belongs to.
 
@@ -73,7 +93,9 @@ class Activations:
         self._order: list[int] | None = None  # forward order, fixed by the first recorded step
         self._channels: bool | None = None  # whether the latest layer to decide it put its units on the second axis
         self._forget()
-        self._handles = [layer.module.register_forward_hook(self._hook(n)) for n, layer in enumerate(self._layers)]
+        self._handles = [
+            layer.module.register_forward_hook(_Hook(self._hook(n))) for n, layer in enumerate(self._layers)
+        ]
 
     @property
     def layers(self) -> tuple[str, ...]:

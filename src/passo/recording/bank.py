@@ -34,6 +34,7 @@ class Bank:
         untold = () if explanation is None else explanation.untold
         names = [*self.stages, *_SUMMED, "after", "explained", *(f"state.{s}" for s in self.state), *untold]
         like = slots[0].parameter
+        self.kind = (like.dtype, like.device)
         self._flat = torch.zeros(len(names), slots[-1].stop, dtype=like.dtype, device=like.device)
         self.rows = dict(zip(names, self._flat.unbind(0), strict=True))
         seen = [views(slot, self._flat) for slot in slots]
@@ -100,7 +101,8 @@ class Bank:
             there = [n for n, state in enumerate(states) if state.get(name) is not None]
             if there:
                 targets = self._views[f"state.{name}"]
-                _copy_all([targets[n] for n in there], [states[n][name] for n in there])
+                values = [states[n][name] for n in there]
+                _copy_all([targets[n] for n in there], [v.to_dense() if v.is_sparse else v for v in values])
 
     # ── after the step ──
 
@@ -175,7 +177,8 @@ class Bank:
         torch.maximum(before, after, out=before)
         torch.maximum(before, update, out=before)
         before.clamp_min_(torch.finfo(before.dtype).tiny)
-        torch.div(residual, before, out=residual).nan_to_num_(0.0, torch.inf)  # NaN where there was no gradient
+        residual.nan_to_num_(torch.inf, torch.inf)  # equations that say nothing are no proof …
+        torch.div(residual, before, out=residual).nan_to_num_(0.0, torch.inf)  # … and an update that is NaN asks none
         torch.maximum(self.worst, residual, out=self.worst)  # (fmax would do both, ten times slower)
 
     # ── what is recorded ──

@@ -42,7 +42,8 @@ class Steps:
             raise UsageError(f"between must be (first, last) with 1 ≤ first ≤ last, got {between}")
         if not 0 < budget < 1:
             raise UsageError(f"budget must be a share of the time, between 0 and 1, got {budget}")
-        self.every, self.between, self.when = every, between, when
+        self.every, self.between = every, between
+        self.when = when if when is None or callable(when) else steps_named("when", when)
         self.budget = Budget(budget) if every == "auto" else None
         self._stride, self._count = 1, 0  # the stride grows when the records have grown too big
 
@@ -52,6 +53,10 @@ class Steps:
             return False
         self._count += 1
         return self._count % self._stride == 0
+
+    def stop(self) -> None:
+        """No more steps."""
+        self.when = frozenset()
 
     def thin(self) -> None:
         """From now on, only every other one of the steps so far."""
@@ -67,6 +72,17 @@ class Steps:
             return step >= self.budget.next
         first = self.between[0] if self.between is not None else 0
         return (step - first) % int(self.every) == 0
+
+
+def steps_named(name: str, wanted: Collection[int]) -> frozenset[int]:
+    """Steps that were named one by one; `UsageError` where these are no whole numbers."""
+    try:
+        named = list(wanted)
+    except TypeError:
+        named = [0]
+    if not all(isinstance(step, int) and step >= 1 for step in named):
+        raise UsageError(f"{name} must name steps, counted from 1, such as [1, 10, 100]; got {wanted!r}")
+    return frozenset(named)
 
 
 class Budget:
@@ -105,6 +121,10 @@ def choose(found: Sequence[Slot], wanted: Coordinates, seed: int) -> tuple[Chose
 
     Raises `UnknownName` for a parameter that is not watched and `UsageError` for a coordinate that does not exist.
     """
+    if not isinstance(wanted, int | str | Mapping) or (isinstance(wanted, int) and wanted < 0):
+        raise UsageError(
+            f'coordinates must be a number, a table from parameter to index tuples, or "random:64"; got {wanted!r}'
+        )
     if isinstance(wanted, str):
         kind, _, number = wanted.partition(":")
         if kind not in ("random", "moved") or not number.isdigit() or not int(number):
@@ -125,6 +145,10 @@ def choose(found: Sequence[Slot], wanted: Coordinates, seed: int) -> tuple[Chose
 
 def _checked(slot: Slot, indices: Indices) -> list[list[int]]:
     for index in indices:
+        if not isinstance(index, Sequence):
+            raise UsageError(
+                f"coordinates of {slot.name} are index tuples, such as {[(0,) * len(slot.shape)]}, got {index!r}"
+            )
         inside = len(index) == len(slot.shape) and all(0 <= i < n for i, n in zip(index, slot.shape, strict=True))
         if not inside:
             raise UsageError(f"{slot.name} has no coordinate {list(index)}: its shape is {slot.shape}")

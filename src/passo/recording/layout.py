@@ -22,6 +22,7 @@ class Slot:
     group: int
     start: int
     stop: int
+    strides: tuple[int, ...]  # of its values in a flat row: the memory's own order when it was watched
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,9 +52,13 @@ def banks(
     kinds: dict[tuple[torch.dtype, torch.device], list[Slot]] = {}
     for name, group, parameter in named:
         if (wanted is None or name in wanted) and parameter.numel():
+            if not parameter.is_floating_point():
+                raise UsageError(
+                    f"{name} is {parameter.dtype}: real parameters are watched; name others by parameters="
+                )
             found = kinds.setdefault((parameter.dtype, parameter.device), [])
             start = found[-1].stop if found else 0
-            found.append(Slot(name, parameter, group, start, start + parameter.numel()))
+            found.append(Slot(name, parameter, group, start, start + parameter.numel(), _strides(parameter)))
     if not kinds:
         raise UsageError("the optimizer has no parameters to watch")
     return [tuple(found) for found in kinds.values()]
@@ -61,7 +66,9 @@ def banks(
 
 def _names(model: nn.Module) -> dict[int, str]:
     """Each parameter's name in its model; what a compiled or a distributed model puts before it is left out."""
-    return {id(p): name.replace("_orig_mod.", "").removeprefix("module.") for name, p in model.named_parameters()}
+    wrapped = type(model).__name__ in ("DataParallel", "DistributedDataParallel")
+    named = ((name.replace("_orig_mod.", ""), p) for name, p in model.named_parameters())
+    return {id(p): name.removeprefix("module.") if wrapped else name for name, p in named}
 
 
 def views(slot: Slot, rows: Tensor) -> list[Tensor]:
@@ -70,37 +77,32 @@ def views(slot: Slot, rows: Tensor) -> list[Tensor]:
     Values lie in the order of the parameter's memory, so that copying a dense tensor is one plain copy.
     """
     place = rows[:, slot.start : slot.stop]
-    if not _dense(slot.parameter):
-        return [row.view(slot.shape) for row in place]
-    strides = slot.parameter.stride()
-    return [row.as_strided(slot.shape, strides, row.storage_offset()) for row in place]
+    return [row.as_strided(slot.shape, slot.strides, row.storage_offset()) for row in place]
 
 
 def position(slot: Slot, index: Sequence[int]) -> int:
     """Where the coordinate `index` of a parameter lies in a flat row."""
-    strides = slot.parameter.stride() if _dense(slot.parameter) else slot.parameter.contiguous().stride()
-    return slot.start + sum(i * step for i, step in zip(index, strides, strict=True))
+    return slot.start + sum(i * step for i, step in zip(index, slot.strides, strict=True))
 
 
 def indexed(slot: Slot, place: int) -> list[int]:
     """The inverse of `position`: the index of the coordinate that lies at `place` of a flat row."""
     flat, left = [0] * len(slot.shape), place - slot.start
-    strides = slot.parameter.stride() if _dense(slot.parameter) else slot.parameter.contiguous().stride()
-    for axis in sorted(range(len(strides)), key=lambda axis: (-strides[axis], slot.shape[axis] == 1)):
+    for axis in sorted(range(len(flat)), key=lambda axis: -slot.strides[axis]):
         if slot.shape[axis] > 1:
-            flat[axis], left = divmod(left, strides[axis])
+            flat[axis], left = divmod(left, slot.strides[axis])
     return flat
 
 
-def _dense(tensor: Tensor) -> bool:
-    """Whether a tensor fills its memory without gaps, in whatever order (contiguous, channels-last, …)."""
+def _strides(tensor: Tensor) -> tuple[int, ...]:
+    """A tensor's own strides where it fills its memory without gaps, in whatever order; else those of a plain copy."""
     pairs = sorted((step, size) for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1)
     expected = 1
     for step, size in pairs:
         if step != expected:
-            return False
+            return tensor.contiguous().stride()
         expected *= size
-    return True
+    return tensor.stride()
 
 
 def spread(slot: Slot, count: int) -> list[list[int]]:

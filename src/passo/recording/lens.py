@@ -9,8 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from passo.errors import UsageError
+from passo.recording.blocks import QUANTITIES, RELATIONS, Arrays
 from passo.recording.held import HeldRun
-from passo.recording.records import QUANTITIES, RELATIONS, Arrays, Event
+from passo.recording.records import Event
 from passo.registry import unknown
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ class Residual:
 
     @property
     def worst(self) -> float:
-        return max(self.roundings)
+        return max(self.roundings, default=float("nan"))
 
     def within(self, roundings: float) -> bool:
         """Whether every coordinate of every parameter stayed within so many roundings of θ."""
         return bool(self.worst <= roundings)
 
     def __str__(self) -> str:
-        width = max(len(name) for name in self.parameters)
+        width = max((len(name) for name in self.parameters), default=0)
         rows = [f"{n:<{width}}  {r:6.2f}" for n, r in zip(self.parameters, self.roundings, strict=True)]
         bound = "" if self.bound is None else f", promised at most {self.bound:g}"
         head = f"largest residual over {self.steps} steps, in roundings (eps · max(|θ|, |θ′|, |update|)){bound}"
@@ -88,7 +89,7 @@ class Lens:
     @property
     def events(self) -> list[Event]:
         """What was noticed: a gradient that is not finite, a forgotten `zero_grad`, skipped steps, …"""
-        self._probe.settle()
+        self._probe.records.arrays()  # what waits is looked over too
         return list(self._probe.records.events)
 
     @property
@@ -113,7 +114,6 @@ class Lens:
     def trace(self, stage: str, parameter: str, index: tuple[int, ...] | None = None) -> np.ndarray:
         """One coordinate of a stage, per recorded step: (T,). Without an index, the first one followed."""
         self._parameter(parameter)
-        self._probe.settle()
         for k, (name, at) in enumerate(self.coordinates):
             if name == parameter and (index is None or tuple(at) == tuple(index)):
                 return self._array("trace")[:, self._stage(stage), k]
@@ -141,8 +141,8 @@ class Lens:
             removed = "" if self._probe.hooked else " (the microscope's hooks are no longer on the optimizer)"
             raise UsageError(f"no step has been seen yet: call optimizer.step() first{removed}")
         explanation = self._probe.eye.explanation
-        bound = None if explanation is None else explanation.bound
-        found = {n: r for n, r in zip(self.parameters, self._probe.eye.roundings(), strict=True) if np.isfinite(r)}
+        bound = None if explanation is None or not self._probe.eye.plain else explanation.bound
+        found = {n: r for n, r in zip(self.parameters, self._probe.eye.roundings(), strict=True) if not np.isnan(r)}
         return Residual(tuple(found), tuple(found.values()), len(steps), bound)
 
     def chart(self, stage: str, parameter: str) -> Any:
@@ -163,20 +163,18 @@ class Lens:
 
     @property
     def run(self) -> HeldRun | StoredRun:
-        """Everything recorded so far, read like a stored run."""
-        self._probe.settle()
-        if self._writing is not None and self._probe.records.sink is not None:
+        """Everything recorded so far, read like a stored run. Reading changes nothing of what is recorded."""
+        if self._writing is not None and not self._writing.open:
             return self._writing.stored()
-        events = tuple(("watch", e.step, e.message, {"what": e.what, **e.facts}) for e in self._probe.records.events)
-        return HeldRun("watched", self.arrays(), {"watch": self.facts()}, events)
+        arrays, records = self.arrays(), self._probe.records
+        if self._writing is not None and records.written:
+            arrays = self._writing.before(arrays)
+        events = tuple(("watch", e.step, e.message, {"what": e.what, **e.facts}) for e in records.events)
+        return HeldRun("watched", arrays, {"watch": self.facts()}, events)
 
     def arrays(self) -> Arrays:
         """Everything recorded and still in memory, as arrays with their meaning."""
-        self._probe.settle()
-        arrays, activations = self._probe.records.arrays(), self._probe.activations
-        if activations is not None and "activations" not in arrays:  # none seen, and its meaning says why
-            arrays.update(activations.arrays())
-        return arrays
+        return self._probe.records.arrays()
 
     def facts(self) -> dict[str, Any]:
         """What is known of the optimiser and its residual, as JSON can keep it: see docs/store.md."""
@@ -184,7 +182,7 @@ class Lens:
         facts: dict[str, Any] = {"optimizer": type(self._probe.optimizer).__name__, "explained": eye.explained}
         facts["hyper"] = self._probe.hyper
         if eye.explained and eye.explanation is not None:
-            found = {n: r for n, r in zip(self.parameters, eye.roundings(), strict=True) if np.isfinite(r)}
+            found = {n: r for n, r in zip(self.parameters, eye.roundings(), strict=True) if not np.isnan(r)}
             facts.update(bound=eye.explanation.bound, roundings=found)
         return facts
 

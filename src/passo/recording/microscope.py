@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from passo.errors import UsageError
 from passo.optim.stages import explanation
 from passo.recording.activations import Activations
-from passo.recording.choosing import Coordinates, Every, Steps, When
+from passo.recording.choosing import Coordinates, Every, Steps, When, steps_named
 from passo.recording.layout import banks
 from passo.recording.lens import Lens
 from passo.recording.noticing import Noticing
@@ -93,17 +93,27 @@ def watch(
         raise UsageError("this optimizer is watched already: close() the lens that is on it, or use that one")
     if activations and model is None:
         raise UsageError("activations are recorded by the model's layers: watch(optimizer, model, activations=True)")
+    if not 0 < memory < float("inf"):
+        raise UsageError(f"memory must be a number of MB > 0, got {memory}")
+    if snapshots and not statistics:
+        raise UsageError("snapshots keep whole tensors, and statistics=False looks at coordinates alone")
     steps = Steps(every, between, when, budget)
+    whole = steps_named("snapshots", snapshots)
     found = banks(optimizer, model, parameters)
     eye = Eye(optimizer, found, explanation(optimizer), coordinates, seed, statistics)
-    writing = Writing(out, type(optimizer).__name__) if out is not None else None
-    records = Records(int(memory * 1e6), sink if writing is None else writing.run, steps.thin)
-    probe = Probe(optimizer, model, steps, eye, records, scaler, frozenset(snapshots))
-    probe.activate(activations)
-    probe.loss = None if loss is None else Remeasured(loss, model)
-    lens = Lens(probe, writing)
+    records = Records(int(memory * 1e6), sink, steps.thin)
+    probe = Probe(optimizer, model, steps, eye, records, scaler, whole)
+    try:
+        probe.activate(activations)
+        probe.loss = None if loss is None else Remeasured(loss, model)
+        writing = Writing(out, type(optimizer).__name__) if out is not None else None
+    except BaseException:
+        probe.close()  # nothing of a call that failed stays on the optimizer
+        raise
+    if writing is not None:
+        records.sink = writing.run
     _WATCHED.add(optimizer)
-    return lens
+    return Lens(probe, writing)
 
 
 def _unwrapped(optimizer: Any) -> torch.optim.Optimizer:
@@ -164,7 +174,7 @@ class Probe:
             scale = None if self.scaler is None else lambda: torch.tensor(float(self.scaler.get_scale()))
             due = lambda: self.step + 1 if self._due else None  # noqa: E731
             self.activations = Activations(self.model, due, layers, scale=scale)
-            self.records.beside = self.activations.drain
+            self.records.drain, self.records.beside = self.activations.drain, self.activations.arrays
 
     @property
     def hooked(self) -> bool:
@@ -176,14 +186,15 @@ class Probe:
     def _look_forward(self) -> None:
         """Decide whether the next step is due; only then do its gradients carry hooks, which cost a little each."""
         self._due = self._open = self.steps(self.step + 1) or self.step + 1 in self.snapshots
-        if self._due and not self._gradient_handles:
-            self._gradient_handles = [
-                slot.parameter.register_post_accumulate_grad_hook(self._raw_hook(number))
-                for number, slot in enumerate(self.eye.slots)
-                if slot.parameter.requires_grad and self.eye.looks_at(number)
-            ]
-        elif not self._due:
+        if not self._due:
             self._release_gradients()
+            return
+        if not self._gradient_handles:
+            self._gradient_handles = [
+                _hooked(slot.parameter, self._raw_hook(number))
+                for number, slot in enumerate(self.eye.slots)
+                if self.eye.looks_at(number)
+            ]
 
     def _release_gradients(self) -> None:
         for handle in self._gradient_handles:
@@ -212,6 +223,7 @@ class Probe:
         if not self._due or self._skipping:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")  # args[0] is the optimiser itself
+        self._open = True  # also where a step with a closure failed before this one
         if closure is None:
             self._snapshot()
             return None
@@ -223,10 +235,12 @@ class Probe:
             loss = closure()
             if not taken:  # LBFGS calls it several times and moves θ in between: the first call is the step's start
                 self._snapshot()
-                taken = True
+                taken, self._open = True, False  # what later calls compute belongs to other weights
             return loss
 
-        return (args[0], closure_then_snapshot), {}
+        if len(args) > 1:
+            return (args[0], closure_then_snapshot, *args[2:]), kwargs
+        return args, {**kwargs, "closure": closure_then_snapshot}
 
     def _skipped(self) -> None:
         """The GradScaler did not even call the optimiser: the step counts, and the next one is decided anew."""
@@ -238,7 +252,12 @@ class Probe:
     def _snapshot(self) -> None:
         """Copy θ, the gradient and the state as they are before the step."""
         begun = time.perf_counter()
-        self._open = False  # what a closure computes after this belongs to other weights
+        if self.eye.converted:
+            self._due = False
+            self.steps.stop()
+            told = "the parameters have another dtype or device than when they were watched; watch the optimizer anew"
+            self.records.note("unwatched", told, self.step + 1)
+            return
         inside = getattr(self.optimizer, "grad_scale", None)  # a fused optimiser unscales by itself
         grad_scale = float(inside) if inside is not None else 1.0
         raw_scale = self.noticing.scale if self.scaler is not None else grad_scale
@@ -292,20 +311,29 @@ class Probe:
             meta = {"stages": list(self.eye.stages), "shape": list(slot.shape)}
             self.records.whole(f"snapshot/{self.step}/{slot.name}", torch.stack(stages).numpy(), meta)
 
-    def settle(self) -> None:
-        """Bring everything that was recorded into its final form."""
-        self.eye.decide()
-        self.records.coordinates = self.eye.coordinates
-        self.records.settle()
-
     def close(self) -> None:
+        if not self._handles:
+            return
         for handle in self._handles:
             handle.remove()
         self._handles = []
         self._release_gradients()
         self._take_off()
-        self.noticing.rest()
+        self.eye.decide()
+        self.records.coordinates = self.eye.coordinates
+        self.noticing.close()
         if self.activations is not None:
             self.activations.close()
-        self.settle()
+        self.records.settle()
         _WATCHED.discard(self.optimizer)
+
+
+def _hooked(parameter: Tensor, hook: Any) -> Any:
+    """A hook on a parameter's gradient, on a frozen one too: it may be unfrozen later, and then the hook is there."""
+    frozen = not parameter.requires_grad
+    if frozen:
+        parameter.requires_grad_(True)
+    handle = parameter.register_post_accumulate_grad_hook(hook)
+    if frozen:
+        parameter.requires_grad_(False)
+    return handle

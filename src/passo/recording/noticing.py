@@ -6,6 +6,8 @@ One parameter stands for all: its hook fires in every backward pass, and costs a
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -31,29 +33,38 @@ class Noticing:
         self.optimizer, self.model, self.sentinel, self.scaler = optimizer, model, sentinel, scaler
         self.skipped: list[int] = []
         self._note, self._said = note, set[str]()
-        self._lr = self._rates()
-        self._scheduled = self._has_schedule()  # at birth: else nothing can be said about a first step
-        self._backward_lr: tuple[float, ...] | None = None
+        self._schedules: list[weakref.ref[Any]] = []
+        self._first = self._turns()  # how often each schedule had been stepped when the lens was put on
+        self._at_backward: dict[int, int] | None = None
         # The sentinel's gradient (identity, version) as long as it is the one of the last step with more added to it.
         self._uncleared: tuple[int, int] | None = None
         self._in_a_row = 0
         self._stepped = False
+        self._loaded = optimizer.register_load_state_dict_post_hook(self._resumed)
         self._handle = None if sentinel is None else sentinel.register_post_accumulate_grad_hook(self._seen)
 
     @property
     def curious(self) -> bool:
         return self._handle is not None
 
+    def close(self) -> None:
+        self.rest()
+        self._loaded.remove()
+
     def rest(self) -> None:
         """Look at gradients no more; whether the model is in eval mode stays in view."""
         if self._handle is not None:
             self._handle.remove()
-        self._handle, self._uncleared, self._backward_lr = None, None, None
+        self._handle, self._uncleared, self._at_backward = None, None, None
+
+    def _resumed(self, optimizer: torch.optim.Optimizer) -> None:
+        """A training that goes on brings its schedule's place with it: nothing can be said of its first step."""
+        self._stepped, self._at_backward = True, None
 
     # ── during backward ──
 
     def _seen(self, parameter: Tensor) -> None:
-        self._backward_lr = self._rates()
+        self._at_backward = self._turns()
         if self._uncleared is not None and parameter.grad is not None:
             # Adding changes a tensor in place, once; clearing is one more change in place, or another tensor.
             now = (id(parameter.grad), parameter.grad._version)
@@ -63,26 +74,20 @@ class Noticing:
 
     def before(self, step: int) -> None:
         """Called before step number `step`."""
-        rates = self._rates()
         if self.model is not None and not self.model.training:
+            self._say("eval-mode", step, _eval_mode(self.model))
+        now = self._turns()
+        early = not self._stepped and any(now[key] > self._first.get(key, 0) for key in now)
+        between = self._at_backward is not None and any(now[k] > self._at_backward.get(k, now[k]) for k in now)
+        if early or between:
+            where = "between backward and optimizer.step()" if between else "before the first optimizer.step()"
             self._say(
-                "eval-mode",
+                "scheduler-first",
                 step,
-                "the model is trained in eval mode: dropout does nothing and BatchNorm uses and keeps its old "
-                "statistics; call model.train() before training",
+                f"scheduler.step() was called {where}: the first value of the schedule is never used; call it after "
+                "optimizer.step()",
             )
-        if self._has_schedule():
-            early = not self._stepped and self._scheduled and rates != self._lr
-            between = self._backward_lr is not None and rates != self._backward_lr
-            if early or between:
-                where = "between backward and optimizer.step()" if between else "before the first optimizer.step()"
-                self._say(
-                    "scheduler-first",
-                    step,
-                    f"the learning rate changed {where}: a scheduler was stepped before its optimizer, so the first "
-                    "value of its schedule is never used; call scheduler.step() after optimizer.step()",
-                )
-        self._in_a_row = self._in_a_row + 1 if self._uncleared is not None and self._backward_lr is not None else 0
+        self._in_a_row = self._in_a_row + 1 if self._uncleared is not None and self._at_backward is not None else 0
         if self._in_a_row >= CERTAIN:
             self._say(
                 "zero-grad",
@@ -97,12 +102,12 @@ class Noticing:
         self._stepped = True
         grad = None if self.sentinel is None else self.sentinel.grad
         self._uncleared = None if grad is None else (id(grad), grad._version)
-        self._backward_lr = None  # no backward yet
+        self._at_backward = None  # no backward yet
 
     def skip(self, step: int) -> None:
         """A step that the GradScaler skipped: it counts and moved nothing."""
         self.skipped.append(step)
-        self._stepped, self._backward_lr = True, None  # a schedule may go on
+        self._stepped, self._at_backward = True, None  # a schedule may go on
         message = f"step {step} was skipped: the scaled gradients were not finite, and the GradScaler backs off"
         self._note("skipped", message, step)
 
@@ -111,13 +116,36 @@ class Noticing:
         """The factor that gradients carry."""
         return float(self.scaler.get_scale()) if self.scaler is not None else 1.0
 
-    def _rates(self) -> tuple[float, ...]:
-        return tuple(float(group["lr"]) for group in self.optimizer.param_groups)
-
-    def _has_schedule(self) -> bool:
-        return "initial_lr" in self.optimizer.param_groups[0]
+    def _turns(self) -> dict[int, int]:
+        """How often each of the optimizer's schedules has been stepped. Torch leaves a mark where there is one."""
+        if "initial_lr" not in self.optimizer.param_groups[0]:
+            return {}
+        if not self._schedules:
+            self._schedules = [weakref.ref(found) for found in _schedules(self.optimizer)]
+        alive = [schedule for ref in self._schedules if (schedule := ref()) is not None]
+        return {id(schedule): int(schedule.last_epoch) for schedule in alive}
 
     def _say(self, what: str, step: int, message: str) -> None:
         if what not in self._said:
             self._said.add(what)
             self._note(what, message, step)
+
+
+def _schedules(optimizer: torch.optim.Optimizer) -> list[Any]:
+    """The schedulers that were built on an optimizer: they know it, it does not know them. Takes some 20 ms, once."""
+    kind = torch.optim.lr_scheduler.LRScheduler
+    return [o for o in gc.get_objects() if issubclass(type(o), kind) and getattr(o, "optimizer", None) is optimizer]
+
+
+def _eval_mode(model: nn.Module) -> str:
+    """What training in eval mode does to this model."""
+    kinds = {type(module).__name__ for module in model.modules()}
+    touched = [word for word in ("Dropout", "BatchNorm", "InstanceNorm") if any(word in kind for kind in kinds)]
+    if not touched:
+        return "the model is trained in eval mode: no layer of it minds, but call model.train() before training"
+    effects = {
+        "Dropout": "dropout does nothing",
+        "BatchNorm": "BatchNorm uses its old statistics and learns no new ones",
+    }
+    told = " and ".join(effects.get(word, f"{word} uses its old statistics") for word in touched)
+    return f"the model is trained in eval mode: {told}; call model.train() before training"

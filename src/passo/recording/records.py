@@ -2,28 +2,24 @@
 
 Without a store, memory stays under `limit` bytes: when it is reached, every other step is dropped, old and new alike.
 With one, full blocks go to disk, dense at first, and each time half of what is left of the limit is written, from
-then on only every other step is kept. Either way an event says so.
+then on only every other step is kept. Either way an event says so. Reading changes nothing of what is kept.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from passo.errors import PassoError, RecordingWarning
+from passo.recording.blocks import Arrays, Block, Layout, Look, joined, size, thinned
 
-QUANTITIES = ("mean", "rms")
-RELATIONS = ("predicted", "uphill")
 BLOCK = 256  # steps that are stacked at once
 UNDEVELOPED = 8192  # looks that wait for a reader to be developed
-
-Arrays = dict[str, tuple[np.ndarray, dict[str, Any]]]
 
 
 class Sink(Protocol):
@@ -31,17 +27,6 @@ class Sink(Protocol):
 
     def chunk(self, arrays: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]], *, first_step: int = 0) -> None: ...
     def event(self, kind: str, message: str, step: int | None = None, **data: Any) -> None: ...
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the columns of the records mean."""
-
-    stages: tuple[str, ...]
-    parameters: tuple[str, ...]
-    sizes: tuple[int, ...]
-    groups: tuple[int, ...]
-    inside: tuple[str, ...] = ()
 
 
 @dataclass
@@ -54,49 +39,35 @@ class Event:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Look:
-    """One recorded step: sums (see `Bank.sums`), trace (S, K), learning rates (G,), the loss before and after it.
-
-    `missing` are the parameters (by number) that had no gradient. With `facts`, `trace` holds ingredients (R, K) that
-    are still to be developed into stages (see `tracing`).
-    """
-
-    step: int
-    lrs: tuple[float, ...]
-    sums: Tensor | None
-    trace: Tensor
-    loss: tuple[float, float] | None = None
-    inside: tuple[float, ...] = ()
-    missing: tuple[int, ...] = ()
-    facts: tuple[Any, ...] = ()
-
-
 class Records:
-    """Growing arrays of what was recorded, and the events."""
+    """Growing arrays of what was recorded, and the events.
+
+    `thin` tells whoever chooses the steps to look half as often; `develop` works a look's stages out where they are not
+    yet. Another instrument's arrays go the same way: `drain` hands them over, `beside` only shows them.
+    """
 
     def __init__(self, limit: int, sink: Sink | None, thin: Callable[[], None]) -> None:
         self.layout = Layout((), (), (), ())  # known at the first look
+        self.coordinates: list[tuple[str, list[int]]] = []
         self.develop: Callable[[Look], Tensor] = lambda look: look.trace
-        self.beside: Callable[[], Arrays | None] = lambda: None  # another instrument's arrays, for the same store
+        self.drain: Callable[[], Arrays | None] = lambda: None
+        self.beside: Callable[[], Arrays] = dict
         self.limit, self.sink = limit, sink
         self.events: list[Event] = []
-        self.meta: dict[str, Any] = {}
-        self.coordinates: list[tuple[str, list[int]]] = []
-        self._thin = thin  # tells whoever chooses the steps to look half as often
+        self.written = 0  # bytes
+        self._thin = thin
         self._waiting: list[Look] = []
-        self._blocks: list[dict[str, np.ndarray]] = []
-        self._beside: list[dict[str, np.ndarray]] = []
-        self._beside_meta: dict[str, dict[str, Any]] = {}
-        self._written = 0
+        self._blocks: list[Block] = []
+        self._others: list[Block] = []  # blocks of the other instrument
+        self._others_meaning: dict[str, dict[str, Any]] = {}
+        self._whole: Arrays = {}
         self._halfway = limit // 2
-        self._others: Arrays = {}
         self._told = 0  # events that the sink knows
 
     @property
     def known(self) -> bool:
         """Whether anything was recorded, so that the layout is settled."""
-        return bool(self._waiting or self._blocks or self._written)
+        return bool(self._waiting or self._blocks or self.written)
 
     # ── writing ──
 
@@ -112,23 +83,42 @@ class Records:
     def whole(self, name: str, values: np.ndarray, meta: Mapping[str, Any]) -> None:
         """Keep an array that does not grow (a snapshot)."""
         if not self._send({name: (values, meta)}, 0):
-            self._others[name] = (values, dict(meta))
+            self._whole[name] = (values, dict(meta))
 
     def settle(self) -> None:
         """Stack what waits into a block; send it to the store, or hold it, within the limit."""
-        if self._waiting:
-            block = self._stacked(self._waiting)
-            self._check(block, self._waiting)
+        block = self._pending()
+        if block is not None:
             first, self._waiting = self._waiting[0].step, []
             told: Arrays = {name: (values, self._meaning(name)) for name, values in block.items()}
-            more = self.beside() or {}
+            more = self.drain() or {}
             if self._send({**told, **more}, first):
                 self._pace(sum(values.nbytes for values, _ in (*told.values(), *more.values())))
             else:
                 self._blocks.append(block)
-                self._keep_beside(more)
+                if more:
+                    self._others.append({name: values for name, (values, _) in more.items()})
+                    self._others_meaning.update({name: meta for name, (_, meta) in more.items()})
                 self._fit()
         self._tell()
+
+    def _pending(self) -> Block | None:
+        """What waits, as arrays; and what it shows is noted."""
+        if not self._waiting:
+            return None
+        self._waiting = [replace(k, trace=self.develop(k), facts=()) if k.facts else k for k in self._waiting]
+        block = self.layout.stacked(self._waiting)
+        if not any(event.what == "not-finite" for event in self.events):
+            found = self.layout.not_finite(block, self._waiting)
+            if found is not None:
+                step, names = found
+                others = f" and of {len(names) - 1} more" if len(names) > 1 else ""
+                message = f"at step {step} the gradient of {names[0]}{others} is not finite"
+                self.note("not-finite", message, step, parameters=names)
+        return block
+
+    def _meaning(self, name: str) -> dict[str, Any]:
+        return self.layout.meaning(name, self.coordinates)
 
     def _send(self, arrays: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]], first: int) -> bool:
         """Whether the store took it; a store that fails is left alone from then on, and the training goes on."""
@@ -144,11 +134,6 @@ class Records:
             return False
         return True
 
-    def _keep_beside(self, more: Arrays) -> None:
-        if more:
-            self._beside.append({name: values for name, (values, _) in more.items()})
-            self._beside_meta.update({name: meta for name, (_, meta) in more.items()})
-
     def _tell(self) -> None:
         while self.sink is not None and self._told < len(self.events):
             event = self.events[self._told]
@@ -158,115 +143,33 @@ class Records:
                 return
             self._told += 1
 
-    def _pace(self, size: int) -> None:
-        self._written += size
-        if self._written > self._halfway:
+    def _pace(self, written: int) -> None:
+        self.written += written
+        if self.written > self._halfway:
             self._halfway += (self.limit - self._halfway) // 2
             self._thin()
-            self.note("thinned", f"{self._written / 1e6:.0f} MB are written: from here every other step is recorded")
+            self.note("thinned", f"{self.written / 1e6:.0f} MB are written: from here every other step is recorded")
 
     def _fit(self) -> None:
         """Drop every other step of all, old and new, while the blocks are bigger than the limit."""
-        while _size(self._blocks) + _size(self._beside) > self.limit:
-            self._blocks, self._beside = _thinned(self._blocks), _thinned(self._beside)
+        while size(self._blocks) + size(self._others) > self.limit:
+            self._blocks, self._others = thinned(self._blocks, BLOCK), thinned(self._others, BLOCK)
             self._thin()
             kept = sum(len(block["trace/steps"]) for block in self._blocks)
-            limit = f"memory for records is full ({self.limit / 1e6:.0f} MB)"
+            limit = f"memory for records is full ({self.limit / 1e6:.3g} MB)"
             self.note("thinned", f"{limit}: every other step was dropped, {kept} are kept")
-
-    def _check(self, block: Mapping[str, np.ndarray], looks: Sequence[Look]) -> None:
-        """Note where a gradient first stopped being finite: which step, which parameter.
-
-        Its sum tells: of large finite values the sum of squares may overflow.
-        """
-        if "statistics" not in block or any(event.what == "not-finite" for event in self.events):
-            return
-        gradients = [self.layout.stages.index(name) for name in ("grad_raw", "grad")]
-        wrong = np.zeros(block["relations"].shape[:2], bool)  # (T, P)
-        for gradient in gradients:
-            wrong |= ~np.isfinite(block["statistics"][:, gradient, :, 0])
-        for row, look in enumerate(looks):
-            wrong[row, list(look.missing)] = False
-        if wrong.any():
-            row = int(wrong.any(1).argmax())
-            names = [self.layout.parameters[p] for p in np.flatnonzero(wrong[row])]
-            others = f" and of {len(names) - 1} more" if len(names) > 1 else ""
-            message = f"at step {looks[row].step} the gradient of {names[0]}{others} is not finite"
-            self.note("not-finite", message, looks[row].step, parameters=names)
-
-    # ── the form of the arrays ──
-
-    def _stacked(self, looks: Sequence[Look]) -> dict[str, np.ndarray]:
-        steps = np.array([look.step for look in looks], np.int64)
-        lrs = np.array([look.lrs for look in looks], np.float64)
-        developed = [self.develop(look) if look.facts else look.trace for look in looks]
-        traces = torch.stack(developed).cpu().numpy()
-        block = {"trace/steps": steps, "trace/lr": lrs[:, 0], "trace/lrs": lrs, "trace": traces}
-        if looks[0].sums is not None:
-            sums = torch.stack([look.sums for look in looks if look.sums is not None]).cpu().numpy()
-            block["statistics"], block["relations"] = self._statistics(sums)
-        if looks[0].loss is not None:
-            block["loss"] = np.array([look.loss for look in looks], np.float64)
-        if self.layout.inside:
-            block["inside"] = np.array([look.inside for look in looks], np.float64)
-        return block
-
-    def _statistics(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and rms (T, S, P, 2), and the relations (T, P, 2), from sums and norms (T, P · (S + 2 + S))."""
-        many, sizes = len(self.layout.stages), np.array(self.layout.sizes, np.float64)
-        rows = sums.reshape(len(sums), len(sizes), 2 * many + 2)
-        mean = rows[:, :, :many] / sizes[:, None]
-        rms = rows[:, :, many + 2 :] / np.sqrt(sizes)[:, None]
-        uphill = rows[:, :, many + 1] / sizes
-        statistics = np.stack([mean, rms], -1).transpose(0, 2, 1, 3).astype(sums.dtype)
-        return statistics, np.stack([rows[:, :, many], uphill], -1).astype(sums.dtype)
-
-    def _meaning(self, name: str) -> dict[str, Any]:
-        layout = self.layout
-        names = {"stages": list(layout.stages), "parameters": list(layout.parameters)}
-        if name == "statistics":
-            sizes = {"sizes": list(layout.sizes), "groups": list(layout.groups)}
-            return {**names, "quantities": list(QUANTITIES), **sizes, **self.meta}
-        if name == "relations":
-            return {"parameters": names["parameters"], "quantities": list(RELATIONS)}
-        if name == "trace":
-            return {"stages": names["stages"], "coordinates": [list(c) for c in self.coordinates], **self.meta}
-        return {"names": list(layout.inside)} if name == "inside" else {}
 
     # ── reading ──
 
     def arrays(self) -> Arrays:
         """All that is held in memory, as arrays with their meaning."""
-        self.settle()
-        held = _joined(self._blocks) if self._blocks else self._nothing()
-        arrays = {name: (values, self._meaning(name)) for name, values in held.items()}
-        if self.sink is None:
-            self._keep_beside(self.beside() or {})
-        for name, values in (_joined(self._beside) if self._beside else {}).items():
-            arrays[name] = (values, self._beside_meta[name])
-        return {**arrays, **self._others}
-
-    def _nothing(self) -> dict[str, np.ndarray]:
-        many, parameters = len(self.layout.stages), len(self.layout.parameters)
-        return {
-            "trace/steps": np.zeros(0, np.int64),
-            "trace/lr": np.zeros(0),
-            "trace/lrs": np.zeros((0, 1)),
-            "trace": np.zeros((0, many, len(self.coordinates)), np.float32),
-            "statistics": np.zeros((0, many, parameters, len(QUANTITIES)), np.float32),
-            "relations": np.zeros((0, parameters, len(RELATIONS)), np.float32),
-        }
-
-
-def _size(blocks: Sequence[Mapping[str, np.ndarray]]) -> int:
-    return sum(values.nbytes for block in blocks for values in block.values())
-
-
-def _thinned(blocks: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
-    """Every other row of all blocks; neighbours are joined, so that blocks stay as long as they were."""
-    thinned = [{name: values[1::2].copy() for name, values in block.items()} for block in blocks]
-    return [_joined(thinned[n : n + 2]) for n in range(0, len(thinned), 2)]
-
-
-def _joined(blocks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        pending = self._pending()
+        blocks = [*self._blocks, *([] if pending is None else [pending])]
+        held = joined(blocks) if blocks else self.layout.nothing()
+        held["trace"] = held["trace"][:, :, : len(self.coordinates)]  # those that moved most may not be known yet
+        arrays: Arrays = {name: (values, self._meaning(name)) for name, values in held.items()}
+        now = self.beside()
+        others = [*self._others, *([{name: values for name, (values, _) in now.items()}] if now else [])]
+        for name, values in (joined(others) if others else {}).items():
+            arrays[name] = (values, now[name][1] if name in now else self._others_meaning[name])
+        return {**arrays, **self._whole}

@@ -11,9 +11,9 @@ from torch import Tensor
 from passo.errors import UsageError
 from passo.optim.stages import Explanation
 from passo.recording.bank import Bank, discovered
+from passo.recording.blocks import Layout, Look
 from passo.recording.choosing import MOVED_AFTER, Chosen, Coordinates, choose
 from passo.recording.layout import Slot, indexed
-from passo.recording.records import Layout, Look
 from passo.recording.tracing import Tracer
 
 
@@ -40,12 +40,25 @@ class Eye:
         self.banks: list[Bank | Tracer] = [self._make(slots, explanation) for slots in found]
         self._since: list[Tensor] = []  # θ at the first look, until it is known which weights moved most
         self._looks = 0
+        self._groups = len(optimizer.param_groups)
         self._inside: tuple[str, ...] = ()
         self._follow()
 
     @property
     def explained(self) -> bool:
         return self.explanation is not None and self.explanation.equations is not None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the bound is promised: not in half precision, and not where a learning rate is a tensor."""
+        wide = all(slot.parameter.dtype in (torch.float32, torch.float64) for slot in self.slots)
+        return wide and not any(isinstance(group.get("lr"), Tensor) for group in self.optimizer.param_groups)
+
+    @property
+    def converted(self) -> bool:
+        """Whether a parameter has another dtype or device than when it was watched."""
+        kinds = ((slot.parameter, bank) for bank in self.banks for slot in bank.slots)
+        return any((p.dtype, p.device) != bank.kind for p, bank in kinds)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -109,7 +122,7 @@ class Eye:
             begun += len(bank.slots)
         return Look(
             step,
-            tuple(float(group["lr"]) for group in self.optimizer.param_groups),
+            tuple(float(group.get("lr", float("nan"))) for group in self.optimizer.param_groups[: self._groups]),
             self._together(sums, 0) if sums else None,
             trace,
             loss,

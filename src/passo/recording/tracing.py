@@ -54,8 +54,7 @@ class Tracer:
         self.stages = ("theta", "grad_raw", "grad", *middle, *last)
         self.names = ("theta", "grad_raw", "grad", *(f"state.{name}" for name in self._state), "after")
         like = slots[0].parameter
-        self._dtype = like.dtype
-        self._fast = like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64)
+        self._dtype, self.kind = like.dtype, (like.dtype, like.device)
         self._places: list[_Place] = []
         self._at: dict[int, _Place] = {}
         self._roundings = [float("nan")] * len(slots)
@@ -173,7 +172,7 @@ class Tracer:
         torch.sub(mine["update"], mine["explained"], out=mine["residual"])
         sizes = torch.stack([mine["theta"], given["after"][at], mine["update"]]).abs().amax(0)
         sizes.clamp_min_(torch.finfo(self._dtype).tiny)
-        left = (mine["residual"].abs() / sizes).nan_to_num(0.0)
+        left = (mine["residual"].abs().nan_to_num(torch.inf, torch.inf) / sizes).nan_to_num(0.0, torch.inf)
         if not fact.missing and left.numel():
             largest = float(left.max()) / torch.finfo(self._dtype).eps
             self._roundings[place.number] = float(np.fmax(self._roundings[place.number], largest))
@@ -183,11 +182,13 @@ class Tracer:
     def _gather(self, place: _Place, tensor: Tensor, row: int, stays: bool = False) -> None:
         """Write the place's coordinates of a tensor into a row; `stays` says that its memory will not be given away."""
         target = self._values[row, place.columns]
-        if not self._fast:
+        if tensor.is_sparse:
+            tensor, stays = tensor.to_dense(), False
+        if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
             target[:] = torch.take(tensor.detach(), place.index).float().cpu().numpy()
             return
         if not stays:
-            values = tensor.numpy()
+            values = tensor.detach().numpy()
             if values.flags.c_contiguous:
                 values.reshape(-1).take(place.flat, out=target, mode="clip")
             else:

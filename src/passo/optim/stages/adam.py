@@ -48,7 +48,7 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, o
         v, v_max = out["max_exp_avg_sq"].copy_(v), state["max_exp_avg_sq"]
         if v_max is not None:
             torch.maximum(v_max, v, out=v)
-    elif "max_exp_avg_sq" in out:  # another group has it
+    elif "max_exp_avg_sq" in out:  # another group has it, or may have it later
         out["max_exp_avg_sq"].fill_(torch.nan)
     torch.div(v, correction2, out=v_hat)
     torch.sqrt(v_hat, out=adapted).add_(eps)
@@ -71,11 +71,12 @@ STAGES = ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "
 
 
 def explain(optimizer: Optimizer) -> Explanation:
-    amsgrad = any(group["amsgrad"] for group in optimizer.param_groups)
-    state = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
+    told = any(group["amsgrad"] for group in optimizer.param_groups)
+    state = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     return Explanation(
         equations=adam,
-        stages=("decayed", *state, *STAGES[3:]),
+        stages=("decayed", *(state if told else state[:2]), *STAGES[3:]),
+        untold=() if told else state[2:],  # a state that is loaded may have it
         state=state,
         renewed={name: name for name in state},
     )
