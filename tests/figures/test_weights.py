@@ -156,3 +156,5 @@ def test_the_command_line_draws_them(study: StoredStudy, tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     assert "Of 101,632 weights" in done.output
     assert "vegaEmbed" in Path(out).read_text(encoding="utf-8")
+    with pytest.raises(StoreError, match="holds 14 runs with weights, say which: none-s0"):
+        CliRunner().invoke(app, ["inspect", str(study.folder), "--figure", "weights"], catch_exceptions=False)

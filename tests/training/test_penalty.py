@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from passo import store
 from passo.data import load
 from passo.errors import ConfigError
-from passo.experiments import train
+from passo.experiments import lr_range, train
 from passo.experiments.studyfile import parse_study
+from passo.experiments.verifying import brief_training
 from passo.models import build
 from passo.optim import make_optimizer, parameter_groups
 from passo.recording import watch
@@ -272,3 +273,37 @@ def test_a_study_may_set_it_in_its_base_and_in_its_runs() -> None:
     file = parse_study(text, "s.toml")
     config = file.training(file.runs[0], 0, {})
     assert (config.l1, config.l2) == (0.01, 0.1)
+
+
+def test_the_loss_around_a_step_is_recorded_with_the_penalty_whose_gradient_predicts_it(tmp_path: Path) -> None:
+    data, record = load("fashion-mnist-sample", per_class=20), {"every": 1, "loss": True}
+    settings = {"optimizer": {"name": "sgd", "lr": 1e-3}, "epochs": 1, "batch_size": 60, "record": record}
+    run = train(data, "mlp", l1=1e-2, l2=1e-2, out=tmp_path / "run", **settings).run
+    before, after = run.array("loss").T
+    total = run.metric("train/loss").values + run.metric("train/penalty").values
+    assert before.tolist() == pytest.approx(total.tolist(), rel=1e-5)
+    predicted = run.array("relations")[:, :, 0].sum(1)  # g·Δθ
+    assert (after - before).tolist() == pytest.approx(predicted.tolist(), rel=0.05)
+
+
+def test_a_range_test_and_its_verification_train_with_the_penalty_on_their_copies() -> None:
+    model, x, y = line()
+    optimizer, penalty = torch.optim.SGD(model.parameters(), lr=0.1), Penalty(model, l2=0.3)
+    start = model.weight.detach().clone()
+    plan = {"lr_min": 0.05, "lr_max": 0.5, "steps": 10}
+    found = lr_range(model, nn.MSELoss(), optimizer, [(x, y)], **plan, penalty=penalty)
+    weight, losses = start.clone().requires_grad_(), []
+    for lr in found.tests[0].lr:
+        loss = ((x @ weight.T - y) ** 2).mean()
+        losses.append(loss.item())
+        (gradient,) = torch.autograd.grad(loss + 0.3 * (weight**2).sum(), weight)
+        weight = (weight - lr * gradient).detach().requires_grad_()
+    assert found.tests[0].loss.tolist() == pytest.approx(losses, rel=1e-9)
+    assert torch.equal(model.weight, start)
+    ends = [
+        brief_training(model, nn.MSELoss(), optimizer, [(x, y)], 0.1, 1.0, 0, steps=200, penalty=p).final
+        for p in (penalty, None)
+    ]
+    ridge = torch.linalg.solve(x.T @ x / len(x) + 0.3 * torch.eye(4, dtype=torch.float64), x.T @ y / len(x))
+    assert ends[0] == pytest.approx(((x @ ridge - y) ** 2).mean().item(), rel=1e-6)
+    assert ends[1] < 0.5 * ends[0]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from passo.analysis import Table
     from passo.store import StoredRun
 
-FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, clipping, residual, apart, betas"
+FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, clipping, residual, apart, betas, weights"
 
 
 def inspect(
@@ -31,7 +31,7 @@ def inspect(
     from passo.analysis.apart import apart
     from passo.analysis.inspected import layer_table, parameter_table
 
-    found = watched_run(run)
+    found = watched_run(run, kept="weights/" if figure == "weights" else "trace/steps")
     place = _index(index)
     if figure is not None or out_ is not None:
         given = {"parameter": parameter, "index": place, "step": step, "quantity": quantity}
@@ -52,8 +52,11 @@ def inspect(
         _show(shown, text=("layer",))
 
 
-def watched_run(name: str) -> StoredRun:
-    """The run STUDY/RUN, or the only watched one of STUDY; raises `StoreError` where there is none, or are several."""
+def watched_run(name: str, *, kept: str = "trace/steps") -> StoredRun:
+    """The run STUDY/RUN, or the only one of STUDY that kept such arrays; by default, the only watched one.
+
+    Raises `StoreError` where there is none, or are several.
+    """
     from passo import store
     from passo.errors import StoreError
 
@@ -64,12 +67,15 @@ def watched_run(name: str) -> StoredRun:
         if not slash:
             raise
         return store.find(folder).run(run_id)
-    watched = [run for run in study.runs if "trace/steps" in run.arrays()]
+    watched = [run for run in study.runs if any(array.startswith(kept) for array in run.arrays())]
     if len(watched) == 1:
         return watched[0]
-    if not watched:
+    if not watched and kept.startswith("trace"):
         raise StoreError(f"no run of {name} was watched: train one with record.every=1")
-    raise StoreError(f"{name} holds {len(watched)} watched runs, say which: {', '.join(r.id for r in watched)}")
+    if not watched:
+        raise StoreError(f"no run of {name} kept its weights: a training writes them at its end")
+    which = "watched runs" if kept.startswith("trace") else "runs with weights"
+    raise StoreError(f"{name} holds {len(watched)} {which}, say which: {', '.join(r.id for r in watched)}")
 
 
 def _tell(run: StoredRun) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from passo.experiments.sink import Sink
 from passo.recording import LastBatch, Lens, PathRecorder, record_path, watch
 from passo.training.config import RecordConfig
+from passo.training.step import Penalising
 
 
 @contextmanager
@@ -21,11 +22,16 @@ def instruments(
     optimizer: torch.optim.Optimizer,
     sink: Sink,
     total: int | None,
+    penalty: Penalising | None = None,
 ) -> Iterator[None]:
-    """Record what `wanted` says into `sink` while the block runs; `total` is the number of steps, where it is known."""
+    """Record what `wanted` says into `sink` while the block runs; `total` is the number of steps, where it is known.
+
+    `penalty` is what is trained beside the loss: the loss before and after a step is recorded with it, since the
+    gradient, and so the change that it predicts, is that of both.
+    """
     with ExitStack() as stack:
         if wanted.every:
-            lens = _lens(wanted, model, loss_fn, optimizer, sink, stack)
+            lens = _lens(wanted, model, loss_fn, optimizer, sink, stack, penalty)
             stack.callback(_keep_lens, lens, sink)
         if wanted.path:
             path = record_path(model, optimizer, points=wanted.path, total=total)
@@ -40,11 +46,13 @@ def _lens(
     optimizer: torch.optim.Optimizer,
     sink: Sink,
     stack: ExitStack,
+    penalty: Penalising | None,
 ) -> Lens:
-    loss = None
+    loss: Penalising | None = None
     if wanted.loss:
-        loss = LastBatch(model, loss_fn)
-        stack.callback(loss.close)
+        last = LastBatch(model, loss_fn)
+        stack.callback(last.close)
+        loss = last if penalty is None else lambda: last() + penalty()
     return watch(
         optimizer,
         model,

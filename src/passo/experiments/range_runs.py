@@ -39,6 +39,7 @@ def range_run(config: TrainConfig, data: Data, settings: Mapping[str, Any], sink
         plan,
         [config.seed],
         clip_norm=config.clip_norm,
+        penalty=parts.penalty,
         device=parts.device,
     )
     (test,) = tests
@@ -68,6 +69,7 @@ def verify_run(config: TrainConfig, data: Data, settings: Mapping[str, Any], sin
         steps=settings["steps"],
         validation=parts.validation,
         clip_norm=config.clip_norm,
+        penalty=parts.penalty,
         device=parts.device,
     )
     sink.array("loss", done.loss)

@@ -21,6 +21,7 @@ from passo.experiments.rehearsal import Copies, ModelSource, OptimizerSource, Pa
 from passo.experiments.suggesting import RULES, check_rule, suggest
 from passo.models.dropout import Dropout, dropouts, set_step
 from passo.training.machine import weights_sha256
+from passo.training.penalty import Penalty
 from passo.training.step import LossFunction, train_step
 
 MODES = ("exponential", "linear")
@@ -131,6 +132,7 @@ def lr_range(
     seeds: int | Sequence[int] = 1,
     suggest: str = "steepest",
     clip_norm: float | None = None,
+    penalty: Penalty | None = None,
     device: Any = None,
 ) -> LrRange:
     """Test learning rates from `lr_min` to `lr_max`, once for each seed, and suggest one.
@@ -150,6 +152,7 @@ def lr_range(
             own, or from the global ones) and dropout; `varied` of the result says what did differ.
         suggest: the rule behind `suggestion`: "steepest", "valley", "minimum/10" or "slide" (`experiments.suggesting`).
         clip_norm: the norm to which the gradient is clipped, as in the training to come.
+        penalty: what is trained beside the loss; the curve shows the loss alone.
 
     Raises `ConfigError` for limits that make no sense, batches that can be walked only once, an optimizer of other
     parameters, seeds that change nothing; `TrainingError` where the loss falls for no seed.
@@ -162,7 +165,8 @@ def lr_range(
     """
     plan = RangePlan(lr_min=lr_min, lr_max=lr_max, steps=steps, mode=mode, beta=beta, divergence=divergence)
     rule, chosen = check_rule(suggest), which(seeds)
-    tests = tuple(range_tests(model, loss_fn, optimizer, batches, plan, chosen, clip_norm=clip_norm, device=device))
+    also: dict[str, Any] = {"clip_norm": clip_norm, "penalty": penalty, "device": device}
+    tests = tuple(range_tests(model, loss_fn, optimizer, batches, plan, chosen, **also))
     found = LrRange(plan, rule, tests)
     if len(tests) > 1 and not found.varied:
         raise ConfigError(
@@ -204,17 +208,19 @@ def range_tests(
     seeds: Sequence[int],
     *,
     clip_norm: float | None = None,
+    penalty: Penalty | None = None,
     device: Any = None,
 ) -> Iterator[RangeTest]:
     """The tests of `lr_range`, one at a time; between them, everything is the caller's again."""
     for seed in seeds:
         with rehearsing(model, loss_fn, optimizer, batches, seed) as copies:
-            test = _tested(copies, batches, plan, seed, clip_norm, device)
+            priced = None if penalty is None else penalty.on(copies.model)
+            test = _tested(copies, batches, plan, seed, {"clip_norm": clip_norm, "penalty": priced}, device)
         yield test
 
 
 def _tested(
-    copies: Copies, batches: Pairs, plan: RangePlan, seed: int, clip_norm: float | None, device: Any
+    copies: Copies, batches: Pairs, plan: RangePlan, seed: int, options: Mapping[str, Any], device: Any
 ) -> RangeTest:
     rates, layers, endless = plan.rates(), dropouts(copies.model), forever(batches)
     losses: list[float] = []
@@ -228,7 +234,7 @@ def _tested(
             x, y = x.to(device), y.to(device)
         copies.set_lr(float(lr))
         set_step(layers, seed, step)
-        record = train_step(copies.model, copies.loss_fn, copies.optimizer, x, y, clip_norm=clip_norm)
+        record = train_step(copies.model, copies.loss_fn, copies.optimizer, x, y, **options)
         losses.append(float(record.loss))
         mean = plan.beta * mean + (1 - plan.beta) * losses[-1]
         smoothed.append(mean / (1 - plan.beta**step))

@@ -195,7 +195,7 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
     )
     written = _written(records, sink, parts.steps_per_epoch)
     total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
-    with instruments(config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total):
+    with instruments(config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty):
         try:
             last = yield from written
         finally:  # an interrupted run keeps what its instruments saw

@@ -19,6 +19,7 @@ from passo.experiments.ranges import forever, which
 from passo.experiments.rehearsal import ModelSource, OptimizerSource, Pairs, rehearsing
 from passo.models.dropout import dropouts, set_step
 from passo.training.evaluate import evaluate
+from passo.training.penalty import Penalty
 from passo.training.step import LossFunction, train_step
 
 FACTOR = 3.0
@@ -66,6 +67,7 @@ def verify_range(
     seeds: int | Sequence[int] = 3,
     validation: Pairs | None = None,
     clip_norm: float | None = None,
+    penalty: Penalty | None = None,
     device: Any = None,
 ) -> VerifiedRange:
     """Train copies for `steps` steps at lr/factor, lr and lr·factor, once for each seed.
@@ -88,6 +90,7 @@ def verify_range(
             steps=steps,
             validation=validation,
             clip_norm=clip_norm,
+            penalty=penalty,
             device=device,
         )
         for seed, each in pairs(which(seeds), factor)
@@ -122,6 +125,7 @@ def brief_training(
     steps: int = STEPS,
     validation: Pairs | None = None,
     clip_norm: float | None = None,
+    penalty: Penalty | None = None,
     device: Any = None,
 ) -> BriefTraining:
     """One of the trainings of `verify_range`: at lr·factor, with one seed."""
@@ -130,11 +134,13 @@ def brief_training(
     with rehearsing(model, loss_fn, optimizer, walked, seed) as copies:
         copies.set_lr(lr * factor)
         layers = dropouts(copies.model)
+        priced = None if penalty is None else penalty.on(copies.model)
+        options: dict[str, Any] = {"clip_norm": clip_norm, "penalty": priced}
         for step, (x, y) in enumerate(forever(batches), start=1):
             if device is not None:
                 x, y = x.to(device), y.to(device)
             set_step(layers, seed, step)
-            record = train_step(copies.model, copies.loss_fn, copies.optimizer, x, y, clip_norm=clip_norm)
+            record = train_step(copies.model, copies.loss_fn, copies.optimizer, x, y, **options)
             losses.append(float(record.loss))
             if step == steps or not math.isfinite(losses[-1]):
                 break

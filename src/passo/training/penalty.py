@@ -79,6 +79,10 @@ class Penalty:
             parts.append(self.l2 * squares(self.weights))
         return sum(parts, start=self.weights[0].new_zeros(()))
 
+    def on(self, model: nn.Module) -> Penalty:
+        """The same penalty on another model, such as a copy that is trained in its place."""
+        return Penalty(model, l1=self.l1, l2=self.l2)
+
     def check(self, optimizer: torch.optim.Optimizer) -> None:
         """Raise `ConfigError` where the optimizer holds none of these weights: it could not obey the penalty."""
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
