@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passo.errors import UnknownName
-from passo.registry import Registry, unknown
+from passo.registry import Registry, nearest, unknown
 
 
 @pytest.fixture
@@ -42,6 +42,13 @@ def test_an_unknown_name_gets_the_nearest_and_the_list(optimizers: Registry[int]
 def test_a_name_in_capitals_is_still_guessed(optimizers: Registry[int]) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'adam'"):
         optimizers["ADAM"]
+
+
+def test_exchanged_letters_are_seen_and_of_equals_the_shortest_is_meant() -> None:
+    assert "Did you mean 'adam'?" in str(unknown("optimizer", "adma", ["adam", "adamax", "adamw"]))
+    assert "Did you mean 'sgd'?" in str(unknown("optimizer", "sdg", ["asgd", "sgd"]))
+    assert "Did you mean 'abc'?" in str(unknown("thing", "ab", ["abc", "dab"]))
+    assert nearest("aab", ["aabcd", "aab" + "xyzw"]) == "aabcd"
 
 
 def test_a_name_like_no_other_gets_no_guess() -> None:

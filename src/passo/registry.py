@@ -18,9 +18,25 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:
     unknown optimizer 'adm'. Did you mean 'adam'? Known: adam, sgd
     """
     names = sorted(known)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(str(name).lower(), names)
+    hint = f" Did you mean {near!r}?" if near is not None else ""
     return UnknownName(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like what was typed, or None where none is like it; of equals the shortest.
+
+    Likeness is difflib's ratio, of the name itself or with two neighbouring letters exchanged, whichever is higher:
+    the ratio alone finds "adma" in "adamax" and not in "adam".
+
+    >>> nearest("adma", ["adam", "adamax"]), nearest("xyz", ["adam"])
+    ('adam', None)
+    """
+    name = name[:60]  # the time grows with its cube
+    typed = {name, *(name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in range(len(name) - 1))}
+    likeness = {one: max(difflib.SequenceMatcher(None, one, way).ratio() for way in typed) for one in sorted(known)}
+    best = max(likeness, key=lambda one: (likeness[one], -len(one)), default=None)
+    return best if best is not None and likeness[best] >= 0.5 else None
 
 
 class Registry(Generic[T]):

@@ -55,6 +55,7 @@ def test_without_a_file_the_picture_goes_into_the_folder(place: Path) -> None:
     ("words", "code", "said"),
     [
         (("without",), 1, "has no recorded path of its weights: train it with record.path=40"),
+        (("without",), 1, "in a loop of your own, passo.record_path records one for passo.landscape"),
         (("nowhere",), 1, "no study 'nowhere'"),
         (("with/nobody",), 1, "has no run 'nobody'; it has: tiny-cnn-adam-s0"),
         (("with", "--out", "a.pdf"), 2, "--out must end in .html, .png, .svg"),
@@ -75,3 +76,10 @@ def test_a_missing_library_is_said_before_anything_is_computed(place: Path) -> N
         "landscape", "with", "--out", "b.svg", cwd=place, code=1, before="import sys\nsys.modules['contourpy'] = None"
     )
     assert "needs contourpy, which is not installed: pip install 'passo[figures]'" in said
+
+
+def test_a_path_of_fewer_points_than_asked_is_told_in_one_sentence_without_a_line_of_source(tmp_path: Path) -> None:
+    small = ("dataset=fashion-mnist-sample", "dataset.per_class=20", "model=tiny-cnn", "epochs=1")
+    said = passo("train", *small, "record.path=1000000", "--out", "a", cwd=tmp_path)
+    assert "warning: 1000000 points of these weights would take more than 512 MB" in " ".join(said.split())
+    assert "UserWarning" not in said and "record_path(" not in said

@@ -37,6 +37,7 @@ def test_seeds_rules_intervals_a_verification_a_picture_and_what_to_do_next(tmp_
     assert "passo train dataset=fashion-mnist-sample dataset.per_class=20 model=tiny-cnn optimizer=adam" in said
     assert "lr=0.5" not in said
     assert "the schedule StepLR takes no part" in done.stderr
+    assert "lr takes no part: a range test sets the learning rate itself" in " ".join(done.stderr.split())
     assert (tmp_path / "r" / "lr-range.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "c.html").read_text(encoding="utf-8")
     assert 'src="http' not in page

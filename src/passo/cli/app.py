@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from passo import __version__
 from passo.cli import data, descend, inspect, landscape, lr_range, notes, proof, runs, schedule, studies, training
-from passo.cli.show import err
+from passo.cli.show import err, warned
 from passo.errors import PassoError
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ def _options(
 
 def main() -> None:
     """The entry point: every error that passo raises on purpose becomes one sentence and an exit code."""
+    warnings.showwarning = warned
     try:
         app(standalone_mode=True)
     except PassoError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passo.cli.show import out
+from passo.cli.show import err, out
 from passo.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
@@ -59,29 +59,51 @@ def descend(
     force: Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")] = False,
 ) -> None:
     """Race optimizers over a surface: passo descend ravine --optimizer adam --optimizer "sgd lr=0.03" --out a.html"""
+    targets = _targets(out_ or [])
+    starts = [_point(text) for text in start or []]
+    plans = [None if text == "none" else text for text in schedule or []]
+    options: dict[str, Any] = {"start": starts or None, "steps": steps, "schedules": plans or None, "noise": noise}
+    options |= {"seed": seed, "tolerance": tolerance, "tune": tune}
+    try:
+        _told(surface, optimizer, options, targets, study, force)
+    except KeyboardInterrupt:
+        err.print("interrupted: a race is kept, and a picture saved, only when it is whole")
+        raise
+
+
+def _told(
+    surface: str,
+    optimizer: Sequence[str] | None,
+    options: dict[str, Any],
+    targets: Sequence[Path],
+    study: Path | None,
+    force: bool,
+) -> None:
     from passo.analysis.races import race, table, tell
 
-    targets = _targets(out_ or [])
-    found: Race | None = race(kept) if (kept := _stored(surface)) is not None else None
-    if found is None:
-        starts = [_point(text) for text in start or []]
-        with _lightly():
-            from passo.experiments.race import FIELD, keep
-            from passo.experiments.race import descend as go
-
-            plans: Sequence[str | None] | None = [None if text == "none" else text for text in schedule or []] or None
-            options: dict[str, Any] = {"start": starts or None, "steps": steps, "schedules": plans, "noise": noise}
-            walked = go(surface, optimizer or FIELD, **options, seed=seed, tolerance=tolerance, tune=tune)
-            if study is not None:
-                keep(walked, study, force=force)
-            found = race(walked)
+    kept = _stored(surface)
+    found: Race = race(kept) if kept is not None else _walked(surface, optimizer, options, study, force)
     out.print(str(table(found)), markup=False, soft_wrap=True)
     out.print(tell(found), markup=False)
     for path in targets:
         _draw(found, path)
         out.print(f"saved as {path}", markup=False)
-    if study is not None and found is not None and _stored(surface) is None:
+    if study is not None and kept is None:
         out.print(f"kept in {study}", markup=False)
+
+
+def _walked(
+    surface: str, optimizer: Sequence[str] | None, options: dict[str, Any], study: Path | None, force: bool
+) -> Race:
+    from passo.analysis.races import race
+
+    with _lightly():
+        from passo.experiments.race import FIELD, descend, keep
+
+        found = descend(surface, optimizer or FIELD, **options)
+        if study is not None:
+            keep(found, study, force=force)
+        return race(found)
 
 
 def _stored(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passo.cli.show import err, out, progress
-from passo.cli.training import Force, Out, Sample, Settings, configuration
+from passo.cli.training import Force, Out, Sample, Settings, configuration, read_toml
 from passo.errors import ConfigError, StoreError, TrainingError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from passo.store import Store
     from passo.training import TrainConfig
 
+LR = re.compile(r"(optimizer\.)?lr=")
 CHARTS = (".png", ".svg", ".html")
 
 
@@ -66,6 +67,8 @@ def lr_range(
     keep_memory()
     data = load_data(config)
     parts = assemble(config, data)  # a mistake shows before a folder is made
+    if _sets_lr(settings or []):
+        err.print("lr takes no part: a range test sets the learning rate itself, from --lr-min to --lr-max")
     if given.schedule is not None:
         err.print(f"the schedule {given.schedule.name} takes no part: a range test moves the learning rate itself")
     name = f"range-{config.optimizer.name}"
@@ -180,11 +183,22 @@ def _save(figure: Figure, path: Path) -> None:
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
 
 
+def _sets_lr(words: list[str]) -> bool:
+    """Whether the words, or the file before them, give a learning rate.
+
+    >>> _sets_lr(["model=lenet", "optimizer.lr=1"]), _sets_lr(["model=lenet"])
+    (True, False)
+    """
+    filed = read_toml(Path(words[0])) if words and words[0].endswith(".toml") and "=" not in words[0] else {}
+    section = filed.get("optimizer")
+    return "lr" in filed or (isinstance(section, dict) and "lr" in section) or any(map(LR.match, words))
+
+
 def _hint(words: list[str], lr: float) -> str:
     """The training to do next, with everything that was said about it.
 
     >>> _hint(["model=lenet", "lr=1"], 0.00231)
     'passo train model=lenet lr=0.00231'
     """
-    kept = [word for word in words if not re.match(r"(optimizer\.)?lr=", word)]
+    kept = [word for word in words if not LR.match(word)]
     return shlex.join(["passo", "train", *kept, f"lr={lr:.3g}"])

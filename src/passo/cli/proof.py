@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passo.cli.show import out, progress, table
+from passo.cli.show import err, out, progress, table
 
 if TYPE_CHECKING:
     from passo.experiments.proof import Proof
@@ -22,25 +22,33 @@ def proof(
     out_: Annotated[Path | None, typer.Option("--out", help="Write every case into a Markdown file.")] = None,
 ) -> None:
     """Prove that the optimisers do what their equations say: passo proof adam --steps 50"""
-    from passo.errors import StoreError
-    from passo.experiments.proof import chosen, prove
-
-    wanted = chosen(names or [])
-    if out_ is not None and not out_.absolute().parent.is_dir():  # said before the minutes are spent
-        raise StoreError(f"cannot write {out_}: there is no folder {out_.absolute().parent}")
-    with progress("case") as bar:
-        task = bar.add_task("proving", total=len(wanted), case="")
-        proved = prove(
-            names or [],
-            steps=steps,
-            jobs=jobs,
-            each=lambda case: bar.update(task, advance=1, case=f"{case.label} {case.title}"),
-        )
+    try:
+        proved = _proved(names or [], steps, jobs, out_)
+    except KeyboardInterrupt:
+        err.print("interrupted: a proof is told only when it is whole")
+        raise
     _show(proved)
     if out_ is not None:
         _write(proved, out_)
     if not proved.held:
         raise typer.Exit(1)
+
+
+def _proved(names: list[str], steps: int, jobs: int | None, path: Path | None) -> Proof:
+    from passo.errors import StoreError
+    from passo.experiments.proof import chosen, prove
+
+    wanted = chosen(names)
+    if path is not None and not path.absolute().parent.is_dir():  # said before the minutes are spent
+        raise StoreError(f"cannot write {path}: there is no folder {path.absolute().parent}")
+    with progress("case") as bar:
+        task = bar.add_task("proving", total=len(wanted), case="")
+        return prove(
+            names,
+            steps=steps,
+            jobs=jobs,
+            each=lambda case: bar.update(task, advance=1, case=f"{case.label} {case.title}"),
+        )
 
 
 def _write(proved: Proof, path: Path) -> None:

@@ -17,7 +17,7 @@ def schedule(
         typer.Argument(
             metavar="KEY=VALUE…",
             help="The schedule's arguments (step_size=3 gamma=0.5), and lr, epochs, steps_per_epoch, "
-            "optimizer, losses=[…] (one a epoch, for ReduceLROnPlateau).",
+            "optimizer, losses=[…] (one an epoch, for ReduceLROnPlateau).",
         ),
     ] = None,
     out_: Annotated[Path | None, typer.Option("--out", help="Save the curve: .png, .svg or .html.")] = None,

@@ -40,6 +40,11 @@ def progress(*fields: str) -> Iterator[Progress]:
         yield bar
 
 
+def warned(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one sentence on standard error, in place of Python's own way, which quotes a line of source."""
+    err.print(f"warning: {' '.join(str(message).split())}", markup=False, soft_wrap=True)
+
+
 def plot(xs: Sequence[float], ys: Sequence[float], width: int = 64, height: int = 10) -> str:
     """A line as columns of blocks, for a first look in a terminal."""
     low, high = min(ys), max(ys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from passo.errors import ConfigError, UnknownName
+from passo.registry import nearest
 
 WHOLE = {"int", "int | None", "Optional[int]", "typing.Optional[int]"}
 
@@ -30,8 +30,8 @@ def resolve(kind: str, name: object, known: Mapping[str, str]) -> str:
     """
     if isinstance(name, str) and plain(name) in known:
         return known[plain(name)]
-    near = difflib.get_close_matches(plain(name), known, n=1, cutoff=0.5)
-    hint = f" Did you mean {known[near[0]]!r}?" if near else ""
+    near = nearest(plain(name), known)
+    hint = f" Did you mean {known[near]!r}?" if near is not None else ""
     listed = ", ".join(sorted(set(known.values()), key=str.lower))
     raise UnknownName(f"unknown {kind} {name!r}.{hint} Known: {listed}")
 
@@ -48,8 +48,8 @@ def check_names(owner: str, options: Iterable[str], allowed: Iterable[str]) -> N
     for option in options:
         if option in allowed:
             continue
-        near = difflib.get_close_matches(str(option), allowed, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = nearest(str(option), allowed)
+        hint = f" Did you mean {near!r}?" if near is not None else ""
         raise ConfigError(f"{owner} has no argument {option!r}.{hint} It takes: {', '.join(allowed)}")
 
 

@@ -54,7 +54,8 @@ class WeightPath:
         if "path" not in run.arrays():
             raise StoreError(
                 f"run {run.id} has no recorded path of its weights: train it with record.path=40 "
-                '(passo train … record.path=40, or record={"path": 40})'
+                '(passo train … record.path=40, or record={"path": 40}); in a loop of your own, passo.record_path '
+                "records one for passo.landscape"
             )
         points, buffered = run.array("path"), "path/buffers" in run.arrays()
         buffers = run.array("path/buffers") if buffered else np.zeros((len(points), 0), points.dtype)
