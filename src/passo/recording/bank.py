@@ -45,6 +45,7 @@ class Bank:
         self.worst = torch.zeros_like(self.rows["theta"])  # largest |residual| / max(|θ|, |θ′|, |update|) so far
         self._wide = torch.float32 if like.dtype in (torch.float16, torch.bfloat16) else like.dtype
         self.missing: list[int] = []
+        self._slices: dict[tuple[int, int], dict[str, Tensor]] = {}
         self._raw_seen: set[int] = set()
         self._traced = torch.zeros(0, dtype=torch.long, device=like.device)
         self._kept: list[dict[str, Any]] = []
@@ -136,13 +137,19 @@ class Bank:
                     self._explain_shaped(number)
             return
         for first, last in self._stretches():
-            place = slice(self.slots[first].start, self.slots[last].stop)
-            rows = {name: row[place] for name, row in self.rows.items()}
+            rows = self._stretch(first, last)
             fresh = self._fresh[first]
             state: dict[str, Any] = {n: None if fresh else rows[f"state.{n}"] for n in self.explanation.state}
             state.update(zip(self.explanation.numbers, self._numbers[first], strict=True))
             group = self._groups[self.slots[first].group]
             self.explanation.equations(rows["theta"], rows["grad"], state, self._count[first], group, rows)
+
+    def _stretch(self, first: int, last: int) -> dict[str, Tensor]:
+        """The rows over some neighbouring slots; mostly the same ones at every step."""
+        if (first, last) not in self._slices:
+            place = slice(self.slots[first].start, self.slots[last].stop)
+            self._slices[first, last] = {name: row[place] for name, row in self.rows.items()}
+        return self._slices[first, last]
 
     def _explain_shaped(self, number: int) -> None:
         """One parameter in its own shape."""
