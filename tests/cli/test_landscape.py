@@ -59,8 +59,8 @@ def test_without_a_file_the_picture_goes_into_the_folder(place: Path) -> None:
         (("nowhere",), 1, "no study 'nowhere'"),
         (("with/nobody",), 1, "has no run 'nobody'; it has: tiny-cnn-adam-s0"),
         (("with", "--out", "a.pdf"), 2, "--out must end in .html, .png, .svg"),
-        (("with", "--directions", "pcb"), 2, "directions: input should be 'pca' or 'random', got 'pcb'"),
-        (("with", "--points", "1"), 2, "points: input should be greater than or equal to 3"),
+        (("with", "--directions", "pcb"), 2, "directions must be 'pca' or 'random', got 'pcb'"),
+        (("with", "--points", "1"), 2, "points must be ≥ 3"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_an_exit_code(

@@ -368,8 +368,8 @@ def test_an_interrupted_landscape_is_marked_so(run: Any, tmp_path: Path) -> None
     ("settings", "message"),
     [
         ({"point": 3}, "unknown key 'point'. Did you mean 'points'"),
-        ({"points": 2}, "points: input should be greater than or equal to 3, got 2"),
-        ({"directions": "pcb"}, "directions: input should be 'pca' or 'random', got 'pcb'"),
+        ({"points": 2}, "points must be ≥ 3, got 2"),
+        ({"directions": "pcb"}, "directions must be 'pca' or 'random', got 'pcb'"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], message: str) -> None:

@@ -196,6 +196,37 @@ def test_a_plateau_schedule_without_a_validation_set_is_refused_before_anything_
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            {"parameters": ["conv1.wieght"]},
+            "record.parameters: unknown parameter 'conv1.wieght'. Did you mean 'conv1.w",
+        ),
+        ({"coordinates": {"conv1.wieght": 2}}, "record.coordinates: unknown watched parameter 'conv1.wieght'"),
+        ({"coordinates": {"conv1.weight": [[99, 0, 0, 0]]}}, "record.coordinates: conv1.weight has no coordinate [99"),
+        ({"every": 7}, "record.every records nothing: it begins at step 7, and this run has 6 steps"),
+        ({"between": [7, 9]}, "record.between records nothing: it begins at step 7, and this run has 6 steps"),
+        ({"snapshots": [1, 7]}, "record.snapshots asks for step 7, and this run has 6 steps"),
+    ],
+)
+def test_what_a_run_cannot_record_is_refused_before_the_folder_is_made(record: dict, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        train("fashion-mnist-sample", "tiny-cnn", epochs=2, dataset={"per_class": 20}, record={"every": 1, **record},
+              out=tmp_path / "a")  # fmt: skip
+    assert said in str(refused.value)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_snapshot_at_the_last_step_is_kept_where_every_reaches_no_step(tmp_path: Path) -> None:
+    done = train("fashion-mnist-sample", "tiny-cnn", epochs=2, dataset={"per_class": 20}, out=tmp_path / "a",
+                 record={"every": 1000, "snapshots": [6]})  # fmt: skip
+    assert done.run.array("trace/steps").tolist() == [6]
+    assert repr(done) == str(done)
+    assert repr(done).startswith("<Trained tiny-cnn-adam-s0: test accuracy ") and str(tmp_path / "a") in repr(done)
+    assert len(repr(done)) < 100 + len(str(tmp_path))
+
+
 def test_batches_without_a_length_are_taken(tmp_path: Path) -> None:
     class Stream(torch.utils.data.IterableDataset):
         def __iter__(self) -> Iterator[tuple[torch.Tensor, int]]:

@@ -243,7 +243,7 @@ def test_a_penalty_without_weights_or_on_another_model_is_refused() -> None:
 
 @pytest.mark.parametrize("word", ["l1=-1", "l2=-0.1", "l2=nan"])
 def test_a_configuration_refuses_it_too(word: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^{word[:2]}: input should be .*, got {word[3:]}"):
+    with pytest.raises(ConfigError, match=rf"^{word[:2]} must be .*, got {word[3:]}"):
         train_config(parse_settings([word]) if word != "l2=nan" else {"l2": math.nan})
 
 

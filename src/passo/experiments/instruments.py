@@ -8,9 +8,12 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
+from passo.errors import ConfigError, UsageError
 from passo.experiments.sink import Sink
 from passo.recording import LastBatch, Lens, PathRecorder, record_path, watch
-from passo.training.config import RecordConfig
+from passo.recording.choosing import choose
+from passo.recording.layout import banks
+from passo.training.recordings import RecordConfig
 from passo.training.step import Penalising
 
 
@@ -37,6 +40,39 @@ def instruments(
             path = record_path(model, optimizer, points=wanted.path, total=total)
             stack.callback(_keep_path, path, sink)
         yield
+
+
+def check_recording(
+    wanted: RecordConfig, model: nn.Module, optimizer: torch.optim.Optimizer, steps: int | None
+) -> None:
+    """Refuse, before a folder is made, what this model does not have and what this run does not reach.
+
+    `steps` is how many the run has, None where that is not known. Raises `ConfigError`, which names the key.
+    """
+    if not wanted.every:
+        return
+    with _about("record.parameters"):
+        slots = [slot for bank in banks(optimizer, model, wanted.parameters) for slot in bank]
+    with _about("record.coordinates"):
+        choose(slots, wanted.coordinates, seed=0)
+    if steps is None:
+        return
+    late = [step for step in wanted.snapshots if step > steps]
+    if late:
+        raise ConfigError(f"record.snapshots asks for step {late[0]:,}, and this run has {steps:,} steps")
+    key, first = ("between", wanted.between[0]) if wanted.between else ("every", wanted.every)
+    if first != "auto" and first > steps and not wanted.snapshots:
+        raise ConfigError(
+            f"record.{key} records nothing: it begins at step {first:,}, and this run has {steps:,} steps"
+        )
+
+
+@contextmanager
+def _about(key: str) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def _lens(

@@ -13,6 +13,7 @@ from torch import nn
 from passo import store
 from passo.data import Data
 from passo.errors import ConfigError
+from passo.experiments.instruments import check_recording
 from passo.experiments.run import Loaders, Result, assemble, load_data, running
 from passo.training import StepRecord, TrainConfig, keep_memory, train_config
 from passo.training.evaluate import Evaluation
@@ -28,6 +29,10 @@ class Trained:
     test: Evaluation | None
     weights_sha256: str
     seconds: float
+
+    def __repr__(self) -> str:
+        told = "" if self.test is None or self.test.accuracy is None else f"test accuracy {self.test.accuracy:.2%}, "
+        return f"<Trained {self.run_id}: {told}{self.seconds:.1f} s, kept in {self.folder}>"
 
     @property
     def run(self) -> store.StoredRun:
@@ -88,6 +93,8 @@ def training(
     keep_memory()
     source = load_data(config) if data is None else data
     parts = assemble(config, source, model)
+    steps = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
+    check_recording(config.record, parts.model, parts.optimizer, steps)
     settings = config.model_dump(mode="json")
     name = f"{config.model.name.strip('()')}-{config.optimizer.name}"
     folder = Path(out) if out is not None else store.fresh(name)
@@ -95,8 +102,7 @@ def training(
         writer = study.add_run(name, config=settings, seed=config.seed)
         records = running(config, writer, source, parts)
         try:
-            per_epoch = parts.steps_per_epoch
-            yield Opened(folder, writer.id, per_epoch and per_epoch * config.epochs, records)
+            yield Opened(folder, writer.id, steps, records)
         finally:
             records.close()
 

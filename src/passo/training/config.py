@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from passo.errors import ConfigError
 from passo.models.catalogue import check_model
 from passo.optim import check_optimizer, check_schedule, describe
-from passo.registry import unknown
+from passo.training.complaints import sentence
+from passo.training.recordings import RecordConfig
 
 
 class _Strict(BaseModel):
@@ -77,42 +78,6 @@ class ScheduleConfig(_Named):
     """A schedule's name and options."""
 
 
-class RecordConfig(_Strict):
-    """What a run records of its inside.
-
-    `every` is each n-th step, 0 for nothing, "auto" for as often as the share `budget` of the time allows; `between`
-    is the first and the last step. `coordinates` are the weights to follow: a number for each parameter, "random:64",
-    "moved:64", or a table from parameter to a number or to index lists; `statistics=false` follows them alone.
-    `snapshots` are steps that are kept whole, `activations` records every layer's output and `loss` the batch's loss
-    before and after the step (two more forward passes). `predictions` keeps the test's probabilities. `path` is how
-    many points of the weights' path are kept (0: none), evenly over the run: for `passo landscape`.
-    """
-
-    every: int | Literal["auto"] = 0
-    between: tuple[int, int] | None = None
-    budget: float = Field(default=0.05, gt=0, lt=1)
-    parameters: tuple[str, ...] | None = None
-    coordinates: int | str | dict[str, int | list[list[int]]] = 3
-    statistics: bool = True
-    snapshots: tuple[int, ...] = ()
-    activations: bool = False
-    loss: bool = False
-    predictions: bool = False
-    path: int = 0
-
-    @model_validator(mode="after")
-    def _every_counts(self) -> RecordConfig:
-        if self.every != "auto" and self.every < 0:
-            raise ValueError(f'record.every must be ≥ 0, or "auto", got {self.every}')
-        return self
-
-    @model_validator(mode="after")
-    def _path_has_a_middle(self) -> RecordConfig:
-        if self.path != 0 and self.path < 3:
-            raise ValueError(f"record.path must be ≥ 3 points, or 0 for none, got {self.path}")
-        return self
-
-
 class TrainConfig(_Strict):
     """One training, whole.
 
@@ -145,7 +110,6 @@ class TrainConfig(_Strict):
         return self
 
 
-_OPTIMIZER_OPTIONS = {"momentum", "betas", "eps", "weight_decay", "nesterov", "dampening", "alpha", "rho", "fused"}
 _SECTIONS = {"dataset", "model", "optimizer", "schedule"}
 
 
@@ -169,37 +133,6 @@ def train_config(values: Mapping[str, Any]) -> TrainConfig:
         return TrainConfig.model_validate(given)
     except ValidationError as error:
         raise ConfigError(sentence(error, TrainConfig)) from error
-
-
-def sentence(error: ValidationError, owner: type[BaseModel]) -> str:
-    """The first of pydantic's complaints as one sentence, with the key that it is about."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, Exception):
-        return f"{key}: {cause}" if key and key not in str(cause) else str(cause)
-    if first["type"] == "extra_forbidden":
-        inside = f"dataset.{first['loc'][-1]}"
-        if len(first["loc"]) == 1 and first["loc"][0] in DataConfig.model_fields:
-            return f"unknown key {key!r}. Did you mean {inside!r}?"
-        if len(first["loc"]) == 1 and key in _OPTIMIZER_OPTIONS:
-            return f"unknown key {key!r}. Did you mean 'optimizer.{key}'?"
-        names = _keys(owner, first["loc"][:-1])
-        return str(unknown("key", key, [".".join(map(str, (*first["loc"][:-1], name))) for name in names]))
-    if first["type"] == "missing":
-        return f"{key} is missing"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{key}: {message}, got {first['input']!r}"
-
-
-def _keys(owner: type[BaseModel], where: Sequence[Any]) -> list[str]:
-    for part in where:
-        field = owner.model_fields.get(str(part))
-        kinds = getattr(field.annotation, "__args__", (field.annotation,)) if field else ()
-        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
-        if models:
-            owner = models[0]
-    return list(owner.model_fields)
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
