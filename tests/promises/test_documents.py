@@ -27,7 +27,7 @@ TREE = {
     "descend": [],
     "schedule": [],
     "proof": [],
-    "study": ["list", "show", "run", "chart"],
+    "study": ["list", "show", "run", "chart", "weights"],
     "note": [],
     "runs": ["list", "show"],
 }
