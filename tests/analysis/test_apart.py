@@ -1,5 +1,6 @@
 """One step of one weight taken apart: every number is that of the whole tensor, and every equation holds."""
 
+import copy
 import math
 import re
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from watched_run import Little, train
 
 from passo.analysis.apart import apart
+from passo.analysis.inspected import summary
+from passo.analysis.memory import memories
 from passo.analysis.parts import Part
 from passo.errors import StoreError, UnknownName, UsageError
 
@@ -90,13 +93,137 @@ def test_what_divides_is_taken_apart_too() -> None:
     assert not apart(TRAININGS["SGD"].run(), "fc1.weight", AT, 37).scale
 
 
-def test_a_beta_that_a_schedule_changed_is_not_put_into_numbers() -> None:
-    run = TRAININGS["AdamW"].run()
-    told = apart(run, "fc1.weight", AT, 37).way[1]
-    assert told.equation.startswith("β₁·m₋₁ + (1 − β₁)·g = 0.9 · ")
-    run.info["watch"]["hyper"][0]["betas"] = [0.8, 0.999]  # type: ignore[index]
-    assert apart(run, "fc1.weight", AT, 37).way[1].equation == "by a rule of its own"
-    run.info["watch"]["hyper"][0]["betas"] = [0.9, 0.999]  # type: ignore[index]
+def test_a_beta_that_a_schedule_changed_is_read_from_the_numbers() -> None:
+    run = copy.deepcopy(TRAININGS["AdamW"].run())
+    found = apart(run, "fc1.weight", AT, 37)
+    assert found.way[1].equation.startswith("β₁·m₋₁ + (1 − β₁)·g = 0.9 · ") and not found.now.moved
+    run.info["watch"]["hyper"][0]["betas"] = [0.8, 0.999]
+    found = apart(run, "fc1.weight", AT, 37)
+    assert found.way[1].equation.startswith("β₁·m₋₁ + (1 − β₁)·g = 0.9 · ")
+    assert found.now.moved == {"β₁": pytest.approx(0.9)} and "(β₁ = 0.9 at this step)" in found.sentence()
+
+
+def test_an_average_that_no_beta_explains_is_not_put_into_numbers() -> None:
+    run = copy.deepcopy(TRAININGS["AdamW"].run())
+    values, meta = run.held["trace"]
+    values[36, meta["stages"].index("exp_avg")] += [1.0, -2.0, 3.0, 4.0]
+    found = apart(run, "fc1.weight", AT, 37)
+    assert found.way[1].equation == "by a rule of its own" and not found.now.moved
+
+
+@pytest.mark.parametrize(("optimizer", "name", "symbol"), [("Adam", "betas", "β₁"), ("SGD", "momentum", "μ")])
+def test_under_one_cycle_every_step_has_its_own_beta(optimizer: str, name: str, symbol: str) -> None:
+    import torch
+
+    options = {} if optimizer == "Adam" else {"momentum": 0.9}
+    cycle: dict[str, Any] = {"max_lr": 0.05, "total_steps": 12, "base_momentum": 0.8, "max_momentum": 0.95}
+    lens, used = learn(optimizer, options, lambda o: torch.optim.lr_scheduler.OneCycleLR(o, **cycle), name)
+    assert lens.run.info["watch"]["hyper"][0][name] == (list(used[0]) if name == "betas" else used[0])
+    for step in (2, 5, 9):
+        found = apart(lens.run, "0.weight", step=step)
+        beta = used[step - 1][0] if name == "betas" else used[step - 1]
+        assert found.now.moved == {symbol: pytest.approx(beta, abs=1e-4)}
+        assert all(part.equation != "by a rule of its own" for part in (*found.way, *found.scale))
+    told = {memory.symbol: memory.moved for memory in memories(lens.run)}
+    assert told[symbol] == pytest.approx(0.8, abs=0.01) and told.get("β₂") is None
+    assert f"{symbol} went from 0.95 to 0.8" in str(memories(lens.run)[0])
+
+
+def learn(name: str, options: dict[str, Any], schedule: Any = None, key: str = "lr") -> tuple[Any, list[Any]]:
+    """Twelve steps of a small network under a torch optimiser, watched; and the option `key` at each step."""
+    import torch
+
+    from passo.recording import watch
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    optimizer = getattr(torch.optim, name)(model.parameters(), lr=0.01, **options)
+    scheduler = None if schedule is None else schedule(optimizer)
+    lens, used = watch(optimizer, model), []
+    x, y = torch.randn(16, 3), torch.randn(16, 2)
+    for _ in range(12):
+        optimizer.zero_grad()
+        ((model(x) - y) ** 2).mean().backward()
+        used.append(optimizer.param_groups[0][key])
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+    return lens, used
+
+
+@pytest.mark.parametrize("rule", ["original", "match_rms_adamw"])
+def test_of_muon_and_adamw_a_weight_has_the_stages_of_its_own_half(rule: Any) -> None:
+    import torch
+
+    from passo.optim.split import MuonAdamW
+    from passo.recording import watch
+
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 6)
+    optimizer = MuonAdamW(model.parameters(), lr=0.02, adjust_lr_fn=rule)
+    lens = watch(optimizer, model)
+    for _ in range(4):
+        optimizer.zero_grad()
+        model(torch.randn(8, 3)).square().mean().backward()
+        optimizer.step()
+    matrix = apart(lens.run, "weight", step=4)
+    told = {part.words: part.equation for part in matrix.way}
+    assert list(told)[1:5] == ["with momentum", "looking ahead", "made orthogonal", "scaled by its shape"]
+    assert told["made orthogonal"] == "by Newton–Schulz: depends on the whole matrix"
+    assert told["with momentum"].startswith("μ·b₋₁ + (1 − μ)·g = ")
+    assert told["looking ahead"].startswith("(1 − μ)·g + μ·b = ")
+    shape = {
+        "original": "√max(1, rows/columns) · O = 1.41 · ",
+        "match_rms_adamw": "0.2 · √max(rows, columns) · O = 0.49 · ",
+    }
+    assert told["scaled by its shape"].startswith(shape[rule]) and not matrix.scale
+    bias = apart(lens.run, "bias", step=4)
+    assert bias.divided and "made orthogonal" not in {part.words for part in bias.way}
+    assert "nan" not in matrix.sentence() + bias.sentence()
+
+
+def test_the_usual_weight_is_the_one_with_the_middle_gradient_and_never_one_without() -> None:
+    run = copy.deepcopy(TRAININGS["Adam"].run())
+    values, meta = run.held["trace"]
+    grad, other = meta["stages"].index("grad"), (3, 0)
+    values[36, grad, :2] = [0.0, 0.1]
+    assert apart(run, "fc1.weight", step=37).index == other
+    values[36, grad, :2] = [-0.1, 0.0]
+    assert apart(run, "fc1.weight", step=37).index == AT
+
+
+def test_the_digits_of_a_weight_show_that_it_moved() -> None:
+    said = apart(train("SGD", momentum=0.0, lr=1e-9).run(), "fc1.weight", AT, 1).sentence()
+    before, after = re.findall("from (.*) to (.*), against", said)[0]
+    assert before != after
+
+
+def test_a_penalty_is_told_as_the_part_of_the_gradient_that_it_is() -> None:
+    run = TRAININGS["Adam"].run()
+    run.config = {"l1": 0.001, "l2": 0.01}  # type: ignore[attr-defined]
+    found = apart(run, "fc1.weight", AT, 37)
+    theta = whole(TRAININGS["Adam"], 37, "theta")
+    assert found.priced is not None and found.lists[0][0] is found.priced
+    assert found.priced.value == pytest.approx(math.copysign(0.001, theta) + 0.02 * theta)
+    assert computed(found.priced.equation) == pytest.approx(found.priced.value, rel=0.01)
+    assert "λ₁·sign θ + 2·λ₂·θ = " in str(found.tables()[0]) and "(of which the penalty: " in found.sentence()
+    assert apart(run, "spare.weight", (1,), 40).priced is None  # one axis: no matrix
+    assert "a penalty of 0.001 Σ|θ| + 0.01 Σθ²" in " ".join(summary(run))
+    assert "penalty" not in " ".join(summary(TRAININGS["Adam"].run()))
+
+
+def test_after_a_gradient_was_lost_a_weight_is_told_to_be_lost_and_not_without_gradient() -> None:
+    run = copy.deepcopy(TRAININGS["Adam"].run())
+    statistics, trace = run.held["statistics"][0], run.held["trace"]
+    grad = trace[1]["stages"].index("grad")
+    statistics[10, grad:], trace[0][10, grad:] = math.nan, math.nan
+    statistics[11:], trace[0][11:] = math.nan, math.nan
+    lost = apart(run, "fc1.weight", AT, 11)
+    assert "which is not a finite number" in lost.sentence() and len(lost.way) == 2 and not lost.scale
+    with pytest.raises(StoreError, match="no finite number any more at step 14 .* had not been since step 11"):
+        apart(run, "fc1.weight", AT, 14)
+    with pytest.raises(StoreError, match="had no gradient at step 9 of little$"):
+        apart(run, "spare.weight", (1,), 9)
 
 
 def test_the_sentence_says_where_the_weight_went_and_whether_against_its_gradient() -> None:
@@ -185,19 +312,7 @@ TOLD = {
 
 @pytest.mark.parametrize("name", sorted(OPTIMISERS))
 def test_of_every_optimiser_only_equations_that_hold_are_told(name: str) -> None:
-    import torch
-
-    from passo.recording import watch
-
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
-    optimizer = getattr(torch.optim, name)(model.parameters(), lr=0.01, **OPTIMISERS[name])
-    lens = watch(optimizer, model)
-    x, y = torch.randn(16, 3), torch.randn(16, 2)
-    for _ in range(12):
-        optimizer.zero_grad()
-        ((model(x) - y) ** 2).mean().backward()
-        optimizer.step()
+    lens, _ = learn(name, OPTIMISERS[name])
     for step in (1, 2, 12):
         found = apart(lens.run, "0.weight", step=step)
         for part in (*found.way, *found.scale):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from watched_run import SHAPES, Little, train
 
-from passo.analysis.inspected import layer_table, noticed, parameter_table, sparkline, summary
+from passo.analysis.inspected import layer_table, noticed, parameter_table, shown_step, sparkline, summary
 from passo.analysis.layers import QUANTITIES, layers, quantity
 from passo.analysis.memory import half_life, mean_age, memories
 from passo.analysis.updates import residual, residual_by_step, traces
@@ -62,8 +62,10 @@ def test_plain_sgd_goes_straight_down_by_its_learning_rate() -> None:
 def test_a_stage_is_a_quantity_too_and_an_unknown_name_gets_both_lists() -> None:
     found = layers(ADAM.run())
     np.testing.assert_array_equal(quantity(found, "exp_avg").of(found), found.rms["exp_avg"])
-    with pytest.raises(UnknownName, match=r"unknown quantity 'cosin'\. Did you mean 'cosine'.*exp_avg.*uphill"):
+    with pytest.raises(UnknownName, match=r"unknown quantity 'cosin'\. Did you mean 'cosine'.*exp_avg.*uphill") as told:
         quantity(found, "cosin")
+    names = str(told.value).partition("Known: ")[2].split(", ")
+    assert len(names) == len(set(names)) and {"update", "gradient"} < set(names) and "grad" not in names
 
 
 def test_each_group_has_its_own_learning_rate() -> None:
@@ -164,7 +166,25 @@ def test_a_gradient_that_is_not_finite_is_named_with_step_and_layer_and_a_missin
     assert np.isnan(clipping(run).kept[[7, 8]]).all() and not clipping(run).bit.any()
     found = not_finite(layers(run))
     assert [(at.step, at.layers) for at in found] == [(8, ("fc2.weight",)), (9, ("fc1.weight",))]
-    assert "A gradient was not finite first at step 8, in fc2.weight." in summary(run)
+    advice = "try a smaller learning rate, check that the inputs are finite, and look at the step before (--step 7)"
+    assert noticed(run) == [f"a gradient was not finite first at step 8, in fc2.weight; {advice}"]
+    run.happened = [("watch", 8, "at step 8 the gradient of fc2.weight is not finite", {"what": "not-finite"})]
+    assert noticed(run) == [f"at step 8 the gradient of fc2.weight is not finite; {advice}"]
+
+
+def test_of_a_run_that_was_lost_only_the_finite_steps_are_proven_and_the_last_of_them_is_shown() -> None:
+    run = train("Adam", steps=10).run()
+    statistics, trace = run.held["statistics"][0], run.held["trace"]
+    grad = trace[1]["stages"].index("grad")
+    statistics[4, grad:], trace[0][4, grad:] = math.nan, math.nan
+    statistics[5:], trace[0][5:] = math.nan, math.nan
+    said = " ".join(summary(run))
+    assert "In 4 of 10 watched steps of little no update" in said and "; the other 6 are not finite." in said
+    assert shown_step(run) == (4, ", the last with finite gradients (of 10)")
+    assert layer_table(run).rows == layer_table(run, 4).rows
+    assert shown_step(ADAM.run()) == (40, "")
+    trace[0][:] = math.nan
+    assert residual(run).sentence() == "None of the 10 watched steps of little has a finite update to explain."
 
 
 def test_a_gradient_whose_square_overflows_is_still_finite() -> None:
@@ -179,9 +199,25 @@ def test_activations_are_read_by_layer_and_told() -> None:
     hidden, above = ADAM.hidden[40]
     assert found.std[-1, 0] == pytest.approx(hidden.std())
     assert found.grad_rms[-1, 0] == pytest.approx(norm(above) / math.sqrt(above.size))
-    assert found.layers == ("fc1",) and "backward the root mean square" in found.sentence()
-    with pytest.raises(StoreError, match=r"no array 'activations': train it again with .*record.activations=true"):
+    assert found.layers == ("fc1",) and found.sentence().startswith("At step 40 of little, the standard deviation")
+    with pytest.raises(StoreError, match=r"no array 'activations': train it again with watch\(…, activations=True\)"):
         activations(ADAM.run(without=("activations",)))
+
+
+def test_advice_is_in_the_words_of_who_started_the_run(tmp_path: Path) -> None:
+    assert loss_change(ADAM.run(without=("loss",))).setting == "watch(…, loss=…)"
+    stored = train("SGD", steps=3).stored(tmp_path / "study", without=("loss", "activations"))
+    assert "is recorded with record.every=1 record.loss=true." in loss_change(stored).sentence()
+    with pytest.raises(StoreError, match="train it again with record.every=1 record.activations=true"):
+        activations(stored)
+
+
+def test_the_run_of_an_own_loop_is_called_this_run() -> None:
+    run = ADAM.run()
+    run.id = "watched"
+    said = " ".join(summary(run))
+    assert said.startswith("This run was trained") and "In 40 watched steps of this run no" in said
+    assert "of watched" not in said + activations(run).sentence()
 
 
 def test_the_residual_is_given_in_roundings_of_the_weight() -> None:
@@ -226,6 +262,7 @@ def test_the_table_of_layers_holds_one_step_and_leaves_out_what_was_not_recorded
     old = layer_table(ADAM.run(without=("theta", "relations", "sizes", "watch")), 2)
     assert old.columns == ("layer", "weights", "gradient", "eff. lr", "m̂/√v̂")
     assert "theta" in old.note and "relations" in old.note
+    assert all(f"{head}: " in table.note for head in table.columns[2:]) and "cosine: of g" not in old.note
 
 
 def test_a_parameter_is_told_over_the_run() -> None:
@@ -233,7 +270,9 @@ def test_a_parameter_is_told_over_the_run() -> None:
     rows = {row[0].split("  ")[0]: row for row in table.rows}
     first, last = (norm(ADAM.whole[step]["fc2.weight"]["theta"]) / math.sqrt(5) for step in (1, 40))
     assert (float(rows["θ"][1]), float(rows["θ"][3])) == (pytest.approx(first, rel=0.05), pytest.approx(last, rel=0.05))
-    assert len(rows["θ"][4]) == 20 and "fc2.weight[0, 4]" in table.note
+    assert len(rows["θ"][4]) == 20 and "fc2.weight[0, 4]" in table.note and "uphill: the share" in table.note
+    assert len(parameter_table(ADAM.run(), "fc2.weight", 9).rows[0][4]) == 9
+    assert "g + λθ" in rows and not any("g + λθ" in row[0] for row in parameter_table(SGD.run(), "fc2.weight").rows)
     with pytest.raises(UnknownName, match="Did you mean 'fc2.weight'"):
         parameter_table(ADAM.run(), "fc2.weigth")
 

@@ -41,7 +41,7 @@ def test_a_run_is_told_with_its_proof_its_events_and_its_layers(here: Path) -> N
     said = " ".join(inspect("little", cwd=here).split())
     assert "trained with Adam under the microscope: 40 steps were recorded, from 1 to 40" in said
     assert "promised: at most 8" in said and "Clipping bit at" in said
-    assert "noticed zero_grad may have been forgotten (step 3)" in said
+    assert said.startswith("noticed zero_grad may have been forgotten (step 3) little was trained")
     assert "At step 40 layer weights gradient eff. lr update/θ m̂/√v̂ cosine uphill fc1.weight 15" in said
     assert "At step 7" in inspect("little/little", "--step", "7", cwd=here)
 
@@ -58,6 +58,13 @@ def test_a_parameter_is_told_over_the_run_and_taken_apart_at_a_step(here: Path) 
     assert "Step 37 of fc1.weight[1, 2] in little: a gradient of" in apart
     assert "From the gradient to the update" in apart and "What it is divided by" in apart
     assert "m̂ / (√v̂ + ε) = " in apart
+
+
+@pytest.mark.parametrize("columns", [80, 72])
+def test_the_bars_fit_the_terminal(columns: int, here: Path) -> None:
+    said = inspect("little", "--parameter", "fc1.weight", cwd=here, columns=columns).splitlines()
+    bars = [line for line in said if "▁" in line or "█" in line]
+    assert len(bars) >= 12 and all(line.lstrip()[0] not in "▁▂▃▄▅▆▇█" for line in bars)
 
 
 def test_a_figure_is_saved_and_told(here: Path) -> None:
@@ -80,6 +87,8 @@ def test_a_figure_is_saved_and_told(here: Path) -> None:
         (("little", "--parameter", "spare.weight", "--step", "3"), 1, "had no gradient at step 3"),
         (("little", "--figure", "ratio"), 2, "Did you mean 'ratios'"),
         (("little", "--figure", "ratios", "--step", "3"), 2, "takes no 'step'"),
+        (("little", "--quantity", "cosine"), 2, "--quantity is what --figure layers draws"),
+        (("little", "--figure", "ratios", "--quantity", "cosine"), 2, "takes no 'quantity'"),
         (("little", "--out", "x.png"), 2, "--out needs --figure"),
         (("little", "--figure", "ratios", "--out", "x.pdf"), 2, "saved as .html, .png, .svg"),
     ],

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.layers import told_steps
-from passo.analysis.moment import Moment
-from passo.analysis.parts import OWN_RATE, Part, divides, scale, way
-from passo.analysis.recorded import Recorded, hyper, recorded, watch_facts
+from passo.analysis.layers import layers, told_steps
+from passo.analysis.memory import moved_at
+from passo.analysis.moment import Moment, exact
+from passo.analysis.parts import OWN_RATE, Part, divides, penalty, scale, way
+from passo.analysis.recorded import Recorded, hyper, penalties, recorded, told_run, watch_facts
 from passo.analysis.tables import Table
-from passo.analysis.updates import Traces, find_coordinate, named, traces
+from passo.analysis.updates import Traces, group_of, named, own_stages, traces, typical
+from passo.analysis.whole import not_finite
 from passo.analysis.words import significant
 from passo.errors import StoreError
 
@@ -24,6 +26,8 @@ DIVIDED, HELD = "What it is divided by", "What the optimiser holds beside it"
 @dataclass(frozen=True)
 class Apart:
     """A weight's step: `way` from gradient to update; `scale` is what divides it, or what else an optimiser holds.
+
+    `priced` is the penalty's part of the gradient, where the training had one on this weight.
 
     roundings: how far measured and explained update are apart, in eps · max(|θ|, |θ′|, |Δθ|); None where the step is
     not explained, or θ was not recorded.
@@ -38,6 +42,7 @@ class Apart:
     way: tuple[Part, ...]
     scale: tuple[Part, ...]
     roundings: float | None
+    priced: Part | None = None
 
     @property
     def coordinate(self) -> str:
@@ -59,11 +64,16 @@ class Apart:
 
     def tables(self) -> tuple[Table, ...]:
         """The way, and the scale where there is one: a row for each part, with its equation, value and factor."""
-        lists = (parts for parts in (self.way, self.scale) if parts)
         return tuple(
             Table(("part", "equation", "value", "factor"), tuple(map(_row, parts)), heading)
-            for heading, parts in zip(self.headings, lists, strict=False)
+            for heading, parts in zip(self.headings, self.lists, strict=False)
         )
+
+    @property
+    def lists(self) -> tuple[tuple[Part, ...], ...]:
+        """The rows of the two tables and panels: the way with the penalty above it, and the scale; empty ones not."""
+        first = () if self.priced is None else (self.priced,)
+        return tuple(parts for parts in ((*first, *self.way), self.scale) if parts)
 
 
 def _row(part: Part) -> tuple[str, str, str, str]:
@@ -74,23 +84,49 @@ def _row(part: Part) -> tuple[str, str, str, str]:
 def apart(
     run: Recorded, parameter: str | None = None, index: Sequence[int] | None = None, step: int | None = None
 ) -> Apart:
-    """One recorded step of one weight, taken apart; without a step the last one, without a weight the usual one.
+    """One recorded step of one weight, taken apart; without a step the last one, without a weight a typical one.
 
-    The weight must have been traced, or the step kept whole (`snapshots=`). Raises `StoreError` for a step that was
-    not recorded or had no gradient, `UsageError` for a weight that was not traced.
+    That is, of the traced weights of the parameter, the one with the middle size of gradient at the step (those of 0
+    left out). The weight must have been traced, or the step kept whole (`snapshots=`). Raises `StoreError` for a step
+    that was not recorded or had no gradient, `UsageError` for a weight that was not traced.
     """
-    seen = _snapshot(run, parameter, index, step) or traces(run, find_coordinate(run, parameter, index))
+    seen = _snapshot(run, parameter, index, step) or traces(run, typical(run, parameter, index, step))
     row = _row_of(seen, step)
     values = {name: float(column[row]) for name, column in seen.stages.items()}
     if np.isnan(list(values.values())).all():
-        raise StoreError(
-            f"{seen.coordinate} had no gradient at step {seen.steps[row]} of {run.id}, or was no finite number any more"
-        )
+        raise StoreError(_nothing(run, seen, int(seen.steps[row])))
     before = {name: float(column[row - 1]) for name, column in seen.stages.items()} if _follows(seen, row) else None
-    now = Moment(int(seen.steps[row]), values, before, float(seen.lr[row]), _options(run, seen.parameter))
+    now = _moment(run, seen, row, values, before)
     off = float(seen.roundings[row]) if {"theta", "residual"} <= values.keys() else None
     optimizer = str(watch_facts(run).get("optimizer") or "the optimiser")
-    return Apart(run.id, optimizer, seen.parameter, seen.index, int(seen.steps[row]), now, way(now), scale(now), off)
+    strengths = penalties(run)
+    priced = penalty(now, *strengths) if any(strengths) and len(seen.index) > 1 and "theta" in now else None
+    return Apart(run.id, optimizer, seen.parameter, seen.index, now.step, now, way(now), scale(now), off, priced)
+
+
+def _nothing(run: Recorded, seen: Traces, step: int) -> str:
+    """Why nothing is known of a weight at a step: an earlier step had lost its numbers, or it had no gradient."""
+    said = f"at step {step:,} of {told_run(run.id)}"
+    lost = [at for at in not_finite(layers(run)) if at.step < step] if "statistics" in run.arrays() else []
+    if not lost:
+        return f"{seen.coordinate} had no gradient {said}"
+    return (
+        f"{seen.coordinate} was no finite number any more {said}: the gradient of {lost[0].layers[0]} had not been "
+        f"since step {lost[0].step:,}, so look at that step or the one before it"
+    )
+
+
+def _moment(
+    run: Recorded, seen: Traces, row: int, values: Mapping[str, float], before: Mapping[str, float] | None
+) -> Moment:
+    """The weight at a step, with β₁, β₂ and μ as they were then."""
+    step, group = int(seen.steps[row]), group_of(run, seen.parameter)
+    options, moved = dict(_options(run, group)), moved_at(run, step, group)
+    if moved.keys() & {"β₁", "β₂"}:
+        options["betas"] = [moved.get(f"β{'₁₂'[i]}", beta) for i, beta in enumerate(options["betas"])]
+    if "μ" in moved:
+        options["momentum"] = moved["μ"]
+    return Moment(step, values, before, float(seen.lr[row]), options, moved)
 
 
 def _row_of(seen: Traces, step: int | None) -> int:
@@ -109,11 +145,9 @@ def _follows(seen: Traces, row: int) -> bool:
     return row > 0 and seen.steps[row - 1] == seen.steps[row] - 1
 
 
-def _options(run: Recorded, parameter: str) -> Mapping[str, Any]:
-    """The options of the parameter's group; in recordings without them, those of the run's configuration."""
-    meta = run.meta("statistics")
-    groups = dict(zip(meta.get("parameters", ()), meta.get("groups", ()), strict=False))
-    found = hyper(run, int(groups.get(parameter, 0)))
+def _options(run: Recorded, group: int) -> Mapping[str, Any]:
+    """The options of a parameter group; in recordings without them, those of the run's configuration."""
+    found = hyper(run, group)
     return found or getattr(run, "config", {}).get("optimizer", {})
 
 
@@ -126,7 +160,7 @@ def _snapshot(run: Recorded, parameter: str | None, index: Sequence[int] | None,
     at = tuple(index)
     if len(at) != values.ndim - 1 or not all(0 <= i < n for i, n in zip(at, values.shape[1:], strict=True)):
         raise StoreError(f"{parameter} has no coordinate {list(at)}: its shape is {values.shape[1:]}")
-    stages = {stage: values[(s, *at)].astype(np.float64)[None] for s, stage in enumerate(meta["stages"])}
+    stages = own_stages({stage: values[(s, *at)].astype(np.float64)[None] for s, stage in enumerate(meta["stages"])})
     steps = recorded(run, "trace/steps")[0]
     lr = recorded(run, "trace/lr")[0][steps == step].astype(np.float64)
     return Traces(run.id, parameter, at, np.array([step]), lr, stages, float(np.finfo(values.dtype).eps))
@@ -137,7 +171,11 @@ def _snapshot(run: Recorded, parameter: str | None, index: Sequence[int] | None,
 
 def _gradient(found: Apart) -> str:
     now, first = found.now, found.way[0]
-    said = f"Step {found.step:,} of {found.coordinate} in {found.run}: a gradient of {significant(first.value)}"
+    said = (
+        f"Step {found.step:,} of {found.coordinate} in {told_run(found.run)}: a gradient of {significant(first.value)}"
+    )
+    if found.priced is not None:
+        said += f" (of which the penalty: {significant(found.priced.value)})"
     if not math.isfinite(now["grad"]):
         return f"{said}, which is not a finite number"
     parts = {part.stage: part for part in found.way}
@@ -156,20 +194,23 @@ def _direction(found: Apart) -> str:
     if found.divided:
         mean, size = now["exp_avg_hat"], math.sqrt(now["exp_avg_sq_hat"])
         share = (
-            f", {significant(abs(mean) / size, 2)} times the gradients' usual size of {significant(size)}"
-            if size
-            else ""
+            f", {significant(abs(mean) / size)} times the gradients' usual size of {significant(size)}" if size else ""
         )
         return (
-            f" averages with those before it to {significant(mean)} (bias-corrected){share}; "
+            f" averages with those before it{_moved(now)} to {significant(mean)} (bias-corrected){share}; "
             f"so the direction is {significant(now['adapted'])}"
         )
     if "adapted" not in now:
         return ""
     buffer = now.values.get("momentum_buffer", now.read)
-    if now.values.keys() & {"normalized", "orthogonal"}:  # not the gradients themselves add up
+    if "orthogonal" in now:
+        return (
+            f" averages with those before it to {significant(buffer)}; the matrix, made orthogonal by Newton–Schulz, "
+            f"holds {significant(now['orthogonal'])} in its place, and the direction is {significant(now['adapted'])}"
+        )
+    if "normalized" in now:  # not the gradients themselves add up
         return f" becomes a direction of {significant(now['adapted'])}"
-    said = f" adds up with those before it to {significant(buffer)}"
+    said = f" adds up with those before it{_moved(now)} to {significant(buffer)}"
     if now["adapted"] == now.read == buffer:
         return " is the direction itself"
     if "momentum_buffer" in now and now.options.get("nesterov"):
@@ -178,6 +219,12 @@ def _direction(found: Apart) -> str:
     if now["adapted"] == buffer:
         return f"{said}, which is the direction"
     return f" becomes a direction of {significant(now['adapted'])}"
+
+
+def _moved(now: Moment) -> str:
+    """What a schedule has made of β₁ or μ."""
+    told = [f"{symbol} = {significant(beta)}" for symbol, beta in now.moved.items()]
+    return f" ({', '.join(told)} at this step)" if told else ""
 
 
 def _move(found: Apart) -> str:
@@ -195,7 +242,7 @@ def _move(found: Apart) -> str:
         against = "along its gradient, as it is to climb" if update * now["grad"] > 0 else "against its gradient"
     if "theta" in now:
         theta = now["theta"]
-        way_ += f", from {significant(theta, 4)} to {significant(theta + update, 4)}"
+        way_ += f", from {exact(theta, update)} to {exact(theta + update, update)}"
     return f"{rate} the weight {way_}, {against}."
 
 

@@ -1,7 +1,7 @@
 """The equations of a step as they are told: each stands, in symbols and numbers, only where it holds.
 
-Optimisers share the names of their stages, not always their equations; and a schedule may have changed β since it was
-written down. So a stage has candidates here, and the first that holds on the numbers is the one that is told.
+Optimisers share the names of their stages, not always their equations. So a stage has candidates here, and the first
+that holds on the numbers is the one that is told.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from passo.analysis.moment import Moment, factor, near, number, total, under_root
 
 OWN = "by a rule of its own"
+WHOLE = "by Newton–Schulz: depends on the whole matrix"
 
 Told = tuple[str, str, tuple[float, ...]]
 """Symbols, the same in numbers, and the terms whose sum must be the value."""
@@ -19,6 +20,8 @@ Told = tuple[str, str, tuple[float, ...]]
 
 def equation(now: Moment, stage: str) -> str:
     """The first candidate of a stage that gives its recorded value."""
+    if stage == "orthogonal":
+        return WHOLE
     for symbols, numbers, terms in _CANDIDATES[stage](now):
         if near(now[stage], *terms):
             return f"{symbols} = {numbers}"
@@ -87,7 +90,26 @@ def _buffer(now: Moment) -> Iterator[Told]:
         trusted = trusted and now.option("dampening") != 0 and symbols == "g"
 
 
+def _ahead(now: Moment) -> Iterator[Told]:
+    mu, g, buffer = now.option("momentum"), now.read, now.get("momentum_buffer")
+    yield "(1 − μ)·g + μ·b", total((1 - mu) * g, mu * buffer), ((1 - mu) * g, mu * buffer)
+
+
+def _shaped(now: Moment) -> Iterator[Told]:
+    """Muon's factor for the matrix's shape, which is read from the two numbers: Moonshot's, or Jordan's."""
+    o = now.get("orthogonal")
+    times = now["adapted"] / o if o else math.nan
+    most = (times / 0.2) ** 2
+    if now.options.get("adjust_lr_fn") == "match_rms_adamw" and near(most, round(most) if most > 0 else math.nan):
+        yield "0.2 · √max(rows, columns) · O", f"{number(times)} · {factor(o)}", (times * o,)
+    elif times >= 1:
+        yield "√max(1, rows/columns) · O", f"{number(times)} · {factor(o)}", (times * o,)
+
+
 def _adapted(now: Moment) -> Iterator[Told]:
+    if "orthogonal" in now:
+        yield from _shaped(now)
+        return
     m, g, eps, value = now.get("exp_avg_hat"), now.read, now.option("eps"), now["adapted"]
     ahead = now.option("momentum") * now.get("momentum_buffer")
     if now.options.get("nesterov"):
@@ -122,5 +144,6 @@ _CANDIDATES: dict[str, Callable[[Moment], Iterator[Told]]] = {
     "exp_avg_sq": _squares,
     "exp_avg_sq_hat": _squares_corrected,
     "momentum_buffer": _buffer,
+    "look_ahead": _ahead,
     "adapted": _adapted,
 }

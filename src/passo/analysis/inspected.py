@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from passo.analysis.layers import QUANTITIES, Layers, Quantity, layers, told_steps
 from passo.analysis.memory import memories
-from passo.analysis.recorded import Recorded, watch_facts
+from passo.analysis.recorded import Recorded, penalties, told_run, watch_facts
 from passo.analysis.stages import stage
 from passo.analysis.tables import Table
 from passo.analysis.updates import coordinates, named, residual
-from passo.analysis.whole import clipping, loss_change, not_finite, tell_not_finite
+from passo.analysis.whole import clipping, last_finite, loss_change, not_finite, tell_not_finite
 from passo.analysis.words import joined, significant
 from passo.errors import PassoError
 
@@ -24,6 +24,14 @@ _HEADS = {
     "cosine": "cosine",
     "uphill": "uphill",
 }
+_LEGEND = {
+    "gradient": "rms(g)",
+    "eff. lr": "‖Δθ‖ / ‖g‖",
+    "update/θ": "rms(Δθ) / rms(θ)",
+    "m̂/√v̂": "√(Σm̂² / Σv̂), 1 where gradients agree and near 0 where they are noise",
+    "cosine": "of g and Δθ, −1 straight down the gradient",
+    "uphill": "the share of weights that moved along their gradient",
+}
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -33,9 +41,8 @@ def summary(run: Recorded) -> list[str]:
     said = [_watched(run, found), _proof(run)]
     if remembered := memories(run):
         said.append(f"{joined([str(memory) for memory in remembered])}.")
-    told = {data.get("what") for _, _, _, data in run.events()}
-    if "not-finite" not in told and (bad := not_finite(found)):
-        said.append(tell_not_finite(bad))
+    if any(penalties(run)):
+        said.append(_penalty(run))
     said += [sentence for tell in (_clipping, _loss) if (sentence := tell(run))]
     if facts and not facts.get("explained"):
         said.append(f"No equations are written for {facts['optimizer']}: gradient, update and state are measured.")
@@ -47,9 +54,10 @@ def _watched(run: Recorded, found: Layers) -> str:
     weights = f"{int(found.sizes.sum()):,} weights, " if found.sizes is not None else ""
     traced = len(coordinates(run)) if "trace" in run.arrays() else 0
     tensors = f"{len(found.names)} parameter tensor{'' if len(found.names) == 1 else 's'}"
+    who = told_run(run.id)
     return (
-        f"{run.id} was trained with {name} under the microscope: {told_steps(found.steps)}, in {tensors} "
-        f"({weights}{traced} of them traced)."
+        f"{who if who == run.id else who.capitalize()} was trained with {name} under the microscope: "
+        f"{told_steps(found.steps)}, in {tensors} ({weights}{traced} of them traced)."
     )
 
 
@@ -59,7 +67,17 @@ def _proof(run: Recorded) -> str:
     except PassoError:
         return "It has no residual: its updates are measured, not explained."
     bound = watch_facts(run).get("bound")
-    return said[:-1] + (f" (promised: at most {bound:g})." if bound else ".")
+    unit = "roundings of the weight"
+    return said.replace(unit, f"{unit} (promised: at most {bound:g})", 1) if bound else said
+
+
+def _penalty(run: Recorded) -> str:
+    terms = zip(penalties(run), ("Σ|θ|", "Σθ²"), strict=True)
+    price = " + ".join(f"{strength:g} {total}" for strength, total in terms if strength)
+    return (
+        f"The loss had a penalty of {price} on matrices and convolutions, so the gradient of these holds the penalty's "
+        "beside that of the data, grad_raw too."
+    )
 
 
 def _clipping(run: Recorded) -> str:
@@ -79,17 +97,38 @@ def _or_nothing(tell: Callable[[], str]) -> str:
 
 
 def noticed(run: Recorded) -> list[str]:
-    """What the microscope and the training noticed, in the order in which it happened."""
-    return [
-        message if step is None or f"step {step}" in message else f"{message} (step {step:,})"
-        for _, step, message, _ in run.events()
+    """What the microscope and the training noticed, in the order in which it happened, with what to do about a NaN."""
+    said = [
+        (message if step is None or f"step {step}" in message else f"{message} (step {step:,})")
+        + (_advice(step) if data.get("what") == "not-finite" else "")
+        for _, step, message, data in run.events()
     ]
+    told = {data.get("what") for _, _, _, data in run.events()}
+    if "not-finite" not in told and (bad := not_finite(layers(run))):
+        said.append(tell_not_finite(bad) + _advice(bad[0].step))
+    return said
+
+
+def _advice(step: int | None) -> str:
+    before = f", and look at the step before (--step {step - 1})" if step is not None and step > 1 else ""
+    return f"; try a smaller learning rate, check that the inputs are finite{before}"
+
+
+def shown_step(run: Recorded) -> tuple[int, str]:
+    """The step whose layers are worth showing, and why it is not the last one: after it nothing was finite."""
+    found = layers(run)
+    row = last_finite(found)
+    why = "" if row == len(found.steps) - 1 else f", the last with finite gradients (of {found.steps[-1]:,})"
+    return int(found.steps[row]), why
 
 
 def layer_table(run: Recorded, step: int | None = None) -> Table:
-    """Every layer at one step, the last without one; what the run cannot tell has no column, and the note says why."""
+    """Every layer at one step; without one, at the last whose gradients are finite.
+
+    What the run cannot tell has no column, and the note says why.
+    """
     found = layers(run)
-    row = found.row(step)
+    row = last_finite(found) if step is None else found.row(step)
     columns, missing = {}, []
     for name, head in _HEADS.items():
         try:
@@ -102,7 +141,12 @@ def layer_table(run: Recorded, step: int | None = None) -> Table:
         (name, size, *(_cell(head, values[p]) for head, values in columns.items()))
         for p, (name, size) in enumerate(zip(found.names, sizes, strict=True))
     ]
-    return Table(("layer", "weights", *columns), tuple(rows), "\n".join(missing))
+    return Table(("layer", "weights", *columns), tuple(rows), "\n".join([_legend(columns), *missing]))
+
+
+def _legend(heads: Iterable[str]) -> str:
+    """What the columns are."""
+    return "; ".join(f"{head}: {_LEGEND[head]}" for head in heads) + "."
 
 
 def _cell(head: str, value: float) -> str:
@@ -111,20 +155,34 @@ def _cell(head: str, value: float) -> str:
     return f"{100 * value:.0f} %" if head == "uphill" else significant(float(value), 2)
 
 
-def parameter_table(run: Recorded, parameter: str) -> Table:
-    """One layer over the run: the rms of each stage, and each quantity, at the first, median and last step."""
+def parameter_table(run: Recorded, parameter: str, bars: int = 20) -> Table:
+    """One layer over the run: the rms of each stage, and each quantity, at the first, median and last step.
+
+    Stages that the layer has not, or that changed nothing, have no row. `bars` is the width of the last column.
+    """
     found = layers(run)
     column = found.column(parameter)
     rows = [
-        _over_run(f"{stage(name).symbol}  {stage(name).words}", found.rms[name][:, column]) for name in found.stages
+        _over_run(f"{stage(name).symbol}  {stage(name).words}", found.rms[name][:, column], bars)
+        for name in _stages(found, column)
     ]
-    for name in [name for name in _HEADS if name != "gradient"]:
-        values = _values(found, QUANTITIES[name], column)
-        if values is not None:
-            rows.append(_over_run(_HEADS[name], values))
+    shown = {name: _values(found, QUANTITIES[name], column) for name in _HEADS if name != "gradient"}
+    told = {_HEADS[name]: values for name, values in shown.items() if values is not None and np.isfinite(values).any()}
+    rows += [_over_run(head, values, bars) for head, values in told.items()]
     there = [named(p, index) for p, index in (coordinates(run) if "trace" in run.arrays() else ()) if p == parameter]
     note = f"Stages are root mean squares over {parameter}; traced: {', '.join(there) or 'none of its weights'}."
+    note += f"\n{_legend(told)}" if told else ""
     return Table(("stage", "first", "median", "last", "over the run"), tuple(rows), note)
+
+
+def _stages(found: Layers, column: int) -> list[str]:
+    """The stages of a layer: not those of an optimiser's other half, nor a gradient with decay where there is none."""
+    learnt = np.isfinite(found.rms["grad"][:, column]).any()
+    own = [name for name in found.stages if not learnt or np.isfinite(found.rms[name][:, column]).any()]
+    both = [np.stack([of[name][:, column] for of in (found.mean, found.rms)]) for name in ("grad", "decayed")
+            if name in own]  # fmt: skip
+    same = len(both) == 2 and np.array_equal(*both, equal_nan=True)
+    return [name for name in own if not (same and name == "decayed")]
 
 
 def _values(found: Layers, shown: Quantity, column: int) -> np.ndarray | None:
@@ -134,12 +192,12 @@ def _values(found: Layers, shown: Quantity, column: int) -> np.ndarray | None:
         return None
 
 
-def _over_run(words: str, values: np.ndarray) -> tuple[str, ...]:
+def _over_run(words: str, values: np.ndarray, bars: int) -> tuple[str, ...]:
     there = values[np.isfinite(values)]
     if not len(there):
         return words, "–", "–", "–", ""
     ends = (there[0], np.median(there), there[-1])
-    return words, *(significant(float(value), 2) for value in ends), sparkline(values)
+    return words, *(significant(float(value), 2) for value in ends), sparkline(values, bars)
 
 
 def sparkline(values: np.ndarray, width: int = 20) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from passo.analysis.recorded import AGAIN, Recorded, needed_stage, recorded
+from passo.analysis.recorded import NEWER, Recorded, needed_stage, recorded
 from passo.errors import StoreError
 from passo.registry import Registry, unknown
 
@@ -67,10 +67,7 @@ class Layers:
     def relation(self, name: str) -> np.ndarray:
         """`predicted` or `uphill`: (T, P)."""
         if name not in self.relations:
-            raise StoreError(
-                f"run {self.run} has no array 'relations': only newer recordings have it (g·Δθ and the share of "
-                f"weights that went uphill), so {AGAIN}"
-            )
+            raise StoreError(f"run {self.run} has no array 'relations': {NEWER}")
         return self.relations[name]
 
 
@@ -208,9 +205,9 @@ for _quantity in (
 
 
 def quantity(found: Layers, name: str) -> Quantity:
-    """A quantity by its name; a stage's name gives the rms of that stage. Raises `UnknownName` with both lists."""
+    """A quantity by its name; a stage's name gives the rms of that stage. Raises `UnknownName`, with all of them."""
     if name in QUANTITIES:
         return QUANTITIES[name]
     if name in found.rms:
         return Quantity(name, f"rms of {name}", f"√(Σ {name}² / n)", "", lambda these: these.root(name, name))
-    raise unknown("quantity", name, [*QUANTITIES, *found.stages])
+    raise unknown("quantity", name, {*QUANTITIES, *found.stages} - {"grad"})  # which is `gradient` too

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from passo.analysis.words import significant
@@ -15,13 +15,17 @@ NEAR = 2e-4
 
 @dataclass(frozen=True)
 class Moment:
-    """The value of each stage at a step (from 1), those of the step before where recorded, and the group's options."""
+    """The value of each stage at a step (from 1), those of the step before where recorded, and the group's options.
+
+    moved: those options that a schedule has made others than they were at first: β₁, β₂ or μ, by symbol.
+    """
 
     step: int
     values: Mapping[str, float]
     before: Mapping[str, float] | None
     lr: float
     options: Mapping[str, Any]
+    moved: Mapping[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]

@@ -9,7 +9,7 @@ from passo.analysis.equations import OWN, equation
 from passo.analysis.moment import Moment, exact, factor, near, number, total, under_root
 from passo.analysis.stages import stage
 
-OWN_RATE = "times −its own step size"
+GRADIENT, OWN_RATE = "gradient", "times −its own step size"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Part:
 def way(now: Moment) -> tuple[Part, ...]:
     """From the gradient to the update; a part that changed nothing (no clipping, no decay) is left out."""
     first = "grad_raw" if "grad_raw" in now else "grad"
-    parts = [Part(first, "gradient", "as backward left it", now[first])]
+    parts = [Part(first, GRADIENT, "as backward left it", now[first])]
+    if not math.isfinite(now["grad"]):  # then nothing after it is a number either
+        return (*parts, Part("update", "measured", "θ after − θ before", now["update"]))
     for name, value in now.values.items():
         if stage(name).way and name not in (first, "update") and value != parts[-1].value:
             parts.append(_after(parts[-1], name, *_told(now, name), value))
@@ -38,8 +40,18 @@ def way(now: Moment) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def penalty(now: Moment, l1: float, l2: float) -> Part:
+    """The part of the gradient that is the penalty's, of l1 · Σ|θ| + l2 · Σθ²."""
+    theta = now["theta"]
+    terms = {"λ₁·sign θ": l1 * ((theta > 0) - (theta < 0)), "2·λ₂·θ": 2 * l2 * theta}
+    kept = {symbols: value for (symbols, value), given in zip(terms.items(), (l1, l2), strict=True) if given}
+    return Part("penalty", "of which the penalty", f"{' + '.join(kept)} = {total(*kept.values())}", sum(kept.values()))
+
+
 def scale(now: Moment) -> tuple[Part, ...]:
     """What the direction is divided by, from g² to √v̂ + ε; of other optimisers what else they hold, as it is."""
+    if not math.isfinite(now["grad"]):
+        return ()
     if not divides(now):
         names = [name for name in now.values if not stage(name).way and name not in ("theta", "residual")]
         return tuple(Part(name, stage(name).words, stage(name).symbol, now[name]) for name in names)
@@ -72,6 +84,8 @@ def _told(now: Moment, name: str) -> tuple[str, str]:
         return ", ".join(words) if climbs else "with weight decay", equation(now, name)
     told = equation(now, name)
     if name == "adapted":
+        if "orthogonal" in now:
+            return "scaled by its shape", told
         words = "scaled" if divides(now) else "looking ahead" if told.startswith("g + μ·b") else "adapted"
         return words, "what the learning rate multiplies" if told == OWN else told
     return stage(name).words, told

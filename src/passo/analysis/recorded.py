@@ -28,17 +28,34 @@ class Recorded(Protocol):
     def events(self) -> list[tuple[str, int | None, str, dict[str, Any]]]: ...
 
 
-AGAIN = "train it again with record.every=1"
-_MISSING = {
-    "relations": f"only newer recordings have it (g·Δθ and the share of weights that went uphill), so {AGAIN}",
-    "activations": "train it again with record.every=1 and record.activations=true",
-}
+NEWER = "only newer recordings have it (g·Δθ and the share of weights that went uphill), so it must be recorded again"
+_SETTINGS = {"activations": "activations=True", "loss": "loss=…"}  # of `passo.watch`
+
+
+def setting(run: Recorded, name: str) -> str:
+    """What makes a run record something, as who started it would write it: a setting of `passo train`, or of `watch`.
+
+    A run of kind `watch`, and a lens that is still open, are somebody's own loop.
+    """
+    if getattr(run, "kind", "watch") == "watch":
+        return f"watch(…, {_SETTINGS.get(name, 'every=1')})"
+    return f"record.every=1 record.{name}=true" if name in _SETTINGS else "record.every=1"
+
+
+def told_run(name: str) -> str:
+    """A run in a sentence; somebody's own loop has no name but the one that a lens gives.
+
+    >>> told_run("lenet-adam-s0"), told_run("watched")
+    ('lenet-adam-s0', 'this run')
+    """
+    return "this run" if name == "watched" else name
 
 
 def recorded(run: Recorded, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     """An array of a watched run with its meaning; where it was not recorded, the error says what to do."""
     if name not in run.arrays():
-        reason = _MISSING.get(name, f"it was not watched: {AGAIN}")
+        again = f"train it again with {setting(run, name)}"
+        reason = NEWER if name == "relations" else again if name in _SETTINGS else f"it was not watched: {again}"
         raise StoreError(f"run {run.id} has no array {name!r}: {reason}")
     return run.array(name), run.meta(name)
 
@@ -59,6 +76,12 @@ def hyper(run: Recorded, group: int = 0) -> Mapping[str, Any]:
     """The options of a parameter group as they were at the first recorded step; {} where they were not recorded."""
     groups = watch_facts(run).get("hyper", ())
     return groups[group] if group < len(groups) else {}
+
+
+def penalties(run: Recorded) -> tuple[float, float]:
+    """λ₁ and λ₂ of λ₁ Σ|θ| + λ₂ Σθ², trained with the loss on all weights but biases and norms; 0 without."""
+    config = getattr(run, "config", {})
+    return float(config.get("l1") or 0.0), float(config.get("l2") or 0.0)
 
 
 def roundings(run: Recorded) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from passo.analysis.layers import rates
-from passo.analysis.recorded import Recorded, needed_stage, recorded, roundings
+from passo.analysis.recorded import Recorded, needed_stage, recorded, roundings, told_run
 from passo.errors import UsageError
 from passo.registry import unknown
 
@@ -83,9 +83,21 @@ def traces(run: Recorded, coordinate: int | None = None) -> Traces:
     if not -len(known) <= coordinate < len(known):
         raise UsageError(f"run {run.id} traced {len(known)} coordinates; there is no number {coordinate}")
     parameter, index = known[coordinate]
-    stages = {name: values[:, s, coordinate].astype(np.float64) for s, name in enumerate(meta["stages"])}
-    steps, lr = recorded(run, "trace/steps")[0], rates(run, [_group(run, parameter)])[:, 0]
+    stages = own_stages({name: values[:, s, coordinate].astype(np.float64) for s, name in enumerate(meta["stages"])})
+    steps, lr = recorded(run, "trace/steps")[0], rates(run, [group_of(run, parameter)])[:, 0]
     return Traces(run.id, parameter, index, steps, lr, stages, float(np.finfo(values.dtype).eps))
+
+
+def own_stages(stages: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The stages (T,) that a weight has: where an optimiser has two halves, those of the other half are NaN.
+
+    What every weight has (θ, gradient, update, residual) stays, and all does where no gradient was finite.
+    """
+    there = np.isfinite(stages["grad"])
+    if not there.any():
+        return dict(stages)
+    common = ("theta", "grad_raw", "grad", "update", "residual")
+    return {n: column for n, column in stages.items() if n in common or not np.isnan(column[there]).all()}
 
 
 def coordinates(run: Recorded) -> list[tuple[str, tuple[int, ...]]]:
@@ -117,7 +129,27 @@ def find_coordinate(run: Recorded, parameter: str | None = None, index: Sequence
     raise UsageError(f"{named(parameter, index)} was not traced; of this parameter there are: {there}")
 
 
-def _group(run: Recorded, parameter: str) -> int:
+def typical(run: Recorded, parameter: str | None, index: Sequence[int] | None, step: int | None) -> int | None:
+    """As `find_coordinate`; without an index the traced weight with the middle size of gradient at a step.
+
+    Gradients of 0 are left out: they are those of a dead unit, or of a pixel that is always black. Without a step, at
+    the last with a finite gradient.
+    """
+    usual = find_coordinate(run, parameter, index)
+    if index is not None or not len(steps := recorded(run, "trace/steps")[0]):
+        return usual
+    known, (values, meta) = coordinates(run), recorded(run, "trace")  # (T, S, K)
+    mine = parameter or known[_usual([name for name, _ in known])][0]
+    places = [k for k, (name, _) in enumerate(known) if name == mine]
+    sizes = np.abs(values[:, meta["stages"].index("grad")][:, places])  # (T, k)
+    rows = np.flatnonzero(np.isfinite(sizes).any(1) if step is None else steps == step)
+    if not len(rows):
+        return usual
+    there = [(size, k) for size, k in zip(sizes[rows[-1]].tolist(), places, strict=True) if 0 < size < np.inf]
+    return sorted(there)[len(there) // 2][1] if there else usual
+
+
+def group_of(run: Recorded, parameter: str) -> int:
     """The parameter group that a parameter stands in."""
     meta = run.meta("statistics")
     groups = dict(zip(meta.get("parameters", ()), meta.get("groups", ()), strict=False))
@@ -134,25 +166,29 @@ def _usual(names: list[str]) -> int:
 class Residual:
     """How far the measured updates lie from the explained ones.
 
-    `largest` is the largest |residual| of any traced coordinate; `roundings`, where the run recorded it, the
-    largest of any watched weight in units of eps · max(|θ|, |θ′|, |update|).
+    `steps` were recorded, of which `finite` had numbers to compare. `largest` is the largest |residual| of any traced
+    coordinate; `roundings`, where the run recorded it, the largest of any watched weight in units of
+    eps · max(|θ|, |θ′|, |update|).
     """
 
     run: str
     steps: int
     largest: float
     roundings: float | None
+    finite: int
 
     def sentence(self) -> str:
-        if self.roundings is not None:
-            return (
-                f"In {self.steps} watched steps of {self.run} no update differs from what the equations explain "
-                f"by more than {self.roundings:.1f} roundings of the weight."
-            )
-        return (
-            f"In {self.steps} watched steps of {self.run} no traced update differs from what the equations explain "
-            f"by more than {self.largest:.1e}."
-        )
+        lost = self.steps - self.finite
+        where = f"In {self.finite:,} watched step{'' if self.finite == 1 else 's'} of {told_run(self.run)}"
+        rest = f"; the other {lost:,} {'is' if lost == 1 else 'are'} not finite"
+        if lost:
+            where = f"In {self.finite:,} of {self.steps:,} watched steps of {told_run(self.run)}"
+        if not self.finite:
+            return f"None of the {self.steps:,} watched steps of {told_run(self.run)} has a finite update to explain."
+        most = f"{self.largest:.1e}" if self.roundings is None else f"{self.roundings:.1f} roundings of the weight"
+        which = "traced update" if self.roundings is None else "update"
+        differs = f"no {which} differs from what the equations explain by more than {most}"
+        return f"{where} {differs}{rest if lost else ''}."
 
 
 def residual(run: Recorded) -> Residual:
@@ -162,8 +198,11 @@ def residual(run: Recorded) -> Residual:
     if "residual" not in stages:
         raise unknown(f"stage of {run.id}", "residual", stages)
     found = roundings(run)
-    largest = np.nanmax(np.abs(values[:, stages.index("residual")]), initial=0.0)
-    return Residual(run.id, len(values), float(largest), max(found.values()) if found else None)
+    left = np.abs(values[:, stages.index("residual")])  # (T, K)
+    finite = np.isfinite(left)
+    largest = left.max(where=finite, initial=0.0)
+    worst = max(found.values()) if found else None
+    return Residual(run.id, len(values), float(largest), worst, int(finite.any(1).sum()))
 
 
 def residual_by_step(run: Recorded) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from passo.analysis.layers import Layers, layers, ratio
-from passo.analysis.recorded import Recorded, recorded
+from passo.analysis.recorded import Recorded, recorded, setting, told_run
 from passo.analysis.words import joined, significant
 
 _SAME = 1e-5  # relative: norms are sums in float32
@@ -33,13 +33,15 @@ class LossChange:
     steps: np.ndarray
     predicted: np.ndarray
     came: np.ndarray | None
+    setting: str = "record.every=1 record.loss=true"
+    """What would have recorded the losses."""
 
     def sentence(self) -> str:
         there = np.isfinite(self.predicted)
-        total = f"Over {counted(int(there.sum()))} of {self.run} the gradient predicts a change in loss of "
+        total = f"Over {counted(int(there.sum()))} of {told_run(self.run)} the gradient predicts a change in loss of "
         total += f"{significant(float(self.predicted[there].mean()))} a step"
         if self.came is None:
-            return f"{total}; the loss after a step was not recorded (record.loss), so what came is not known."
+            return f"{total}; what came is not known: the loss after a step is recorded with {self.setting}."
         came = self.came[np.isfinite(self.came)]
         share = float(np.nanmedian(ratio(self.came, self.predicted)))
         return (
@@ -59,7 +61,7 @@ def loss_change(run: Recorded) -> LossChange:
     if "loss" in run.arrays():
         losses = run.array("loss").astype(np.float64)
         came = losses[:, 1] - losses[:, 0]
-    return LossChange(run.id, recorded(run, "trace/steps")[0], predicted, came)
+    return LossChange(run.id, recorded(run, "trace/steps")[0], predicted, came, setting(run, "loss"))
 
 
 # ── Clipping ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,10 +93,11 @@ class Clipping:
     def sentence(self) -> str:
         told, bit = np.isfinite(self.kept).sum(), self.kept[self.bit]
         if not len(bit):
-            return f"Nothing clipped the gradient in {counted(int(told))} of {self.run}."
+            return f"Nothing clipped the gradient in {counted(int(told))} of {told_run(self.run)}."
         how = "all layers alike, as by norm" if self.alike else "layers differently, as by value or layer by layer"
         return (
-            f"Clipping bit at {len(bit):,} of {told:,} steps of {self.run} ({100 * len(bit) / told:.0f} %), {how}; "
+            f"Clipping bit at {len(bit):,} of {told:,} steps of {told_run(self.run)} "
+            f"({significant(100 * len(bit) / told)} %), {how}; "
             f"there it left {significant(float(np.median(bit)))} of the gradient's norm at the median step and "
             f"{significant(float(bit.min()))} at least."
         )
@@ -141,11 +144,22 @@ def tell_not_finite(found: tuple[NotFinite, ...]) -> str:
     """Which step, and which layers, first.
 
     >>> tell_not_finite((NotFinite(7, ("fc1.weight",)),))
-    'A gradient was not finite first at step 7, in fc1.weight.'
+    'a gradient was not finite first at step 7, in fc1.weight'
     """
     first = found[0]
     named = joined([*first.layers[:3], *([f"{len(first.layers) - 3} more"] if len(first.layers) > 3 else [])])
-    return f"A gradient was not finite first at step {first.step:,}, in {named}."
+    return f"a gradient was not finite first at step {first.step:,}, in {named}"
+
+
+def last_finite(found: Layers) -> int:
+    """The row of the last step with gradients that are all finite; of the last step where there is none.
+
+    What was lost stays lost: after a step with a NaN its weights are NaN too, as all of a parameter without a gradient.
+    """
+    grad = found.mean["grad"]
+    bad = {at.step for at in not_finite(found)}
+    rows = [t for t in np.flatnonzero(np.isfinite(grad).any(1)) if int(found.steps[t]) not in bad]
+    return int(rows[-1]) if rows else len(found.steps) - 1
 
 
 # ── Activations ───────────────────────────────────────────────────────────────────────────────────────────
@@ -171,19 +185,25 @@ class Activations:
     def sentence(self) -> str:
         """Where they stand at the last step: spread forward, gradients backward, and the most dead units."""
         std, back = self.std[-1], self.grad_rms[-1]
-        said = f"forward the activations' standard deviation is {significant(float(std[0]))} in {self.layers[0]}"
-        parts = [f"{said} and {significant(float(std[-1]))} in {self.layers[-1]}"]
+        last = len(self.layers) - 1
+        parts = [f"the standard deviation of the activations, going forward, is {self._ends(std, 0, last)}"]
         there = np.flatnonzero(np.isfinite(back))
         if len(there):  # the first layer may have none: nothing before it learns
-            ends = [f"{significant(float(back[i]))} in {self.layers[i]}" for i in (there[-1], there[0])]
-            parts.append(f"backward the root mean square of their gradients is {ends[0]} and {ends[1]}")
+            ends = self._ends(back, int(there[-1]), int(there[0]))
+            parts.append(f"the root mean square of their gradients, going backward, is {ends}")
         if np.isfinite(self.dead[-1]).any():
             most = int(np.nanargmax(self.dead[-1]))
             share = 100 * self.dead[-1][most]
             parts.append(
-                f"{share:.0f} % of the units of {self.layers[most]} are dead, the most" if share else "no unit is dead"
+                f"{significant(share)} % of the units of {self.layers[most]} are dead, the most"
+                if share
+                else "no unit is dead"
             )
-        return f"At step {self.steps[-1]:,} of {self.run} {'; '.join(parts)}."
+        return f"At step {self.steps[-1]:,} of {told_run(self.run)}, {'; '.join(parts)}."
+
+    def _ends(self, values: np.ndarray, *places: int) -> str:
+        """A value (L,) at some layers, each once."""
+        return joined([f"{significant(float(values[i]))} in {self.layers[i]}" for i in dict.fromkeys(places)])
 
 
 def activations(run: Recorded) -> Activations:

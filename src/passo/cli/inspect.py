@@ -29,10 +29,13 @@ def inspect(
 ) -> None:
     """See what an optimiser did: the run, --parameter over the run, --parameter and --step taken apart, or --figure."""
     from passo.analysis.apart import apart
-    from passo.analysis.inspected import layer_table, parameter_table
+    from passo.analysis.inspected import layer_table, shown_step
+    from passo.errors import UsageError
 
     found = watched_run(run, kept="weights/" if figure == "weights" else "trace/steps")
     place = _index(index)
+    if quantity is not None and figure is None:
+        raise UsageError(f"--quantity is what --figure layers draws: add --figure layers to --quantity {quantity}")
     if figure is not None or out_ is not None:
         given = {"parameter": parameter, "index": place, "step": step, "quantity": quantity}
         _draw(found, figure, {name: value for name, value in given.items() if value is not None}, out_)
@@ -43,12 +46,12 @@ def inspect(
             out.print(f"\n[bold]{parts.note}[/]")
             table(parts.columns, parts.rows, right=parts.columns[2:])
     elif parameter is not None:
-        _show(parameter_table(found, parameter), text=("stage", "over the run"))
+        _over_the_run(found, parameter)
     else:
         _tell(found)
         shown = layer_table(found, step)
-        at = step if step is not None else int(found.array("trace/steps")[-1])
-        out.print(f"[bold]At step {at:,}[/]")
+        at, why = shown_step(found) if step is None else (step, "")
+        out.print(f"[bold]At step {at:,}[/]{why}")
         _show(shown, text=("layer",))
 
 
@@ -81,11 +84,24 @@ def watched_run(name: str, *, kept: str = "trace/steps") -> StoredRun:
 def _tell(run: StoredRun) -> None:
     from passo.analysis.inspected import noticed, summary
 
-    for sentence in summary(run):
-        out.print(sentence, markup=False)
     for event in noticed(run):
         out.print(f"[bold]noticed[/] {_escaped(event)}")
+    for sentence in summary(run):
+        out.print(sentence, markup=False)
     out.print()
+
+
+def _over_the_run(run: StoredRun, parameter: str) -> None:
+    """The table of one parameter, with bars as wide as the terminal leaves room for."""
+    from rich.cells import cell_len
+
+    from passo.analysis.inspected import parameter_table
+
+    plain = parameter_table(run, parameter)
+    *others, _ = zip(*plain.rows, strict=True)
+    widths = [max(map(cell_len, (head, *cells))) for head, cells in zip(plain.columns, others, strict=False)]
+    left = out.width - sum(width + 2 for width in widths)  # rich puts two spaces between columns
+    _show(parameter_table(run, parameter, min(20, max(8, left))), text=("stage", "over the run"))
 
 
 def _draw(run: StoredRun, name: str | None, options: dict[str, object], path: Path | None) -> None:
