@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from passo.experiments import Loaders, landscape, lr_range, study, train, verify_range
     from passo.experiments.race import descend
     from passo.figures import draw, draw_run
+    from passo.figures.player import race_page
     from passo.models import build
     from passo.notes import note
     from passo.optim import make_optimizer, make_schedule, preview
@@ -51,6 +52,7 @@ __all__ = [
     "note",
     "open",
     "preview",
+    "race_page",
     "recompute",
     "record_path",
     "study",
@@ -66,6 +68,7 @@ _HOME = {
     "passo.experiments": ("Loaders", "landscape", "lr_range", "study", "train", "verify_range"),
     "passo.experiments.race": ("descend",),
     "passo.figures": ("draw", "draw_run"),
+    "passo.figures.player": ("race_page",),
     "passo.models": ("build",),
     "passo.notes": ("note",),
     "passo.optim": ("make_optimizer", "make_schedule", "preview"),

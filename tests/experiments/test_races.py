@@ -127,6 +127,30 @@ def test_a_schedule_moves_the_rate_as_torch_moves_it() -> None:
     assert race.racers[1].schedule is None
 
 
+def test_the_schedule_stands_in_the_table_and_is_said_for_whom() -> None:
+    plans = ["StepLR step_size=10 gamma=0.5", "none"]
+    differ = races.race(descend("bowl", ["sgd lr=0.1", "adam lr=0.1"], schedules=plans, steps=30))
+    told = races.table(differ)
+    column = told.columns.index("schedule")
+    assert [row[column] for row in told.rows] == ["StepLR step_size=10 gamma=0.5", "constant"]
+    assert races.plans(differ) == "learning rates: StepLR step_size=10 gamma=0.5 for sgd; constant for adam"
+    alike = races.race(descend("bowl", ["sgd lr=0.1", "adam lr=0.1"], schedules=plans[0], steps=30))
+    assert races.plans(alike) == "learning rate: StepLR step_size=10 gamma=0.5"
+    plain = races.race(descend("bowl", "sgd lr=0.1", steps=30))
+    assert races.plans(plain) == "" and "schedule" not in races.table(plain).columns
+
+
+def test_a_race_prints_itself_in_a_line_for_each_racer() -> None:
+    race = descend("ravine", ["sgd lr=0.05", "adam lr=0.3"], schedules="StepLR step_size=90", steps=120)
+    first, lost, there = repr(race).splitlines()
+    assert first == "<Race over ravine, 120 steps"
+    assert lost == f"  sgd (lr 0.05, StepLR): diverged at step {race.racers[0].diverged}"
+    x, y = race.racers[1].points[-1]
+    assert there.startswith(f"  adam (lr 0.3, StepLR): ended at ({x:.4g}, {y:.4g}), loss ")
+    assert str(race) == repr(race)
+    assert repr(race.racers[0]) == f"<Racer {lost.strip()}>"
+
+
 def test_noise_is_the_same_for_every_optimizer_and_comes_from_the_seed() -> None:
     kicks = []
     for spec in ("sgd lr=0.1", "sgd lr=0.001"):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from passo.analysis.races import Race, race
-from passo.errors import StoreError
+from passo.errors import StoreError, UsageError
 from passo.experiments.race import descend
 from passo.figures import racing
 from passo.figures.animation import race_gif
@@ -93,6 +93,37 @@ def test_the_chart_carries_every_step_and_its_own_sentence(found: Race) -> None:
     assert "½ (x² + 50 y²)" in figure.caption
 
 
+def test_a_schedule_is_told_in_every_picture_and_drawn_where_the_rate_jumps() -> None:
+    plans = ["StepLR step_size=40", "none", "CosineAnnealingLR T_max=100"]
+    found = race(descend("ravine", ["ftrl lr=0.5", "adam lr=0.3", "sgd lr=0.01"], schedules=plans, steps=100))
+    scene = Scene(found)
+    assert scene.turns == [40, 80]  # the cosine moves at every step
+    told = "StepLR step_size=40 for ftrl; constant for adam; CosineAnnealingLR T_max=100 for sgd"
+    figure = race_chart(found)
+    assert told in figure.caption and "dashed: a learning rate changes there" in figure.caption
+    spec = figure.spec()
+    assert told in " ".join(spec["title"]["subtitle"]) and max(map(len, spec["title"]["subtitle"])) <= 95
+    assert '"strokeDash": [4, 3]' in json.dumps(spec)
+    svg = racing.picture(scene, 0)
+    assert told in svg and svg.count('class="turn"') == 2
+    left, _, width, _ = racing.LOSS
+    assert [float(x) for x in re.findall(r'<line x1="([\d.]+)"[^>]*class="turn"', svg)] == pytest.approx(
+        [left + 0.4 * width, left + 0.8 * width], abs=0.06
+    )
+    assert "StepLR step_size=40</td>" in race_page(found).html
+    still = race_chart(race(descend("ravine", "adam lr=0.3", steps=20)))
+    assert "learning rate" not in still.caption and "strokeDash" not in json.dumps(still.spec())
+
+
+def test_the_page_says_everything_once_and_the_end_last(found: Race) -> None:
+    body = race_page(found).html.partition("<main>")[2].partition('<script id="race"')[0]
+    seen = re.sub(r"<[^>]*>", " ", body)
+    for words in ("½ (x² + 50 y²)", "120 steps from (−4.4, 0.9)", "contours evenly spaced", "Diverged: nesterov"):
+        assert seen.count(words) == 1, words
+    assert seen.index("Diverged: nesterov") > seen.index("within 0.01 after")
+    assert 'class="later"' not in body  # without a script all is there
+
+
 def test_ticks_of_a_log_axis_are_powers_of_ten_and_not_too_many() -> None:
     assert powers(1e-3, 14) == [1e-3, 1e-2, 0.1, 1, 10]
     assert powers(1e-8, 30) == [1e-7, 1e-5, 1e-3, 0.1, 10]
@@ -151,6 +182,8 @@ def test_a_page_shows_itself_in_a_notebook_and_says_where_it_cannot_be_written(f
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write"):
         page.save(tmp_path / "file" / "race.html")
+    with pytest.raises(UsageError, match=r"saved as .html, got 'race.png'"):
+        page.save(tmp_path / "race.png")
     assert "$" not in re.sub(r"<script.*?</script>", "", page.html, flags=re.DOTALL)
 
 
@@ -291,3 +324,27 @@ def test_a_phone_shows_it_without_scrolling_sideways(chromium, written) -> None:
     page.goto(written.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+@pytest.mark.browser
+def test_the_end_is_not_given_away_before_the_film_has_played_or_is_stopped(chromium, written) -> None:
+    context = chromium.new_context(viewport={"width": 1100, "height": 900})
+    page = context.new_page()
+    page.goto(written.as_uri())
+    assert not page.locator("#result").is_visible()
+    until(page, lambda step: step > 5)
+    assert not page.locator("#result").is_visible()
+    page.select_option("#speed", "4")
+    until(page, lambda step: step == 120)
+    assert page.locator("#result").is_visible()
+    page.reload()
+    assert not page.locator("#result").is_visible()
+    page.click("#play")
+    assert page.locator("#result").is_visible()
+    page.click("#play")
+    assert page.locator("#result").is_visible()
+    context.close()
+    plain = chromium.new_context(java_script_enabled=False).new_page()
+    plain.goto(written.as_uri())
+    assert plain.locator("#result").is_visible()
+    plain.context.close()

@@ -141,16 +141,39 @@ def named(race: Race, racer: Racer) -> str:
     return f"{racer.label} from ({significant(racer.start[0])}, {significant(racer.start[1])})"
 
 
+def plan(racer: Racer) -> str:
+    """The schedule of a racer's learning rate, as it would be typed; "constant" where there is none."""
+    if racer.schedule is None:
+        return "constant"
+    options = (f"{key}={value}" for key, value in racer.schedule.items() if key != "name")
+    return " ".join([str(racer.schedule["name"]), *options])
+
+
+def plans(race: Race) -> str:
+    """How the learning rates move, in a clause; empty where all are constant."""
+    by = {racer.label: plan(racer) for racer in race.racers}
+    kinds = list(dict.fromkeys(by.values()))
+    if kinds == ["constant"]:
+        return ""
+    if len(kinds) == 1:
+        return f"learning rate: {kinds[0]}"
+    whose = [f"{kind} for {joined([label for label, own in by.items() if own == kind])}" for kind in kinds]
+    return f"learning rates: {'; '.join(whose)}"
+
+
 def table(race: Race) -> Table:
     """Where each ended, and after how many steps it came within the tolerance to stay."""
     within = f"within {significant(race.tolerance)} after"
     several = any(racer.evaluations != len(racer.lr) for racer in race.racers)
-    columns = ("optimiser", "lr", "chosen by", *race.axes, "loss", "distance", within)
+    planned = any(racer.schedule is not None for racer in race.racers)
+    how = ("lr", "chosen by", "schedule") if planned else ("lr", "chosen by")
+    columns = ("optimiser", *how, *race.axes, "loss", "distance", within)
     places = max(0, 2 - math.floor(math.log10(race.tolerance)))  # of where it ended: a hundredth of the tolerance
     rows = []
     for racer in race.racers:
         end = [significant(round(float(part), places) + 0.0, 6) for part in racer.points[-1]]
-        cells = [named(race, racer), significant(float(racer.optimizer["lr"])), racer.rate, *end,
+        rate = [significant(float(racer.optimizer["lr"])), racer.rate, *([plan(racer)] if planned else [])]
+        cells = [named(race, racer), *rate, *end,
                  significant(float(racer.losses[-1])), significant(racer.distance, 2), outcome(racer)]  # fmt: skip
         rows.append((*cells, f"{racer.evaluations:,}") if several else tuple(cells))
     note = f"{race.told}; {conditions(race)}"

@@ -33,6 +33,10 @@ class Race:
     seed: int
     tolerance: float
 
+    def __repr__(self) -> str:
+        ways = "".join(f"\n  {racer.told()}" for racer in self.racers)
+        return f"<Race over {self.surface.name}, {self.steps} steps{ways}>"
+
     def facts(self) -> dict[str, Any]:
         """What the race is, without its paths, as JSON can hold it."""
         s = self.surface
@@ -82,11 +86,16 @@ def descend(
             first at a deepest minimum wins, or else the one that ends lowest. By default, rates come from a table
             made in the same way with 25 rates, and for what is not in it from the optimizer itself.
 
+    `passo.race_page(race).save("race.html")` makes the page that plays it; `race.racers` has every step's numbers.
+
     Points are float64. Raises UnknownName and ConfigError, in one sentence.
 
     >>> race = descend("bowl", ["sgd lr=0.5"], start=(1.0, 0.0), steps=3)
     >>> race.racers[0].points.tolist()
     [[1.0, 0.0], [0.5, 0.0], [0.25, 0.0], [0.125, 0.0]]
+    >>> race
+    <Race over bowl, 3 steps
+      sgd (lr 0.5): ended at (0.125, 0), loss 0.00781>
     """
     _check(steps, noise, tolerance)
     ground = ground_of(surface)

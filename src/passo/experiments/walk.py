@@ -48,6 +48,19 @@ class Racer:
         """From the end to the nearest minimum."""
         return math.dist(self.points[-1], self.nearest.at)
 
+    def told(self) -> str:
+        """Who it is and where it ended, in a line."""
+        plan = f", {self.schedule['name']}" if self.schedule else ""
+        who = f"{self.label} (lr {float(self.optimizer['lr']):.3g}{plan})"
+        if self.diverged is not None:
+            return f"{who}: diverged at step {self.diverged}"
+        x, y = self.points[-1]
+        arrived = "" if self.arrived is None else f", at a minimum after {self.arrived} steps"
+        return f"{who}: ended at ({x:.4g}, {y:.4g}), loss {self.losses[-1]:.3g}{arrived}"
+
+    def __repr__(self) -> str:
+        return f"<Racer {self.told()}>"
+
 
 @dataclass(frozen=True)
 class Course:

@@ -1,6 +1,6 @@
 """A race as one HTML page that plays: no network, nothing to install, scrubbed with a slider, the mouse or the keys.
 
-The picture is SVG, drawn at its end by `passo.figures.racing`; a script of some 170 lines moves it. The page's content
+The picture is SVG, drawn at its end by `passo.figures.racing`; a script of some 190 lines moves it. The page's content
 policy names that script by its SHA-256 and forbids every request.
 """
 
@@ -10,15 +10,15 @@ import base64
 import hashlib
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import numpy as np
 
-from passo.analysis.races import Race, Racer, race, table, tell
-from passo.errors import StoreError
+from passo.analysis.races import Race, Racer, conditions, race, table, tell
+from passo.errors import StoreError, UsageError
 from passo.figures import racing
 from passo.figures.races import Scene
 from passo.figures.style import FONT
@@ -34,8 +34,10 @@ class RacePage:
     height: int
 
     def save(self, path: str | Path) -> Path:
-        """Write the page; raises `StoreError` where that is not possible."""
+        """Write the page as an .html file; raises `StoreError` where that is not possible."""
         path = Path(path)
+        if path.suffix.lower() != ".html":
+            raise UsageError(f"a race's page is saved as .html, got {path.name!r}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.html, encoding="utf-8")
@@ -49,19 +51,24 @@ class RacePage:
 
 
 def race_page(source: Any) -> RacePage:
-    """The race, animated: what `passo.descend` returned, a study that holds a race, or a record of one."""
+    """The race, animated: what `passo.descend` returned, a study that holds a race, or a record of one.
+
+    What is said of all racers stands once: the formula in the heading, the conditions under the table. Table and
+    sentence, which give the end away, stay hidden while the race plays for the first time.
+    """
     scene = Scene(race(source))
     script = (_PAGE / "race.js").read_text(encoding="utf-8")
     css = Template((_PAGE / "race.css").read_text(encoding="utf-8")).substitute(font=FONT)
+    standings = replace(table(scene.race), note=conditions(scene.race))
     page = Template((_PAGE / "race.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(script),
         title=html.escape(scene.title),
         sentence=html.escape(tell(scene.race), quote=True),
-        caption=html.escape(scene.caption),
+        caption=html.escape(f"The surface, {scene.marks} {scene.race.note}".rstrip()),
         css=css,
         svg=racing.picture(scene, scene.race.steps),
         steps=scene.race.steps,
-        table=f'<div class="table">{table(scene.race)._repr_html_()}</div>',
+        table=f'<div class="table">{standings._repr_html_()}</div>',
         source=html.escape(f"The surface: {scene.race.source}."),
         data=json.dumps(_data(scene), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         script=script,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.races import Race, Racer, conditions, race, tell
+from passo.analysis.races import Race, Racer, conditions, plans, race, tell
 from passo.figures.contours import outlines, regions
 from passo.figures.style import (
     INK,
@@ -28,6 +29,8 @@ from passo.figures.style import (
 
 LEVELS = 13
 DEEP, HIGH = (0x6F, 0x94, 0xB8), (0xF3, 0xF6, 0xFA)  # the shades of the lowest and of the highest ground
+TURNS = 8  # jumps of a learning rate that are drawn; more would be a hatching
+LINE = 95  # letters in a line below the heading
 DECADES = 9  # of loss below the start's that are drawn
 
 
@@ -111,15 +114,34 @@ class Scene:
         return f"{_COUNTS.get(count, str(count))} way{'s' * (count > 1)} down {self.race.title}"
 
     @property
-    def caption(self) -> str:
-        """What is drawn, wherever the parts stand."""
+    def subtitle(self) -> list[str]:
+        """Lines: the surface's formula and, below it, how the learning rates move, where they do."""
+        return [line for words in (self.race.told, plans(self.race)) for line in textwrap.wrap(words, LINE)]
+
+    @cached_property
+    def turns(self) -> list[int]:
+        """The steps after which a learning rate jumps; a rate that moves all the time has none."""
+        jumps = [np.flatnonzero(np.diff(racer.lr)) + 1 for racer in self.race.racers]
+        return sorted({int(step) for steps in jumps if len(steps) <= TURNS for step in steps})
+
+    @property
+    def marks(self) -> str:
+        """What is drawn, wherever the parts stand: the end of a sentence that begins with the surface, and another."""
         crosses = ", a slanted cross where a diverging path left" if self.exits else ""
         minimum = "the minimum" if len(self.race.minima) == 1 else "a minimum (white: a deepest one)"
+        turns = "; dashed: a learning rate changes there" if self.turns else ""
         return (
-            f"{self.race.told}, its contours evenly spaced on a log scale; the square is the start, a circle where an "
-            f"optimiser is, an upright cross {minimum}{crosses}. The other panel has the {self.loss_title} after each "
-            f"step. Common to all: {conditions(self.race)} {self.race.note}".rstrip()
+            f"its contours evenly spaced on a log scale; the square is the start, a circle where an optimiser is, an "
+            f"upright cross {minimum}{crosses}. The other panel has the {self.loss_title} after each step{turns}."
         )
+
+    @property
+    def caption(self) -> str:
+        """What is drawn, and under which conditions."""
+        moving = plans(self.race)
+        told = f"{moving[0].upper()}{moving[1:]}. " if moving else ""
+        common = f"Common to all: {conditions(self.race)} {told}{self.race.note}"
+        return f"{self.race.told}, {self.marks} {common}".rstrip()
 
 
 _COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine", 10: "Ten"}
@@ -156,7 +178,7 @@ def race_chart(source: Any) -> Figure:
     scene = Scene(race(source))
     alt = altair()
     chart = interactive(alt.vconcat(_map(scene), _losses(scene), spacing=14))
-    return Figure("race", finished(chart, scene.title, scene.race.told), scene.caption, tell(scene.race))
+    return Figure("race", finished(chart, scene.title, scene.subtitle), scene.caption, tell(scene.race))
 
 
 def _map(scene: Scene) -> Any:
@@ -261,18 +283,23 @@ def _losses(scene: Scene) -> Any:
     axis = alt.Axis(title=scene.loss_title, values=ticks, labelExpr=text + "], datum.value)]")
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     steps = alt.Scale(domain=[0, scene.race.steps], nice=False)
-    return (
+    across = alt.X("step:Q", axis=alt.Axis(title="step", grid=False, tickCount=8), scale=steps)
+    lines = (
         alt.Chart(data(columns))
         .mark_line(clip=True, strokeWidth=1.7)
         .encode(
-            x=alt.X("step:Q", axis=alt.Axis(title="step", grid=False, tickCount=8), scale=steps),
+            x=across,
             y=alt.Y("loss:Q", axis=axis, scale=scale),
             color=colour("label", list(scene.colours), list(scene.colours.values())),
             opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.08)),
             detail="path:O",
         )
-        .properties(width=WIDTH, height=150)
     )
+    layers = [lines]
+    if scene.turns:
+        rules = alt.Chart(data({"step": scene.turns})).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.5)
+        layers.insert(0, rules.encode(x=across))
+    return alt.layer(*layers).properties(width=WIDTH, height=150)
 
 
 def powers(low: float, high: float, most: int = 6) -> list[float]:

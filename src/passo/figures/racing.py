@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.races import Racer, named
+from passo.analysis.races import Racer, named, plan, plans
 from passo.analysis.words import significant
 from passo.figures.races import Scene, power, powers
 from passo.figures.style import FONT, INK
@@ -67,7 +67,9 @@ MOVING = "<!--moving-->"
 
 def still(scene: Scene) -> str:
     """All that does not move; the place of the rest is marked by `MOVING`."""
-    heading = _text(MAP[0], 24, scene.title, size=19, weight=600) + _text(MAP[0], 45, scene.race.told, fill=FAINT)
+    told = [scene.race.told, *([plans(scene.race)] if plans(scene.race) else [])]
+    subtitle = _text(MAP[0], 45, shortened("; ".join(told)), fill=FAINT)
+    heading = _text(MAP[0], 24, scene.title, size=19, weight=600) + subtitle
     paper = f'<rect width="{WIDTH}" height="{height(scene):g}" fill="#fff"/>'
     return _sheet(scene, f"{paper}{heading}{_ground(scene)}{_axes(scene)}{_head(scene)}{MOVING}")
 
@@ -141,6 +143,9 @@ def _axes(scene: Scene) -> str:
             parts.append(_rule(left - 4, at, left, at, AXIS))
             parts.append("" if box is MAP else _rule(left, at, left + width, at, "#ECEEF0"))
             parts.append(_text(left - 7, at + 4, _number(tick) if box is MAP else power(tick), "end"))
+        for step in () if box is MAP else scene.turns:
+            at = float(frame.x(step))
+            parts.append(_rule(at, top, at, top + tall, FAINT, ' stroke-dasharray="4 3" class="turn"'))
         parts.append(_rule(left, top + tall, left + width, top + tall, AXIS) + _rule(left, top, left, top + tall, AXIS))
         parts.append(_text(left + width / 2, top + tall + 34, names[0], "middle"))
         turned = f"translate({left - (42 if box is MAP else 46):g} {top + tall / 2:g}) rotate(-90)"
@@ -199,7 +204,7 @@ def _standing(scene: Scene, racer: Racer, row: int, last: int, step: int, shade:
     y = TABLE + 15 + ROW * row
     left, _, width, _ = LOSS
     label = named(scene.race, racer)
-    known = f"lr {significant(float(racer.optimizer['lr']))}"
+    known = f"lr {significant(float(racer.optimizer['lr']))}" + (f", {plan(racer)}" if racer.schedule else "")
     now = _text(left + 180, y, live(float(racer.losses[last])), "end", extra=' class="now"')
     fate = _text(left + width, y, verdict(racer, step), "end", fill=FAINT, extra=' class="verdict"')
     return (
@@ -223,6 +228,15 @@ def live(loss: float) -> str:
         return f"{loss:.{max(0, 2 - math.floor(math.log10(abs(loss))))}f}".replace("-", "−")
     mantissa, _, exponent = f"{loss:.2e}".partition("e")
     return f"{mantissa}e{int(exponent)}".replace("-", "−", 1) if loss < 0 else f"{mantissa}e{int(exponent)}"
+
+
+def shortened(words: str, most: int = 140) -> str:
+    """Words that fit into the line under the heading; a long list of schedules ends with an ellipsis.
+
+    >>> shortened("x² + y²; learning rate: StepLR step_size=100", 30)
+    'x² + y²; learning rate: …'
+    """
+    return words if len(words) <= most else words[: most - 1].rsplit(" ", 1)[0] + " …"
 
 
 def verdict(racer: Racer, step: int) -> str:
@@ -266,8 +280,8 @@ def _text(
     )
 
 
-def _rule(x1: float, y1: float, x2: float, y2: float, stroke: str) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{stroke}"/>'
+def _rule(x1: float, y1: float, x2: float, y2: float, stroke: str, extra: str = "") -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{stroke}"{extra}/>'
 
 
 def _rect(left: float, top: float, width: float, tall: float) -> str:

@@ -136,10 +136,14 @@ def _version() -> str:
     return ".".join(altair().SCHEMA_VERSION.lstrip("v").split(".")[:2])
 
 
-def finished(chart: Any, title: str, subtitle: str = "") -> Any:
+def finished(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:
     """A chart with its title and passo's theme; it can no longer be put into another chart."""
     alt = altair()
-    heading = alt.TitleParams(text=title, subtitle=subtitle) if subtitle else alt.TitleParams(text=title)
+    heading = (
+        alt.TitleParams(text=title, subtitle=subtitle if isinstance(subtitle, str) else list(subtitle))
+        if subtitle
+        else alt.TitleParams(text=title)
+    )
     return chart.properties(title=heading).configure(**THEME)
 
 

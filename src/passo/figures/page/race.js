@@ -84,6 +84,7 @@ function show(moment) {
 function run(on) {
   if (on && at >= race.steps) show(0);
   playing = on;
+  if (!on) $$("#result").classList.remove("later"); // at the end, or when somebody takes the race into their hands
   before = performance.now();
   play.querySelector("path").setAttribute("d", on ? PAUSE : PLAY);
   play.setAttribute("aria-label", on ? "Pause" : "Play");
@@ -179,5 +180,8 @@ svg.addEventListener("pointerleave", () => { tip.hidden = true; });
 
 $$("#controls").hidden = false;
 $$("#picture").removeAttribute("role"); // it holds buttons now; its words stay as the label
-if (!matchMedia("(prefers-reduced-motion: reduce)").matches) run(true);
+if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
+  $$("#result").classList.add("later"); // the table gives the end away
+  run(true);
+}
 document.documentElement.dataset.race = "ready";
