@@ -1,5 +1,11 @@
 """Ctrl-C, as a person presses it: exit code 130, and a word that says what is kept."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,3 +33,24 @@ def test_ctrl_c_says_interrupted_and_ends_with_130(
     assert done.exit_code == 130
     assert done.stderr.strip().startswith("interrupted: ")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_workers_that_are_still_starting_print_nothing_either(tmp_path: Path) -> None:
+    """In a terminal, Ctrl-C reaches the workers as well: while they import torch, nothing of theirs is printed."""
+    words = [sys.executable, "-m", "passo", "proof", "--jobs", "2", "--steps", "5000"]
+    running = subprocess.Popen(
+        words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    workers = 0
+    for _ in range(600):
+        time.sleep(0.05)
+        found = subprocess.run(["ps", "-o", "args=", "-s", str(running.pid)], capture_output=True, text=True).stdout
+        workers = found.count("spawn_main")
+        if workers == 2 or running.poll() is not None:
+            break
+    assert workers == 2
+    time.sleep(0.3)
+    os.killpg(running.pid, signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "interrupted: " in said and "Traceback" not in said

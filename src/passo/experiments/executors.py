@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED as ANY
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from passo.errors import TrainingError
@@ -32,7 +34,8 @@ def processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(threads,))
     try:
-        waiting: dict[Future[Any], T] = {pool.submit(work, task): task for task in tasks}
+        with _deaf():  # the workers start here
+            waiting: dict[Future[Any], T] = {pool.submit(work, task): task for task in tasks}
         while waiting:
             done, _ = wait(waiting, return_when=ANY)
             for future in sorted(done, key=lambda f: tasks.index(waiting[f])):
@@ -47,6 +50,22 @@ def processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore Ctrl-C, as do the processes that are started meanwhile, from their first line on.
+
+    What they would print while they import torch would hide what the parent says.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start_worker(threads: int) -> None:
