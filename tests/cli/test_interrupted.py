@@ -41,15 +41,17 @@ def test_workers_that_are_still_starting_print_nothing_either(tmp_path: Path) ->
     running = subprocess.Popen(
         words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    workers = 0
+    workers: list[int] = []
     for _ in range(600):
         time.sleep(0.05)
-        found = subprocess.run(["ps", "-o", "args=", "-s", str(running.pid)], capture_output=True, text=True).stdout
-        workers = found.count("spawn_main")
-        if workers == 2 or running.poll() is not None:
+        listed = subprocess.run(["ps", "-o", "pid=,args=", "-s", str(running.pid)], capture_output=True, text=True)
+        workers = [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
+        if len(workers) == 2 or running.poll() is not None:
             break
-    assert workers == 2
-    time.sleep(0.3)
+    assert len(workers) == 2
+    for worker in workers:  # first they alone, so that the parent is not quicker than what they would print
+        os.kill(worker, signal.SIGINT)
+    time.sleep(1)
     os.killpg(running.pid, signal.SIGINT)
     said = running.communicate(timeout=60)[1]
     assert running.returncode == 130
