@@ -44,15 +44,16 @@ def test_workers_that_are_still_starting_print_nothing_either(tmp_path: Path) ->
     workers: list[int] = []
     for _ in range(600):
         time.sleep(0.05)
-        listed = subprocess.run(["ps", "-o", "pid=,args=", "-s", str(running.pid)], capture_output=True, text=True)
+        command = ["ps", "-ww", "-o", "pid=", "-o", "args=", "-s", str(running.pid)]
+        listed = subprocess.run(command, capture_output=True, text=True)
         workers = [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
         if len(workers) == 2 or running.poll() is not None:
             break
-    assert len(workers) == 2
     for worker in workers:  # first they alone, so that the parent is not quicker than what they would print
         os.kill(worker, signal.SIGINT)
     time.sleep(1)
     os.killpg(running.pid, signal.SIGINT)
     said = running.communicate(timeout=60)[1]
+    assert len(workers) == 2
     assert running.returncode == 130
     assert "interrupted: " in said and "Traceback" not in said
