@@ -23,6 +23,7 @@ from passo.analysis.layers import QUANTITIES, layers
 from passo.errors import StoreError, UnknownName, UsageError
 from passo.figures.betas import _STOPS
 from passo.figures.page import page, save_figure
+from passo.figures.panels import log_ticks, tick_words
 from passo.figures.watched import RUN_FIGURES, draw_run
 
 NAMES = ["activations", "apart", "betas", "clipping", "cosine", "layers", "loss-change", "ratios", "residual", "signal",
@@ -141,7 +142,9 @@ def test_many_layers_become_a_map_with_a_cell_for_each_layer_and_step() -> None:
     assert len(drawn) == 12 * 40 and {row["layer"] for row in drawn} == {f"layer{i}" for i in range(12)}
     expected = layers(ADAM.run()).rms["grad"]
     for row in drawn[::7]:
-        value = expected[int(row["x"]) - 1, int(row["layer"][5:]) % 4]
+        step = int(row["step"])
+        assert float(row["x"]) == step - 0.5 and float(row["x2"]) == pytest.approx(step + 0.56)
+        value = expected[step - 1, int(row["layer"][5:]) % 4]
         assert float(row["value"]) == pytest.approx(value, rel=0.01)
 
 
@@ -151,6 +154,42 @@ def _many(run: Held) -> Held:
     twelve = {**meta, "parameters": [f"layer{i}" for i in range(12)], "sizes": [2] * 12, "groups": [0] * 12}
     run.held = {**run.held, "statistics": (np.tile(values[:, :, :4], (1, 1, 3, 1)), twelve)}
     return run
+
+
+def test_of_dead_units_only_the_layers_that_have_a_share_have_a_row() -> None:
+    run = ADAM.run()
+    values, meta = run.held["activations"]  # (40, 1, 4)
+    many = np.tile(values, (1, 12, 1))
+    many[:, ::2, meta["quantities"].index("dead")] = np.nan
+    names = [f"layer{i}" for i in range(12)]
+    run.held = {**run.held, "activations": (many, {**meta, "layers": names, "kinds": ["ReLU"] * 12})}
+    spec = draw_run("activations", run).spec()
+    assert vl_convert.vegalite_to_svg(spec, vl_version="6.4").startswith("<svg")
+    rows_ = [panel for pair in spec["vconcat"] for panel in pair["hconcat"]]
+    shown = {panel["title"]["text"]: panel["encoding"]["y"]["sort"] for panel in rows_}
+    assert shown["share of dead units"] == names[1::2] and shown["mean"] == names
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e3, 1e9, 1e15])
+def test_ticks_of_a_logarithm_are_few_and_all_written_in_one_way(spread: float) -> None:
+    ticks = log_ticks(3e-7, 3e-7 * spread * 1.1, most=6)
+    assert len(ticks) <= 6 and all(3e-7 <= tick <= 3.3e-7 * spread for tick in ticks)
+    words = tick_words(ticks)
+    assert not any("e-" in word or "0.0" in word for word in words) and len(set(words)) == len(words)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "weights"])
+def test_before_the_first_step_there_is_nothing_to_draw_and_one_sentence(name: str) -> None:
+    import torch
+
+    from passo.recording import watch
+
+    model = torch.nn.Linear(3, 2)
+    with (
+        watch(torch.optim.Adam(model.parameters()), model, activations=True) as lens,
+        pytest.raises(UsageError, match=r"^no step has been recorded yet: call optimizer.step\(\) first, then draw"),
+    ):
+        lens.figure(name)
 
 
 def test_predicted_and_measured_losses_are_drawn_beside_each_other() -> None:
@@ -204,7 +243,7 @@ def test_the_page_carries_its_sentence_as_text_and_not_as_markup() -> None:
 def test_the_sliders_start_at_the_runs_own_values() -> None:
     spec = draw_run("betas", train("Adam", betas=[0.95, 0.98], eps=1e-6).run()).spec()
     params = {param["name"]: param for param in spec["params"] if isinstance(param.get("bind"), dict)}
-    assert {name: param["value"] for name, param in params.items()} == {"b1": 1.3, "b2": 1.7, "e": -6}
+    assert {name: param["value"] for name, param in params.items()} == {"b1": 13, "b2": 17, "e": 12}
     assert all(param["bind"]["input"] == "range" for param in params.values())
     assert set(params) == set(_STOPS)
 
@@ -255,11 +294,13 @@ def test_moving_a_slider_recomputes_the_averages_in_the_page_and_asks_for_nothin
     np.testing.assert_allclose(before["adapted gradient"], own, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(before["measured in the run"][-40:], own, rtol=1e-3, atol=1e-4)
 
-    for number, value in enumerate(("0", "2", "-2")):  # β₁ = 0, β₂ = 0.99, ε = 0.01
+    for number, value in enumerate(("0", "20", "20")):  # β₁ = 0, β₂ = 0.99, ε = 0.01
         opened.locator("input[type=range]").nth(number).evaluate(
             "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value
         )
     opened.wait_for_timeout(300)
+    told = opened.locator("svg.marks").text_content()
+    assert "β₁ = 0, remembers nothing" in told and "β₂ = 0.99, forgets half" in told and "ε = 1e-2" in told
     grad = np.array([ADAM.whole[step]["fc1.weight"]["decayed"][1, 2] for step in ADAM.whole])
     v, expected = 0.0, []
     for t, g in enumerate(grad, start=1):

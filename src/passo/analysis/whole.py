@@ -195,15 +195,19 @@ class Activations:
             most = int(np.nanargmax(self.dead[-1]))
             share = 100 * self.dead[-1][most]
             parts.append(
-                f"{significant(share)} % of the units of {self.layers[most]} are dead, the most"
+                f"{significant(share)} % of the units of {self._told(most)} are dead, the most"
                 if share
                 else "no unit is dead"
             )
         return f"At step {self.steps[-1]:,} of {told_run(self.run)}, {'; '.join(parts)}."
 
+    def _told(self, i: int) -> str:
+        """A layer in a sentence; those of a Sequential are called by number."""
+        return f"layer {self.layers[i]}" if self.layers[i].isdigit() else self.layers[i]
+
     def _ends(self, values: np.ndarray, *places: int) -> str:
         """A value (L,) at some layers, each once."""
-        return joined([f"{significant(float(values[i]))} in {self.layers[i]}" for i in dict.fromkeys(places)])
+        return joined([f"{significant(float(values[i]))} in {self._told(i)}" for i in dict.fromkeys(places)])
 
 
 def activations(run: Recorded) -> Activations:

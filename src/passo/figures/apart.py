@@ -7,7 +7,6 @@ update. The sign, which a logarithm has not, is the colour of the point.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +17,11 @@ from passo.analysis.apart import apart as taken_apart
 from passo.analysis.parts import Part
 from passo.analysis.recorded import Recorded
 from passo.analysis.words import significant
-from passo.figures.panels import heading
+from passo.figures.panels import GLYPHS, heading, log_ticks, tick_look
 from passo.figures.style import BLUE, FONT, INK, RED, Figure, altair, data, finished
 
 ROW, PLOT, WORDS, NUMBERS = 44, 230, 342, 78
-GLYPHS = f"'DejaVu Sans', {FONT}"  # has β₁, m̂ and 10⁻³, which many fonts lack
 POSITIVE, NEGATIVE = "positive", "negative"
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _QUIET = "#5B6168"
 
 
@@ -33,8 +30,7 @@ def apart(
 ) -> Figure:
     """The waterfall of one step of one weight: the equation of each part, its size and sign, and its value."""
     found = taken_apart(run, parameter, index, step)
-    lists = [parts for parts in (found.way, found.scale) if parts]
-    panels = [_panel(parts, title) for parts, title in zip(lists, found.headings, strict=False)]
+    panels = [_panel(parts, title) for parts, title in zip(found.lists, found.headings, strict=False)]
     alt = altair()
     chart = alt.vconcat(*panels, spacing=22).resolve_scale(x="independent", y="independent")
     caption = (
@@ -100,14 +96,10 @@ def _sizes(parts: Sequence[Part], field: str = "size") -> Any:
     alt = altair()
     sizes = [abs(part.value) for part in parts if math.isfinite(part.value) and part.value] or [1.0]
     low, high = math.floor(math.log10(min(sizes)) - 0.15), math.ceil(math.log10(max(sizes)) + 0.15)
-    every = max(1, math.ceil((high - low) / 7))
-    powers = range(low, high + 1, every)
-    labels = {str(power): {0: "1", 1: "10"}.get(power, f"10{str(power).translate(RAISED)}") for power in powers}
-    told = f"{json.dumps(labels, ensure_ascii=False)}[toString(round(log(datum.value) / LN10))]"
-    axis = alt.Axis(
-        values=[float(f"1e{power}") for power in powers], labelExpr=told, title="size, logarithmic", labelFont=GLYPHS
-    )
-    scale = alt.Scale(type="log", domain=[float(f"1e{low}"), float(f"1e{high}")], nice=False)
+    domain = [float(f"1e{low}"), float(f"1e{high}")]
+    look = {"labelFlush": False, "labelOverlap": False, **tick_look(log_ticks(*domain, most=6))}
+    axis = alt.Axis(title="size, logarithmic", **look)
+    scale = alt.Scale(type="log", domain=domain, nice=False)
     return alt.X(f"{field}:Q", axis=axis, scale=scale)
 
 

@@ -1,8 +1,8 @@
 """Adam's β₁, β₂ and ε under sliders: what the averages of recorded gradients would have been, recomputed.
 
 The averages are computed here, once for each stop of a slider, and travel with the figure; the page only picks a column
-and divides. A stop x stands for β = 1 − 10⁻ˣ, so that a step of the slider is as much more memory everywhere, and
-for ε = 10ˣ.
+and divides. Stop k stands for β = 1 − 10^(−k/10), so that a stop is as much more memory everywhere, and for
+ε = 10^(k/2 − 12). A line of text over the sliders says which values they stand at.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import numpy as np
 
 from passo.analysis.averages import Smoothing, correction, ewma
 from passo.analysis.recomputed import Series, series
-from passo.analysis.recorded import Recorded
+from passo.analysis.recorded import Recorded, told_run
 from passo.analysis.words import joined, significant
-from passo.figures.apart import GLYPHS
-from passo.figures.panels import STEP, stacked, x_axis, y_axis
+from passo.figures.panels import GLYPHS, STEP, stacked, tick_look, x_axis, y_axis
 from passo.figures.style import (
     BLUE,
     GREEN,
@@ -40,7 +39,7 @@ from passo.figures.style import (
 
 MOST = 400
 _STOPS = {"b1": (0.0, 3.0, 0.1), "b2": (0.0, 4.0, 0.1), "e": (-12.0, 0.0, 0.5)}  # first, last, and from stop to stop
-_NAMES = {"b1": "β₁ = 1 − 10⁻ˣ,  x =", "b2": "β₂ = 1 − 10⁻ˣ,  x =", "e": "ε = 10ˣ,  x ="}
+_NAMES = {"b1": "β₁, stop", "b2": "β₂, stop", "e": "ε, stop"}
 GRADIENT, RAW, CORRECTED, DIVISOR = "gradient", "uncorrected: m, √v", "corrected: m̂", "divisor √v̂ + ε"
 ADAPTED, MEASURED = "adapted gradient", "measured in the run"
 SHADES = {GRADIENT: GREY, RAW: "#9C86C4", CORRECTED: BLUE, DIVISOR: RED, ADAPTED: GREEN, MEASURED: INK}
@@ -53,13 +52,13 @@ def betas(run: Recorded, *, parameter: str | None = None, index: Sequence[int] |
     stops = {name: _stops(name, value) for name, value in own.items()}
     source = data(_columns(found, stops), digits=4)
     panels = interactive(stacked(*_panels(source, stops, found.measured is not None), spacing=10), zoom=True)
-    chart = altair().vconcat(_words(stops), panels, spacing=6).add_params(*_sliders(own))
+    chart = altair().vconcat(panels, _words(stops), spacing=6).add_params(*_sliders(own))
     values = f"β₁ = {found.betas[0]:g}, β₂ = {found.betas[1]:g}, ε = {significant(found.eps)}"
     start = f"the run's own values, {values}" if found.measured else f"Adam's usual values, {values}"
     caption = (
-        f"What Adam would make of the gradients of {found.coordinate} in {found.run} for other β₁, β₂ and ε, starting "
-        f"at {start}. Recomputed, not measured: with other values the weights would have gone another way, and met "
-        f"other gradients.{drawn(len(found.steps), MOST)}"
+        f"What Adam would make of the gradients of {found.coordinate} in {told_run(found.run)} for other β₁, β₂ and ε, "
+        f"starting at {start}. Recomputed, not measured: with other values the weights would have gone another way, "
+        f"and met other gradients.{drawn(len(found.steps), MOST)}"
     )
     title = "Adam's β₁, β₂ and ε: recomputed, not measured"
     chart = finished(chart, title, f"{found.coordinate}, run {found.run}").configure(**{**THEME, "font": GLYPHS})
@@ -79,8 +78,8 @@ def tell(found: Series) -> str:
     who = "the adapted gradient has" if found.measured else "Adam's adapted gradient, with its usual values, would have"
     turns = "turns" if found.measured else "turn"
     return (
-        f"On {len(found.grad):,} recorded gradients of {found.coordinate} in {found.run} {who} a mean size of "
-        f"{significant(own.size)} and {turns} its sign at {100 * own.turns:.0f} % of the steps; recomputed, not "
+        f"On {len(found.grad):,} recorded gradients of {found.coordinate} in {told_run(found.run)} {who} a mean size "
+        f"of {significant(own.size)} and {turns} its sign at {100 * own.turns:.0f} % of the steps; recomputed, not "
         f"measured, that would have been {joined(told)}."
     )
 
@@ -109,20 +108,14 @@ def _sliders(own: dict[str, float]) -> list[Any]:
     made = []
     for name, value in own.items():
         first, last, every = _STOPS[name]
-        bound = alt.binding_range(min=first, max=last, step=every, name=_NAMES[name])
-        made.append(alt.param(name=name, value=round(first + every * _nearest(name, value), 6), bind=bound))
+        bound = alt.binding_range(min=0, max=round((last - first) / every), step=1, name=_NAMES[name])
+        made.append(alt.param(name=name, value=_nearest(name, value), bind=bound))
     return made
-
-
-def _stop(name: str) -> str:
-    """The number of the chosen stop, as an expression of the page."""
-    first, _, every = _STOPS[name]
-    return f"round(({name} - {first}) / {every})"
 
 
 def _chosen(name: str, stops: dict[str, np.ndarray]) -> str:
     """The value of the chosen stop, as an expression of the page."""
-    return f"[{', '.join(f'{value:.9g}' for value in stops[name])}][{_stop(name)}]"
+    return f"[{', '.join(f'{value:.9g}' for value in stops[name])}][{name}]"
 
 
 # ── What travels with the figure, and what the page makes of it ───────────────────────────────────────────
@@ -145,7 +138,7 @@ def _columns(found: Series, stops: dict[str, np.ndarray]) -> dict[str, np.ndarra
 
 def _panels(source: Any, stops: dict[str, np.ndarray], measured: bool) -> list[Any]:
     """What is averaged, what divides, and the direction that comes out; the run's own beside each, dashed."""
-    m, v, eps = f"datum['m' + {_stop('b1')}]", f"datum['v' + {_stop('b2')}]", _chosen("e", stops)
+    m, v, eps = "datum['m' + b1]", "datum['v' + b2]", _chosen("e", stops)
     kept = [f"(1 - pow({_chosen(name, stops)}, datum.t))" for name in ("b1", "b2")]
     first = {GRADIENT: "datum.g", RAW: f"{m} * {kept[0]}", CORRECTED: m, MEASURED: "datum.mm"}
     second = {GRADIENT: "abs(datum.g)", RAW: f"{v} * sqrt({kept[1]})", DIVISOR: f"{v} + {eps}", MEASURED: "datum.mv"}
@@ -165,7 +158,7 @@ def _panel(
     axis = y_axis(title, ticks=4, **scale)
     if log:  # the sliders move the range: ticks for every range that they can reach
         ticks = [float(f"{digit}e{power}") for power in range(-14, 6) for digit in (1, 2, 5)]
-        axis = axis.axis(title=title, values=ticks, format="~g", labelOverlap="greedy")
+        axis = axis.axis(title=title, **tick_look(ticks), labelOverlap="greedy")
     looks: dict[str, dict[str, Any]] = {GRADIENT: {"strokeWidth": 1}, RAW: {"strokeWidth": 1.2}}
     looks[MEASURED] = {"strokeWidth": 1.6, "strokeDash": [2, 4]}
     layers = []
@@ -186,22 +179,22 @@ def _panel(
 
 
 def _words(stops: dict[str, np.ndarray]) -> Any:
-    """The chosen values in words, with how long each average remembers; they change with the sliders."""
+    """A line for each slider, in their order: the value that it stands at, and how long such an average remembers."""
     alt = altair()
 
     def memory(name: str, symbol: str) -> str:
         beta = _chosen(name, stops)
         return (
-            f"'{symbol} = ' + format({beta}, '.6~f') + (({beta}) > 0 ? ' forgets half in ' + "
-            f"format(log(0.5) / log({beta}), '.3~r') + ' steps' : ' remembers nothing')"
+            f"'{symbol} = ' + format({beta}, '.6~f') + (({beta}) > 0 ? ', forgets half of a gradient in ' + "
+            f"format(log(0.5) / log({beta}), '.3~r') + ' steps' : ', remembers nothing')"
         )
 
     parts = (memory("b1", "β₁"), memory("b2", "β₂"), f"'ε = ' + format({_chosen('e', stops)}, '.1~e')")
-    told = " + '   ·   ' + ".join(parts)
-    return (
+    lines = [
         alt.Chart(data({"z": [0]}))
         .transform_calculate(told=told)
         .mark_text(align="left", baseline="middle", fontSize=12, fontWeight=600, color=INK)
-        .encode(x=alt.value(0), text="told:N")
-        .properties(width=WIDTH, height=16)
-    )
+        .encode(x=alt.value(0), y=alt.value(9 + 18 * row), text="told:N")
+        for row, told in enumerate(parts)
+    ]
+    return alt.layer(*lines).properties(width=WIDTH, height=54)

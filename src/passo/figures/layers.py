@@ -9,10 +9,10 @@ import numpy as np
 
 from passo.analysis.layers import Layers, Quantity, quantity
 from passo.analysis.layers import layers as read_layers
-from passo.analysis.recorded import Recorded
+from passo.analysis.recorded import Recorded, told_run
 from passo.analysis.words import significant
 from passo.errors import StoreError
-from passo.figures.panels import STEP, level, lines
+from passo.figures.panels import STEP, heading, level, lines, log_ticks, tick_look
 from passo.figures.style import THEME, WIDTH, Figure, altair, colours, data, drawn, finished, interactive, thinned
 
 FEW = 8
@@ -48,10 +48,10 @@ def _of(run: Recorded, name: str, figure: str) -> Figure:
         raise StoreError(f"the {shown.title} of no layer of run {run.id} could be told at any step")
     levels = {} if shown.level is None else {shown.level: shown.level_words}
     scale = suited(values, levels) if shown.log else _linear(shown, values)
-    chart = over_steps(found.steps, values, found.names, shown.title, scale, levels=levels, titled=False)
+    chart = over_steps(found.steps, values, found.names, shown.title, scale, levels=levels)
     chart = interactive(chart, zoom=True) if len(found.names) <= FEW else chart
     source = f" Source: {shown.source}." if shown.source else ""
-    caption = f"{shown.title}, {shown.equation}, of each parameter tensor of {run.id}.{source}"
+    caption = f"{shown.title}, {shown.equation}, of each parameter tensor of {told_run(run.id)}.{source}"
     caption += drawn(len(found.steps), 600 if len(found.names) <= FEW else _CELLS)
     title = shown.title[0].upper() + shown.title[1:]
     chart = finished(chart, title, f"layer by layer, run {run.id}")
@@ -77,7 +77,7 @@ def tell(found: Layers, shown: Quantity, values: np.ndarray) -> str:
     middle = np.full(values.shape[1], np.nan)
     middle[there] = np.nanmedian(values[:, there], axis=0)
     low, high = int(np.nanargmin(middle)), int(np.nanargmax(middle))
-    said = f"At the median of {len(found.steps):,} steps of {found.run} the {shown.title} is "
+    said = f"At the median of {len(found.steps):,} steps of {told_run(found.run)} the {shown.title} is "
     if low == high:
         return f"{said}{significant(float(middle[low]))} in {found.names[low]}."
     said += f"{significant(float(middle[low]))} in {found.names[low]}, the lowest, and "
@@ -98,14 +98,14 @@ def over_steps(
     height: float = 280,
     levels: Mapping[float, str] | None = None,
     x_title: str | None = STEP,
-    titled: bool = True,
+    width: float = WIDTH,
 ) -> Any:
     """values (T, P) over steps: a line for each of a few layers, a map of colours for many.
 
-    `levels` are drawn across the lines, with their words; a map has its title over the colours if `titled`.
+    `levels` are drawn across the lines, with their words.
     """
     if len(names) > FEW:
-        return _map(steps, values, names, title, scale, x_title, titled)
+        return layer_map(steps, values, names, title, scale, x_title=x_title, width=width - 40)
     shades = dict(zip(names, colours(names), strict=True))
     columns = dict(zip(names, _clean(values, scale).T, strict=True))
     over = [layer for value, words in (levels or {}).items() for layer in level(value, words)]
@@ -115,6 +115,7 @@ def over_steps(
         shades,
         y=title,
         height=height,
+        width=width,
         scale=scale,
         over=over,
         reach=list(levels or ()),
@@ -127,48 +128,64 @@ def _clean(values: np.ndarray, scale: Mapping[str, Any]) -> np.ndarray:
     return np.where(values > 0, values, np.nan) if scale.get("type") == "log" else values
 
 
-def _map(
+def layer_map(
     steps: np.ndarray,
     values: np.ndarray,
     names: Sequence[str],
     title: str,
     scale: Mapping[str, Any],
-    x_title: str | None,
-    titled: bool,
+    *,
+    width: float,
+    x_title: str | None = STEP,
+    height: float = 420,
+    titled: bool = False,
 ) -> Any:
-    """A row for each layer, from the top in the optimiser's order; a column for each drawn step."""
+    """A row for each layer, from the top in the optimiser's order; a cell for each drawn step, which is its middle."""
     alt = altair()
     kept = thinned(len(steps), _CELLS)
     shown = _clean(values, scale)[kept]  # (C, P)
-    edges = np.append(steps[kept], steps[-1] + max(1, int(np.diff(steps[kept]).max(initial=1))))
+    edges = _edges(steps[kept].astype(np.float64))
     columns = {
+        "step": np.tile(steps[kept], len(names)),
         "x": np.tile(edges[:-1], len(names)),
         "x2": np.tile(edges[1:] + 0.06 * np.diff(edges), len(names)),  # a little over, so that no gap shines through
         "layer": np.repeat(list(names), len(kept)),
         "value": shown.T.ravel(),
     }
-    shades = {k: v for k, v in scale.items() if k != "nice"}
-    colour = alt.Color(
-        "value:Q",
-        scale=alt.Scale(scheme="viridis", **shades),
-        legend=alt.Legend(
-            title=title if titled else None, gradientLength=220, format="~g" if scale.get("type") != "log" else ".0e"
-        ),
+    axis = alt.Axis(title=x_title, grid=False, tickCount=max(3, round(width / 65)), tickMinStep=1)
+    x_scale = alt.Scale(nice=False, zero=False, domain=[float(edges[0]), float(edges[-1])])
+    tips = [
+        alt.Tooltip("layer:N"),
+        alt.Tooltip("step:Q", title=STEP),
+        alt.Tooltip("value:Q", title=title, format=".3g"),
+    ]
+    rows = alt.Axis(grid=False, ticks=False, domain=False)
+    chart = alt.Chart(data(columns, digits=4)).mark_rect(clip=True)
+    chart = chart.encode(
+        x=alt.X("x:Q", axis=axis, scale=x_scale),
+        x2="x2",
+        y=alt.Y("layer:N", sort=list(names), title=None, axis=rows),
+        color=_shades(shown, scale, min(220, width)),
+        tooltip=tips,
     )
-    axis = alt.Axis(title=x_title, grid=False, tickCount=8)
-    return (
-        alt.Chart(data(columns, digits=3))
-        .mark_rect(clip=True)
-        .encode(
-            x=alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False, domain=[int(edges[0]), int(edges[-1])])),
-            x2="x2",
-            y=alt.Y("layer:N", sort=list(names), title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
-            color=colour,
-            tooltip=[
-                alt.Tooltip("layer:N"),
-                alt.Tooltip("x:Q", title=STEP),
-                alt.Tooltip("value:Q", title=title, format=".3g"),
-            ],
-        )
-        .properties(width=WIDTH - 40, height=min(30, max(14, 420 // len(names))) * len(names))
-    )
+    rows_height = min(30, max(12, height // len(names))) * len(names)
+    return chart.properties(width=width, height=rows_height, **({"title": heading(title)} if titled else {}))
+
+
+def _edges(steps: np.ndarray) -> np.ndarray:
+    """Where the cells of steps (C,) begin and end: half-way between neighbours. (C+1,)"""
+    gaps = np.diff(steps) / 2 if len(steps) > 1 else np.array([0.5])
+    return np.concatenate([[steps[0] - gaps[0]], steps[:-1] + np.diff(steps) / 2, [steps[-1] + gaps[-1]]])
+
+
+def _shades(values: np.ndarray, scale: Mapping[str, Any], length: float) -> Any:
+    """The colours, with a legend whose ticks leave each other room."""
+    alt = altair()
+    there = values[np.isfinite(values)]
+    ends = {k: v for k, v in scale.items() if k != "nice"}
+    look: dict[str, Any] = {"tickCount": 4, "format": "~g"}
+    if scale.get("type") == "log" and len(there):
+        low, high = float(there.min()), float(there.max())
+        ends, look = {"type": "log", "domain": [low, high]}, tick_look(log_ticks(low, high, most=5))
+    legend = alt.Legend(title=None, gradientLength=length, labelOverlap=True, **look)
+    return alt.Color("value:Q", scale=alt.Scale(scheme="viridis", **ends), legend=legend)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +11,12 @@ import numpy as np
 
 from passo.analysis import Band, runs_of
 from passo.analysis.words import is_share, spoken
-from passo.figures.style import INK, WIDTH, altair, colour, data, long, picking, thinned
+from passo.figures.style import FONT, INK, WIDTH, altair, colour, data, long, picking, thinned
 from passo.store import StoredStudy
 
 STEP = "optimiser step"
+GLYPHS = f"'DejaVu Sans', {FONT}"  # has β₁, m̂ and 10⁻³, which many fonts lack
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def x_axis(title: str | None, *, whole: bool = False, **scale: Any) -> Any:
@@ -78,15 +82,51 @@ def _logarithmic(channel: Any, scale: Mapping[str, Any] | None, columns: Sequenc
         return channel
     values = np.concatenate([np.asarray(column, np.float64) for column in columns])
     values = values[np.isfinite(values) & (values > 0)]
-    low, high = float(values.min()), float(values.max())
-    steps = (1, 2, 5) if high / low < 2000 else (1,)
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [float(f"{step}e{power}") for power in powers for step in steps]
-    low, high = 0.95 * low, 1.05 * high
-    look = {"values": [tick for tick in ticks if low <= tick <= high], "format": "~g", "labelOverlap": False}
+    low, high = 0.95 * float(values.min()), 1.05 * float(values.max())
     channel = channel.scale(type="log", nice=False, domain=[low, high])
-    kept = {key: value for key, value in channel["axis"].to_dict().items() if key != "tickCount"}
-    return channel.axis(**{**kept, **look})
+    kept = {key: value for key, value in channel["axis"].to_dict().items() if key not in ("tickCount", "format")}
+    return channel.axis(**{**kept, **tick_look(log_ticks(low, high)), "labelOverlap": False})
+
+
+def log_ticks(low: float, high: float, most: int = 12) -> list[float]:
+    """Ticks from `low` to `high`: 1, 2 and 5 of each power of ten, the powers alone, or every second, third, … of them.
+
+    >>> log_ticks(0.004, 0.3), log_ticks(1e-9, 1.0, most=5)
+    ([0.005, 0.01, 0.02, 0.05, 0.1, 0.2], [1e-09, 1e-07, 1e-05, 0.001, 0.1])
+    """
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [t for e in exponents for d in digits if low <= (t := float(f"{d}e{e}")) <= high]
+        if len(ticks) <= most:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / most)]
+
+
+def tick_look(ticks: Sequence[float]) -> dict[str, Any]:
+    """What an axis or a legend needs to show these ticks, and no others, all written in one way."""
+    words = tick_words(ticks)
+    told = f"{json.dumps(words, ensure_ascii=False)}[indexof({json.dumps(list(ticks))}, datum.value)]"
+    font = {"labelFont": GLYPHS} if any("10" in word and not word.isdigit() for word in words) else {}
+    return {"values": list(ticks), "labelExpr": told, **font}
+
+
+def tick_words(ticks: Sequence[float]) -> list[str]:
+    """Ticks of one logarithmic axis in words: all as plain numbers, or all as powers of ten where one is far from 1.
+
+    >>> tick_words([0.01, 0.5, 100.0]), tick_words([2e-6, 1e-3, 1.0, 10.0])
+    (['0.01', '0.5', '100'], ['2·10⁻⁶', '10⁻³', '1', '10'])
+    """
+    parts = [f"{tick:.0e}".split("e") for tick in ticks]
+    if all(-5 < int(exponent) < 5 for _, exponent in parts):
+        return [f"{tick:g}" for tick in ticks]
+    return [_power(digit, int(exponent)) for digit, exponent in parts]
+
+
+def _power(digit: str, exponent: int) -> str:
+    if exponent in (0, 1):
+        return digit + "0" * exponent
+    raised = f"10{str(exponent).translate(RAISED)}"
+    return raised if digit == "1" else f"{digit}·{raised}"
 
 
 def heading(text: str) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from passo.analysis.races import Race, Racer, conditions, plans, race, tell
 from passo.figures.contours import outlines, regions
+from passo.figures.panels import tick_look
 from passo.figures.style import (
     INK,
     WIDTH,
@@ -279,8 +280,7 @@ def _losses(scene: Scene) -> Any:
         "path": np.repeat(np.arange(len(racers)), [len(k) for k in kept]),
     }
     ticks = powers(low, high)
-    text = "split('" + ",".join(power(tick) for tick in ticks) + "', ',')[indexof([" + ",".join(map(str, ticks))
-    axis = alt.Axis(title=scene.loss_title, values=ticks, labelExpr=text + "], datum.value)]")
+    axis = alt.Axis(title=scene.loss_title, **tick_look(ticks))
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     steps = alt.Scale(domain=[0, scene.race.steps], nice=False)
     across = alt.X("step:Q", axis=alt.Axis(title="step", grid=False, tickCount=8), scale=steps)

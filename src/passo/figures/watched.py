@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.recorded import Recorded, hyper, watch_facts
+from passo.analysis.recorded import Recorded, hyper, told_run, watch_facts
 from passo.analysis.stages import stage
 from passo.analysis.updates import Traces, find_coordinate, traces
 from passo.analysis.words import significant
@@ -46,8 +46,8 @@ def stages(run: Recorded, *, parameter: str | None = None, index: Sequence[int] 
     name = watch_facts(run).get("optimizer")
     title = f"How {name or 'the optimiser'} adapts a gradient"
     caption = (
-        f"{seen.coordinate} in {run.id}, step by step: the gradient and what is remembered of it; what scales it; "
-        f"the direction, and θ after minus θ before, measured, over −lr.{drawn(len(seen.steps))}"
+        f"{seen.coordinate} in {told_run(run.id)}, step by step: the gradient and what is remembered of it; what "
+        f"scales it; the direction, and θ after minus θ before, measured, over −lr.{drawn(len(seen.steps))}"
     )
     return Figure("stages", finished(chart, title, f"{seen.coordinate}, run {run.id}"), caption, _told(seen))
 
@@ -97,8 +97,8 @@ def _panel(seen: Traces, series: dict[str, Any], shades: dict[str, str], y: str,
 def _told(seen: Traces) -> str:
     there = np.isfinite(seen["grad"])
     said = (
-        f"Over {there.sum():,} steps gradients of {seen.coordinate} in {seen.run} have a standard deviation of "
-        f"{significant(float(seen['grad'][there].std()))}; "
+        f"Over {there.sum():,} steps gradients of {seen.coordinate} in {told_run(seen.run)} have a standard deviation "
+        f"of {significant(float(seen['grad'][there].std()))}; "
     )
     moved = significant(float(np.nanmean(np.abs(seen["update"]))))
     if "adapted" not in seen:
@@ -133,8 +133,9 @@ for _name, _draw in (
 def draw_run(name: str, run: Recorded, **options: Any) -> Figure:
     """One figure of a watched run: a stored one, or a lens that is still open.
 
-    Raises `UnknownName` for a figure that does not exist, `UsageError` for an option that it does not take,
-    `StoreError` where the run did not record what it shows, `MissingExtra` where altair is not installed.
+    Raises `UnknownName` for a figure that does not exist, `UsageError` for an option that it does not take, or where
+    no step was recorded yet, `StoreError` where the run did not record what it shows, `MissingExtra` where altair is
+    not installed.
     """
     draw = RUN_FIGURES[name]
     takes = [key for key in inspect.signature(draw).parameters if key != "run"]
@@ -142,4 +143,6 @@ def draw_run(name: str, run: Recorded, **options: Any) -> Figure:
         if option not in takes:
             there = f"it takes {', '.join(takes)}" if takes else "it takes no options"
             raise UsageError(f"figure {name!r} takes no {option!r}: {there}")
+    if draw is not weights and "trace/steps" in run.arrays() and not len(run.array("trace/steps")):
+        raise UsageError(f"no step has been recorded yet: call optimizer.step() first, then draw {name!r}")
     return draw(run, **options)

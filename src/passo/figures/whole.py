@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from passo.analysis.recorded import Recorded, roundings, watch_facts
+from passo.analysis.recorded import Recorded, roundings, told_run, watch_facts
 from passo.analysis.updates import residual as read_residual
 from passo.analysis.updates import residual_by_step
+from passo.analysis.whole import Activations
 from passo.analysis.whole import activations as read_activations
 from passo.analysis.whole import clipping as read_clipping
 from passo.analysis.whole import loss_change as read_loss_change
-from passo.figures.layers import FEW, over_steps, suited
-from passo.figures.panels import STEP, level, lines, stacked, x_axis, y_axis
+from passo.figures.layers import FEW, layer_map, over_steps, suited
+from passo.figures.panels import level, lines, stacked, x_axis, y_axis
 from passo.figures.style import BLUE, INK, ORANGE, WIDTH, Figure, altair, data, drawn, finished, interactive, thinned
 
 PREDICTED, CAME = "predicted by the gradient", "came"
@@ -32,8 +33,8 @@ def loss_change(run: Recorded) -> Figure:
         chart = altair().vconcat(interactive(panel, zoom=True), _against(found.predicted, found.came), spacing=18)
         chart = chart.resolve_scale(x="independent", y="independent", color="independent")
     caption = (
-        f"The loss of each step's own batch in {run.id}: what g·Δθ, summed over all parameters, predicts to first "
-        f"order, and the loss after the step minus the loss before it.{drawn(len(found.steps))}"
+        f"The loss of each step's own batch in {told_run(run.id)}: what g·Δθ, summed over all parameters, predicts to "
+        f"first order, and the loss after the step minus the loss before it.{drawn(len(found.steps))}"
     )
     title = "What the gradient predicts, and what came"
     return Figure("loss-change", finished(chart, title, f"run {run.id}"), caption, found.sentence())
@@ -65,17 +66,14 @@ def activations(run: Recorded) -> Figure:
         ("gradient, rms", found.grad_rms, suited(found.grad_rms)),
     ]
     rows = [row for row in rows if np.isfinite(row[1]).any()]
-    ends = [None] * (len(rows) - 1) + [STEP]
-    panels = [
-        over_steps(found.steps, values, found.layers, title, scale, height=120, x_title=end)
-        for (title, values, scale), end in zip(rows, ends, strict=True)
-    ]
-    chart = stacked(*panels)
     few = len(found.layers) <= FEW
-    chart = interactive(chart, zoom=True) if few else chart.resolve_scale(color="independent")
+    panels = [(_lines if few else _cells)(found, *row) for row in rows]
+    chart = _in_pairs(panels, "shared" if few else "independent")
+    chart = interactive(chart, zoom=True) if few else chart
     caption = (
-        f"Outputs of each layer of {run.id} in forward order: mean, standard deviation, the share of units that are "
-        f"≤ 0 for the whole batch, and the rms of the loss's gradient with respect to them.{drawn(len(found.steps))}"
+        f"Outputs of each layer of {told_run(run.id)} in forward order: mean, standard deviation, the share of units "
+        f"that are ≤ 0 for the whole batch (of layers that can be dead), and the rms of the loss's gradient with "
+        f"respect to them.{drawn(len(found.steps))}"
     )
     return Figure(
         "activations",
@@ -83,6 +81,28 @@ def activations(run: Recorded) -> Figure:
         caption,
         found.sentence(),
     )
+
+
+HALF = 250
+"""The width of one of two panels beside each other."""
+
+
+def _lines(found: Activations, title: str, values: np.ndarray, scale: Mapping[str, Any]) -> Any:
+    return over_steps(found.steps, values, found.layers, title, scale, height=150, width=HALF)
+
+
+def _cells(found: Activations, title: str, values: np.ndarray, scale: Mapping[str, Any]) -> Any:
+    """A map of the layers that have a number: of dead units only those of a ReLU and its like have."""
+    there = np.flatnonzero(np.isfinite(values).any(0))
+    names = [found.layers[i] for i in there]
+    return layer_map(found.steps, values[:, there], names, title, scale, width=HALF - 30, height=240, titled=True)
+
+
+def _in_pairs(panels: Sequence[Any], colours: str) -> Any:
+    """Two panels in each row; their colours are "shared" or "independent"."""
+    alt = altair()
+    pairs = [alt.hconcat(*panels[i : i + 2], spacing=24) for i in range(0, len(panels), 2)]
+    return alt.vconcat(*(pair.resolve_scale(color=colours) for pair in pairs), spacing=16).resolve_scale(color=colours)
 
 
 def clipping(run: Recorded) -> Figure:
@@ -98,7 +118,7 @@ def clipping(run: Recorded) -> Figure:
         lines(found.steps, {share: found.kept}, shades, y=share, height=110, scale={"domain": [0, 1.05]}),
     )
     chart = interactive(stacked(*panels), zoom=True)
-    caption = f"‖g‖ over all parameters of {run.id}, as backward left it and as the optimiser read it."
+    caption = f"‖g‖ over all parameters of {told_run(run.id)}, as backward left it and as the optimiser read it."
     caption += drawn(len(found.steps))
     return Figure("clipping", finished(chart, "How much clipping took", f"run {run.id}"), caption, found.sentence())
 
@@ -118,8 +138,8 @@ def residual(run: Recorded) -> Figure:
     y = "roundings of the weight"
     chart = lines(steps, {label: worst}, {label: BLUE}, y=y, height=220, scale=scale, over=over)
     caption = (
-        f"|measured − explained| / (eps · max(|θ|, |θ′|, |Δθ|)) in {run.id}: the update is θ after minus θ before, "
-        f"and the explained one comes from the equations.{drawn(len(steps))}"
+        f"|measured − explained| / (eps · max(|θ|, |θ′|, |Δθ|)) in {told_run(run.id)}: the update is θ after minus θ "
+        f"before, and the explained one comes from the equations.{drawn(len(steps))}"
     )
     return Figure(
         "residual",
