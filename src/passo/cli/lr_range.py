@@ -68,7 +68,9 @@ def lr_range(
     data = load_data(config)
     parts = assemble(config, data)  # a mistake shows before a folder is made
     if _sets_lr(settings or []):
-        err.print("lr takes no part: a range test sets the learning rate itself, from --lr-min to --lr-max")
+        err.print(
+            "lr takes no part: a range test sets the learning rate itself, from --lr-min to --lr-max", soft_wrap=True
+        )
     if given.schedule is not None:
         err.print(f"the schedule {given.schedule.name} takes no part: a range test moves the learning rate itself")
     name = f"range-{config.optimizer.name}"

@@ -31,7 +31,11 @@ class Trained:
     seconds: float
 
     def __repr__(self) -> str:
-        told = "" if self.test is None or self.test.accuracy is None else f"test accuracy {self.test.accuracy:.2%}, "
+        told = (
+            ""
+            if self.test is None or self.test.accuracy is None
+            else f"test accuracy {100 * self.test.accuracy:.2f} %, "
+        )
         return f"<Trained {self.run_id}: {told}{self.seconds:.1f} s, kept in {self.folder}>"
 
     @property
