@@ -92,7 +92,7 @@ def proof(name, options, problem, dtype, steps=200):
         ]
         optimizer.step()
         for parameter, (theta, grad, _), state in zip(parameters, held, before, strict=True):
-            out = {row: torch.full_like(theta, torch.nan) for row in (*found.rows, "explained")}
+            out = {row: torch.full_like(theta, torch.nan) for row in (*found.stages, "explained")}
             found.equations(theta, grad, state, float(step), optimizer.param_groups[0], out)
             assert not any(out[stage].isnan().any() for stage in (*found.stages, "explained"))
             after = parameter.detach()

@@ -1,13 +1,16 @@
 """The flat buffers of one kind of memory: what a step was before it, what its equations say, what they leave.
 
 All buffers are rows of one (R, P) tensor over the P watched weights: the stages in their order (θ first; update and
-residual last), then what is summed with them (g·Δθ, and whether a weight went uphill), then θ after the step, what is
-explained, the state before. A parameter is seen in a row in its own shape and memory format (`layout.views`).
+residual last), then what is summed with them (g·Δθ, and whether a weight went uphill), then the sizes that a residual
+is weighed against. Rows are few, since each look pushes as much of the training's own memory out of the caches: a state
+is copied to where its successor will be, and what is explained to where the residual will be. A parameter is seen in a
+row in its own shape and memory format (`layout.views`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import torch
@@ -31,17 +34,20 @@ class Bank:
         self.stages = ("theta", "grad_raw", "grad", *middle, *self.measured, *last)
         shaped = explanation is not None and explanation.shaped
         self.state = () if explanation is None or shaped else explanation.state
-        untold = () if explanation is None else explanation.untold
-        names = [*self.stages, *_SUMMED, "after", "explained", *(f"state.{s}" for s in self.state), *untold]
+        renewing = {} if explanation is None else {state: stage for stage, state in explanation.renewed.items()}
+        same = {f"state.{n}": renewing[n] for n in self.state if renewing.get(n) in self.stages}
+        own = [row for n in self.state if (row := f"state.{n}") not in same]
+        names = (*self.stages, *_SUMMED, "size", *own)
+        place = {name: n for n, name in enumerate(names)}
+        place.update({name: place[row] for name, row in {"explained": last[-1], **same}.items()})
         like = slots[0].parameter
         self.kind = (like.dtype, like.device)
         self._flat = torch.zeros(len(names), slots[-1].stop, dtype=like.dtype, device=like.device)
-        self.rows = dict(zip(names, self._flat.unbind(0), strict=True))
+        self.rows = {name: self._flat[n] for name, n in place.items()}
         seen = [views(slot, self._flat) for slot in slots]
-        self._views = {name: [view[n] for view in seen] for n, name in enumerate(names)}
+        self._views = {name: [view[n] for view in seen] for name, n in place.items()}
         told = self._flat[: len(self.stages) + len(_SUMMED)]
         self._parts = [told[:, slot.start : slot.stop] for slot in slots]
-        self._scratch = torch.zeros(4, slots[-1].stop, dtype=like.dtype, device=like.device)
         self.worst = torch.zeros_like(self.rows["theta"])  # largest |residual| / max(|θ|, |θ′|, |update|) so far
         self._wide = torch.float32 if like.dtype in (torch.float16, torch.bfloat16) else like.dtype
         self.missing: list[int] = []
@@ -93,13 +99,13 @@ class Bank:
         assert self.explanation is not None
         names, numbers = self.explanation.state, self.explanation.numbers
         self._count = [float(state.get("step", 0)) + 1 for state in states]
-        self._fresh = [not any(state.get(n) is not None for n in (*names, *numbers)) for state in states]
         self._numbers = [tuple(kept_number(state.get(n)) for n in numbers) for state in states]
         if self.explanation.shaped:  # whole, in shapes of their own
             self._kept = [{n: state[n].clone() for n in names if state.get(n) is not None} for state in states]
             return
+        self._there = [tuple(n for n in names if state.get(n) is not None) for state in states]
         for name in names:
-            there = [n for n, state in enumerate(states) if state.get(name) is not None]
+            there = [n for n, names in enumerate(self._there) if name in names]
             if there:
                 targets = self._views[f"state.{name}"]
                 values = [states[n][name] for n in there]
@@ -109,11 +115,17 @@ class Bank:
 
     def after(self, states: Mapping[Any, Mapping[str, Any]]) -> None:
         """Measure the update, explain it, and weigh what the explanation leaves."""
-        _copy_all(self._views["after"], [slot.parameter for slot in self.slots])
-        torch.sub(self.rows["after"], self.rows["theta"], out=self.rows["update"])
+        theta, update, size, scratch = (self.rows[name] for name in ("theta", "update", "size", "predicted"))
+        _copy_all(self._views["update"], [slot.parameter for slot in self.slots])
+        if self.explained:
+            torch.abs(update, out=size)  # |θ′|
+        update.sub_(theta)
         if self.explained:
             self._explain()
-            torch.sub(self.rows["update"], self.rows["explained"], out=self.rows["residual"])
+            torch.sub(update, self.rows["explained"], out=self.rows["residual"])
+            for one in (theta, update):
+                torch.maximum(size, torch.abs(one, out=scratch), out=size)
+            size.clamp_min_(torch.finfo(size.dtype).tiny)
         for name in self.measured:
             for slot, target in zip(self.slots, self._views[name], strict=True):
                 value = states.get(slot.parameter, {}).get(name)
@@ -125,8 +137,7 @@ class Bank:
         torch.gt(self.rows["predicted"], 0, out=self.rows["uphill"])
         for number in self.missing:  # no gradient, so no step: nothing to tell but θ
             self._parts[number][1:].fill_(torch.nan)
-        if self.explained:
-            self._weigh_residual()
+            self._views["size"][number].fill_(torch.nan)
 
     def _explain(self) -> None:
         """Fill the rows between the gradient and the update."""
@@ -138,8 +149,8 @@ class Bank:
             return
         for first, last in self._stretches():
             rows = self._stretch(first, last)
-            fresh = self._fresh[first]
-            state: dict[str, Any] = {n: None if fresh else rows[f"state.{n}"] for n in self.explanation.state}
+            there = self._there[first]
+            state: dict[str, Any] = {n: rows[f"state.{n}"] if n in there else None for n in self.explanation.state}
             state.update(zip(self.explanation.numbers, self._numbers[first], strict=True))
             group = self._groups[self.slots[first].group]
             self.explanation.equations(rows["theta"], rows["grad"], state, self._count[first], group, rows)
@@ -165,28 +176,24 @@ class Bank:
         explanation.equations(rows["theta"], rows["grad"], kept, self._count[number], group, rows)
 
     def _stretches(self) -> list[tuple[int, int]]:
-        """First and last slot of each run of neighbours with the same group, step count, numbers and freshness."""
-        facts = zip(self.slots, self._count, self._fresh, self._numbers, strict=True)
+        """First and last slot of each run of neighbours with the same group, step count, state and numbers."""
+        facts = zip(self.slots, self._count, self._there, self._numbers, strict=True)
         keys = [
-            (slot.group, count, fresh, [n if n is None else float(n) for n in numbers])
-            for slot, count, fresh, numbers in facts
+            (slot.group, count, there, [n if n is None else float(n) for n in numbers])
+            for slot, count, there, numbers in facts
         ]
         starts = [n for n, key in enumerate(keys) if n == 0 or key != keys[n - 1]]
         return list(zip(starts, [n - 1 for n in starts[1:]] + [len(keys) - 1], strict=True))
 
-    def _weigh_residual(self) -> None:
+    def _weigh_residual(self, finite: bool) -> None:
         """Keep the largest |residual| / max(|θ|, |θ′|, |update|) that each coordinate has shown."""
-        last = len(self.stages)
-        torch.abs(self._flat[last - 2 : last], out=self._scratch[:2])
-        torch.abs(self.rows["theta"], out=self._scratch[2])
-        torch.abs(self.rows["after"], out=self._scratch[3])
-        update, residual, before, after = self._scratch.unbind(0)
-        torch.maximum(before, after, out=before)
-        torch.maximum(before, update, out=before)
-        before.clamp_min_(torch.finfo(before.dtype).tiny)
-        residual.nan_to_num_(torch.inf, torch.inf)  # equations that say nothing are no proof …
-        torch.div(residual, before, out=residual).nan_to_num_(0.0, torch.inf)  # … and an update that is NaN asks none
-        torch.maximum(self.worst, residual, out=self.worst)  # (fmax would do both, ten times slower)
+        worst = torch.abs(self.rows["residual"], out=self.rows["predicted"])  # a row that is not needed any more
+        if not finite:
+            worst.nan_to_num_(torch.inf, torch.inf)  # equations that say nothing are no proof …
+        worst.div_(self.rows["size"])
+        if not finite:
+            worst.nan_to_num_(0.0, torch.inf)  # … and an update that is NaN asks none
+        torch.maximum(self.worst, worst, out=self.worst)  # (fmax takes NaN for nothing, and ten times as long)
 
     # ── what is recorded ──
 
@@ -198,7 +205,10 @@ class Bank:
                 part.sum(1, dtype=self._wide),
                 torch.linalg.vector_norm(part[: len(self.stages)], dim=1, dtype=self._wide),
             ]
-        return torch.cat(pieces)
+        sums = torch.cat(pieces)
+        if self.explained:
+            self._weigh_residual(sums.device.type == "cpu" and isfinite(float(sums.sum())))
+        return sums
 
     def trace(self) -> Tensor:
         """The followed coordinates: (S, K)."""

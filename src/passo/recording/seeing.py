@@ -137,7 +137,7 @@ class Eye:
             return
         ranked: list[tuple[float, Slot, list[int]]] = []
         for bank, since in zip(self.banks, self._since, strict=True):
-            moved = (bank.rows["after"] - since).abs().float()
+            moved = (bank.rows["theta"] + bank.rows["update"] - since).abs().float()
             for place in torch.topk(moved, min(self._open, len(moved))).indices.tolist():
                 slot = next(slot for slot in bank.slots if place < slot.stop)
                 ranked.append((-float(moved[place]), slot, indexed(slot, place)))

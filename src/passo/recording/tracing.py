@@ -147,8 +147,7 @@ class Tracer:
     def develop(self, ingredients: Tensor, facts: Sequence[Facts]) -> Tensor:
         """The stages of one step: (S, K) from its ingredients (R, K)."""
         columns = ingredients.shape[1]
-        untold = () if self.explanation is None else self.explanation.untold
-        names = (*self.stages, "explained", *untold)
+        names = (*self.stages, "explained")
         out = torch.zeros(len(names), columns, dtype=self._dtype)
         given = dict(zip(self.names, ingredients.to(self._dtype).unbind(0), strict=True))
         rows = dict(zip(names, out.unbind(0), strict=True))

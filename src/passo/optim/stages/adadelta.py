@@ -17,21 +17,20 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, average_square, decay, of_torch
+from passo.optim.stages.explained import Explanation, Group, Rows, State, average_square, decay, of_torch, told
 
 
 def adadelta(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """Adadelta: the direction is √(u + ε) / √(v + ε) · g."""
     rho, eps, before = group["rho"], group["eps"], state["acc_delta"]
-    decayed, v, u, adapted = out["decayed"], out["square_avg"], out["acc_delta"], out["adapted"]
-    decay(grad, theta, float(group["weight_decay"]), group["maximize"], decayed)
+    v, u, adapted = out["square_avg"], out["acc_delta"], out["adapted"]
+    decayed = decay(grad, theta, float(group["weight_decay"]), group["maximize"], out)
     average_square(state["square_avg"], decayed, rho, v)
     if before is None:
         adapted.fill_(eps).sqrt_()
     else:
         torch.add(before, eps, out=adapted).sqrt_()
-    torch.add(v, eps, out=u).sqrt_()  # u's row is not needed yet: it holds √(v + ε)
-    adapted.div_(u).mul_(decayed)
+    adapted.div_(torch.add(v, eps, out=out["explained"]).sqrt_()).mul_(decayed)
     average_square(before, adapted, rho, u)
     torch.mul(adapted, -float(group["lr"]), out=out["explained"])
 
@@ -39,7 +38,7 @@ def adadelta(theta: Tensor, grad: Tensor, state: State, step: float, group: Grou
 def explain(optimizer: Optimizer) -> Explanation:
     return Explanation(
         equations=adadelta,
-        stages=("decayed", "square_avg", "adapted", "acc_delta"),
+        stages=told(optimizer, ("decayed", "square_avg", "adapted", "acc_delta")),
         state=("square_avg", "acc_delta"),
         renewed={"square_avg": "square_avg", "acc_delta": "acc_delta"},
     )

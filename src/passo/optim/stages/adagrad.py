@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, decay, of_torch
+from passo.optim.stages.explained import Explanation, Group, Rows, State, decay, of_torch, told
 
 
 def adagrad(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """Adagrad: the direction is g / (√s + ε), divided by 1 + (t−1)η where lr itself decays."""
-    decayed, total, adapted = out["decayed"], out["sum"], out["adapted"]
-    decay(grad, theta, float(group["weight_decay"]), group["maximize"], decayed)
+    total, adapted = out["sum"], out["adapted"]
+    decayed = decay(grad, theta, float(group["weight_decay"]), group["maximize"], out)
     if state["sum"] is None:
         total.fill_(group["initial_accumulator_value"]).addcmul_(decayed, decayed)
     else:
@@ -34,7 +34,7 @@ def adagrad(theta: Tensor, grad: Tensor, state: State, step: float, group: Group
 def explain(optimizer: Optimizer) -> Explanation:
     return Explanation(
         equations=adagrad,
-        stages=("decayed", "sum", "adapted"),
+        stages=told(optimizer, ("decayed", "sum", "adapted")),
         state=("sum",),
         renewed={"sum": "sum"},
     )

@@ -23,11 +23,14 @@ from passo.optim.stages.explained import (
     Group,
     Rows,
     State,
+    absent,
     average,
     average_square,
     counter,
     decay,
     of_torch,
+    row,
+    told,
 )
 
 
@@ -37,19 +40,18 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, o
     rate, decoupled = float(group["weight_decay"]), bool(group.get("decoupled_weight_decay", False))
     t = counter(step, group.get("capturable", False) or group.get("differentiable", False))
     correction1, correction2 = 1 - beta1**t, 1 - beta2**t
-    decayed, m, v = out["decayed"], out["exp_avg"], out["exp_avg_sq"]
-    m_hat, v_hat, adapted = out["exp_avg_hat"], out["exp_avg_sq_hat"], out["adapted"]
+    m, v, m_hat = out["exp_avg"], out["exp_avg_sq"], out["exp_avg_hat"]
+    v_hat, adapted = out["exp_avg_sq_hat"], out["adapted"]
 
-    decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], decayed)
+    decayed = decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], out)
     average(state["exp_avg"], decayed, 1 - beta1, m)
     average_square(state["exp_avg_sq"], decayed, beta2, v)
     torch.div(m, correction1, out=m_hat)
     if group["amsgrad"]:  # the largest v so far stands in for v in the denominator
-        v, v_max = out["max_exp_avg_sq"].copy_(v), state["max_exp_avg_sq"]
-        if v_max is not None:
-            torch.maximum(v_max, v, out=v)
-    elif "max_exp_avg_sq" in out:  # another group has it, or may have it later
-        out["max_exp_avg_sq"].fill_(torch.nan)
+        v_max, largest = state["max_exp_avg_sq"], row(out, "max_exp_avg_sq", v)
+        v = largest.copy_(v) if v_max is None else torch.maximum(v_max, v, out=largest)
+    else:
+        absent(out, "max_exp_avg_sq")
     torch.div(v, correction2, out=v_hat)
     torch.sqrt(v_hat, out=adapted).add_(eps)
     torch.div(m_hat, adapted, out=adapted)
@@ -67,16 +69,14 @@ def _folded(m: Tensor, v: Tensor, size: Tensor, correction2: Tensor, eps: float,
     torch.div(m, out, out=out).neg_()
 
 
-STAGES = ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")
+STAGES = ("exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")
 
 
 def explain(optimizer: Optimizer) -> Explanation:
-    told = any(group["amsgrad"] for group in optimizer.param_groups)
     state = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     return Explanation(
         equations=adam,
-        stages=("decayed", *(state if told else state[:2]), *STAGES[3:]),
-        untold=() if told else state[2:],  # a state that is loaded may have it
+        stages=told(optimizer, ("decayed", *state, *STAGES[2:]), max_exp_avg_sq="amsgrad"),
         state=state,
         renewed={name: name for name in state},
     )

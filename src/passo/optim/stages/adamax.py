@@ -16,20 +16,21 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, average, counter, decay, of_torch
+from passo.optim.stages.explained import Explanation, Group, Rows, State, average, counter, decay, of_torch, told
 
 
 def adamax(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """Adamax: the direction is m̂ / u, where u is the largest of β₂u and |g| + ε."""
     beta1, beta2 = group["betas"]
-    decayed, u, m_hat, adapted = out["decayed"], out["exp_inf"], out["exp_avg_hat"], out["adapted"]
+    u, m_hat, adapted = out["exp_inf"], out["exp_avg_hat"], out["adapted"]
 
-    decay(grad, theta, float(group["weight_decay"]), group["maximize"], decayed)
+    decayed = decay(grad, theta, float(group["weight_decay"]), group["maximize"], out)
     average(state["exp_avg"], decayed, 1 - beta1, out["exp_avg"])
-    torch.abs(decayed, out=u).add_(group["eps"])
-    if state["exp_inf"] is not None:
-        torch.mul(state["exp_inf"], beta2, out=adapted)  # a row that is not needed yet holds β₂u
-        torch.maximum(u, adapted, out=u)
+    size = torch.abs(decayed, out=adapted).add_(group["eps"])  # a row that is not needed yet holds |g| + ε
+    if state["exp_inf"] is None:
+        u.copy_(size)
+    else:
+        torch.maximum(torch.mul(state["exp_inf"], beta2, out=u), size, out=u)
     torch.div(out["exp_avg"], 1 - beta1 ** counter(step, group["capturable"]), out=m_hat)
     torch.div(m_hat, u, out=adapted)
     torch.mul(adapted, -float(group["lr"]), out=out["explained"])
@@ -38,7 +39,7 @@ def adamax(theta: Tensor, grad: Tensor, state: State, step: float, group: Group,
 def explain(optimizer: Optimizer) -> Explanation:
     return Explanation(
         equations=adamax,
-        stages=("decayed", "exp_avg", "exp_inf", "exp_avg_hat", "adapted"),
+        stages=told(optimizer, ("decayed", "exp_avg", "exp_inf", "exp_avg_hat", "adapted")),
         state=("exp_avg", "exp_inf"),
         renewed={"exp_avg": "exp_avg", "exp_inf": "exp_inf"},
     )

@@ -19,7 +19,18 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, counter, decay, of_torch, runs_foreach, scalar
+from passo.optim.stages.explained import (
+    Explanation,
+    Group,
+    Rows,
+    State,
+    counter,
+    decay,
+    of_torch,
+    runs_foreach,
+    scalar,
+    told,
+)
 
 
 def counted(state: State, step: float, group: Group) -> Mapping[str, float]:
@@ -32,22 +43,24 @@ def counted(state: State, step: float, group: Group) -> Mapping[str, float]:
 def asgd(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """ASGD: the direction is g + λθ; η multiplies it."""
     eta, mu = scalar(state["eta"], float(group["lr"])).item(), scalar(state["mu"], 1.0).item()
-    decayed, adapted, ax = out["decayed"], out["adapted"], out["ax"]
-    decay(grad, theta, float(group["weight_decay"]), group["maximize"], decayed)
+    adapted, ax = out["adapted"], out["ax"]
+    decayed = decay(grad, theta, float(group["weight_decay"]), group["maximize"], out)
     torch.add(decayed, theta, alpha=group["lambd"], out=adapted)
     torch.mul(adapted, -eta, out=out["explained"])
     if runs_foreach(group, theta):  # θ′, rounded in the order of either implementation
-        torch.addcmul(theta, adapted, torch.full_like(adapted, eta), value=-1, out=ax)
+        after = torch.addcmul(theta, adapted, torch.full_like(adapted, eta), value=-1)
     else:
-        torch.mul(theta, 1 - group["lambd"] * eta, out=ax).add_(decayed, alpha=-eta)
+        after = torch.mul(theta, 1 - group["lambd"] * eta).add_(decayed, alpha=-eta)
     if mu != 1 and state["ax"] is not None:
-        torch.lerp(state["ax"], ax, mu, out=ax)
+        torch.lerp(state["ax"], after, mu, out=ax)
+    else:
+        ax.copy_(after)
 
 
 def explain(optimizer: Optimizer) -> Explanation:
     return Explanation(
         equations=asgd,
-        stages=("decayed", "adapted", "ax"),
+        stages=told(optimizer, ("decayed", "adapted", "ax")),
         state=("ax",),
         numbers=("eta", "mu"),
         renewed={"ax": "ax"},

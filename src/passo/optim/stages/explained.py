@@ -10,14 +10,15 @@ Equations are free functions `(theta, grad, state, step, group, out)` of tensors
     step          t of this step, counted from 1
     group         the parameter group, as `optimizer.param_groups` holds it
     out           stage → a preallocated tensor like theta; each stage is written into its row, and `explained` into its
-                  own: nothing of size P is allocated where that can be avoided, so that watching stays cheap
+                  own: nothing of size P is allocated where that can be avoided, so that watching stays cheap. The row
+                  of a stage that renews a state may be that very state: read it before you write there
 
 `explanation(optimizer)` looks the class up, exactly: a subclass may do something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,10 +36,10 @@ Equations = Callable[[Tensor, Tensor, State, float, Group, Rows], None]
 class Explanation:
     """What is known about the inside of one optimiser.
 
-    stages: the rows that are told, in the order in which a step goes through them, between gradient and update.
+    stages: the rows that are told, in the order in which a step goes through them, between gradient and update; an
+        option's only where a group has it: `told` finds these, `row` and `absent` are for the other groups.
     state: state tensors that the equations start from, shaped like the parameter (any shape where `shaped`).
     numbers: scalars of the state that they start from, other than `step` (NAdam's mu_product, …).
-    untold: rows that the equations fill and that are not told now (a scheduler may switch momentum on).
     shaped: the equations need a parameter's own shape: they are called once for each parameter.
     renewed: stage → key of the optimiser's state that must equal it after the step; the proof checks it. A state of
         fewer axes (Adafactor's rows and columns) must equal it when broadcast.
@@ -52,29 +53,55 @@ class Explanation:
     stages: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
-    untold: tuple[str, ...] = ()
     shaped: bool = False
     renewed: Mapping[str, str] = field(default_factory=dict)
     counted: Callable[[State, float, Group], Mapping[str, float]] | None = None
     bound: float | None = 8.0
     inside: Callable[[Optimizer], Mapping[str, float]] | None = None
 
-    @property
-    def rows(self) -> tuple[str, ...]:
-        return (*self.stages, *self.untold)
-
 
 Explain = Callable[[Optimizer], Explanation]
 
 
-def decay(grad: Tensor, theta: Tensor, weight_decay: float, maximize: bool, out: Tensor) -> None:
-    """g, with its sign for maximisation, plus λθ."""
+def row(out: Rows, stage: str, like: Tensor) -> Tensor:
+    """A stage's row; one of its own where none is told: an option may be switched on once the watching has begun."""
+    found = out.get(stage)
+    return torch.empty_like(like) if found is None else found
+
+
+def absent(out: Rows, *stages: str) -> None:
+    """NaN in the rows of options that this group does not have and another has."""
+    for stage in stages:
+        if stage in out:
+            out[stage].fill_(torch.nan)
+
+
+def told(optimizer: Optimizer, stages: Sequence[str], **options: str) -> tuple[str, ...]:
+    """The stages of an optimiser, without those whose option (stage=option) no group has, nor a decay where none is."""
+    groups = optimizer.param_groups
+    shown = {stage: any(group[option] for group in groups) for stage, option in options.items()}
+    shown["decayed"] = any(decays(group) for group in groups)
+    return tuple(stage for stage in stages if shown.get(stage, True))
+
+
+def decays(group: Group) -> bool:
+    """Whether what the optimiser reads is another thing than the gradient: a decay enters it, or its sign is turned."""
+    coupled = group.get("weight_decay", 0.0) and not group.get("decoupled_weight_decay", False)
+    return bool(coupled or group.get("maximize", False))
+
+
+def decay(grad: Tensor, theta: Tensor, weight_decay: float, maximize: bool, out: Rows) -> Tensor:
+    """g, with its sign for maximisation, plus λθ; g itself where neither is told nor asked."""
+    if "decayed" not in out and not weight_decay and not maximize:
+        return grad
+    decayed = row(out, "decayed", grad)
     if maximize:
-        torch.neg(grad, out=out)
+        torch.neg(grad, out=decayed)
     else:
-        out.copy_(grad)
+        decayed.copy_(grad)
     if weight_decay:
-        out.add_(theta, alpha=weight_decay)
+        decayed.add_(theta, alpha=weight_decay)
+    return decayed
 
 
 def average(before: Tensor | None, value: Tensor, weight: float, out: Tensor) -> None:

@@ -27,18 +27,30 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from passo.optim import keras
-from passo.optim.stages.explained import Equations, Explain, Explanation, Group, Rows, State, average, average_square
+from passo.optim.stages.explained import (
+    Equations,
+    Explain,
+    Explanation,
+    Group,
+    Rows,
+    State,
+    absent,
+    average,
+    average_square,
+    row,
+    told,
+)
 
 
 def sgd(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """θ moves by v ← μv − lr·g, with Nesterov's look-ahead by μv − lr·g, without momentum by −lr·g."""
-    lr, momentum, v, moved = float(group["lr"]), group["momentum"], out["velocity"], out["explained"]
+    lr, momentum, moved = float(group["lr"]), group["momentum"], out["explained"]
     out["adapted"].copy_(grad)
-    v.fill_(torch.nan)
-    torch.mul(grad, -lr, out=moved)
     if momentum:
-        _fade(state["velocity"], momentum, v).add_(grad, alpha=-lr)
-        moved.copy_(v)
+        moved.copy_(_fade(state["velocity"], momentum, row(out, "velocity", grad)).add_(grad, alpha=-lr))
+    else:
+        absent(out, "velocity")
+        torch.mul(grad, -lr, out=moved)
     if group["nesterov"]:
         moved.mul_(momentum).add_(grad, alpha=-lr)
     _decay(theta, group, moved)
@@ -47,19 +59,22 @@ def sgd(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, ou
 def rmsprop(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """θ moves by −lr·g/√(v + ε), centred by −lr·g/√(v − m² + ε), with momentum by −b ← −(μb + lr·g/√…)."""
     lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
-    v, m, b, adapted, moved = (out[n] for n in ("square_avg", "grad_avg", "velocity", "adapted", "explained"))
+    v, adapted, moved = out["square_avg"], out["adapted"], out["explained"]
     average_square(state["square_avg"], grad, alpha, v)
     torch.add(v, group["eps"], out=adapted)
-    m.fill_(torch.nan)
     if group["centered"]:
+        m = row(out, "grad_avg", v)
         average(state["grad_avg"], grad, 1 - alpha, m)
         adapted.addcmul_(m, m, value=-1)
+    else:
+        absent(out, "grad_avg")
     torch.div(grad, adapted.sqrt_(), out=adapted)
-    torch.mul(adapted, -lr, out=moved)
-    b.fill_(torch.nan)
     if momentum:
-        _fade(state["velocity"], momentum, b).add_(adapted, alpha=lr)
+        b = _fade(state["velocity"], momentum, row(out, "velocity", v)).add_(adapted, alpha=lr)
         torch.neg(b, out=moved)
+    else:
+        absent(out, "velocity")
+        torch.mul(adapted, -lr, out=moved)
     _decay(theta, group, moved)
 
 
@@ -69,11 +84,11 @@ def adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, o
     average(state["exp_avg"], grad, 1 - beta1, out["exp_avg"])
     average_square(state["exp_avg_sq"], grad, beta2, out["exp_avg_sq"])
     largest = out["exp_avg_sq"]
-    out["max_exp_avg_sq"].fill_(torch.nan)
     if group["amsgrad"]:
-        before, largest = state["max_exp_avg_sq"], out["max_exp_avg_sq"].copy_(largest)
-        if before is not None:
-            torch.maximum(before, largest, out=largest)
+        before, newest, largest = state["max_exp_avg_sq"], largest, row(out, "max_exp_avg_sq", largest)
+        largest.copy_(newest) if before is None else torch.maximum(before, newest, out=largest)
+    else:
+        absent(out, "max_exp_avg_sq")
     torch.div(out["exp_avg"], 1 - beta1**step, out=out["exp_avg_hat"])
     torch.div(largest, 1 - beta2**step, out=v_hat)
     torch.sqrt(v_hat, out=adapted).add_(group["eps"] / math.sqrt(1 - beta2**step))
@@ -85,10 +100,11 @@ def adamax(theta: Tensor, grad: Tensor, state: State, step: float, group: Group,
     """θ moves by −lr·m̂/(u + ε), with u ← max(β₂u, |g|)."""
     (beta1, beta2), u, m_hat, adapted = group["betas"], out["exp_inf"], out["exp_avg_hat"], out["adapted"]
     average(state["exp_avg"], grad, 1 - beta1, out["exp_avg"])
-    torch.abs(grad, out=u)
-    if state["exp_inf"] is not None:
-        torch.mul(state["exp_inf"], beta2, out=adapted)  # a row that is not needed yet holds β₂u
-        torch.maximum(u, adapted, out=u)
+    size = torch.abs(grad, out=adapted)  # a row that is not needed yet holds |g|
+    if state["exp_inf"] is None:
+        u.copy_(size)
+    else:
+        torch.maximum(torch.mul(state["exp_inf"], beta2, out=u), size, out=u)
     torch.div(out["exp_avg"], 1 - beta1**step, out=m_hat)
     torch.add(u, group["eps"], out=adapted)
     torch.div(m_hat, adapted, out=adapted)
@@ -140,7 +156,7 @@ def adadelta(theta: Tensor, grad: Tensor, state: State, step: float, group: Grou
     """θ moves by −lr·Δ, with Δ = √(d + ε)/√(v + ε)·g and d the running average of Δ² before this step."""
     rho, eps, delta = group["rho"], group["eps"], out["adapted"]
     average_square(state["square_avg"], grad, rho, out["square_avg"])
-    before, ratio = state["acc_delta"], out["acc_delta"]  # its row first holds d + ε, then the new average
+    before, ratio = state["acc_delta"], out["explained"]  # a row that is not needed yet holds d + ε
     ratio.fill_(eps) if before is None else torch.add(before, eps, out=ratio)
     torch.add(out["square_avg"], eps, out=delta)
     torch.div(ratio.sqrt_(), delta.sqrt_(), out=delta).mul_(grad)
@@ -164,42 +180,30 @@ def _decay(theta: Tensor, group: Group, moved: Tensor) -> None:
         moved.add_(theta, alpha=-float(group["lr"]) * group["weight_decay"])
 
 
-def _told(optimizer: Optimizer, option: str) -> bool:
-    return any(group[option] for group in optimizer.param_groups)
-
-
 def explain_sgd(optimizer: Optimizer) -> Explanation:
-    momentum = ("velocity",)
-    told = _told(optimizer, "momentum")
     return Explanation(
         equations=sgd,
-        stages=("adapted", *momentum) if told else ("adapted",),
-        untold=() if told else momentum,  # a scheduler may switch it on
-        state=momentum,
+        stages=told(optimizer, ("adapted", "velocity"), velocity="momentum"),
+        state=("velocity",),
         renewed={"velocity": "velocity"},
     )
 
 
 def explain_rmsprop(optimizer: Optimizer) -> Explanation:
-    told = {"grad_avg": _told(optimizer, "centered"), "velocity": _told(optimizer, "momentum")}
     stages, state = ("square_avg", "grad_avg", "adapted", "velocity"), ("square_avg", "grad_avg", "velocity")
     return Explanation(
         equations=rmsprop,
-        stages=tuple(stage for stage in stages if told.get(stage, True)),
-        untold=tuple(stage for stage, is_told in told.items() if not is_told),
+        stages=told(optimizer, stages, grad_avg="centered", velocity="momentum"),
         state=state,
         renewed={name: name for name in state},
     )
 
 
 def explain_adam(optimizer: Optimizer) -> Explanation:
-    moments, largest = ("exp_avg", "exp_avg_sq"), ("max_exp_avg_sq",)
-    told = _told(optimizer, "amsgrad")
-    state = (*moments, *largest) if told else moments
+    state = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     return Explanation(
         equations=adam,
-        stages=(*state, "exp_avg_hat", "exp_avg_sq_hat", "adapted"),
-        untold=() if told else largest,
+        stages=told(optimizer, (*state, "exp_avg_hat", "exp_avg_sq_hat", "adapted"), max_exp_avg_sq="amsgrad"),
         state=state,
         renewed={name: name for name in state},
     )

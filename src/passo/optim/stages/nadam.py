@@ -34,6 +34,7 @@ from passo.optim.stages.explained import (
     of_torch,
     runs_foreach,
     scalar,
+    told,
 )
 
 
@@ -59,9 +60,9 @@ def nadam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, 
     if not (group["capturable"] or group["differentiable"]):
         product = product.item()  # else what comes of it is rounded to float32 again and again
     of_grad, of_average = -lr * (1 - now) / (1 - product), -lr * following / (1 - product * following)
-    decayed, m, v, adapted = out["decayed"], out["exp_avg"], out["exp_avg_sq"], out["adapted"]
+    m, v, adapted = out["exp_avg"], out["exp_avg_sq"], out["adapted"]
 
-    decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], decayed)
+    decayed = decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], out)
     average(state["exp_avg"], decayed, 1 - beta1, m)
     average_square(state["exp_avg_sq"], decayed, beta2, v)
     m_hat = torch.mul(m, float(following / (1 - product * following)), out=out["exp_avg_hat"])
@@ -81,7 +82,7 @@ def nadam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, 
 def explain(optimizer: Optimizer) -> Explanation:
     return Explanation(
         equations=nadam,
-        stages=("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted"),
+        stages=told(optimizer, ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")),
         state=("exp_avg", "exp_avg_sq"),
         numbers=("mu_product",),
         renewed={"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"},

@@ -140,7 +140,7 @@ def _clone(value: Any) -> Any:
 
 def _account(optimizer: Optimizer, explanation: Explanation, was: _Before) -> Account:
     assert explanation.equations is not None
-    out = {name: torch.empty_like(was.theta) for name in (*explanation.rows, "explained")}
+    out = {name: torch.empty_like(was.theta) for name in (*explanation.stages, "explained")}
     if explanation.shaped:
         explanation.equations(was.theta, was.grad, was.state, was.step, was.group, out)
     else:

@@ -33,6 +33,7 @@ from passo.optim.stages.explained import (
     counter,
     decay,
     of_torch,
+    told,
 )
 
 
@@ -53,9 +54,9 @@ def radam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, 
     lr, (beta1, beta2), rate = float(group["lr"]), group["betas"], float(group["weight_decay"])
     decoupled = bool(group["decoupled_weight_decay"])
     t = counter(step, group["capturable"])
-    decayed, m_hat, adapted = out["decayed"], out["exp_avg_hat"], out["adapted"]
+    m_hat, adapted = out["exp_avg_hat"], out["adapted"]
 
-    decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], decayed)
+    decayed = decay(grad, theta, 0.0 if decoupled else rate, group["maximize"], out)
     average(state["exp_avg"], decayed, 1 - beta1, out["exp_avg"])
     average_square(state["exp_avg_sq"], decayed, beta2, out["exp_avg_sq"])
     torch.div(out["exp_avg"], 1 - beta1**t, out=m_hat)
@@ -74,7 +75,7 @@ def radam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, 
 def explain(optimizer: Optimizer) -> Explanation:
     return Explanation(
         equations=radam,
-        stages=("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted"),
+        stages=told(optimizer, ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")),
         state=("exp_avg", "exp_avg_sq"),
         renewed={"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"},
     )

@@ -20,45 +20,54 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, average, average_square, decay, of_torch
+from passo.optim.stages.explained import (
+    Explanation,
+    Group,
+    Rows,
+    State,
+    absent,
+    average,
+    average_square,
+    decay,
+    of_torch,
+    row,
+    told,
+)
 
 
 def rmsprop(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """RMSprop: the direction is g / (√v + ε), or with momentum the sum of such directions, fading by μ."""
     alpha, momentum = group["alpha"], group["momentum"]
-    decayed, v, a, n = out["decayed"], out["square_avg"], out["grad_avg"], out["normalized"]
-    decay(grad, theta, float(group["weight_decay"]), group["maximize"], decayed)
+    v, n = out["square_avg"], out["normalized"]
+    decayed = decay(grad, theta, float(group["weight_decay"]), group["maximize"], out)
     average_square(state["square_avg"], decayed, alpha, v)
     if group["centered"]:
+        a = row(out, "grad_avg", v)
         average(state["grad_avg"], decayed, 1 - alpha, a)
         torch.addcmul(v, a, a, value=-1, out=n).sqrt_()
     else:
-        a.fill_(torch.nan)
+        absent(out, "grad_avg")
         torch.sqrt(v, out=n)
     n.add_(group["eps"])
-    velocity, before, update = out["momentum_buffer"], state["momentum_buffer"], out["explained"]
+    before, update = state["momentum_buffer"], out["explained"]
     if momentum:
+        velocity = row(out, "momentum_buffer", v)
         velocity.zero_() if before is None else torch.mul(before, momentum, out=velocity)
         torch.mul(velocity.addcdiv_(decayed, n), -float(group["lr"]), out=update)
     else:  # in torch's order, or gradients near the smallest number would be rounded elsewhere
-        velocity.fill_(torch.nan)
+        velocity = None
+        absent(out, "momentum_buffer")
         torch.mul(decayed, -float(group["lr"]), out=update).div_(n)
     torch.div(decayed, n, out=n)
-    out["adapted"].copy_(velocity if momentum else n)
+    out["adapted"].copy_(n if velocity is None else velocity)
 
 
 def explain(optimizer: Optimizer) -> Explanation:
-    groups = optimizer.param_groups
-    told = {
-        "grad_avg": any(group["centered"] for group in groups),
-        "momentum_buffer": any(group["momentum"] for group in groups),
-    }
     stages = ("decayed", "square_avg", "grad_avg", "normalized", "momentum_buffer", "adapted")
     state = ("square_avg", "grad_avg", "momentum_buffer")
     return Explanation(
         equations=rmsprop,
-        stages=tuple(stage for stage in stages if told.get(stage, True)),
-        untold=tuple(stage for stage, is_told in told.items() if not is_told),
+        stages=told(optimizer, stages, grad_avg="centered", momentum_buffer="momentum"),
         state=state,
         renewed={name: name for name in state},
     )

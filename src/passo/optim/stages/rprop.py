@@ -24,15 +24,16 @@ def rprop(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, 
     """Rprop: every weight moves by its own step size, against the sign of its gradient."""
     (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
     size, prev, adapted = out["step_size"], out["prev"], out["adapted"]
-    decay(grad, theta, 0.0, group["maximize"], prev)
+    g = decay(grad, theta, 0.0, group["maximize"], out)
     if state["step_size"] is None:  # there is no gradient before the first: nothing grows or shrinks
         size.fill_(float(group["lr"])).clamp_(least, most)
+        prev.copy_(g)
     else:
-        product = torch.mul(prev, state["prev"], out=adapted)
+        product = torch.mul(g, state["prev"], out=adapted)
         stayed, turned = product > 0, product < 0
         factor = adapted.fill_(1.0).masked_fill_(stayed, grow).masked_fill_(turned, shrink)
         torch.mul(state["step_size"], factor, out=size).clamp_(least, most)
-        prev.masked_fill_(turned, 0.0)
+        prev.copy_(g).masked_fill_(turned, 0.0)
     torch.sign(prev, out=adapted)
     torch.mul(adapted, size, out=out["explained"]).neg_()
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, decay, of_torch
+from passo.optim.stages.explained import Explanation, Group, Rows, State, absent, decay, of_torch, row, told
 
 
 def sgd(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
@@ -23,29 +23,30 @@ def sgd(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, ou
     b ← μb + (1−d)g, and at the first step b ← g; the direction is g, or b, or with Nesterov g + μb.
     """
     lr, momentum = float(group["lr"]), float(group["momentum"])
-    decayed, adapted = out["decayed"], out["adapted"]
-    decay(grad, theta, float(group["weight_decay"]), group["maximize"], decayed)
-    velocity, before = out["momentum_buffer"], state["momentum_buffer"]
-    if not momentum or before is None:
-        velocity.copy_(decayed)
+    decayed = decay(grad, theta, float(group["weight_decay"]), group["maximize"], out)
+    adapted, before = out["adapted"], state["momentum_buffer"]
+    if not momentum:
+        absent(out, "momentum_buffer")
+        adapted.copy_(decayed)
     else:
-        torch.mul(before, momentum, out=velocity).add_(decayed, alpha=1 - group["dampening"])
-    if momentum and group["nesterov"]:
-        torch.add(decayed, velocity, alpha=momentum, out=adapted)
-    else:
-        adapted.copy_(velocity if momentum else decayed)
+        velocity = row(out, "momentum_buffer", decayed)
+        if before is None:
+            velocity.copy_(decayed)
+        else:
+            torch.mul(before, momentum, out=velocity).add_(decayed, alpha=1 - group["dampening"])
+        if group["nesterov"]:
+            torch.add(decayed, velocity, alpha=momentum, out=adapted)
+        else:
+            adapted.copy_(velocity)
     torch.mul(adapted, -lr, out=out["explained"])
 
 
 def explain(optimizer: Optimizer) -> Explanation:
-    momentum = any(group["momentum"] for group in optimizer.param_groups)
-    buffer = ("momentum_buffer",)
     return Explanation(
         equations=sgd,
-        stages=("decayed", *buffer, "adapted") if momentum else ("decayed", "adapted"),
-        untold=() if momentum else buffer,  # plain SGD has none, but a scheduler may switch momentum on
-        state=buffer,
-        renewed={"momentum_buffer": "momentum_buffer"} if momentum else {},
+        stages=told(optimizer, ("decayed", "momentum_buffer", "adapted"), momentum_buffer="momentum"),
+        state=("momentum_buffer",),
+        renewed={"momentum_buffer": "momentum_buffer"},
     )
 
 

@@ -20,17 +20,17 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passo.optim.stages.explained import Explanation, Group, Rows, State, decay, of_torch
+from passo.optim.stages.explained import Explanation, Group, Rows, State, decay, of_torch, told
 
 
 def sparse_adam(theta: Tensor, grad: Tensor, state: State, step: float, group: Group, out: Rows) -> None:
     """SparseAdam: Adam on the rows `state["touched"]`, and nothing on the others."""
     (beta1, beta2), rows = group["betas"], state["touched"]
     correction1, correction2 = 1 - beta1**step, 1 - beta2**step
-    decay(grad, theta, 0.0, group["maximize"], out["decayed"])
+    read = decay(grad, theta, 0.0, group["maximize"], out)
     for name, before in (("exp_avg", state["exp_avg"]), ("exp_avg_sq", state["exp_avg_sq"])):
         out[name].zero_() if before is None else out[name].copy_(before)
-    g, m, v = out["decayed"][rows], out["exp_avg"][rows], out["exp_avg_sq"][rows]
+    g, m, v = read[rows], out["exp_avg"][rows], out["exp_avg_sq"][rows]
     m = m + (g - m) * (1 - beta1)
     v = v + (g * g - v) * (1 - beta2)
     out["exp_avg"][rows], out["exp_avg_sq"][rows] = m, v
@@ -44,7 +44,7 @@ def sparse_adam(theta: Tensor, grad: Tensor, state: State, step: float, group: G
 def explain(optimizer: Optimizer) -> Explanation:
     return Explanation(
         equations=sparse_adam,
-        stages=("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted"),
+        stages=told(optimizer, ("decayed", "exp_avg", "exp_avg_sq", "exp_avg_hat", "exp_avg_sq_hat", "adapted")),
         state=("exp_avg", "exp_avg_sq"),
         renewed={"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"},
         shaped=True,
