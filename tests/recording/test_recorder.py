@@ -522,8 +522,8 @@ def test_equations_that_say_nothing_are_no_proof(monkeypatch: pytest.MonkeyPatch
         def silent(theta: Tensor, grad: Tensor, state: Any, step: float, group: Any, out: Any) -> None:
             out["explained"].fill_(torch.nan)
 
-        for bank in lens._probe.eye.banks:
-            monkeypatch.setattr(bank, "explanation", replace(explanation, equations=silent))
+        for part in lens._probe.eye._parts:
+            monkeypatch.setattr(part, "explanation", replace(explanation, equations=silent))
         _train(model, optimizer, 1)
         _ = lens.arrays()
         assert lens.residual().worst == np.inf

@@ -41,7 +41,7 @@ class Bank:
         place = {name: n for n, name in enumerate(names)}
         place.update({name: place[row] for name, row in {"explained": last[-1], **same}.items()})
         like = slots[0].parameter
-        self.kind = (like.dtype, like.device)
+        self._parameters = [slot.parameter for slot in slots]
         self._flat = torch.zeros(len(names), slots[-1].stop, dtype=like.dtype, device=like.device)
         self.rows = {name: self._flat[n] for name, n in place.items()}
         seen = [views(slot, self._flat) for slot in slots]
@@ -64,13 +64,20 @@ class Bank:
     def looks_at(self, number: int) -> bool:
         return True
 
+    @property
+    def converted(self) -> bool:
+        """Whether a parameter has another dtype or device than when it was watched."""
+        dtype, device = self._flat.dtype, self._flat.device
+        return any(p.dtype is not dtype or p.device != device for p in self._parameters)
+
     def keep_raw(self, number: int, grad: Tensor) -> None:
         """The gradient of one parameter as backward has just left it."""
-        self._views["grad_raw"][number].copy_(grad)
+        self._views["grad_raw"][number].copy_(grad.detach())
         self._raw_seen.add(number)
 
     # ── before the step ──
 
+    @torch.no_grad()
     def before(
         self,
         states: Mapping[Any, Mapping[str, Any]],
@@ -80,7 +87,7 @@ class Bank:
     ) -> None:
         """Copy θ, the gradient and the state as they are before the step; gradients are divided by their scales."""
         self._groups = groups
-        parameters = [slot.parameter for slot in self.slots]
+        parameters = self._parameters
         self.missing = [n for n, p in enumerate(parameters) if p.grad is None]
         grads = [p if p.grad is None else p.grad.to_dense() if p.grad.is_sparse else p.grad for p in parameters]
         _copy_all(self._views["theta"], parameters)
@@ -113,10 +120,11 @@ class Bank:
 
     # ── after the step ──
 
+    @torch.no_grad()
     def after(self, states: Mapping[Any, Mapping[str, Any]]) -> None:
         """Measure the update, explain it, and weigh what the explanation leaves."""
         theta, update, size, scratch = (self.rows[name] for name in ("theta", "update", "size", "predicted"))
-        _copy_all(self._views["update"], [slot.parameter for slot in self.slots])
+        _copy_all(self._views["update"], self._parameters)
         if self.explained:
             torch.abs(update, out=size)  # |θ′|
         update.sub_(theta)
@@ -222,10 +230,6 @@ class Bank:
         """The largest residual that each parameter has shown, in roundings: eps · max(|θ|, |θ′|, |update|)."""
         eps = torch.finfo(self.worst.dtype).eps
         return [float(self.worst[slot.start : slot.stop].max()) / eps for slot in self.slots]
-
-    def facts(self) -> tuple[()]:
-        """Nothing: its stages are there at once."""
-        return ()
 
     def widened(self, measured: Sequence[str]) -> Bank:
         """A bank with more rows, for state that is measured after the step; it takes in what this one saw before it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,22 +17,21 @@ Arrays = dict[str, tuple[np.ndarray, dict[str, Any]]]
 Block = dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """One recorded step: sums (see `Bank.sums`), trace (S, K), learning rates (G,), the loss before and after it.
 
-    `missing` are the parameters (by number) that had no gradient. With `facts`, `trace` holds ingredients (R, K) that
-    are still to be developed into stages (see `tracing`).
+    `missing` are the parameters (by number) that had no gradient. In place of a trace there may be `ingredients`, which
+    it is still to be worked out from (see `tracing`).
     """
 
     step: int
     lrs: tuple[float, ...]
     sums: Tensor | None
-    trace: Tensor
+    trace: Tensor | None
     loss: tuple[float, float] | None = None
     inside: tuple[float, ...] = ()
     missing: tuple[int, ...] = ()
-    facts: tuple[Any, ...] = ()
+    ingredients: Any = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,9 @@ class Layout:
     def stacked(self, looks: Sequence[Look]) -> Block:
         """Looks, of which none is to be developed any more, as arrays."""
         lrs = np.array([look.lrs for look in looks], np.float64)
-        block = {"trace/steps": np.array([look.step for look in looks], np.int64), "trace/lr": lrs[:, 0]}
-        block.update({"trace/lrs": lrs, "trace": torch.stack([look.trace for look in looks]).cpu().numpy()})
+        traces = torch.stack([look.trace for look in looks if look.trace is not None]).cpu().numpy()
+        steps = np.array([look.step for look in looks], np.int64)
+        block = {"trace/steps": steps, "trace/lr": lrs[:, 0], "trace/lrs": lrs, "trace": traces}
         if looks[0].sums is not None:
             sums = torch.stack([look.sums for look in looks if look.sums is not None]).cpu().numpy()
             block["statistics"], block["relations"] = self._statistics(sums)

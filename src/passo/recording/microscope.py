@@ -156,10 +156,14 @@ class Probe:
         self.noticing = Noticing(optimizer, model, sentinel, scaler, records.note)
         self._groups = len(optimizer.param_groups)
         self._due, self._open, self._skipping, self._spent = False, False, False, 0.0
-        self._gradient_handles: list[Any] = []
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
+        ]
+        self._gradient_handles = [
+            _hooked(slot.parameter, self._raw_hook(number))
+            for number, slot in enumerate(eye.slots)
+            if eye.looks_at(number)
         ]
         self._take_off: Callable[[], None] = lambda: None
         if scaler is not None:
@@ -184,30 +188,17 @@ class Probe:
     # ── during backward ──
 
     def _look_forward(self) -> None:
-        """Decide whether the next step is due; only then do its gradients carry hooks, which cost a little each."""
+        """Decide whether the next step is due."""
         self._due = self._open = self.steps(self.step + 1) or self.step + 1 in self.snapshots
-        if not self._due:
-            self._release_gradients()
-            return
-        if not self._gradient_handles:
-            self._gradient_handles = [
-                _hooked(slot.parameter, self._raw_hook(number))
-                for number, slot in enumerate(self.eye.slots)
-                if self.eye.looks_at(number)
-            ]
-
-    def _release_gradients(self) -> None:
-        for handle in self._gradient_handles:
-            handle.remove()
-        self._gradient_handles = []
 
     def _raw_hook(self, number: int) -> Any:
         def keep(parameter: Tensor) -> None:
-            grad = parameter.grad
-            if self._open and grad is not None and not grad.is_sparse:
-                begun = time.perf_counter()
-                self.eye.keep_raw(number, grad.detach())
-                self._spent += time.perf_counter() - begun
+            if not self._open:
+                return
+            begun = time.perf_counter()
+            if (grad := parameter.grad) is not None and not grad.is_sparse:
+                self.eye.keep_raw(number, grad)
+            self._spent += time.perf_counter() - begun
 
         return keep
 
@@ -248,7 +239,6 @@ class Probe:
         self.noticing.skip(self.step)
         self._look_forward()
 
-    @torch.no_grad()
     def _snapshot(self) -> None:
         """Copy θ, the gradient and the state as they are before the step."""
         begun = time.perf_counter()
@@ -268,7 +258,6 @@ class Probe:
             self.loss.before()
         self._spent += time.perf_counter() - begun
 
-    @torch.no_grad()
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         begun = time.perf_counter()
         self.step += 1
@@ -314,10 +303,9 @@ class Probe:
     def close(self) -> None:
         if not self._handles:
             return
-        for handle in self._handles:
+        for handle in (*self._handles, *self._gradient_handles):
             handle.remove()
         self._handles = []
-        self._release_gradients()
         self._take_off()
         self.eye.decide()
         self.records.coordinates = self.eye.coordinates

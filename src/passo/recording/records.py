@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,7 +49,7 @@ class Records:
     def __init__(self, limit: int, sink: Sink | None, thin: Callable[[], None]) -> None:
         self.layout = Layout((), (), (), ())  # known at the first look
         self.coordinates: list[tuple[str, list[int]]] = []
-        self.develop: Callable[[Look], Tensor] = lambda look: look.trace
+        self.develop: Callable[[Any], Tensor] = lambda ingredients: ingredients
         self.drain: Callable[[], Arrays | None] = lambda: None
         self.beside: Callable[[], Arrays] = dict
         self.limit, self.sink = limit, sink
@@ -73,7 +73,7 @@ class Records:
 
     def add(self, look: Look) -> None:
         self._waiting.append(look)
-        if len(self._waiting) >= (UNDEVELOPED if look.facts else BLOCK):
+        if len(self._waiting) >= (BLOCK if look.ingredients is None else UNDEVELOPED):
             self.settle()
 
     def note(self, what: str, message: str, step: int | None = None, **facts: Any) -> None:
@@ -106,7 +106,7 @@ class Records:
         """What waits, as arrays; and what it shows is noted."""
         if not self._waiting:
             return None
-        self._waiting = [replace(k, trace=self.develop(k), facts=()) if k.facts else k for k in self._waiting]
+        self._waiting = [self._developed(look) for look in self._waiting]
         block = self.layout.stacked(self._waiting)
         if not any(event.what == "not-finite" for event in self.events):
             found = self.layout.not_finite(block, self._waiting)
@@ -116,6 +116,11 @@ class Records:
                 message = f"at step {step} the gradient of {names[0]}{others} is not finite"
                 self.note("not-finite", message, step, parameters=names)
         return block
+
+    def _developed(self, look: Look) -> Look:
+        if look.ingredients is None:
+            return look
+        return look._replace(trace=self.develop(look.ingredients), ingredients=None)
 
     def _meaning(self, name: str) -> dict[str, Any]:
         return self.layout.meaning(name, self.coordinates)

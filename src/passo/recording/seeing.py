@@ -14,7 +14,7 @@ from passo.recording.bank import Bank, discovered
 from passo.recording.blocks import Layout, Look
 from passo.recording.choosing import MOVED_AFTER, Chosen, Coordinates, choose
 from passo.recording.layout import Slot, indexed
-from passo.recording.tracing import Tracer
+from passo.recording.tracing import Ingredients, Tracer
 
 
 class Eye:
@@ -36,8 +36,8 @@ class Eye:
             _check_alone(explanation, self._chosen, type(optimizer).__name__)
             if len(found) > 1:
                 raise UsageError("the parameters have several dtypes or devices: leave statistics=True, or name some")
-        self._make = Bank if statistics else Tracer
-        self.banks: list[Bank | Tracer] = [self._make(slots, explanation) for slots in found]
+        self.tracer = None if statistics else Tracer(found[0], explanation)
+        self.banks = [] if self.tracer else [Bank(slots, explanation) for slots in found]
         self._since: list[Tensor] = []  # θ at the first look, until it is known which weights moved most
         self._looks = 0
         self._groups = len(optimizer.param_groups)
@@ -57,12 +57,11 @@ class Eye:
     @property
     def converted(self) -> bool:
         """Whether a parameter has another dtype or device than when it was watched."""
-        kinds = ((slot.parameter, bank) for bank in self.banks for slot in bank.slots)
-        return any((p.dtype, p.device) != bank.kind for p, bank in kinds)
+        return any(part.converted for part in self._parts)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        return self.banks[0].stages
+        return self._parts[0].stages
 
     @property
     def coordinates(self) -> list[tuple[str, list[int]]]:
@@ -84,52 +83,48 @@ class Eye:
 
     def keep_raw(self, number: int, grad: Tensor) -> None:
         """The gradient of the `number`-th parameter as backward has just left it."""
-        bank, own = self._at(number)
-        bank.keep_raw(own, grad)
+        part, own = self._at(number)
+        part.keep_raw(own, grad)
 
     def looks_at(self, number: int) -> bool:
         """Whether anything of the `number`-th parameter is recorded."""
-        bank, own = self._at(number)
-        return bank.looks_at(own)
+        part, own = self._at(number)
+        return part.looks_at(own)
 
     def before(self, raw_scale: float, grad_scale: float) -> None:
         """Copy what the step starts from; gradients are told divided by their scales."""
-        for bank in self.banks:
-            bank.before(self.optimizer.state, self.optimizer.param_groups, raw_scale, grad_scale)
+        for part in self._parts:
+            part.before(self.optimizer.state, self.optimizer.param_groups, raw_scale, grad_scale)
 
     def after(self) -> None:
         """Measure and explain what the step did."""
         if not self._looks:
             self._widen()
-        for bank in self.banks:
-            bank.after(self.optimizer.state)
+        for part in self._parts:
+            part.after(self.optimizer.state)
         if self._open and not self._since:
             self._since = [bank.rows["theta"].clone() for bank in self.banks]
 
     def look(self, step: int, loss: tuple[float, float] | None) -> Look:
         """What is recorded of the step."""
         self._looks += 1
+        groups = self.optimizer.param_groups[: self._groups]
+        lrs = tuple([float(group.get("lr", float("nan"))) for group in groups])
+        if self.tracer is not None:
+            gone = tuple(self.tracer.missing)
+            return Look(step, lrs, None, None, loss, self._facts(), gone, self.tracer.ingredients())
         trace = self._together([bank.trace() for bank in self.banks], 1)
         if self._open:
             trace = trace.new_full((len(self.stages), self._open), torch.nan)
             if self._looks >= MOVED_AFTER:
                 self.decide()
-        sums = [found for bank in self.banks if (found := bank.sums()) is not None]
+        sums = [bank.sums() for bank in self.banks]
         missing: list[int] = []
         begun = 0
         for bank in self.banks:
             missing += [begun + number for number in bank.missing]
             begun += len(bank.slots)
-        return Look(
-            step,
-            tuple(float(group.get("lr", float("nan"))) for group in self.optimizer.param_groups[: self._groups]),
-            self._together(sums, 0) if sums else None,
-            trace,
-            loss,
-            self._facts(),
-            tuple(missing),
-            self.banks[0].facts(),
-        )
+        return Look(step, lrs, self._together(sums, 0), trace, loss, self._facts(), tuple(missing))
 
     def decide(self) -> None:
         """Choose the coordinates that moved most so far."""
@@ -149,28 +144,28 @@ class Eye:
 
     def whole(self, stage: str, number: int) -> Tensor:
         """A stage of the last look, in the shape of the `number`-th parameter."""
-        bank, own = self._at(number)
-        if isinstance(bank, Tracer):
+        part, own = self._at(number)
+        if isinstance(part, Tracer):
             raise UsageError("only coordinates are followed here: watch(..., statistics=True) sees whole tensors")
-        return bank.whole(stage, own)
+        return part.whole(stage, own)
 
     def roundings(self) -> list[float]:
         """The largest residual that each parameter has shown, in roundings."""
-        return [found for bank in self.banks for found in bank.roundings()]
+        return [found for part in self._parts for found in part.roundings()]
 
-    def develop(self, look: Look) -> Tensor:
-        """The stages of the followed coordinates (S, K), worked out from a look's ingredients."""
-        columns = [bank.develop(look.trace, look.facts) for bank in self.banks if isinstance(bank, Tracer)]
-        return columns[0]
+    def develop(self, ingredients: Ingredients) -> Tensor:
+        """The stages of the followed coordinates (S, K)."""
+        assert self.tracer is not None
+        return self.tracer.develop(ingredients)
 
     def _follow(self) -> None:
-        for bank in self.banks:
-            bank.follow([(slot, index) for slot, index in self._chosen if any(slot is own for own in bank.slots)])
+        for part in self._parts:
+            part.follow([(slot, index) for slot, index in self._chosen if any(slot is own for own in part.slots)])
 
     def _widen(self) -> None:
         """At the first look: an unexplained optimiser's state is told too, as far as it is shaped like θ."""
-        if not self.explained and self._make is Bank and (names := discovered(self.optimizer, self.slots)):
-            self.banks = [bank.widened(names) for bank in self.banks if isinstance(bank, Bank)]
+        if not self.explained and self.banks and (names := discovered(self.optimizer, self.slots)):
+            self.banks = [bank.widened(names) for bank in self.banks]
             self._follow()
         facts = self.explanation.inside if self.explanation is not None else None
         self._inside = tuple(facts(self.optimizer)) if facts is not None else ()
@@ -181,11 +176,15 @@ class Eye:
         facts = self.explanation.inside(self.optimizer)
         return tuple(float(facts.get(name, float("nan"))) for name in self._inside)
 
+    @property
+    def _parts(self) -> Sequence[Bank | Tracer]:
+        return self.banks if self.tracer is None else (self.tracer,)
+
     def _at(self, number: int) -> tuple[Bank | Tracer, int]:
-        for bank in self.banks:
-            if number < len(bank.slots):
-                return bank, number
-            number -= len(bank.slots)
+        for part in self._parts:
+            if number < len(part.slots):
+                return part, number
+            number -= len(part.slots)
         raise IndexError(number)
 
     @staticmethod

@@ -7,7 +7,6 @@ before the step, θ after it); the stages are worked out when somebody reads the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,30 +14,29 @@ import torch
 from torch import Tensor
 
 from passo.optim.stages import Explanation
+from passo.optim.stages.oracle import roundings
 from passo.recording.bank import kept_number
 from passo.recording.layout import Slot
 
 
 class Facts(NamedTuple):
-    """What the equations need beside tensors, for one traced parameter at one step."""
+    """What the equations need beside tensors, for one traced parameter at one step.
+
+    `there` are the state's tensors that it had.
+    """
 
     group: Mapping[str, Any]
     step: float
-    fresh: bool
+    there: tuple[str, ...]
     numbers: tuple[Any, ...]
     missing: bool
 
 
-@dataclass
-class _Place:
-    """A traced parameter: its columns, the coordinates as positions in the order of its axes, and what is known of
-    tensors that stay where they are (θ, state): a flat NumPy view and the positions in it."""
+class Ingredients(NamedTuple):
+    """Of one step: the gathered rows (R, K), and the facts of each traced parameter."""
 
-    number: int
-    columns: slice
-    flat: np.ndarray
-    index: Tensor
-    known: dict[int, tuple[int, np.ndarray, np.ndarray]]
+    values: np.ndarray
+    facts: Sequence[Facts]
 
 
 class Tracer:
@@ -49,47 +47,43 @@ class Tracer:
         self.explained = explanation is not None and explanation.equations is not None
         middle, last = (), ("update",)
         self._state: tuple[str, ...] = ()
+        self._numbers: tuple[str, ...] = ()
         if explanation is not None and self.explained:
-            middle, last, self._state = explanation.stages, ("update", "residual"), explanation.state
+            middle, last = explanation.stages, ("update", "residual")
+            self._state, self._numbers = explanation.state, explanation.numbers
         self.stages = ("theta", "grad_raw", "grad", *middle, *last)
         self.names = ("theta", "grad_raw", "grad", *(f"state.{name}" for name in self._state), "after")
         like = slots[0].parameter
-        self._dtype, self.kind = like.dtype, (like.dtype, like.device)
-        self._places: list[_Place] = []
-        self._at: dict[int, _Place] = {}
+        self._dtype, self._device = like.dtype, like.device
+        self._places: dict[int, _Place] = {}
         self._roundings = [float("nan")] * len(slots)
         self.missing: list[int] = []
         self._values = np.zeros((len(self.names), 0))
         self._raw_seen: set[int] = set()
         self._facts: list[Facts] = []
 
-    @property
-    def rows(self) -> Mapping[str, Tensor]:
-        raise NotImplementedError("coordinates that moved most are chosen among whole tensors")
-
     def follow(self, chosen: Sequence[tuple[Slot, list[int]]]) -> None:
+        wide = np.float64 if self._dtype == torch.float64 else np.float32
+        self._values = np.zeros((len(self.names), len(chosen)), wide)
         begun = 0
         for number, slot in enumerate(self.slots):
             mine = [index for owner, index in chosen if owner is slot]
             if mine:
-                flat = np.array([np.ravel_multi_index(tuple(at), slot.shape) if at else 0 for at in mine])
-                index = torch.from_numpy(flat).to(slot.parameter.device)
-                place = _Place(number, slice(begun, begun + len(mine)), flat, index, {})
-                self._places.append(place)
-                self._at[number] = place
+                columns = slice(begun, begun + len(mine))
+                self._places[number] = _Place(slot, mine, columns, self._values[:, columns])
                 begun += len(mine)
-        wide = np.float64 if self._dtype == torch.float64 else np.float32
-        self._blank = np.zeros((len(self.names), begun), wide)
-        self._values = self._blank.copy()
 
     def looks_at(self, number: int) -> bool:
-        return number in self._at
+        return number in self._places
+
+    @property
+    def converted(self) -> bool:
+        kinds = ((place.parameter.dtype, place.parameter.device) for place in self._places.values())
+        return any(dtype is not self._dtype or device != self._device for dtype, device in kinds)
 
     def keep_raw(self, number: int, grad: Tensor) -> None:
-        place = self._at.get(number)
-        if place is not None:
-            self._gather(place, grad, 1)
-            self._raw_seen.add(number)
+        self._places[number].gather(grad, 1)
+        self._raw_seen.add(number)
 
     def before(
         self,
@@ -99,118 +93,113 @@ class Tracer:
         grad_scale: float = 1.0,
     ) -> None:
         self._facts, self.missing = [], []
-        numbers = self.explanation.numbers if self.explanation is not None else ()
-        groups = [{key: value for key, value in group.items() if key != "params"} for group in groups]
-        for place in self._places:
-            slot = self.slots[place.number]
-            grad, state = slot.parameter.grad, states.get(slot.parameter, {})
-            self._gather(place, slot.parameter, 0, stays=True)
+        groups = [dict(group) for group in groups]
+        for number, place in self._places.items():
+            grad, state = place.parameter.grad, states.get(place.parameter, {})
+            place.gather_again(place.parameter, 0)
             if grad is None:
-                self.missing.append(place.number)
+                self.missing.append(number)
             else:
-                self._gather(place, (grad.to_dense() if grad.is_sparse else grad).detach(), 2)
+                place.gather(grad, 2)
+            there: dict[str, Any] = {}
             for row, name in enumerate(self._state, start=3):
-                if state.get(name) is not None:
-                    self._gather(place, state[name], row, stays=True)
-            there = tuple(kept_number(state.get(n)) for n in numbers)
-            fresh = not any(state.get(n) is not None for n in (*self._state, *numbers))
+                if (value := state.get(name)) is not None:
+                    place.gather_again(value, row)
+                    there[name] = row
+            numbers = tuple([kept_number(state.get(name)) for name in self._numbers]) if self._numbers else ()
             step = float(state.get("step", 0)) + 1
-            self._facts.append(Facts(groups[slot.group], step, fresh, there, grad is None))
+            self._facts.append(Facts(groups[place.group], step, tuple(there), numbers, grad is None))
             if grad_scale != 1.0:
-                self._values[2, place.columns] /= grad_scale
-            if place.number not in self._raw_seen:
-                self._values[1, place.columns] = self._values[2, place.columns]
+                place.rows[2] /= grad_scale
+            if number not in self._raw_seen:
+                place.rows[1][:] = place.rows[2]
             elif raw_scale != 1.0:
-                self._values[1, place.columns] /= raw_scale
+                place.rows[1] /= raw_scale
         self._raw_seen.clear()
 
     def after(self, states: Mapping[Any, Mapping[str, Any]]) -> None:
-        for place in self._places:
-            self._gather(place, self.slots[place.number].parameter, -1, stays=True)
+        for place in self._places.values():
+            place.gather_again(place.parameter, -1)
 
-    def sums(self) -> None:
-        return None
-
-    def trace(self) -> Tensor:
-        """The ingredients of this step: (R, K)."""
-        values, self._values = self._values, self._blank.copy()
-        return torch.from_numpy(values)
-
-    def facts(self) -> tuple[Facts, ...]:
-        return tuple(self._facts)
+    def ingredients(self) -> Ingredients:
+        """What the stages of this step can be worked out from."""
+        return Ingredients(self._values.copy(), self._facts)
 
     def roundings(self) -> list[float]:
         return self._roundings
 
     # ── reading ──
 
-    def develop(self, ingredients: Tensor, facts: Sequence[Facts]) -> Tensor:
-        """The stages of one step: (S, K) from its ingredients (R, K)."""
-        columns = ingredients.shape[1]
+    def develop(self, ingredients: Ingredients) -> Tensor:
+        """The stages of one step: (S, K)."""
+        values, facts = ingredients
         names = (*self.stages, "explained")
-        out = torch.zeros(len(names), columns, dtype=self._dtype)
-        given = dict(zip(self.names, ingredients.to(self._dtype).unbind(0), strict=True))
+        out = torch.zeros(len(names), values.shape[1], dtype=self._dtype)
+        given = dict(zip(self.names, torch.from_numpy(values).to(self._dtype).unbind(0), strict=True))
         rows = dict(zip(names, out.unbind(0), strict=True))
         for name in ("theta", "grad_raw", "grad"):
             rows[name].copy_(given[name])
         torch.sub(given["after"], given["theta"], out=rows["update"])
-        for place, fact in zip(self._places, facts, strict=True):
+        for (number, place), fact in zip(self._places.items(), facts, strict=True):
             if self.explained:
-                self._explain(place, fact, given, rows)
+                self._explain(number, place.columns, fact, given, rows)
             if fact.missing:
                 out[1:, place.columns] = torch.nan
         return out[: len(self.stages)]
 
-    def _explain(self, place: _Place, fact: Facts, given: Mapping[str, Tensor], rows: Mapping[str, Tensor]) -> None:
-        explanation, at = self.explanation, place.columns
+    def _explain(
+        self, number: int, at: slice, fact: Facts, given: Mapping[str, Tensor], rows: Mapping[str, Tensor]
+    ) -> None:
+        explanation = self.explanation
         assert explanation is not None and explanation.equations is not None
         mine = {name: row[at] for name, row in rows.items()}
-        state: dict[str, Any] = {n: None if fact.fresh else given[f"state.{n}"][at] for n in explanation.state}
+        state: dict[str, Any] = {n: given[f"state.{n}"][at] if n in fact.there else None for n in explanation.state}
         state.update(zip(explanation.numbers, fact.numbers, strict=True))
         explanation.equations(mine["theta"], mine["grad"], state, fact.step, fact.group, mine)
         torch.sub(mine["update"], mine["explained"], out=mine["residual"])
-        sizes = torch.stack([mine["theta"], given["after"][at], mine["update"]]).abs().amax(0)
-        sizes.clamp_min_(torch.finfo(self._dtype).tiny)
-        left = (mine["residual"].abs().nan_to_num(torch.inf, torch.inf) / sizes).nan_to_num(0.0, torch.inf)
-        if not fact.missing and left.numel():
-            largest = float(left.max()) / torch.finfo(self._dtype).eps
-            self._roundings[place.number] = float(np.fmax(self._roundings[place.number], largest))
-
-    # ── gathering ──
-
-    def _gather(self, place: _Place, tensor: Tensor, row: int, stays: bool = False) -> None:
-        """Write the place's coordinates of a tensor into a row; `stays` says that its memory will not be given away."""
-        target = self._values[row, place.columns]
-        if tensor.is_sparse:
-            tensor, stays = tensor.to_dense(), False
-        if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
-            target[:] = torch.take(tensor.detach(), place.index).float().cpu().numpy()
-            return
-        if not stays:
-            values = tensor.detach().numpy()
-            if values.flags.c_contiguous:
-                values.reshape(-1).take(place.flat, out=target, mode="clip")
-            else:
-                _memory(values).take(_offsets(place.flat, values), out=target, mode="clip")
-            return
-        pointer = tensor.data_ptr()
-        known = place.known.get(row)
-        if known is None or known[0] != pointer:
-            values = tensor.detach().numpy()
-            known = (pointer, _memory(values), _offsets(place.flat, values))
-            place.known[row] = known
-        known[1].take(known[2], out=target, mode="clip")
+        told = mine["update"].isfinite()  # an update that is NaN asks for no explanation
+        if not fact.missing and told.any():
+            sizes = (mine["theta"][told], given["after"][at][told], mine["update"][told])
+            largest = roundings(mine["residual"][told], *sizes)
+            self._roundings[number] = float(np.fmax(self._roundings[number], largest))
 
 
-def _memory(values: np.ndarray) -> np.ndarray:
-    """An array's memory as one axis, from its first element on, as far as the array reaches."""
-    reach = 1 + sum((n - 1) * (step // values.itemsize) for n, step in zip(values.shape, values.strides, strict=True))
-    return np.lib.stride_tricks.as_strided(values, (reach,), (values.itemsize,), writeable=False)
+class _Place:
+    """The coordinates of one parameter, and their part (R, k) of the rows that they are gathered into."""
 
+    def __init__(self, slot: Slot, indices: Sequence[list[int]], columns: slice, rows: np.ndarray) -> None:
+        self.parameter, self.group, self.columns, self.rows = slot.parameter, slot.group, columns, list(rows)
+        self._shape, self._at = slot.shape, tuple(np.array(indices, np.int64).reshape(len(indices), -1).T)
+        self._all = np.arange(len(indices))
+        self._kind = torch.float64 if rows.dtype == np.float64 else torch.float32
+        self._positions: dict[tuple[int, ...], np.ndarray] = {}
+        self._known: dict[int, tuple[int, np.ndarray, np.ndarray]] = {}  # row → address, memory, positions in it
 
-def _offsets(flat: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Where in its memory the elements lie that come `flat`-th in the order of an array's axes."""
-    if not values.shape:
-        return flat
-    index = np.unravel_index(flat, values.shape)
-    return sum(i * (step // values.itemsize) for i, step in zip(index, values.strides, strict=True))  # type: ignore[return-value]
+    def gather(self, tensor: Tensor, row: int) -> None:
+        """Write the coordinates of a tensor into a row."""
+        memory, positions = self._memory(tensor)
+        memory.take(positions, out=self.rows[row], mode="clip")
+
+    def gather_again(self, tensor: Tensor, row: int) -> None:
+        """The same, of a tensor that mostly stays where it is: then its memory need not be asked for again."""
+        address, known = tensor.data_ptr(), self._known.get(row)
+        if known is None or known[0] != address:
+            known = (address, *self._memory(tensor))
+            if known[1].base is not None:  # the tensor's own memory, not a copy
+                self._known[row] = known
+        known[1].take(known[2], out=self.rows[row], mode="clip")
+
+    def _memory(self, tensor: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """An array of one axis that holds the coordinates, and where: the tensor's own memory where that can be."""
+        if not tensor.is_cpu or tensor.dtype is not self._kind or tensor.is_sparse:
+            dense = tensor.to_dense() if tensor.is_sparse else tensor
+            taken = dense.detach()[tuple(map(torch.from_numpy, self._at))].to("cpu", self._kind)
+            return taken.reshape(-1).numpy().copy(), self._all
+        values = (tensor.detach() if tensor.requires_grad else tensor).numpy()
+        positions = self._positions.get(values.strides)
+        if positions is None:
+            order = sorted(range(values.ndim), key=lambda axis: -values.strides[axis])  # as its memory goes
+            sizes, at = [self._shape[axis] for axis in order], [self._at[axis] for axis in order]
+            positions = np.ravel_multi_index(at, sizes) if sizes else self._all
+            self._positions[values.strides] = positions
+        return values.ravel("K"), positions
