@@ -76,6 +76,8 @@ class Noticing:
         """Called before step number `step`."""
         if self.model is not None and not self.model.training:
             self._say("eval-mode", step, _eval_mode(self.model))
+        if not self.curious:
+            return
         now = self._turns()
         early = not self._stepped and any(now[key] > self._first.get(key, 0) for key in now)
         between = self._at_backward is not None and any(now[k] > self._at_backward.get(k, now[k]) for k in now)
