@@ -163,17 +163,17 @@ def _adam(optimizer: dict[str, Any], grad: np.ndarray) -> dict[str, np.ndarray]:
     m_hat, v_hat = np.array(ms) / (1 - beta1**t), np.array(vs) / (1 - beta2**t)
     adapted = m_hat / (np.sqrt(v_hat) + optimizer.get("eps", 1e-8))
     averages = {"exp_avg": np.array(ms), "exp_avg_sq": np.array(vs), "exp_avg_hat": m_hat, "exp_avg_sq_hat": v_hat}
-    return {"decayed": grad, **averages, "adapted": adapted}
+    return {**averages, "adapted": adapted}
 
 
 def _sgd(optimizer: dict[str, Any], grad: np.ndarray) -> dict[str, np.ndarray]:
     if not optimizer.get("momentum"):
-        return {"decayed": grad, "adapted": grad}
+        return {"adapted": grad}
     buffer = [grad[0]]
     for g in grad[1:]:
         buffer.append(0.9 * buffer[-1] + (1 - optimizer.get("dampening", 0)) * g)
     b = np.array(buffer)
-    return {"decayed": grad, "momentum_buffer": b, "adapted": grad + 0.9 * b if optimizer.get("nesterov") else b}
+    return {"momentum_buffer": b, "adapted": grad + 0.9 * b if optimizer.get("nesterov") else b}
 
 
 def _others(store: Store, seeds: tuple[int, ...]) -> None:
