@@ -112,7 +112,7 @@ class Bank:
             return
         self._there = [tuple(n for n in names if state.get(n) is not None) for state in states]
         for name in names:
-            there = [n for n, names in enumerate(self._there) if name in names]
+            there = [n for n, state in enumerate(states) if state.get(name) is not None]
             if there:
                 targets = self._views[f"state.{name}"]
                 values = [states[n][name] for n in there]
@@ -122,7 +122,7 @@ class Bank:
 
     @torch.no_grad()
     def after(self, states: Mapping[Any, Mapping[str, Any]]) -> None:
-        """Measure the update, explain it, and weigh what the explanation leaves."""
+        """Measure the update, and explain it."""
         theta, update, size, scratch = (self.rows[name] for name in ("theta", "update", "size", "predicted"))
         _copy_all(self._views["update"], self._parameters)
         if self.explained:
@@ -193,16 +193,6 @@ class Bank:
         starts = [n for n, key in enumerate(keys) if n == 0 or key != keys[n - 1]]
         return list(zip(starts, [n - 1 for n in starts[1:]] + [len(keys) - 1], strict=True))
 
-    def _weigh_residual(self, finite: bool) -> None:
-        """Keep the largest |residual| / max(|θ|, |θ′|, |update|) that each coordinate has shown."""
-        worst = torch.abs(self.rows["residual"], out=self.rows["predicted"])  # a row that is not needed any more
-        if not finite:
-            worst.nan_to_num_(torch.inf, torch.inf)  # equations that say nothing are no proof …
-        worst.div_(self.rows["size"])
-        if not finite:
-            worst.nan_to_num_(0.0, torch.inf)  # … and an update that is NaN asks none
-        torch.maximum(self.worst, worst, out=self.worst)  # (fmax takes NaN for nothing, and ten times as long)
-
     # ── what is recorded ──
 
     def sums(self) -> Tensor:
@@ -213,10 +203,23 @@ class Bank:
                 part.sum(1, dtype=self._wide),
                 torch.linalg.vector_norm(part[: len(self.stages)], dim=1, dtype=self._wide),
             ]
-        sums = torch.cat(pieces)
-        if self.explained:
-            self._weigh_residual(sums.device.type == "cpu" and isfinite(float(sums.sum())))
-        return sums
+        return torch.cat(pieces)
+
+    def weigh(self, sums: Tensor) -> None:
+        """Keep the largest |residual| / max(|θ|, |θ′|, |update|) that each coordinate has shown.
+
+        `sums` are this look's. Comes last: a row that is not needed any more is used for it.
+        """
+        if not self.explained:
+            return
+        finite = sums.device.type == "cpu" and isfinite(float(sums.sum()))  # then all rows are
+        worst = torch.abs(self.rows["residual"], out=self.rows["predicted"])
+        if not finite:
+            worst.nan_to_num_(torch.inf, torch.inf)  # equations that say nothing are no proof …
+        worst.div_(self.rows["size"])
+        if not finite:
+            worst.nan_to_num_(0.0, torch.inf)  # … and an update that is NaN asks none
+        torch.maximum(self.worst, worst, out=self.worst)  # (fmax takes NaN for nothing, and ten times as long)
 
     def trace(self) -> Tensor:
         """The followed coordinates: (S, K)."""
@@ -242,7 +245,7 @@ class Bank:
 
 def kept_number(value: Any) -> Any:
     """A scalar of the state as it is now: a tensor keeps its dtype, which a resumed optimiser computes with."""
-    return value.clone() if isinstance(value, Tensor) else value
+    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
 def discovered(optimizer: torch.optim.Optimizer, slots: Sequence[Slot]) -> tuple[str, ...]:

@@ -79,7 +79,8 @@ class Lens:
     def renewed(self) -> dict[str, str]:
         """Which stages are the optimiser's own state after the step: stage → key in `optimizer.state`."""
         explanation = self._probe.eye.explanation
-        return {} if explanation is None else dict(explanation.renewed)
+        renewed = {} if explanation is None else explanation.renewed
+        return {stage: key for stage, key in renewed.items() if stage in self.stages}
 
     @property
     def steps(self) -> np.ndarray:

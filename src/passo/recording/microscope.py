@@ -148,6 +148,7 @@ class Probe:
         self.optimizer, self.model, self.steps = optimizer, model, steps
         self.eye, self.records, self.scaler, self.snapshots = eye, records, scaler, snapshots
         records.develop, records.layout, records.coordinates = eye.develop, eye.layout(), eye.coordinates
+        records.check = self._check_options
         self.loss: Remeasured | None = None
         self.activations: Activations | None = None
         self.step = 0
@@ -293,6 +294,15 @@ class Probe:
             self._groups = len(self.optimizer.param_groups)
             told = "a parameter group was added: its parameters are not watched; watch the optimizer anew to see them"
             self.records.note("unwatched", told, self.step)
+
+    def _check_options(self) -> None:
+        """An option that is switched on later is explained, but its stages have no place in the records."""
+        names = self.eye.untold()
+        if names and not any(event.what == "untold" for event in self.records.events):
+            told = (
+                f"an option was switched on while watching, whose stages are not told ({', '.join(names)}); watch anew"
+            )
+            self.records.note("untold", told, self.step, stages=names)
 
     def _keep_whole(self) -> None:
         for number, slot in enumerate(self.eye.slots):

@@ -39,7 +39,7 @@ class Noticing:
         # The sentinel's gradient (identity, version) as long as it is the one of the last step with more added to it.
         self._uncleared: tuple[int, int] | None = None
         self._in_a_row = 0
-        self._stepped = False
+        self._stepped, self._resting = False, False
         self._loaded = optimizer.register_load_state_dict_post_hook(self._resumed)
         self._handle = None if sentinel is None else sentinel.register_post_accumulate_grad_hook(self._seen)
 
@@ -55,7 +55,7 @@ class Noticing:
         """Look at gradients no more; whether the model is in eval mode stays in view."""
         if self._handle is not None:
             self._handle.remove()
-        self._handle, self._uncleared, self._at_backward = None, None, None
+        self._handle, self._uncleared, self._at_backward, self._resting = None, None, None, True
 
     def _resumed(self, optimizer: torch.optim.Optimizer) -> None:
         """A training that goes on brings its schedule's place with it: nothing can be said of its first step."""
@@ -76,7 +76,7 @@ class Noticing:
         """Called before step number `step`."""
         if self.model is not None and not self.model.training:
             self._say("eval-mode", step, _eval_mode(self.model))
-        if not self.curious:
+        if self._resting:
             return
         now = self._turns()
         early = not self._stepped and any(now[key] > self._first.get(key, 0) for key in now)

@@ -43,13 +43,15 @@ class Records:
     """Growing arrays of what was recorded, and the events.
 
     `thin` tells whoever chooses the steps to look half as often; `develop` works a look's stages out where they are not
-    yet. Another instrument's arrays go the same way: `drain` hands them over, `beside` only shows them.
+    yet; `check` is called before looks are read. Another instrument's arrays go the same way: `drain` hands them over,
+    `beside` only shows them.
     """
 
     def __init__(self, limit: int, sink: Sink | None, thin: Callable[[], None]) -> None:
         self.layout = Layout((), (), (), ())  # known at the first look
         self.coordinates: list[tuple[str, list[int]]] = []
         self.develop: Callable[[Any], Tensor] = lambda ingredients: ingredients
+        self.check: Callable[[], None] = lambda: None
         self.drain: Callable[[], Arrays | None] = lambda: None
         self.beside: Callable[[], Arrays] = dict
         self.limit, self.sink = limit, sink
@@ -106,6 +108,7 @@ class Records:
         """What waits, as arrays; and what it shows is noted."""
         if not self._waiting:
             return None
+        self.check()
         self._waiting = [self._developed(look) for look in self._waiting]
         block = self.layout.stacked(self._waiting)
         if not any(event.what == "not-finite" for event in self.events):

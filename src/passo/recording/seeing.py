@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from passo.errors import UsageError
-from passo.optim.stages import Explanation
+from passo.optim.stages import Explanation, explanation
 from passo.recording.bank import Bank, discovered
 from passo.recording.blocks import Layout, Look
 from passo.recording.choosing import MOVED_AFTER, Chosen, Coordinates, choose
@@ -109,7 +109,7 @@ class Eye:
         """What is recorded of the step."""
         self._looks += 1
         groups = self.optimizer.param_groups[: self._groups]
-        lrs = tuple([float(group.get("lr", float("nan"))) for group in groups])
+        lrs = tuple([number(group.get("lr", float("nan"))) for group in groups])
         if self.tracer is not None:
             gone = tuple(self.tracer.missing)
             return Look(step, lrs, None, None, loss, self._facts(), gone, self.tracer.ingredients())
@@ -119,6 +119,8 @@ class Eye:
             if self._looks >= MOVED_AFTER:
                 self.decide()
         sums = [bank.sums() for bank in self.banks]
+        for bank, found in zip(self.banks, sums, strict=True):
+            bank.weigh(found)
         missing: list[int] = []
         begun = 0
         for bank in self.banks:
@@ -132,7 +134,7 @@ class Eye:
             return
         ranked: list[tuple[float, Slot, list[int]]] = []
         for bank, since in zip(self.banks, self._since, strict=True):
-            moved = (bank.rows["theta"] + bank.rows["update"] - since).abs().float()
+            moved = (bank.rows["theta"] + bank.rows["update"].nan_to_num(0.0) - since).abs().float()
             for place in torch.topk(moved, min(self._open, len(moved))).indices.tolist():
                 slot = next(slot for slot in bank.slots if place < slot.stop)
                 ranked.append((-float(moved[place]), slot, indexed(slot, place)))
@@ -157,6 +159,11 @@ class Eye:
         """The stages of the followed coordinates (S, K)."""
         assert self.tracer is not None
         return self.tracer.develop(ingredients)
+
+    def untold(self) -> list[str]:
+        """Stages that the optimiser's options ask for now and that no row was made for when it was watched."""
+        now = explanation(self.optimizer)
+        return [] if now is None else [stage for stage in now.stages if stage not in self.stages]
 
     def _follow(self) -> None:
         for part in self._parts:
@@ -206,11 +213,16 @@ def _check_alone(explanation: Explanation | None, chosen: Chosen, name: str) -> 
         raise UsageError(f"{name}'s equations need whole tensors: leave statistics=True")
 
 
+def number(value: Any) -> float:
+    """A hyperparameter; `float` would warn of a tensor that needs a gradient."""
+    return value.item() if isinstance(value, Tensor) else float(value)
+
+
 def hyperparameters(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each group's hyperparameters, as JSON can keep them."""
     kept = []
     for group in groups:
-        plain = {key: float(v) if isinstance(v, Tensor) and v.numel() == 1 else v for key, v in group.items()}
+        plain = {key: number(v) if isinstance(v, Tensor) and v.numel() == 1 else v for key, v in group.items()}
         plain = {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items() if key != "params"}
         kept.append({key: v for key, v in plain.items() if isinstance(v, bool | int | float | str | list | None)})
     return kept

@@ -93,7 +93,7 @@ class Tracer:
         grad_scale: float = 1.0,
     ) -> None:
         self._facts, self.missing = [], []
-        groups = [dict(group) for group in groups]
+        groups = [{key: kept_number(value) for key, value in group.items() if key != "params"} for group in groups]
         for number, place in self._places.items():
             grad, state = place.parameter.grad, states.get(place.parameter, {})
             place.gather_again(place.parameter, 0)
@@ -101,11 +101,11 @@ class Tracer:
                 self.missing.append(number)
             else:
                 place.gather(grad, 2)
-            there: dict[str, Any] = {}
+            there: list[str] = []
             for row, name in enumerate(self._state, start=3):
                 if (value := state.get(name)) is not None:
                     place.gather_again(value, row)
-                    there[name] = row
+                    there.append(name)
             numbers = tuple([kept_number(state.get(name)) for name in self._numbers]) if self._numbers else ()
             step = float(state.get("step", 0)) + 1
             self._facts.append(Facts(groups[place.group], step, tuple(there), numbers, grad is None))
@@ -145,7 +145,7 @@ class Tracer:
                 self._explain(number, place.columns, fact, given, rows)
             if fact.missing:
                 out[1:, place.columns] = torch.nan
-        return out[: len(self.stages)]
+        return out[: len(self.stages)].to(torch.float64 if self._dtype == torch.float64 else torch.float32)
 
     def _explain(
         self, number: int, at: slice, fact: Facts, given: Mapping[str, Tensor], rows: Mapping[str, Tensor]
@@ -170,6 +170,7 @@ class _Place:
     def __init__(self, slot: Slot, indices: Sequence[list[int]], columns: slice, rows: np.ndarray) -> None:
         self.parameter, self.group, self.columns, self.rows = slot.parameter, slot.group, columns, list(rows)
         self._shape, self._at = slot.shape, tuple(np.array(indices, np.int64).reshape(len(indices), -1).T)
+        self._index = tuple(torch.from_numpy(axis).to(slot.parameter.device) for axis in self._at)
         self._all = np.arange(len(indices))
         self._kind = torch.float64 if rows.dtype == np.float64 else torch.float32
         self._positions: dict[tuple[int, ...], np.ndarray] = {}
@@ -181,7 +182,13 @@ class _Place:
         memory.take(positions, out=self.rows[row], mode="clip")
 
     def gather_again(self, tensor: Tensor, row: int) -> None:
-        """The same, of a tensor that mostly stays where it is: then its memory need not be asked for again."""
+        """The same, of a tensor that mostly stays where it is: then its memory need not be asked for again.
+
+        (One that is given other strides at the same address is not noticed; the residual then tells.)
+        """
+        if tensor.is_sparse:  # has no address
+            self.gather(tensor, row)
+            return
         address, known = tensor.data_ptr(), self._known.get(row)
         if known is None or known[0] != address:
             known = (address, *self._memory(tensor))
@@ -191,15 +198,18 @@ class _Place:
 
     def _memory(self, tensor: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """An array of one axis that holds the coordinates, and where: the tensor's own memory where that can be."""
-        if not tensor.is_cpu or tensor.dtype is not self._kind or tensor.is_sparse:
+        if not tensor.is_cpu or tensor.dtype is not self._kind or tensor.is_sparse or tensor.is_neg():
             dense = tensor.to_dense() if tensor.is_sparse else tensor
-            taken = dense.detach()[tuple(map(torch.from_numpy, self._at))].to("cpu", self._kind)
+            taken = dense.detach()[self._index].to("cpu", self._kind).resolve_neg()
             return taken.reshape(-1).numpy().copy(), self._all
         values = (tensor.detach() if tensor.requires_grad else tensor).numpy()
+        memory = values.ravel("K")
+        if memory.base is None:  # gaps or repeats: no one axis runs through it
+            return np.atleast_1d(values[self._at]), self._all
         positions = self._positions.get(values.strides)
         if positions is None:
             order = sorted(range(values.ndim), key=lambda axis: -values.strides[axis])  # as its memory goes
             sizes, at = [self._shape[axis] for axis in order], [self._at[axis] for axis in order]
             positions = np.ravel_multi_index(at, sizes) if sizes else self._all
             self._positions[values.strides] = positions
-        return values.ravel("K"), positions
+        return memory, positions

@@ -9,9 +9,9 @@ Equations are free functions `(theta, grad, state, step, group, out)` of tensors
                   gradients `touched` holds the rows (an index tensor) that the gradient names, else None
     step          t of this step, counted from 1
     group         the parameter group, as `optimizer.param_groups` holds it
-    out           stage → a preallocated tensor like theta; each stage is written into its row, and `explained` into its
-                  own: nothing of size P is allocated where that can be avoided, so that watching stays cheap. The row
-                  of a stage that renews a state may be that very state: read it before you write there
+    out           stage → a preallocated tensor like theta; each stage is written into its row, where it has one, and
+                  `explained` into its own: nothing of size P is allocated where that can be avoided, so that watching
+                  stays cheap. The row of a stage that renews a state may be that very state: read it before you write
 
 `explanation(optimizer)` looks the class up, exactly: a subclass may do something else.
 """
@@ -37,7 +37,8 @@ class Explanation:
     """What is known about the inside of one optimiser.
 
     stages: the rows that are told, in the order in which a step goes through them, between gradient and update; an
-        option's only where a group has it: `told` finds these, `row` and `absent` are for the other groups.
+        option's only where a group has it (`told` finds these; `absent` is for its other groups, `row` for an option
+        that is switched on later).
     state: state tensors that the equations start from, shaped like the parameter (any shape where `shaped`).
     numbers: scalars of the state that they start from, other than `step` (NAdam's mu_product, …).
     shaped: the equations need a parameter's own shape: they are called once for each parameter.

@@ -163,7 +163,7 @@ def _states(
     """How far each tensor and each number of the new state is from what the equations say."""
     kept, found = optimizer.state[was.parameter], {}
     for stage, name in explanation.renewed.items():
-        if (new := kept.get(name)) is not None:
+        if stage in out and (new := kept.get(name)) is not None:
             old = torch.zeros_like(new) if was.state[name] is None else was.state[name]
             found[name] = roundings(new - out[stage], old, new)
     if explanation.counted is not None:
