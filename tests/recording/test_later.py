@@ -62,7 +62,7 @@ def test_an_option_that_is_switched_on_later_is_explained_and_said(
     assert stage not in lens.stages
     assert [event.facts["stages"] for event in lens.events if event.what == "untold"] == [[stage]]
     if stage == "decayed":
-        with pytest.raises(StoreError, match="switched on while"):
+        with pytest.raises(StoreError, match="a weight decay was switched on"):
             series(lens.run)
 
 

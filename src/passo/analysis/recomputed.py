@@ -127,10 +127,10 @@ def series(run: Recorded, parameter: str | None = None, index: Sequence[int] | N
             f"to recompute an average every step from the first is needed; run {run.id} recorded {len(seen.steps):,} "
             f"steps{f', with every={every}' if every else ''}: watch it with every=1"
         )
-    if any(data.get("what") == "untold" for _, _, _, data in run.events()):
+    if any("decayed" in data.get("stages", ()) for _, _, _, data in run.events()):
         raise StoreError(
-            f"an option was switched on while {run.id} was watched, so that what was averaged is not recorded: watch "
-            "the optimizer anew after that"
+            f"a weight decay was switched on while {run.id} was watched, so that what was averaged is not recorded: "
+            "watch the optimizer anew after that"
         )
     read = seen["decayed"] if "decayed" in seen else seen["grad"]
     there = np.isfinite(seen["theta"]) if "theta" in seen else ~np.isnan(seen["update"])
