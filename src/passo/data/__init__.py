@@ -7,16 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from passo.data.augment import Augmentation
     from passo.data.batches import Batches
     from passo.data.cache import cache_folder
-    from passo.data.datasets import Data, Split, load
-    from passo.data.entries import DATASETS, DatasetInfo, FileInfo, catalogue, info
+    from passo.data.datasets import fetch, load
+    from passo.data.described import DatasetInfo, FileInfo
+    from passo.data.entries import DATASETS, catalogue, info
+    from passo.data.parts import Data, Split
+    from passo.data.perturbations import PERTURBATIONS, perturb
     from passo.data.scaling import SCALES, Scaling
-    from passo.data.sources import Found, Place, Progress, fetch, where
+    from passo.data.sources import Found, Place, Progress, where
 
 __all__ = [
     "DATASETS",
+    "PERTURBATIONS",
     "SCALES",
+    "Augmentation",
     "Batches",
     "Data",
     "DatasetInfo",
@@ -31,16 +37,21 @@ __all__ = [
     "fetch",
     "info",
     "load",
+    "perturb",
     "where",
 ]
 
 _ROOMS = {
+    "augment": ("Augmentation",),
     "batches": ("Batches",),
     "cache": ("cache_folder",),
-    "datasets": ("Data", "Split", "load"),
-    "entries": ("DATASETS", "DatasetInfo", "FileInfo", "catalogue", "info"),
+    "datasets": ("fetch", "load"),
+    "described": ("DatasetInfo", "FileInfo"),
+    "entries": ("DATASETS", "catalogue", "info"),
+    "parts": ("Data", "Split"),
+    "perturbations": ("PERTURBATIONS", "perturb"),
     "scaling": ("SCALES", "Scaling"),
-    "sources": ("Found", "Place", "Progress", "fetch", "where"),
+    "sources": ("Found", "Place", "Progress", "where"),
 }
 _MODULE_OF = {name: module for module, names in _ROOMS.items() for name in names}
 

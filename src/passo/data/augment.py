@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from passo.data.perturb import apply, check_images, check_perturbations, moved
+from passo.data.perturbations import apply, check_images, check_perturbations, moved
 from passo.data.scaling import Scaling
 from passo.errors import ConfigError
 from passo.seeding import derive
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random perturbations up to `strengths` (see `perturb`'s table), for images scaled by `scaling`.
+    """Random perturbations up to `strengths` (see the table of `perturbations`), for images scaled by `scaling`.
 
     >>> import torch
     >>> jitter = Augmentation({"shift": 1}, Scaling("normalize"), seed=0)

@@ -56,7 +56,14 @@ def keep_decoded(info: DatasetInfo, arrays: Sequence[np.ndarray], source: str) -
     folder = cache_folder() / info.name
     for file, array in zip(info.files, arrays, strict=True):
         write_whole(_array_path(folder, file), lambda out, array=array: np.save(out, array, allow_pickle=False))
-    _record(info, folder, source)
+    known = {file.name: file.sha256 or idx.digest(array) for file, array in zip(info.files, arrays, strict=True)}
+    _record(info, folder, source, known)
+
+
+def decoded_digests(info: DatasetInfo) -> dict[str, str]:
+    """File name → SHA-256 of what was decoded, as recorded then."""
+    record = json.loads((cache_folder() / info.name / _RECORD).read_text(encoding="utf-8"))
+    return {str(name): str(digest) for name, digest in record["sha256"].items()}
 
 
 def open_decoded(info: DatasetInfo) -> tuple[tuple[np.ndarray, ...], str] | None:
@@ -72,11 +79,11 @@ def open_decoded(info: DatasetInfo) -> tuple[tuple[np.ndarray, ...], str] | None
     for file, array in zip(info.files, arrays, strict=True):
         if array.shape != file.shape or array.dtype != np.uint8:
             return None
-        if file.name in stale and idx.digest(array) != file.sha256:
+        if file.name in stale and (file.sha256 is None or idx.digest(array) != file.sha256):
             return None
     if stale:
         with suppress(OSError):
-            _record(info, folder, source)
+            _record(info, folder, source, info.digests)
     return arrays, source
 
 
@@ -89,7 +96,7 @@ def _stamp(folder: Path, file: FileInfo) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _record(info: DatasetInfo, folder: Path, source: str) -> None:
+def _record(info: DatasetInfo, folder: Path, source: str, digests: dict[str, str]) -> None:
     stamps = {file.name: _stamp(folder, file) for file in info.files}
-    text = json.dumps({"source": source, "sha256": info.digests, "stamps": stamps}, indent=1)
+    text = json.dumps({"source": source, "sha256": digests, "stamps": stamps}, indent=1)
     write_whole(folder / _RECORD, lambda out: out.write(text.encode()))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from passo.data import sampling
+from passo.data.cache import decoded_digests
+from passo.data.described import measured
 from passo.data.entries import DATASETS, DatasetInfo, catalogue, info
-from passo.data.scaling import Scaling, check_scale, scaling
-from passo.data.sources import Found, Place, Progress, fetch, open_arrays, where
-from passo.errors import DataNotFound
-
-if TYPE_CHECKING:
-    import torch
+from passo.data.parts import Change, Data, Scaler, Split
+from passo.data.perturbations import check_perturbations, perturb_pixels
+from passo.data.scaling import Scaling, check_scale
+from passo.data.sources import Arrays, Found, Place, Progress, open_arrays, where
+from passo.errors import ConfigError, DataError, DataNotFound
+from passo.registry import unknown
+from passo.seeding import derive
 
 __all__ = [
     "DATASETS",
@@ -33,125 +37,7 @@ __all__ = [
     "where",
 ]
 
-
-class Scaler:
-    """A way of scaling, measured on the training part when it is first asked for."""
-
-    def __init__(self, name: str, pixels: np.ndarray, index: np.ndarray | None) -> None:
-        self._name, self._pixels, self._index = name, pixels, index
-
-    @cached_property
-    def scaling(self) -> Scaling:
-        return scaling(self._name, self._pixels, self._index)
-
-
-class Split:
-    """One part of a data set; what is asked for is read, scaled or copied then, and kept."""
-
-    def __init__(
-        self, pixels: np.ndarray, targets: np.ndarray, index: np.ndarray | None, scaler: Scaler, classes: int
-    ) -> None:
-        self._pixels, self._index, self._scaler, self._classes = pixels, index, scaler, classes
-        self.targets = targets if index is None else targets[index]
-        """Class numbers: (N,) uint8, for NumPy."""
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __repr__(self) -> str:
-        return f"Split({len(self):,} images)"
-
-    @cached_property
-    def images(self) -> torch.Tensor:
-        """Scaled images: (N, C, H, W) float32."""
-        return self._scaler.scaling.apply(self._pixels, self._index)
-
-    @cached_property
-    def labels(self) -> torch.Tensor:
-        """Class numbers: (N,) int64."""
-        import torch
-
-        return torch.from_numpy(self.targets.astype(np.int64))
-
-    @cached_property
-    def raw(self) -> np.ndarray:
-        """Pixels as in the file: (N, H, W) uint8; a view of it where the part is all of it."""
-        return self._pixels if self._index is None else self._pixels[self._index]
-
-    @property
-    def index(self) -> np.ndarray:
-        """Positions of the images in the data set's file, ascending: (N,)."""
-        return np.arange(len(self)) if self._index is None else self._index
-
-    @property
-    def counts(self) -> list[int]:
-        """Images of each class."""
-        return sampling.class_counts(self.targets, self._classes).tolist()
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Data:
-    """A data set, ready to train on: `validation` was split from the training part, `test` is for the end."""
-
-    info: DatasetInfo
-    train: Split
-    validation: Split | None
-    test: Split
-    source: str
-    seed: int
-    per_class: int | None
-    _scaler: Scaler
-
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{part} {n:,}" for part, n in self.counts.items())
-        return f"Data({self.name}: {counts}; from {self.source})"
-
-    @property
-    def name(self) -> str:
-        return self.info.name
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Images of each part."""
-        validation = 0 if self.validation is None else len(self.validation)
-        return {"train": len(self.train), "validation": validation, "test": len(self.test)}
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.info.classes
-
-    @property
-    def sample(self) -> bool:
-        """Whether these are the images embedded in passo, which stand in for a larger set."""
-        return self.info.packaged is not None
-
-    @property
-    def in_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
-        return self.info.shape
-
-    @property
-    def scaling(self) -> Scaling:
-        """How pixels became numbers; "standardize" measured the training part, and it alone."""
-        return self._scaler.scaling
-
-    def facts(self) -> dict[str, Any]:
-        """What a study records about its data, JSON-able."""
-        return {
-            "name": self.name,
-            "title": self.info.title,
-            "source": self.source,
-            "sample": self.sample,
-            "sha256": self.info.digests,
-            "classes": list(self.classes),
-            "in_shape": list(self.in_shape),
-            "counts": self.counts,
-            "per_class": self.per_class,
-            "scaling": self.scaling.facts(),
-            "seed": self.seed,
-            "licence": self.info.licence,
-            "homepage": self.info.homepage,
-        }
+PERTURBED = ("test", "all")
 
 
 def load(
@@ -159,56 +45,207 @@ def load(
     *,
     folder: str | Path | None = None,
     per_class: int | None = None,
+    classes: Sequence[str | int] | None = None,
+    imbalance: float | Sequence[float] | None = None,
     validation: float | int | None = 0.1,
     scale: str = "standardize",
+    perturb: Mapping[str, float] | None = None,
+    perturbed: str = "test",
+    size: int | Sequence[int] | None = None,
+    colour: bool | None = None,
+    target: str | None = None,
+    task: str | None = None,
     seed: int = 0,
     allow_sample: bool = False,
     progress: Progress | None = None,
 ) -> Data:
     """A data set by its name: found or fetched, checked, split and scaled.
 
-    `per_class` takes that many training images of each class, chosen by `seed`; `validation` then parts a
-    fraction or a number of them from the others, stratified, by `seed`. `scale` is "standardize" (mean 0,
-    standard deviation 1 by the training part's own pixels), "normalize" (0 to 1), "symmetric" (−1 to 1) or
-    "none" (0 to 255, as float). With `allow_sample`, a set that is nowhere to be found is stood in for by the
-    real sample inside passo, and `Data.name`, `Data.sample` and `Data.source` say so.
+    `classes` takes these classes only, named or numbered, as classes 0, 1, … in the order given. `per_class` takes
+    that many training images of each class, chosen by `seed`; `validation` then parts a fraction or a number of them
+    from the others, stratified, by `seed`; `imbalance` then takes fewer of some classes for training
+    (`sampling.profile`), while validation and test keep their balance. `scale` is "standardize" (mean 0, standard
+    deviation 1 by the training part's own pixels, channel by channel), "normalize" (0 to 1), "symmetric" (−1 to 1) or
+    "none" (0 to 255, as float).
 
-    Raises `UnknownName`, `ConfigError`, `DataNotFound` and `DataCorrupt`.
+    `perturb` changes the images of the test part (or of all parts, `perturbed="all"`) by exactly these strengths, in
+    the units of `PERTURBATIONS`, fixed by `seed`; the scaling is measured on the images as they were.
+
+    "images" and "csv" are the user's own, at `folder`: `size` and `colour` say how images are read, `target` and
+    `task` which column is predicted, and whether it is a class. With `allow_sample`, a set that is nowhere to be found
+    is stood in for by the real sample inside passo, and `Data.name`, `Data.sample` and `Data.source` say so.
+
+    Raises `UnknownName`, `ConfigError`, `DataNotFound`, `DataCorrupt` and `MissingExtra`.
 
     >>> load("fashion-mnist-sample")
     Data(fashion-mnist-sample: train 2,700, validation 300, test 1,000; from the sample embedded in passo)
     """
     entry = info(name)
     check_scale(scale)
-    entry, found = _open(entry, folder, allow_sample, progress)
-    x, y, test_x, test_y = found.arrays
-    kept = np.arange(len(y)) if per_class is None else sampling.subset(y, per_class, seed)
-    size = sampling.split_size(len(kept), validation)
-    rest, part = sampling.stratified_split(y[kept], size, seed) if size else (None, None)
-    train = kept[rest] if rest is not None else None if per_class is None else kept
-    scaler = Scaler(scale, x, train)
-    classes = len(entry.classes)
+    strengths = check_perturbations(perturb)
+    if perturbed not in PERTURBED:
+        raise unknown("part to perturb", perturbed, PERTURBED)
+    reading = {"size": size, "colour": colour, "target": target, "task": task}
+    entry, arrays, source = _open(entry, folder, allow_sample, progress, reading)
+    asked = {
+        "per_class": per_class,
+        "classes": None if classes is None else list(classes),
+        "imbalance": list(imbalance) if isinstance(imbalance, Sequence) else imbalance,
+        "perturb": strengths or None,
+        "perturbed": perturbed if strengths and perturbed != "test" else None,
+        **reading,
+    }
+    return _parted(entry, arrays, source, {k: v for k, v in asked.items() if v is not None}, validation, scale, seed)
+
+
+def _parted(
+    entry: DatasetInfo,
+    arrays: Arrays,
+    source: str,
+    asked: dict[str, Any],
+    validation: float | int | None,
+    scale: str,
+    seed: int,
+) -> Data:
+    """The parts of a set that is in memory, as they were asked for."""
+    x, y, test_x, test_y = arrays
+    if not entry.classes and (wrong := {"per_class", "classes", "imbalance"} & set(asked)):
+        raise ConfigError(f"{min(wrong)} is of classes, and {entry.name} has values to predict: leave it out")
+    if x.ndim == 2 and "perturb" in asked:
+        raise ConfigError(f"perturb changes images, and {entry.name} is a table: leave it out")
+    names, kept, tested = entry.classes, None, None
+    if "classes" in asked:
+        chosen = sampling.choose(asked["classes"], names)
+        (y, kept), (test_y, tested) = sampling.relabelled(y, chosen), sampling.relabelled(test_y, chosen)
+        names = tuple(names[number] for number in chosen)
+    train, held = _split(y, kept, asked, len(names), validation, seed)
+    scaler, changes = Scaler(scale, x, train), _changes(asked, seed)
     return Data(
         info=entry,
-        train=Split(x, y, train, scaler, classes),
-        validation=None if part is None else Split(x, y, kept[part], scaler, classes),
-        test=Split(test_x, test_y, None, scaler, classes),
-        source=found.source,
+        classes=names,
+        train=Split(x, y, train, scaler, len(names), changes["train"]),
+        validation=None if held is None else Split(x, y, held, scaler, len(names), changes["train"]),
+        test=Split(test_x, test_y, tested, scaler, len(names), changes["test"]),
+        source=source,
         seed=seed,
-        per_class=per_class,
+        asked=asked,
         _scaler=scaler,
     )
 
 
+def _split(
+    y: np.ndarray, kept: np.ndarray | None, asked: Mapping[str, Any], classes: int, validation: Any, seed: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Positions of the training and of the validation part; None for all of the file, and for none."""
+    everything = np.arange(len(y)) if kept is None else kept
+    if "per_class" in asked:
+        everything = everything[sampling.subset(y[everything], asked["per_class"], seed)]
+    train, held = everything, None
+    if amount := sampling.split_size(len(everything), validation):
+        strata = y[everything] if classes else np.zeros(len(everything), np.uint8)
+        rest, part = sampling.stratified_split(strata, amount, seed)
+        train, held = everything[rest], everything[part]
+    if "imbalance" in asked:
+        train = train[sampling.unbalanced(y[train], asked["imbalance"], classes, seed)]
+    return (None if len(train) == len(y) else train), held
+
+
+def _changes(asked: Mapping[str, Any], seed: int) -> dict[str, Change | None]:
+    """What changes the images of the training file and those of the test file."""
+    if "perturb" not in asked:
+        return {"train": None, "test": None}
+
+    def change(part: str, pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        return perturb_pixels(pixels, asked["perturb"], seed=derive(seed, "perturb", part), positions=positions)
+
+    both = asked.get("perturbed") == "all"
+    return {"train": partial(change, "train") if both else None, "test": partial(change, "test")}
+
+
+# ── Where it is from ──────────────────────────────────────────────────────────────────────────────────────
+
+_READING = {"size": ("images", "zips"), "colour": ("images",), "target": ("csv",), "task": ("csv",)}
+
+
 def _open(
-    entry: DatasetInfo, folder: str | Path | None, allow_sample: bool, progress: Progress | None
-) -> tuple[DatasetInfo, Found]:
+    entry: DatasetInfo,
+    folder: str | Path | None,
+    allow_sample: bool,
+    progress: Progress | None,
+    reading: Mapping[str, Any],
+) -> tuple[DatasetInfo, Arrays, str]:
     """The set asked for; or, where that is allowed and no folder was named, the sample that stands in."""
+    for option, kinds in _READING.items():
+        if reading[option] is not None and entry.kind not in kinds:
+            raise ConfigError(f"{option} is an option of {' and '.join(kinds)}, not of {entry.name}: leave it out")
     try:
-        return entry, open_arrays(entry, folder, progress)
+        return _read(entry, folder, progress, reading)
     except DataNotFound:
         if not (allow_sample and entry.sample) or folder is not None:
             raise
     stand_in = info(entry.sample)
     found = open_arrays(stand_in)
-    return stand_in, Found(found.arrays, f"{found.source}, in place of {entry.name}, which was not found")
+    return stand_in, found.arrays, f"{found.source}, in place of {entry.name}, which was not found"
+
+
+def _read(
+    entry: DatasetInfo, folder: str | Path | None, progress: Progress | None, reading: Mapping[str, Any]
+) -> tuple[DatasetInfo, Arrays, str]:
+    """The entry, completed by what was found; the arrays; where they are from."""
+    if entry.kind == "images":
+        from passo.data.pictures import open_pictures
+
+        return open_pictures(entry, folder, reading["size"], reading["colour"])
+    if entry.kind == "csv":
+        from passo.data.tables import open_table
+
+        return open_table(entry, folder, reading["target"], reading["task"])
+    if entry.kind == "zips":
+        from passo.data.archived import open_zips
+
+        return open_zips(entry, folder, progress, reading["size"])
+    if entry.kind == "digits":
+        from passo.data.digits import open_digits
+
+        if folder is not None:
+            raise ConfigError("the digits come with scikit-learn and take no folder: leave the folder out")
+        return open_digits(entry)
+    found = _found(entry, folder, progress)
+    return (entry if len(entry.digests) == len(entry.files) else _told(entry, found)), found.arrays, found.source
+
+
+def _found(entry: DatasetInfo, folder: str | Path | None, progress: Progress | None) -> Found:
+    if entry.kind != "cifar":
+        return open_arrays(entry, folder, progress)
+    from passo.data.archived import open_cifar
+
+    return open_cifar(entry, folder, progress)
+
+
+def _told(entry: DatasetInfo, found: Found) -> DatasetInfo:
+    """The entry with digests where the catalogue knows none: those recorded when it was decoded, or measured now."""
+    if isinstance(found.arrays[0], np.memmap):
+        digests = decoded_digests(entry)
+        return replace(entry, files=tuple(replace(file, sha256=digests[file.name]) for file in entry.files))
+    return measured(entry, found.arrays)
+
+
+def fetch(name: str, *, progress: Progress | None = None) -> Found:
+    """Make sure that a data set is here and in passo's cache, from a system folder or a mirror, and checked.
+
+    Raises `DataError` where the cache cannot be written: fetching is for keeping.
+    """
+    from passo.data.cache import cache_folder
+    from passo.data.sources import find_files, open_decoded
+
+    entry = info(name)
+    if entry.kind in ("images", "csv", "digits"):
+        raise ConfigError(f"{name} is not fetched: {entry.title}")
+    _, arrays, source = _read(entry, None, progress, dict.fromkeys(_READING))
+    here = open_decoded(entry) if entry.kind != "zips" else find_files(entry, cache_folder() / name)
+    if entry.packaged is None and here is None:
+        raise DataError(
+            f"{name} was read from {source}, but cannot be kept in {cache_folder()}: "
+            "make that folder writable, or set PASSO_CACHE to one that is"
+        )
+    return Found(arrays, source)

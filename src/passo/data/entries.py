@@ -1,74 +1,21 @@
 """The data sets that passo knows: what they are, who made them, and the digests of their files.
 
-Standard library only, so that `passo data list` answers at once. Every digest is the SHA-256 of a file's
-*uncompressed* idx bytes: compressed copies differ from one distributor to the next, their contents do not.
+Standard library only, so that `passo data list` answers at once.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
 
+from passo.data.described import Archive, DatasetInfo, FileInfo
 from passo.registry import Registry
 
-HEADER = 4  # bytes of an idx file before its sizes: two zeros, the type of the items, the number of axes
+__all__ = ["DATASETS", "Archive", "DatasetInfo", "FileInfo", "catalogue", "info"]
+
 APT = "sudo apt install dataset-fashion-mnist"
 
 
-@dataclass(frozen=True)
-class FileInfo:
-    """One idx file of a data set: its name without `.gz`, its array's shape, its digest."""
-
-    name: str
-    shape: tuple[int, ...]
-    sha256: str
-
-    @property
-    def size(self) -> int:
-        """Bytes of the uncompressed file: header, four bytes for each axis, one for each item."""
-        return HEADER + 4 * len(self.shape) + math.prod(self.shape)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetInfo:
-    """What is known about a data set before a byte of it is read.
-
-    `files` are the training images, training labels, test images and test labels, in this order.
-    `torchvision` is the folder in which torchvision keeps the set; `packaged` the folder inside passo, for an
-    embedded one.
-    """
-
-    name: str
-    title: str
-    classes: tuple[str, ...]
-    licence: str
-    homepage: str
-    files: tuple[FileInfo, FileInfo, FileInfo, FileInfo]
-    mirrors: tuple[str, ...] = ()
-    system: tuple[str, ...] = ()
-    torchvision: str | None = None
-    packaged: Path | None = None
-    sample: str | None = None
-    install: str | None = None
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Images in the training and in the test part."""
-        return {"train": self.files[0].shape[0], "test": self.files[2].shape[0]}
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
-        return (1, *self.files[0].shape[1:])  # type: ignore[return-value]
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """File name → SHA-256 of its uncompressed bytes."""
-        return {file.name: file.sha256 for file in self.files}
-
-
-def _files(train: int, test: int, *digests: str) -> tuple[FileInfo, FileInfo, FileInfo, FileInfo]:
+def _files(train: int, test: int, *digests: str) -> tuple[FileInfo, ...]:
     a, b, c, d = digests
     return (
         FileInfo("train-images-idx3-ubyte", (train, 28, 28), a),
@@ -145,8 +92,107 @@ SAMPLE = DatasetInfo(
     packaged=Path(__file__).parent.parent / "samples" / "fashion-mnist-sample",
 )
 
+_PACKED = (  # of the compressed files, which are the same wherever they are listed (torchvision, torchvision for Ruby)
+    "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+    "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+    "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+    "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+)
+KMNIST = DatasetInfo(
+    name="kmnist",
+    title="Kuzushiji-MNIST: ten cursive Japanese characters, 28 × 28, grey (Clanuwat et al., 2018)",
+    classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    licence="CC BY-SA 4.0, ROIS-DS Center for Open Data in the Humanities",
+    homepage="http://codh.rois.ac.jp/kmnist/",
+    files=tuple(
+        FileInfo(file.name, file.shape, None, digest) for file, digest in zip(MNIST.files, _PACKED, strict=True)
+    ),
+    mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    torchvision="KMNIST",
+)
+
+CIFAR_10 = DatasetInfo(
+    name="cifar-10",
+    title="CIFAR-10: photographs of ten kinds of things, 32 × 32, colour (Krizhevsky, 2009)",
+    classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    licence="none stated by its authors, who ask to be cited",
+    homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
+    kind="cifar",
+    files=(
+        FileInfo("train-images", (50_000, 3, 32, 32), None),
+        FileInfo("train-labels", (50_000,), None),
+        FileInfo("test-images", (10_000, 3, 32, 32), None),
+        FileInfo("test-labels", (10_000,), None),
+    ),
+    archives=(
+        Archive(  # its MD5 on the home page is c32a1d4ab5d03f1284b67883e8d87530
+            "cifar-10-binary.tar.gz",
+            170_052_171,
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            ("https://www.cs.toronto.edu/~kriz/",),
+        ),
+    ),
+)
+
+_ROCK = ("https://storage.googleapis.com/download.tensorflow.org/data/",)
+ROCK_PAPER_SCISSORS = DatasetInfo(
+    name="rock-paper-scissors",
+    title="Rock, paper, scissors: rendered hands, colour, resized to 28 × 28 (Moroney, 2019)",
+    classes=("paper", "rock", "scissors"),
+    licence="CC BY 2.0, Laurence Moroney",
+    homepage="https://laurencemoroney.com/datasets.html",
+    kind="zips",
+    files=(
+        FileInfo("train-images", (2_520, 3, 28, 28), None),
+        FileInfo("train-labels", (2_520,), None),
+        FileInfo("test-images", (372, 3, 28, 28), None),
+        FileInfo("test-labels", (372,), None),
+    ),
+    archives=(  # digests: tensorflow_datasets, url_checksums/rock_paper_scissors.txt
+        Archive("rps.zip", 200_682_221, "c2403444395842ad04c53612bad54b574443eae17a0723117a2ff87b9d72194f", _ROCK),
+        Archive(
+            "rps-test-set.zip", 29_516_758, "c27ab9fa43ce40b2e453de711365b477f4424586edf0388116674fd320f07503", _ROCK
+        ),
+    ),
+)
+
+DIGITS = DatasetInfo(
+    name="digits",
+    title="Scikit-learn's digits: handwritten, 8 × 8, grey (Alpaydin and Kaynak, 1998); needs scikit-learn",
+    classes=tuple("0123456789"),
+    licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    homepage="https://archive.ics.uci.edu/dataset/80",
+    kind="digits",
+    files=(
+        FileInfo("train-images", (1_438, 8, 8), None),
+        FileInfo("train-labels", (1_438,), None),
+        FileInfo("test-images", (359, 8, 8), None),
+        FileInfo("test-labels", (359,), None),
+    ),
+)
+
+IMAGES = DatasetInfo(
+    name="images",
+    title="Your own images: a folder (dataset.folder=DIR), one subfolder a class",
+    classes=(),
+    licence="yours to say",
+    homepage="",
+    kind="images",
+    files=(),
+)
+
+CSV = DatasetInfo(
+    name="csv",
+    title="Your own table: a CSV file (dataset.folder=FILE), one column predicted from the others",
+    classes=(),
+    licence="yours to say",
+    homepage="",
+    kind="csv",
+    files=(),
+)
+
 DATASETS: Registry[DatasetInfo] = Registry("data set")
-for _info in (FASHION_MNIST, MNIST, SAMPLE):
+for _info in (FASHION_MNIST, MNIST, SAMPLE, KMNIST, CIFAR_10, ROCK_PAPER_SCISSORS, DIGITS, IMAGES, CSV):
     DATASETS.add(_info.name, _info)
 
 
@@ -162,7 +208,7 @@ def info(name: str) -> DatasetInfo:
 def catalogue() -> tuple[DatasetInfo, ...]:
     """Every data set that passo knows, by name.
 
-    >>> [entry.name for entry in catalogue()]
-    ['fashion-mnist', 'fashion-mnist-sample', 'mnist']
+    >>> [entry.name for entry in catalogue() if entry.kind == "idx"]
+    ['fashion-mnist', 'fashion-mnist-sample', 'kmnist', 'mnist']
     """
     return tuple(DATASETS[name] for name in DATASETS)

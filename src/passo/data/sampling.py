@@ -1,10 +1,15 @@
-"""Subsets and splits by class and by seed. Positions in, positions out; NumPy only."""
+"""Subsets, chosen classes, imbalance and splits, by class and by seed. Positions in, positions out; NumPy only."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from passo.errors import ConfigError
+from passo.registry import unknown
 from passo.seeding import derive
 
 
@@ -15,6 +20,98 @@ def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
     [1, 0, 2]
     """
     return np.bincount(labels, minlength=classes)
+
+
+def choose(wanted: Sequence[str | int], names: Sequence[str]) -> list[int]:
+    """The classes named or numbered in `wanted`, as numbers, in the order given: the first becomes class 0.
+
+    >>> choose(["Bag", 0], ["Shirt", "Coat", "Bag"])
+    [2, 0]
+    """
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence) or len(wanted) < 2:
+        raise ConfigError(f"classes must be a list of two or more names or numbers of classes, got {wanted!r}")
+    numbers = []
+    for one in wanted:
+        if isinstance(one, str):
+            if one not in names:
+                raise unknown("class", one, names)
+            numbers.append(list(names).index(one))
+        elif isinstance(one, bool) or not isinstance(one, int) or not 0 <= one < len(names):
+            raise ConfigError(f"classes are named, or numbered from 0 to {len(names) - 1}, got {one!r}")
+        else:
+            numbers.append(one)
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"classes must be different ones, got {list(wanted)!r}")
+    return numbers
+
+
+def relabelled(labels: np.ndarray, chosen: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(new labels, positions of the items of the chosen classes): (N,) and (n,); other items keep no true label.
+
+    >>> new, there = relabelled(np.array([0, 1, 2, 2]), [2, 0])
+    >>> new[there].tolist(), there.tolist()
+    ([1, 0, 0], [0, 2, 3])
+    """
+    table = np.full(max(int(labels.max(initial=0)), *chosen) + 1, -1)
+    table[list(chosen)] = np.arange(len(chosen))
+    new = table[labels]
+    return np.maximum(new, 0).astype(labels.dtype), np.flatnonzero(new >= 0)
+
+
+def profile(imbalance: float | Sequence[float], classes: int) -> np.ndarray:
+    """Each class's share of the largest class: (classes,) float64 in (0, 1].
+
+    A list says it, class by class, in any unit. A number r ≥ 1 is the exponential profile, from 1:1 for the first class
+    to 1:r for the last: share of class c = r^(−c / (classes − 1)).
+
+    Source: Cui, Jia, Lin, Song and Belongie, "Class-balanced loss", CVPR 2019, section 5.1 (long-tailed CIFAR).
+
+    >>> profile(100, 3).tolist(), profile([10, 5, 1], 3).tolist()
+    ([1.0, 0.1, 0.01], [1.0, 0.5, 0.1])
+    """
+    if isinstance(imbalance, str) or not isinstance(imbalance, Sequence):
+        if isinstance(imbalance, str) or not _number(imbalance) or imbalance < 1:
+            raise ConfigError(f"imbalance must be a ratio ≥ 1, or one number for each class, got {imbalance!r}")
+        return float(imbalance) ** (-np.arange(classes) / max(classes - 1, 1))
+    if len(imbalance) != classes or not all(_number(one) and one > 0 for one in imbalance):
+        raise ConfigError(f"imbalance must be {classes} numbers > 0, one for each class, got {list(imbalance)!r}")
+    return np.array(imbalance, float) / max(imbalance)
+
+
+def unbalanced(labels: np.ndarray, imbalance: float | Sequence[float], classes: int, seed: int) -> np.ndarray:
+    """Positions of as many items as can be in these ratios (each class at least 1), by `seed`, ascending.
+
+    >>> labels = np.repeat([0, 1, 2], 50)
+    >>> class_counts(labels[unbalanced(labels, 10, 3, seed=0)], 3).tolist()
+    [50, 16, 5]
+    """
+    shares, counts = profile(imbalance, classes), class_counts(labels, classes)
+    if counts.min() == 0:
+        raise ConfigError(f"imbalance needs training images of every class: class {counts.argmin()} has none")
+    largest = math.floor((counts / shares).min() + 1e-9)  # images of the largest class, so that no class lacks any
+    sizes = np.clip(np.rint(largest * shares).astype(int), 1, counts)
+    rng = np.random.default_rng(derive(seed, "imbalance"))
+    chosen = [rng.permutation(np.flatnonzero(labels == label))[:size] for label, size in enumerate(sizes)]
+    return np.sort(np.concatenate(chosen))
+
+
+def class_weights(counts: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Weights of the classes in the loss, w_c = N / (classes · n_c): (classes,) float64; their mean over items is 1.
+
+    The other remedy for imbalance beside balanced sampling (`Batches(weights="balanced")`): all items are seen, the
+    rare ones count for more. Source: scikit-learn 1.5, `utils/class_weight.py`, "balanced".
+
+    >>> class_weights([30, 10]).round(3).tolist()
+    [0.667, 2.0]
+    """
+    items = np.asarray(counts, float)
+    if items.ndim != 1 or len(items) == 0 or not (items > 0).all():
+        raise ConfigError(f"class weights need items of every class, got {np.asarray(counts).tolist()}")
+    return items.sum() / (len(items) * items)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def subset(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
@@ -79,3 +176,10 @@ def stratified_split(labels: np.ndarray, size: int, seed: int) -> tuple[np.ndarr
     for label, share in zip(names, shares, strict=True):
         taken[rng.permutation(np.flatnonzero(labels == label))[:share]] = True
     return np.flatnonzero(~taken), np.flatnonzero(taken)
+
+
+def held_out(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(the rest, a fifth of each class): the test part of a set that comes without one, the same for every seed."""
+    if len(labels) < 5:
+        raise ConfigError(f"a set without a test part needs 5 items or more, got {len(labels)}")
+    return stratified_split(labels, len(labels) // 5, derive(0, "test"))

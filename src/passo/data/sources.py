@@ -11,7 +11,7 @@ import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,8 @@ def where(name: str | None = None, folder: str | Path | None = None) -> tuple[Pl
         for kind, path in _folders(entry, folder):
             decoded = kind == "cache" and open_decoded(entry) is not None
             places.append(Place(entry.name, kind, str(path), decoded or find_files(entry, path) is not None))
-        places += [Place(entry.name, "download", url, None) for url in entry.mirrors]
+        mirrors = [*entry.mirrors, *(url for archive in entry.archives for url in archive.mirrors)]
+        places += [Place(entry.name, "download", url, None) for url in dict.fromkeys(mirrors)]
     return tuple(places)
 
 
@@ -68,12 +69,17 @@ def _folders(entry: DatasetInfo, folder: str | Path | None) -> list[tuple[str, P
     if entry.packaged is not None:
         return [("package", entry.packaged)]
     named = [] if folder is None else [("folder", Path(folder).expanduser())]
+    if entry.kind in ("images", "csv", "digits"):  # the user's own, or another library's: nothing is kept
+        return named if entry.kind != "digits" else []
     system = [("system", Path(path)) for path in entry.system]
     return [*named, ("cache", cache_folder() / entry.name), *system]
 
 
 def find_files(entry: DatasetInfo, folder: Path) -> tuple[Path, ...] | None:
-    """Four files in a folder, plain or `.gz`, or as torchvision lays them out; None if one is missing."""
+    """A set's files in a folder, plain or `.gz`, or as torchvision has them; or its archives; None if one lacks."""
+    if entry.archives:
+        packed = tuple(folder / archive.name for archive in entry.archives)
+        return packed if all(path.is_file() for path in packed) else None
     layouts = [folder, folder / entry.name, folder / "raw"]
     if entry.torchvision:
         layouts += [folder / entry.torchvision / "raw"]
@@ -141,11 +147,28 @@ def _checked(entry: DatasetInfo, contents: list[bytes], names: list[str]) -> Arr
         idx.check_pair(arrays[first], arrays[first + 1], names[first], names[first + 1])
     for file, data, name in zip(entry.files, contents, names, strict=True):
         check_digest(entry, file, data, name)
+    check_structure(entry, arrays, names)
     return arrays
 
 
+def check_structure(entry: DatasetInfo, arrays: Arrays, names: Sequence[str]) -> None:
+    """Raise `DataCorrupt` unless the arrays have the catalogue's shapes, and labels of its classes."""
+    for file, array, name in zip(entry.files, arrays, names, strict=True):
+        if array.shape != file.shape or array.dtype != np.uint8:
+            wanted, found = (" × ".join(map(str, shape)) for shape in (file.shape, array.shape))
+            raise DataCorrupt(
+                f"{name} is not {entry.name}'s {file.name}: expected {wanted} bytes, found {found}; {idx.AGAIN}"
+            )
+        if array.ndim == 1 and array.max(initial=0) >= len(entry.classes):
+            raise DataCorrupt(
+                f"{name}: expected labels 0 to {len(entry.classes) - 1}, found {array.max()}; {idx.AGAIN}"
+            )
+
+
 def check_digest(entry: DatasetInfo, file: FileInfo, data: bytes, name: str) -> None:
-    """Raise `DataCorrupt` unless the uncompressed bytes are the catalogue's."""
+    """Raise `DataCorrupt` unless the uncompressed bytes are the catalogue's, where it knows their digest."""
+    if file.sha256 is None:
+        return
     found = hashlib.sha256(data).hexdigest()
     if found != file.sha256:
         raise DataCorrupt(
@@ -169,21 +192,6 @@ def _decoded(entry: DatasetInfo, arrays: Arrays, source: str) -> Found:
 # ── Download ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def fetch(name: str, *, progress: Progress | None = None) -> Found:
-    """Make sure that a data set is here and in passo's cache, from a system folder or a mirror, and checked.
-
-    Raises `DataError` where the cache cannot be written: fetching is for keeping.
-    """
-    entry = info(name)
-    found = open_arrays(entry, progress=progress)
-    if entry.packaged is None and open_decoded(entry) is None:
-        raise DataError(
-            f"{name} was read from {found.source}, but cannot be kept in {cache_folder()}: "
-            "make that folder writable, or set PASSO_CACHE to one that is"
-        )
-    return found
-
-
 def download(entry: DatasetInfo, progress: Progress | None = None) -> Found:
     """Get the set's files from its mirrors, in order; a file is kept once its digest is right, not before."""
     failures: list[str] = []
@@ -194,32 +202,46 @@ def download(entry: DatasetInfo, progress: Progress | None = None) -> Found:
         except DataCorrupt as error:
             corrupt = corrupt or error
         except (OSError, http.client.HTTPException) as error:
-            failures.append(f"{mirror}: {_reason(error)}")
+            failures.append(f"{mirror}: {reason(error)}")
         else:
             arrays = _checked(entry, contents, [mirror + file.name for file in entry.files])
             return _decoded(entry, arrays, mirror)
-    raise corrupt or _not_found(entry, failures)
+    raise corrupt or not_found(entry, failures)
 
 
 def _content(entry: DatasetInfo, file: FileInfo, mirror: str, progress: Progress | None) -> bytes:
     """The uncompressed bytes of one file: from an earlier download that was interrupted, or from a mirror."""
     kept = cache_folder() / entry.name / f"{file.name}.gz"
-    with suppress(DataError):  # not there, or damaged
-        data = idx.content(kept)
-        check_digest(entry, file, data, str(kept))
-        return data
+    with suppress(DataError, OSError):  # not there, or damaged
+        return _verified(entry, file, kept.read_bytes(), str(kept))
     url = f"{mirror}{file.name}.gz"
-    packed = get(url, file, progress)
-    data = idx.unpack(packed, url, limit=file.size + 1)
-    check_digest(entry, file, data, url)
+    packed = get(url, file.name, file.size + 65536, progress)  # deflate never makes a file larger than this
+    data = _verified(entry, file, packed, url)
     with suppress(OSError):  # a cache that cannot be written costs another download, not the data
         write_whole(kept, lambda out: out.write(packed))
     return data
 
 
-def get(url: str, file: FileInfo, progress: Progress | None = None) -> bytes:
-    """The bytes at a URL; raises `OSError` or `HTTPException` where they do not come, whole and in time."""
-    limit = file.size + 65536  # deflate never makes a file larger than this
+def _verified(entry: DatasetInfo, file: FileInfo, packed: bytes, name: str) -> bytes:
+    """The uncompressed bytes of a distributor's compressed file, held to whichever digest is known."""
+    if file.sha256 is None and file.packed is not None:
+        check_packed(packed, file.packed, name)
+    data = idx.unpack(packed, name, limit=file.size + 1)
+    check_digest(entry, file, data, name)
+    return data
+
+
+def check_packed(packed: bytes, sha256: str, name: str) -> None:
+    """Raise `DataCorrupt` unless a file, as its distributor gives it, has this digest."""
+    if (found := hashlib.sha256(packed).hexdigest()) != sha256:
+        raise DataCorrupt(f"{name}: expected SHA-256 {sha256}, found {found}; {idx.AGAIN}")
+
+
+def get(url: str, name: str, limit: int, progress: Progress | None = None) -> bytes:
+    """The bytes at a URL; raises `OSError` or `HTTPException` where they do not come, whole and in time.
+
+    `limit` is how many they may be; `name` is what `progress` is told.
+    """
     with open_url(url) as answer:
         length = answer.headers.get("Content-Length")
         total = int(length) if length and length.isdigit() else None
@@ -229,7 +251,7 @@ def get(url: str, file: FileInfo, progress: Progress | None = None) -> bytes:
             if len(data) > limit:
                 raise DataCorrupt(f"{url}: expected at most {limit:,} bytes, found more; {idx.AGAIN}")
             if progress is not None:
-                progress(file.name, len(data), total)
+                progress(name, len(data), total)
     if total is not None and len(data) < total:
         raise OSError(f"{len(data):,} of {total:,} bytes came")
     return bytes(data)
@@ -241,7 +263,8 @@ def open_url(url: str) -> Any:
     return urllib.request.urlopen(request, timeout=TIMEOUT)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why something did not come, in a few words."""
     if isinstance(error, urllib.error.HTTPError):
         error.close()
         return f"HTTP {error.code}"
@@ -249,7 +272,8 @@ def _reason(error: Exception) -> str:
     return (getattr(reason, "strerror", None) or str(reason) or type(reason).__name__).lower()
 
 
-def _not_found(entry: DatasetInfo, failures: list[str]) -> DataNotFound:
+def not_found(entry: DatasetInfo, failures: list[str]) -> DataNotFound:
+    """The error for a set that is nowhere: where it was looked for, and what to do."""
     looked = ", ".join(str(path) for _, path in _folders(entry, None))
     forbidden = "downloads are forbidden by PASSO_OFFLINE"
     tried = f"could not be downloaded ({'; '.join(failures)})" if failures else forbidden

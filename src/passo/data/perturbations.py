@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from passo.errors import ConfigError
 from passo.registry import unknown
 from passo.seeding import derive
@@ -28,6 +30,7 @@ from passo.seeding import derive
 if TYPE_CHECKING:
     from torch import Tensor
 
+_CHUNK = 512  # images at a time: what is drawn for each pixel takes 8 bytes
 Change = Callable[["Tensor", "Tensor", int, "Tensor"], "Tensor"]  # images, strength (N,), key, positions (N,) → images
 
 
@@ -86,6 +89,23 @@ def perturb(images: Tensor, strengths: Mapping[str, float], *, seed: int, positi
     check_images(images, positions)
     full = {name: torch.full((len(images),), strength) for name, strength in chosen.items()}
     return apply(images, full, seed, positions)
+
+
+def perturb_pixels(
+    pixels: np.ndarray, strengths: Mapping[str, float], *, seed: int, positions: np.ndarray
+) -> np.ndarray:
+    """`perturb` for uint8 pixels (N, H, W) or (N, C, H, W), rounded to whole pixel values again: what is exported."""
+    import torch
+
+    changed = np.empty_like(pixels)
+    for start in range(0, len(pixels), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        unit = torch.from_numpy(np.array(pixels[part])).float() / 255
+        shaped = unit if unit.dim() == 4 else unit[:, None]
+        where = torch.from_numpy(np.asarray(positions[part], np.int64))
+        found = perturb(shaped, strengths, seed=seed, positions=where)
+        changed[part] = (found * 255).round().byte().view(unit.shape).numpy()
+    return changed
 
 
 def apply(images: Tensor, strengths: Mapping[str, Tensor], seed: int, positions: Tensor) -> Tensor:

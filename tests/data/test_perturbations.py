@@ -10,7 +10,7 @@ import torch
 
 from passo.data import counters
 from passo.data.augment import Augmentation
-from passo.data.perturb import PERTURBATIONS, check_perturbations, perturb
+from passo.data.perturbations import PERTURBATIONS, check_perturbations, perturb
 from passo.data.scaling import Scaling
 from passo.errors import ConfigError, UnknownName
 
