@@ -1,5 +1,6 @@
 """What the numbers say: small frozen dataclasses, computed from a study folder. No torch, nothing drawn."""
 
+from passo.analysis.answers import Answers, answers
 from passo.analysis.apart import Apart
 from passo.analysis.averages import (
     Smoothing,
@@ -9,15 +10,20 @@ from passo.analysis.averages import (
     moving_average_weights,
     weights_by_lag,
 )
+from passo.analysis.calibration import Calibration, calibration
+from passo.analysis.classified import Classified, classified
 from passo.analysis.compare import Comparison, Difference, Outcome, compare
 from passo.analysis.curves import Band, bands, runs_of
 from passo.analysis.curves import tell as tell_bands
 from passo.analysis.descents import Descent, Surface, descent, surface
 from passo.analysis.descents import tell as tell_descents
+from passo.analysis.distances import Distances, distances
+from passo.analysis.hardest import Hardest, hardest
 from passo.analysis.intervals import Interval, interval, t_quantile
 from passo.analysis.landscapes import LossSurface, loss_surface, random_walk
 from passo.analysis.layers import Layers
 from passo.analysis.memory import half_life, mean_age
+from passo.analysis.overfitting import Overfitting, overfitting
 from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
 from passo.analysis.ranges import RangeCurve, RangeSummary, Suggestion, lr_ranges, range_summary, rules_agree
 from passo.analysis.recomputed import Recomputed, recompute
@@ -29,18 +35,24 @@ from passo.analysis.verified import RangeCheck, range_check
 from passo.analysis.whole import Clipping, LossChange
 
 __all__ = [
+    "Answers",
     "Apart",
     "Band",
+    "Calibration",
+    "Classified",
     "Clipping",
     "Comparison",
     "Descent",
     "Difference",
+    "Distances",
     "Effect",
+    "Hardest",
     "Interval",
     "Layers",
     "LossChange",
     "LossSurface",
     "Outcome",
+    "Overfitting",
     "Plan",
     "Predictions",
     "RangeCheck",
@@ -55,21 +67,27 @@ __all__ = [
     "Surface",
     "Table",
     "Traces",
+    "answers",
     "bands",
+    "calibration",
+    "classified",
     "compare",
     "correction",
     "cross_entropy",
     "descent",
+    "distances",
     "divergence",
     "entropy",
     "ewma",
     "half_life",
+    "hardest",
     "interval",
     "loss_surface",
     "lr_ranges",
     "mean_age",
     "moving_average",
     "moving_average_weights",
+    "overfitting",
     "plans",
     "predictions",
     "random_walk",

@@ -1,4 +1,4 @@
-"""`passo inspect`: what the microscope saw in a run, in words, tables and figures."""
+"""`passo inspect`: what the microscope saw in a run, and how good it became, in words, tables and figures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from passo.cli import evaluation as evaluated
 from passo.cli.show import out, table
 
 if TYPE_CHECKING:
@@ -14,25 +15,47 @@ if TYPE_CHECKING:
     from passo.store import StoredRun
 
 FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, clipping, residual, apart, betas, weights"
+EVALUATED = ", ".join(evaluated.FIGURES)
+_KEPT = {
+    "trace/steps": (
+        "was watched: train one with record.every=1, or see how good it is with --evaluation",
+        "watched runs",
+    ),
+    "weights/": ("kept its weights: a training writes them at its end", "runs with weights"),
+    evaluated.PREDICTIONS: ("kept its predictions: train one with record.predictions=true", "runs with predictions"),
+    evaluated.LOSSES: ("has a validation loss: train one with dataset.validation=0.1", "runs with a validation loss"),
+    evaluated.needed(None): ("can be evaluated: train one with record.predictions=true", "runs that can be evaluated"),
+}
 
 
 def inspect(
-    run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A run that was watched (record.every=1).")],
+    run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A run: watched (record.every=1), or trained.")],
     parameter: Annotated[str | None, typer.Option(help="One parameter tensor: conv1.weight, …")] = None,
     step: Annotated[int | None, typer.Option(help="One optimiser step, counted from 1.")] = None,
     index: Annotated[str | None, typer.Option(metavar="I,J,…", help="One weight of the parameter.")] = None,
-    figure: Annotated[str | None, typer.Option(help=f"Draw it: {FIGURES}.")] = None,
+    figure: Annotated[str | None, typer.Option(help=f"Draw it: {FIGURES}; {EVALUATED}.")] = None,
     quantity: Annotated[str | None, typer.Option(help="What the figure `layers` shows: cosine, or any stage.")] = None,
+    evaluation: Annotated[
+        bool, typer.Option("--evaluation", help="Tell how good the run is (record.predictions=true).")
+    ] = False,
     out_: Annotated[
         Path | None, typer.Option("--out", help="A .html, .png or .svg file for the figure (default: in the study).")
     ] = None,
 ) -> None:
-    """See what an optimiser did: the run, --parameter over the run, --parameter and --step taken apart, or --figure."""
+    """See what an optimiser did: the run, --parameter over the run, --parameter and --step taken apart, or --figure.
+
+    With --evaluation, see how good the run became: classes, calibration, hardest images, over-fitting.
+    """
     from passo.analysis.apart import apart
     from passo.analysis.inspected import layer_table, shown_step
     from passo.errors import UsageError
 
-    found = watched_run(run, kept="weights/" if figure == "weights" else "trace/steps")
+    if evaluation:
+        if (parameter, step, index, figure, quantity, out_) != (None,) * 6:
+            raise UsageError(f"--evaluation takes no other option; to draw, give --figure alone, one of: {EVALUATED}")
+        evaluated.tell(watched_run(run, kept=evaluated.needed(None)))
+        return
+    found = watched_run(run, kept=_kept_for(figure))
     place = _index(index)
     if quantity is not None and figure is None:
         raise UsageError(f"--quantity is what --figure layers draws: add --figure layers to --quantity {quantity}")
@@ -55,8 +78,15 @@ def inspect(
         _show(shown, text=("layer",))
 
 
-def watched_run(name: str, *, kept: str = "trace/steps") -> StoredRun:
-    """The run STUDY/RUN, or the only one of STUDY that kept such arrays; by default, the only watched one.
+def _kept_for(figure: str | None) -> str | tuple[str, ...]:
+    """What a run must have kept for a figure."""
+    if figure in evaluated.FIGURES:
+        return evaluated.needed(figure)
+    return "weights/" if figure == "weights" else "trace/steps"
+
+
+def watched_run(name: str, *, kept: str | tuple[str, ...] = "trace/steps") -> StoredRun:
+    """The run STUDY/RUN, or the only one of STUDY that kept such arrays or scalars; by default, the only watched one.
 
     Raises `StoreError` where there is none, or are several.
     """
@@ -70,15 +100,13 @@ def watched_run(name: str, *, kept: str = "trace/steps") -> StoredRun:
         if not slash:
             raise
         return store.find(folder).run(run_id)
-    watched = [run for run in study.runs if any(array.startswith(kept) for array in run.arrays())]
-    if len(watched) == 1:
-        return watched[0]
-    if not watched and kept.startswith("trace"):
-        raise StoreError(f"no run of {name} was watched: train one with record.every=1")
-    if not watched:
-        raise StoreError(f"no run of {name} kept its weights: a training writes them at its end")
-    which = "watched runs" if kept.startswith("trace") else "runs with weights"
-    raise StoreError(f"{name} holds {len(watched)} {which}, say which: {', '.join(r.id for r in watched)}")
+    there = [run for run in study.runs if any(one.startswith(kept) for one in (*run.arrays(), *run.metrics()))]
+    if len(there) == 1:
+        return there[0]
+    none, several = _KEPT[kept]
+    if not there:
+        raise StoreError(f"no run of {name} {none}")
+    raise StoreError(f"{name} holds {len(there)} {several}, say which: {', '.join(r.id for r in there)}")
 
 
 def _tell(run: StoredRun) -> None:
@@ -110,7 +138,9 @@ def _draw(run: StoredRun, name: str | None, options: dict[str, object], path: Pa
     from passo.figures.watched import draw_run
 
     if name is None:
-        raise UsageError(f"--out needs --figure, one of: {FIGURES}")
+        raise UsageError(f"--out needs --figure, one of: {FIGURES}, {EVALUATED}")
+    if name == "hardest":
+        options = {**options, "images": evaluated.images_of(run)}
     figure = draw_run(name, run, **options)
     ending = "html" if name == "betas" else "png"
     saved = save_figure(figure, path if path is not None else run.folder / f"{run.id}-{name}.{ending}")

@@ -19,7 +19,12 @@ from passo.analysis.words import significant
 from passo.errors import UsageError
 from passo.figures.apart import apart
 from passo.figures.betas import betas
+from passo.figures.calibration import calibration
+from passo.figures.classes import classes, confusion
+from passo.figures.distances import run_cross_entropy
+from passo.figures.hardest import hardest
 from passo.figures.layers import cosine, layers, ratios, signal, suited
+from passo.figures.overfitting import overfitting
 from passo.figures.panels import STEP, lines, stacked
 from passo.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, drawn, finished, interactive
 from passo.figures.weights import weights
@@ -126,6 +131,12 @@ for _name, _draw in (
     ("apart", apart),
     ("betas", betas),
     ("weights", weights),
+    ("confusion", confusion),
+    ("classes", classes),
+    ("calibration", calibration),
+    ("hardest", hardest),
+    ("overfitting", overfitting),
+    ("cross-entropy", run_cross_entropy),
 ):
     RUN_FIGURES.add(_name, _draw)
 

@@ -1,0 +1,88 @@
+"""`passo inspect --evaluation`: how good a trained run is, in words and tables; and the images of its data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from passo.cli.show import out, table
+
+if TYPE_CHECKING:
+    from passo.analysis import Table
+    from passo.store import StoredRun
+
+FIGURES = ("confusion", "classes", "calibration", "hardest", "overfitting", "cross-entropy")
+PREDICTIONS, LOSSES = "test/probabilities", "validation/loss"
+PAIRS, IMAGES = 5, 10
+
+
+def needed(figure: str | None) -> str | tuple[str, ...]:
+    """What a run must have kept for a figure of this family, or (None) for the tables."""
+    if figure is None:
+        return PREDICTIONS, LOSSES
+    return LOSSES if figure == "overfitting" else PREDICTIONS
+
+
+def tell(run: StoredRun) -> None:
+    """Everything that predictions and losses say of a run; what was not kept is said, and how to keep it."""
+    from passo.analysis.answers import answers
+    from passo.analysis.overfitting import overfitting
+    from passo.errors import StoreError
+
+    try:
+        _told_answers(answers(run))
+    except StoreError as why:
+        out.print(f"no evaluation on the test: {why}\n", markup=False)
+    try:
+        found = overfitting(run)
+    except StoreError as why:
+        out.print(f"nothing on over-fitting: {why}", markup=False)
+    else:
+        _part("Over-fitting", found.sentence(), found.table())
+
+
+def _told_answers(seen: Any) -> None:
+    from passo.analysis.calibration import calibration
+    from passo.analysis.classified import classified
+    from passo.analysis.distances import distances
+    from passo.analysis.hardest import hardest
+
+    by_class = classified(seen)
+    _part("Classes", by_class.sentence(), by_class.table())
+    if pairs := by_class.pairs(PAIRS):
+        _part("Most confused", "\n".join(pair.sentence() for pair in pairs))
+    for head, found in (
+        ("Cross-entropy", distances(seen)),
+        ("Calibration", calibration(seen)),
+        ("Hardest images", hardest(seen, IMAGES)),
+    ):
+        _part(head, found.sentence(), found.table())
+
+
+def _part(head: str, sentence: str, shown: Table | None = None) -> None:
+    out.print(f"[bold]{head}[/]")
+    out.print(sentence, markup=False)
+    if shown is not None:
+        names = {"class", "true", "likeliest", "p", "bin"}
+        table(shown.columns, shown.rows, right=[column for column in shown.columns if column not in names])
+        out.print(shown.note, markup=False)
+    out.print()
+
+
+def images_of(run: StoredRun) -> Any:
+    """The images that a run was tested on, (N, …) uint8, loaded as its configuration says.
+
+    Raises `DataNotFound` where they are not on this machine, `StoreError` where what is found is not what was tested.
+    """
+    import numpy as np
+
+    from passo.errors import StoreError
+    from passo.experiments.run import load_data
+    from passo.training.config import train_config
+
+    again = "give them to passo.draw_run('hardest', run, images=…)"
+    if "sha256" not in run.info.get("data", {}):
+        raise StoreError(f"run {run.id} was tested on somebody's own batches, which no name finds again: {again}")
+    data = load_data(train_config(run.config))
+    if not np.array_equal(data.test.targets, run.array("test/labels")):
+        raise StoreError(f"{data!r} is not what run {run.id} was tested on, its labels are others: {again}")
+    return data.test.raw
