@@ -52,6 +52,7 @@ def main() -> None:
     """The entry point: every error that passo raises on purpose becomes one sentence and an exit code."""
     warnings.showwarning = warned
     try:
+        _allow_own_models(sys.argv[1:])
         app(standalone_mode=True)
     except PassoError as error:
         err.print(f"[bold red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
@@ -59,6 +60,14 @@ def main() -> None:
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(130)
+
+
+def _allow_own_models(words: list[str]) -> None:
+    """What a person types may be run: `model=nets/mine.py:build` is imported, and only where it was typed."""
+    if any(".py" in word for word in words):
+        from passo.models.own_file import allow_typed
+
+        allow_typed(words)
 
 
 def _plain(error: PassoError) -> str:

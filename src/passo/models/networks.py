@@ -1,25 +1,22 @@
 """The networks: `mlp`, `lenet`, `tiny-cnn`, `cnn2` and `line`.
 
-Each builder takes the input's shape (channels, height, width), the number of classes and its own options. The
-weights are drawn from torch's global generator, in the order of the layers; `passo.models.build` seeds it.
+Each builder takes the input's shape, the number of classes and its own options. The weights are
+drawn from torch's global generator, in the order of the layers; `passo.models.build` seeds it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from passo.models.choices import ACTIVATIONS, Activation, Init, Norm, Style, initialise
 from passo.models.dropout import Dropout
-from passo.registry import Registry
+from passo.models.options import Count, Counts, Flag, Number, Share, counts
 
-Shape = tuple[int, int, int]
-
-ACTIVATIONS: Registry[type[nn.Module]] = Registry("activation")
-for _name, _class in (("relu", nn.ReLU), ("tanh", nn.Tanh), ("sigmoid", nn.Sigmoid), ("gelu", nn.GELU),
-                      ("silu", nn.SiLU), ("elu", nn.ELU), ("leaky-relu", nn.LeakyReLU)):  # fmt: skip
-    ACTIVATIONS.add(_name, _class)
+Shape = Sequence[int]  # (C, H, W) of images, (T, F) of sequences, (F,) of rows of a table
 
 
 class Line(nn.Module):
@@ -42,13 +39,17 @@ class ChannelsLast(nn.Module):
 
 
 class PooledReLU(nn.Module):
-    """2 × 2 max-pooling, then ReLU: the same values as ReLU, then pooling, for a quarter of the work.
+    """`size` × `size` max-pooling, then ReLU: the same values as ReLU, then pooling, for 1/size² of the work.
 
     One module, so that the ReLU may write into what the pooling made, and nobody sees it half done.
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) → (B, C, H/2, W/2)
-        return nn.functional.max_pool2d(x, 2).relu_()
+    def __init__(self, size: int = 2) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) → (B, C, H/size, W/size)
+        return nn.functional.max_pool2d(x, self.size).relu_()
 
 
 def _pooled(activation: str) -> nn.Module:
@@ -56,7 +57,7 @@ def _pooled(activation: str) -> nn.Module:
     return PooledReLU() if activation == "relu" else nn.Sequential(nn.MaxPool2d(2), ACTIVATIONS[activation]())
 
 
-def line(in_shape: Shape = (1, 1, 1), classes: int = 1, *, b: float = 0.0, w: float = 0.0) -> nn.Module:
+def line(in_shape: Shape = (1, 1, 1), classes: int = 1, *, b: Number = 0.0, w: Number = 0.0) -> nn.Module:
     """One bias `b` and one weight `w`."""
     return Line(b, w)
 
@@ -65,32 +66,36 @@ def mlp(
     in_shape: Shape,
     classes: int,
     *,
-    hidden: Sequence[int] = (128,),
-    activation: str = "relu",
-    dropout: float = 0.0,
+    hidden: Counts = (128,),
+    activation: Activation = "relu",
+    norm: Norm = "none",
+    groups: Count = 4,
+    dropout: Share = 0.0,
+    init: Init = "pytorch",
+    constant: Number = 0.1,
 ) -> nn.Module:
-    """A fully connected network: flatten, then `hidden` layers of units, then one output per class."""
+    """A fully connected network: flatten, then `hidden` layers of units, then one output per class.
+
+    Each hidden layer is linear, normalisation, activation, dropout; `hidden=[]` is softmax regression. Inputs may have
+    any shape. `groups` is of `norm="group"`; what `norm`, `init` and `constant` mean: `models.choices`.
+    """
+    style = Style(activation, norm, groups, dropout)
     model = nn.Sequential()
     model.add_module("flatten", nn.Flatten())
-    width = in_shape[0] * in_shape[1] * in_shape[2]
-    for number, units in enumerate(hidden, start=1):
-        model.add_module(f"fc{number}", nn.Linear(width, units))
-        model.add_module(f"act{number}", ACTIVATIONS[activation]())
-        if dropout:
-            model.add_module(f"drop{number}", Dropout(dropout, layer=number))
-        width = units
+    width = style.add_dense(model, math.prod(in_shape), counts(hidden))
     model.add_module("out", nn.Linear(width, classes))
+    initialise(model, init, activation, constant)
     return model
 
 
-def lenet(in_shape: Shape, classes: int, *, activation: str = "relu", channels_last: bool = True) -> nn.Module:
+def lenet(in_shape: Shape, classes: int, *, activation: Activation = "relu", channels_last: Flag = True) -> nn.Module:
     """LeNet-5's layout: 6 and 16 filters of 5 × 5, max-pooling, then 120 and 84 units.
 
     Pooling comes before the activation: for a monotonic one the result is the same, over a quarter of the values.
     Source: LeCun et al. 1998, fig. 2, with ReLU and max-pooling as is usual today.
     """
     act = ACTIVATIONS[activation]
-    pooled = [((side + 4 - 4) // 2 - 4) // 2 for side in in_shape[1:]]  # (H, W) after both poolings
+    pooled = [((side + 4 - 4) // 2 - 4) // 2 for side in image(in_shape)[1:]]  # (H, W) after both poolings
     _large_enough(pooled)
     model = nn.Sequential()
     if channels_last:
@@ -113,7 +118,7 @@ def tiny_cnn(in_shape: Shape, classes: int) -> nn.Module:
 
     On 28 × 28 images and 10 classes it has 1,586 parameters. Its layers and their order are the published ones.
     """
-    side = [(s - 4) // 2 for s in in_shape[1:]]
+    side = [(s - 4) // 2 for s in image(in_shape)[1:]]
     _large_enough(side)
     model = nn.Sequential()
     model.add_module("conv1", nn.Conv2d(in_shape[0], 1, kernel_size=5))
@@ -130,13 +135,13 @@ def cnn2(
     in_shape: Shape,
     classes: int,
     *,
-    filters: int = 16,
-    kernel: int = 3,
-    units: int = 50,
-    dropout: float = 0.3,
+    filters: Count = 16,
+    kernel: Count = 3,
+    units: Count = 50,
+    dropout: Share = 0.3,
 ) -> nn.Module:
     """Two convolutions of `filters` filters, two linear layers, dropout before each of those."""
-    side = [((s - kernel + 1) // 2 - kernel + 1) // 2 for s in in_shape[1:]]
+    side = [((s - kernel + 1) // 2 - kernel + 1) // 2 for s in image(in_shape)[1:]]
     _large_enough(side)
     model = nn.Sequential()
     model.add_module("layout", ChannelsLast())
@@ -151,6 +156,13 @@ def cnn2(
     model.add_module("drop2", Dropout(dropout, layer=2))
     model.add_module("out", nn.Linear(units, classes))
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def image(in_shape: Shape) -> tuple[int, int, int]:
+    """Refuse what is not the shape of images."""
+    if len(in_shape) != 3:
+        raise ValueError("it takes images (channels, height, width)")
+    return in_shape[0], in_shape[1], in_shape[2]
 
 
 def _large_enough(side: Sequence[int]) -> None:
