@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
-from passo.data import Batches
+from passo.data import Augmentation, Batches, Scaling
 from passo.errors import ConfigError
 
 Make = Callable[[torch.Generator | None], Iterable[Any]]
@@ -170,3 +170,36 @@ def test_arguments_that_do_not_fit_are_refused(change: dict[str, Any], said: str
     arguments = {"images": x, "labels": y, "batch_size": 4, **change}
     with pytest.raises(ConfigError, match=said):
         Batches(**arguments)
+
+
+# ── Augmentation ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_augmented_batches_are_the_plain_ones_changed_by_epoch_and_place() -> None:
+    images, labels = torch.rand(10, 3, 4, 4), torch.arange(10)
+
+    def told(x: torch.Tensor, epoch: int, places: torch.Tensor) -> torch.Tensor:
+        return x + 100 * epoch + places.view(-1, 1, 1, 1)
+
+    def batches(augment: Any = None, **options: Any) -> Batches:
+        return Batches(images, labels, 4, generator=torch.Generator().manual_seed(0), augment=augment, **options)
+
+    for options in ({}, {"shuffle": False}, {"weights": [1.0] * 10}):
+        plain, changed = batches(**options), batches(told, **options)
+        for epoch in range(2):
+            place = 0
+            for (x, y), (augmented, same) in zip(plain, changed, strict=True):
+                naive = x + 100 * epoch + torch.arange(place, place + len(x)).view(-1, 1, 1, 1)
+                assert torch.equal(augmented, naive) and torch.equal(y, same)
+                place += len(x)
+        assert changed.epoch == 2 == changed.to("cpu").epoch
+
+
+def test_an_epoch_that_is_gone_back_to_is_augmented_as_before() -> None:
+    jitter = Augmentation({"shift": 1, "gaussian-noise": 0.1}, Scaling("normalize"), seed=0)
+    batches = Batches(torch.rand(6, 1, 5, 5), torch.arange(6), 2, shuffle=False, augment=jitter)
+    first, second = ([x for x, _ in batches] for _ in range(2))
+    first, second = list(first), list(second)
+    batches.epoch = 1
+    assert all(torch.equal(a, b) for a, b in zip(second, [x for x, _ in batches], strict=True))
+    assert not torch.equal(first[0], second[0])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passo.data import sampling
-from passo.errors import ConfigError
+from passo.errors import ConfigError, UnknownName
 
 LABELS = np.repeat([0, 1, 2], [60, 30, 10]).astype(np.uint8)
 
@@ -56,3 +56,62 @@ def test_a_validation_part_is_a_fraction_a_number_or_nothing(validation: float |
 def test_a_validation_part_that_leaves_nothing_or_is_nothing_is_refused(validation: float) -> None:
     with pytest.raises(ConfigError, match="validation must be"):
         sampling.split_size(100, validation)
+
+
+# ── Chosen classes and imbalance ──────────────────────────────────────────────────────────────────────────
+
+
+def test_chosen_classes_are_named_or_numbered_and_keep_the_order_given() -> None:
+    names = ["cat", "dog", "0"]
+    assert sampling.choose(["0", 0], names) == [2, 0] and sampling.choose([1, "cat"], names) == [1, 0]
+    for wrong in (["cat"], ["cat", 0], ["cat", 3], ["cat", True], "cat", [0, 1.0]):
+        with pytest.raises(ConfigError):
+            sampling.choose(wrong, names)  # type: ignore[arg-type]
+    with pytest.raises(UnknownName, match="unknown class 'cta'. Did you mean 'cat'"):
+        sampling.choose(["cta", "dog"], names)
+
+
+def test_relabelled_items_are_numbered_by_their_place_among_the_chosen() -> None:
+    new, there = sampling.relabelled(LABELS, [2, 0])
+    assert there.tolist() == [*range(60), *range(90, 100)]
+    assert new[there].tolist() == [1] * 60 + [0] * 10 and new.dtype == LABELS.dtype
+
+
+@given(
+    counts=st.lists(st.integers(1, 40), min_size=2, max_size=6),
+    shares=st.lists(st.floats(0.01, 100), min_size=6, max_size=6),
+    seed=st.integers(0, 5),
+)
+def test_an_unbalanced_set_has_the_ratios_asked_for_and_as_many_items_as_can_be(
+    counts: list[int], shares: list[float], seed: int
+) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    wanted = np.array(shares[: len(counts)]) / max(shares[: len(counts)])
+    chosen = sampling.unbalanced(labels, shares[: len(counts)], len(counts), seed)
+    found = sampling.class_counts(labels[chosen], len(counts))
+    assert (np.diff(chosen) > 0).all() and (found >= 1).all() and (found <= counts).all()
+    largest = found[wanted.argmax()]
+    exact = np.clip(largest * wanted, 1, counts)
+    assert (abs(found - exact) <= 0.5 + 1e-6).all()
+    assert ((largest + 1) * wanted > np.array(counts) - 1e-6).any()  # one more of the largest would lack somewhere
+
+
+def test_the_exponential_profile_falls_by_one_factor_from_class_to_class() -> None:
+    shares = sampling.profile(50, 10)
+    assert shares[0] == 1 and shares[-1] == pytest.approx(1 / 50)
+    assert np.allclose(shares[1:] / shares[:-1], 50 ** (-1 / 9))
+    assert sampling.profile(1, 4).tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("wrong", [0.5, 0, -3, True, "10", [1, 2], [1, 2, 0], [1, 2, float("nan")], float("inf")])
+def test_an_imbalance_that_cannot_be_is_refused(wrong: object) -> None:
+    with pytest.raises(ConfigError, match="imbalance must be"):
+        sampling.profile(wrong, 3)  # type: ignore[arg-type]
+
+
+def test_class_weights_make_every_class_count_the_same_in_the_loss() -> None:
+    counts = [60, 30, 10]
+    weights = sampling.class_weights(counts)
+    assert np.allclose(weights * counts, 100 / 3)
+    with pytest.raises(ConfigError, match="items of every class"):
+        sampling.class_weights([3, 0])

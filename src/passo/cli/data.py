@@ -1,4 +1,4 @@
-"""`passo data`: which data sets there are, what they are, where they are, and how they get here."""
+"""`passo data`: which data sets there are, what they are, where they are, how they get here, and as what they leave."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 from passo.cli.show import out, progress, table
 
 app = typer.Typer(
-    help="Data sets: list them, look at one, fetch one, see where they are looked for.", no_args_is_help=True
+    help="Data sets: list them, look at one, fetch one, export one, see where they are looked for.",
+    no_args_is_help=True,
 )
 
 Name = Annotated[str, typer.Argument(help="A data set, as in `passo data list`.")]
@@ -21,7 +22,10 @@ def list_() -> None:
     """The data sets that passo knows."""
     from passo.data import catalogue
 
-    rows = [(e.name, f"{e.counts['train']:,}", f"{e.counts['test']:,}", e.title) for e in catalogue()]
+    rows = [
+        (e.name, *(f"{e.counts[part]:,}" if e.counts else "–" for part in ("train", "test")), e.title)
+        for e in catalogue()
+    ]
     table(("name", "training", "test", "what it is"), rows, right=("training", "test"))
 
 
@@ -35,11 +39,17 @@ def info(name: Name) -> None:
     rows = [
         ("name", entry.name),
         ("title", entry.title),
-        ("images", f"{entry.counts['train']:,} training, {entry.counts['test']:,} test, shape {entry.shape}"),
-        ("classes", ", ".join(entry.classes)),
+        *(
+            [("images", f"{entry.counts['train']:,} training, {entry.counts['test']:,} test, shape {entry.shape}")]
+            if entry.counts
+            else []
+        ),
+        *([("classes", ", ".join(entry.classes))] if entry.classes else []),
         ("licence", entry.licence),
-        ("homepage", entry.homepage),
+        *([("homepage", entry.homepage)] if entry.homepage else []),
         *((f"SHA-256 of {file}", digest) for file, digest in entry.digests.items()),
+        *((f"SHA-256 of {file.name}.gz", file.packed) for file in entry.files if file.packed),
+        *((f"SHA-256 of {archive.name}", archive.sha256) for archive in entry.archives),
         *((place.kind, f"{place.path}{'  (here)' if place.found else ''}") for place in places(name)),
     ]
     table(("", ""), rows)
@@ -70,3 +80,27 @@ def where(
     there = {True: "yes", False: "no", None: "–"}
     rows = [(place.dataset, place.kind, there[place.found], place.path) for place in places(None, folder)]
     table(("data set", "place", "there", "path"), rows)
+
+
+@app.command()
+def export(
+    name: Name,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(help="What to change: perturb.shift=2 classes=[0,3] per_class=50 …"),
+    ] = None,
+    out_: Annotated[Path, typer.Option("--out", help="The folder to write into, new or empty.")] = Path("export"),
+    png: Annotated[bool, typer.Option(help="Write PNG files.")] = True,
+    idx: Annotated[bool, typer.Option(help="Write idx files.")] = True,
+) -> None:
+    """Write a data set's images, changed as asked for, as PNG and as idx, with a manifest of how they came.
+
+    Unless the settings say otherwise, every image is changed, those of training too (perturbed=test changes the test
+    part alone), and no validation part is split off (validation=0.1 splits one).
+    """
+    from passo.data.export import export as write
+    from passo.training.config import parse_settings
+
+    formats = tuple(kind for kind, wanted in (("png", png), ("idx", idx)) if wanted)
+    data = write(name, out_, parse_settings(settings or []), formats=formats)
+    out.print(f"{sum(data.counts.values()):,} images of {data.name}, as {' and '.join(formats)}: {out_}")

@@ -14,7 +14,7 @@ so is what a pass takes from the random generator, and when (source: torch 2.13,
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from passo.errors import ConfigError
@@ -32,6 +32,10 @@ class Batches:
     one where none is given. A pass in order yields slices of the tensors, so writing into a batch of it
     writes into the data; other batches are copies. Images that are channels-last stay so. Tensors may be on
     any device; positions are drawn on the CPU.
+
+    `augment` changes each batch: (images, epoch, places (B,) of the images in this pass) → images, so that an image
+    drawn twice in a pass is changed twice (`augment.Augmentation`). `epoch` is the number of the next pass, from 0; who
+    goes on with a run sets it.
 
     Raises `ConfigError` where the arguments do not fit each other.
 
@@ -53,6 +57,7 @@ class Batches:
         weights: Tensor | Sequence[float] | str | None = None,
         generator: torch.Generator | None = None,
         drop_last: bool = False,
+        augment: Callable[[Tensor, int, Tensor], Tensor] | None = None,
     ) -> None:
         if len(images) != len(labels) or len(images) == 0:
             raise ConfigError(f"batches need one label for each image, got {len(images)} images, {len(labels)} labels")
@@ -60,6 +65,7 @@ class Batches:
             raise ConfigError(f"positions are drawn on the CPU: give a CPU generator, got {generator.device}")
         self.images, self.labels = images, labels
         self.shuffle, self.generator, self.drop_last = shuffle, generator, drop_last
+        self.augment, self.epoch = augment, 0
         self.weights = None if weights is None else _weights(weights, labels)
         self.batch_size = _batch_size(batch_size, len(images), any_size=self.weights is None and not shuffle)
         # index_select forgets channels-last; seen as (N, H, W, C), such a tensor has nothing to forget
@@ -74,13 +80,13 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         _draw_seed(self.generator)  # at iter(), not at the first batch: as the DataLoader does
-        if self.weights is None and not self.shuffle:
-            return self._in_order()
-        return self._gathered()
+        batches = self._in_order() if self.weights is None and not self.shuffle else self._gathered()
+        self.epoch += 1
+        return batches if self.augment is None else self._augmented(batches, self.augment, self.epoch - 1)
 
     def to(self, device: str | torch.device) -> Batches:
         """The same batches, drawn by the same generator, with the data on another device."""
-        return Batches(
+        moved = Batches(
             self.images.to(device),
             self.labels.to(device),
             self.batch_size,
@@ -88,7 +94,21 @@ class Batches:
             weights=self.weights,
             generator=self.generator,
             drop_last=self.drop_last,
+            augment=self.augment,
         )
+        moved.epoch = self.epoch
+        return moved
+
+    @staticmethod
+    def _augmented(
+        batches: Iterator[tuple[Tensor, Tensor]], augment: Callable[[Tensor, int, Tensor], Tensor], epoch: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        import torch
+
+        begin = 0
+        for x, y in batches:
+            yield augment(x, epoch, torch.arange(begin, begin + len(x))), y
+            begin += len(x)
 
     def _in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         end = len(self) * self.batch_size

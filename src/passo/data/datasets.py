@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,15 @@ def load(
         **reading,
     }
     return _parted(entry, arrays, source, {k: v for k, v in asked.items() if v is not None}, validation, scale, seed)
+
+
+def load_as(name: str, options: Mapping[str, Any]) -> Data:
+    """`load` with options from outside; raises `UnknownName` for one that it does not have."""
+    known = [option for option in signature(load).parameters if option not in ("name", "progress")]
+    for option in options:
+        if option not in known:
+            raise unknown("option of a data set", option, known)
+    return load(name, **options)
 
 
 def _parted(

@@ -61,15 +61,14 @@ def open_pictures(
             raise DataNotFound(f"{root}: class {odd} is in only one of train and test: give both the same subfolders")
     if colour is None:
         colour = any(_coloured(picture) for picture in [*train, *(test or ())])
-    side = sides(size)
-    images, labels = decoded(train, side, colour), _labels(train)
+    images, labels = decoded([*train, *(test or ())], sides(size), colour), _labels(train)
     source = str(root)
     if test is None:
         rest, part = held_out(labels)
         arrays = (images[rest], labels[rest], images[part], labels[part])
         source += " (a fifth of it, the same for every seed, is the test part)"
     else:
-        arrays = (images, labels, decoded(test, side or images.shape[-2:], colour), _labels(test))
+        arrays = (images[: len(train)], labels, images[len(train) :], _labels(test))
     return measured(replace(entry, classes=classes), arrays), arrays, source
 
 
