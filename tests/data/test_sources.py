@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from passo.data import cache as cache_module
-from passo.data import fetch, idx, load, sources, where
+from passo.data import downloads, fetch, idx, load, sources, where
 from passo.data.cache import cache_folder
 from passo.data.entries import DATASETS, DatasetInfo
 from passo.errors import ConfigError, DataCorrupt, DataError, DataNotFound
@@ -263,7 +263,7 @@ def test_an_answer_that_breaks_off_is_a_failure_and_nothing_is_kept(
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(sources, "open_url", lambda _: Broken())
+    monkeypatch.setattr(downloads, "open_url", lambda _: Broken())
     with pytest.raises(DataNotFound, match="2 of 1,000 bytes came"):
         load("tiny")
     assert not list(cache.rglob("*"))

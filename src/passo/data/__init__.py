@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from passo.data.augment import Augmentation
     from passo.data.batches import Batches
     from passo.data.cache import cache_folder
-    from passo.data.datasets import fetch, load
+    from passo.data.datasets import load
     from passo.data.described import DatasetInfo, FileInfo
+    from passo.data.downloads import Progress
     from passo.data.entries import DATASETS, catalogue, info
+    from passo.data.opening import fetch
     from passo.data.parts import Data, Split
     from passo.data.perturbations import PERTURBATIONS, perturb
     from passo.data.scaling import SCALES, Scaling
-    from passo.data.sources import Found, Place, Progress, where
+    from passo.data.sources import Found, Place, where
 
 __all__ = [
     "DATASETS",
@@ -45,13 +47,15 @@ _ROOMS = {
     "augment": ("Augmentation",),
     "batches": ("Batches",),
     "cache": ("cache_folder",),
-    "datasets": ("fetch", "load"),
+    "datasets": ("load",),
     "described": ("DatasetInfo", "FileInfo"),
+    "downloads": ("Progress",),
     "entries": ("DATASETS", "catalogue", "info"),
+    "opening": ("fetch",),
     "parts": ("Data", "Split"),
     "perturbations": ("PERTURBATIONS", "perturb"),
     "scaling": ("SCALES", "Scaling"),
-    "sources": ("Found", "Place", "Progress", "where"),
+    "sources": ("Found", "Place", "where"),
 }
 _MODULE_OF = {name: module for module, names in _ROOMS.items() for name in names}
 

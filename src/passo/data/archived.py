@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from passo.data import cifar, pictures, sources
+from passo.data import cifar, downloads, pictures, sources
 from passo.data.archives import members
 from passo.data.cache import cache_folder, keep_decoded, open_decoded, write_whole
 from passo.data.described import Archive, DatasetInfo, measured
@@ -28,7 +28,7 @@ UNPACKED = (
 )  # bytes of an archive once unpacked: CIFAR-10 has 184,380,000, the rock-paper-scissors images 230 million
 
 
-def open_cifar(entry: DatasetInfo, folder: str | Path | None, progress: sources.Progress | None) -> sources.Found:
+def open_cifar(entry: DatasetInfo, folder: str | Path | None, progress: downloads.Progress | None) -> sources.Found:
     """CIFAR-10's four arrays, decoded once and then mapped from the cache; raises as `sources.open_arrays` does."""
     if folder is None and (kept := open_decoded(entry)) is not None:
         return sources.Found(*kept)
@@ -53,7 +53,7 @@ def _cifar(entry: DatasetInfo, files: dict[str, bytes], name: str) -> tuple[np.n
 
 
 def open_zips(
-    entry: DatasetInfo, folder: str | Path | None, progress: sources.Progress | None, size: Any = None
+    entry: DatasetInfo, folder: str | Path | None, progress: downloads.Progress | None, size: Any = None
 ) -> tuple[DatasetInfo, tuple[np.ndarray, ...], str]:
     """A training and a test archive of colour images, resized: the entry with its shapes, the arrays, the source.
 
@@ -85,7 +85,7 @@ def _listed(packed: bytes, name: str, classes: Sequence[str]) -> list[pictures.P
 
 
 def fetched(
-    entry: DatasetInfo, archive: Archive, folder: str | Path | None, progress: sources.Progress | None
+    entry: DatasetInfo, archive: Archive, folder: str | Path | None, progress: downloads.Progress | None
 ) -> tuple[bytes, str]:
     """An archive's bytes and where they are from: the folder named, or passo's cache, or a mirror; digest checked."""
     if folder is not None:
@@ -102,10 +102,10 @@ def fetched(
     failures: list[str] = []
     for mirror in () if os.environ.get("PASSO_OFFLINE") else archive.mirrors:
         try:
-            packed = sources.get(mirror + archive.name, archive.name, archive.size, progress)
-            sources.check_packed(packed, archive.sha256, mirror + archive.name)
+            packed = downloads.get(mirror + archive.name, archive.name, archive.size, progress)
+            downloads.check_packed(packed, archive.sha256, mirror + archive.name)
         except (OSError, http.client.HTTPException) as error:
-            failures.append(f"{mirror}: {sources.reason(error)}")
+            failures.append(f"{mirror}: {downloads.reason(error)}")
         else:
             with suppress(OSError):
                 write_whole(kept, lambda out, packed=packed: out.write(packed))
@@ -117,5 +117,5 @@ def _read(path: Path, archive: Archive) -> bytes:
     if path.stat().st_size != archive.size:
         raise DataCorrupt(f"{path}: expected {archive.size:,} bytes, found {path.stat().st_size:,}; get it again")
     packed = path.read_bytes()
-    sources.check_packed(packed, archive.sha256, str(path))
+    downloads.check_packed(packed, archive.sha256, str(path))
     return packed

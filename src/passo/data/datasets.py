@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -12,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from passo.data import sampling
-from passo.data.cache import decoded_digests
-from passo.data.described import measured
+from passo.data.downloads import Progress
 from passo.data.entries import DATASETS, DatasetInfo, catalogue, info
+from passo.data.opening import fetch, open_set
 from passo.data.parts import Change, Data, Scaler, Split
 from passo.data.perturbations import check_perturbations, perturb_pixels
 from passo.data.scaling import Scaling, check_scale
-from passo.data.sources import Arrays, Found, Place, Progress, open_arrays, where
-from passo.errors import ConfigError, DataError, DataNotFound
+from passo.data.sources import Arrays, Found, Place, where
+from passo.errors import ConfigError
 from passo.registry import unknown
 from passo.seeding import derive
 
@@ -87,7 +86,7 @@ def load(
     if perturbed not in PERTURBED:
         raise unknown("part to perturb", perturbed, PERTURBED)
     reading = {"size": size, "colour": colour, "target": target, "task": task}
-    entry, arrays, source = _open(entry, folder, allow_sample, progress, reading)
+    entry, arrays, source = open_set(entry, folder, allow_sample, progress, reading)
     asked = {
         "per_class": per_class,
         "classes": None if classes is None else list(classes),
@@ -170,92 +169,3 @@ def _changes(asked: Mapping[str, Any], seed: int) -> dict[str, Change | None]:
 
     both = asked.get("perturbed") == "all"
     return {"train": partial(change, "train") if both else None, "test": partial(change, "test")}
-
-
-# ── Where it is from ──────────────────────────────────────────────────────────────────────────────────────
-
-_READING = {"size": ("images", "zips"), "colour": ("images",), "target": ("csv",), "task": ("csv",)}
-
-
-def _open(
-    entry: DatasetInfo,
-    folder: str | Path | None,
-    allow_sample: bool,
-    progress: Progress | None,
-    reading: Mapping[str, Any],
-) -> tuple[DatasetInfo, Arrays, str]:
-    """The set asked for; or, where that is allowed and no folder was named, the sample that stands in."""
-    for option, kinds in _READING.items():
-        if reading[option] is not None and entry.kind not in kinds:
-            raise ConfigError(f"{option} is an option of {' and '.join(kinds)}, not of {entry.name}: leave it out")
-    try:
-        return _read(entry, folder, progress, reading)
-    except DataNotFound:
-        if not (allow_sample and entry.sample) or folder is not None:
-            raise
-    stand_in = info(entry.sample)
-    found = open_arrays(stand_in)
-    return stand_in, found.arrays, f"{found.source}, in place of {entry.name}, which was not found"
-
-
-def _read(
-    entry: DatasetInfo, folder: str | Path | None, progress: Progress | None, reading: Mapping[str, Any]
-) -> tuple[DatasetInfo, Arrays, str]:
-    """The entry, completed by what was found; the arrays; where they are from."""
-    if entry.kind == "images":
-        from passo.data.pictures import open_pictures
-
-        return open_pictures(entry, folder, reading["size"], reading["colour"])
-    if entry.kind == "csv":
-        from passo.data.tables import open_table
-
-        return open_table(entry, folder, reading["target"], reading["task"])
-    if entry.kind == "zips":
-        from passo.data.archived import open_zips
-
-        return open_zips(entry, folder, progress, reading["size"])
-    if entry.kind == "digits":
-        from passo.data.digits import open_digits
-
-        if folder is not None:
-            raise ConfigError("the digits come with scikit-learn and take no folder: leave the folder out")
-        return open_digits(entry)
-    found = _found(entry, folder, progress)
-    return (entry if len(entry.digests) == len(entry.files) else _told(entry, found)), found.arrays, found.source
-
-
-def _found(entry: DatasetInfo, folder: str | Path | None, progress: Progress | None) -> Found:
-    if entry.kind != "cifar":
-        return open_arrays(entry, folder, progress)
-    from passo.data.archived import open_cifar
-
-    return open_cifar(entry, folder, progress)
-
-
-def _told(entry: DatasetInfo, found: Found) -> DatasetInfo:
-    """The entry with digests where the catalogue knows none: those recorded when it was decoded, or measured now."""
-    if isinstance(found.arrays[0], np.memmap):
-        digests = decoded_digests(entry)
-        return replace(entry, files=tuple(replace(file, sha256=digests[file.name]) for file in entry.files))
-    return measured(entry, found.arrays)
-
-
-def fetch(name: str, *, progress: Progress | None = None) -> Found:
-    """Make sure that a data set is here and in passo's cache, from a system folder or a mirror, and checked.
-
-    Raises `DataError` where the cache cannot be written: fetching is for keeping.
-    """
-    from passo.data.cache import cache_folder
-    from passo.data.sources import find_files, open_decoded
-
-    entry = info(name)
-    if entry.kind in ("images", "csv", "digits"):
-        raise ConfigError(f"{name} is not fetched: {entry.title}")
-    _, arrays, source = _read(entry, None, progress, dict.fromkeys(_READING))
-    here = open_decoded(entry) if entry.kind != "zips" else find_files(entry, cache_folder() / name)
-    if entry.packaged is None and here is None:
-        raise DataError(
-            f"{name} was read from {source}, but cannot be kept in {cache_folder()}: "
-            "make that folder writable, or set PASSO_CACHE to one that is"
-        )
-    return Found(arrays, source)

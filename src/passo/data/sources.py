@@ -9,23 +9,19 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from passo.data import idx
 from passo.data.cache import cache_folder, keep_decoded, open_decoded, write_whole
+from passo.data.downloads import Progress, check_packed, get, reason
 from passo.data.entries import DatasetInfo, FileInfo, catalogue, info
 from passo.errors import ConfigError, DataCorrupt, DataError, DataNotFound
 
-TIMEOUT = 10.0  # seconds without an answer until the next mirror is tried
-Progress = Callable[[str, int, int | None], None]  # (file name, bytes so far, bytes in all where known)
 Arrays = tuple[np.ndarray, ...]  # training images, training labels, test images, test labels
 
 
@@ -229,47 +225,6 @@ def _verified(entry: DatasetInfo, file: FileInfo, packed: bytes, name: str) -> b
     data = idx.unpack(packed, name, limit=file.size + 1)
     check_digest(entry, file, data, name)
     return data
-
-
-def check_packed(packed: bytes, sha256: str, name: str) -> None:
-    """Raise `DataCorrupt` unless a file, as its distributor gives it, has this digest."""
-    if (found := hashlib.sha256(packed).hexdigest()) != sha256:
-        raise DataCorrupt(f"{name}: expected SHA-256 {sha256}, found {found}; {idx.AGAIN}")
-
-
-def get(url: str, name: str, limit: int, progress: Progress | None = None) -> bytes:
-    """The bytes at a URL; raises `OSError` or `HTTPException` where they do not come, whole and in time.
-
-    `limit` is how many they may be; `name` is what `progress` is told.
-    """
-    with open_url(url) as answer:
-        length = answer.headers.get("Content-Length")
-        total = int(length) if length and length.isdigit() else None
-        data = bytearray()
-        while block := answer.read(1 << 16):
-            data += block
-            if len(data) > limit:
-                raise DataCorrupt(f"{url}: expected at most {limit:,} bytes, found more; {idx.AGAIN}")
-            if progress is not None:
-                progress(name, len(data), total)
-    if total is not None and len(data) < total:
-        raise OSError(f"{len(data):,} of {total:,} bytes came")
-    return bytes(data)
-
-
-def open_url(url: str) -> Any:
-    """Open a URL with a short timeout and passo's own name."""
-    request = urllib.request.Request(url, headers={"User-Agent": "passo"})
-    return urllib.request.urlopen(request, timeout=TIMEOUT)
-
-
-def reason(error: Exception) -> str:
-    """Why something did not come, in a few words."""
-    if isinstance(error, urllib.error.HTTPError):
-        error.close()
-        return f"HTTP {error.code}"
-    reason = getattr(error, "reason", None) or error
-    return (getattr(reason, "strerror", None) or str(reason) or type(reason).__name__).lower()
 
 
 def not_found(entry: DatasetInfo, failures: list[str]) -> DataNotFound:
