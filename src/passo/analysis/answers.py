@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from passo.analysis.predictions import cross_entropy
+from passo.analysis.recorded import Recorded
 from passo.errors import StoreError
-from passo.store import StoredRun
 
 LEAST = float(np.finfo(np.float32).tiny)
 """A probability below float32's least normal number counts as that, so no image costs more than 87.3 nats."""
@@ -63,7 +63,7 @@ class Answers:
         return int((self.probabilities[np.arange(len(self)), self.labels] < LEAST).sum())
 
 
-def answers(run: StoredRun) -> Answers:
+def answers(run: Recorded) -> Answers:
     """The test's predictions of a run, with the names of the classes; numbers where the run names none.
 
     Raises `StoreError` where the run kept no predictions, or these are no distributions over its classes.

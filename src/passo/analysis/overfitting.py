@@ -31,6 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from passo.analysis.recorded import Recorded
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, significant
 from passo.errors import StoreError
@@ -191,11 +192,13 @@ class Overfitting:
         return Table(("epoch", "training loss", "validation loss", "gap"), rows, note)
 
 
-def overfitting(run: StoredRun) -> Overfitting:
+def overfitting(run: StoredRun | Recorded) -> Overfitting:
     """Read a run's losses and accuracies per epoch.
 
-    Raises `StoreError` where it had no validation set, or where not one epoch has both losses.
+    Raises `StoreError` where it is a lens, had no validation set, or where not one epoch has both losses.
     """
+    if not isinstance(run, StoredRun):
+        raise StoreError(f"{run.id} is a lens on somebody's own loop, which tells no losses per epoch")
     there = run.metrics()
     if not {"epoch/train_loss", "validation/loss"} <= set(there):
         raise StoreError(f"run {run.id} has no losses of training and validation: train it with dataset.validation=0.1")

@@ -76,12 +76,13 @@ def images_of(run: StoredRun) -> Any:
     import numpy as np
 
     from passo.errors import StoreError
-    from passo.experiments.run import load_data
-    from passo.training.config import train_config
 
     again = "give them to passo.draw_run('hardest', run, images=…)"
     if "sha256" not in run.info.get("data", {}):
         raise StoreError(f"run {run.id} was tested on somebody's own batches, which no name finds again: {again}")
+    from passo.experiments.run import load_data
+    from passo.training.config import train_config
+
     data = load_data(train_config(run.config))
     if not np.array_equal(data.test.targets, run.array("test/labels")):
         raise StoreError(f"{data!r} is not what run {run.id} was tested on, its labels are others: {again}")

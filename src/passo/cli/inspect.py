@@ -18,7 +18,7 @@ FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, cli
 EVALUATED = ", ".join(evaluated.FIGURES)
 _KEPT = {
     "trace/steps": (
-        "was watched: train one with record.every=1, or see how good it is with --evaluation",
+        "was watched: train one with record.every=1, or ask for its --evaluation",
         "watched runs",
     ),
     "weights/": ("kept its weights: a training writes them at its end", "runs with weights"),
@@ -79,7 +79,11 @@ def inspect(
 
 
 def _kept_for(figure: str | None) -> str | tuple[str, ...]:
-    """What a run must have kept for a figure."""
+    """What a run must have kept for a figure; raises `UnknownName` for one that does not exist."""
+    if figure is not None:
+        from passo.figures.watched import RUN_FIGURES
+
+        _ = RUN_FIGURES[figure]
     if figure in evaluated.FIGURES:
         return evaluated.needed(figure)
     return "weights/" if figure == "weights" else "trace/steps"

@@ -9,14 +9,14 @@ import numpy as np
 from passo.analysis.answers import answers
 from passo.analysis.calibration import BINS, Calibration
 from passo.analysis.calibration import calibration as measured
+from passo.analysis.recorded import Recorded
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, INK, RED, STONE, Figure, altair, colour, data, finished
-from passo.store import StoredRun
 
 SIDE = 420
 
 
-def calibration(run: StoredRun, *, bins: int = BINS) -> Figure:
+def calibration(run: Recorded, *, bins: int = BINS) -> Figure:
     """Accuracy over confidence, with intervals; below, how many images each bin holds, right ones and wrong ones."""
     found = measured(answers(run), bins)
     chart = altair().vconcat(_reliability(found), _histogram(found), spacing=10).resolve_scale(x="shared")

@@ -9,15 +9,15 @@ import numpy as np
 
 from passo.analysis.answers import answers
 from passo.analysis.classified import Classified, classified, percent
+from passo.analysis.recorded import Recorded
 from passo.analysis.words import joined
 from passo.figures.style import BLUE, GREEN, INK, ORANGE, RED, STONE, Figure, altair, colour, data, finished
-from passo.store import StoredRun
 
 RIGHT, WRONG = ("#DCE9F3", BLUE), ("#FDF3EC", RED)
 SCORES = {"precision": ORANGE, "recall": BLUE, "F1": INK}
 
 
-def confusion(run: StoredRun) -> Figure:
+def confusion(run: Recorded) -> Figure:
     """The confusion matrix: shares of each true class as shades, counts in the cells."""
     found = classified(answers(run))
     caption = (
@@ -84,7 +84,7 @@ def _words(base: Any, n: int, cell: int) -> list[Any]:
     ]
 
 
-def classes(run: StoredRun) -> Figure:
+def classes(run: Recorded) -> Figure:
     """Precision, recall and F1 of each class, the best F1 first, beside how many images it has."""
     found = classified(answers(run))
     order = np.argsort(-np.nan_to_num(found.f1, nan=-1.0), kind="stable")

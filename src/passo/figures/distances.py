@@ -8,6 +8,7 @@ import numpy as np
 
 from passo.analysis.answers import answers
 from passo.analysis.distances import NATS_PER_BIT, SMOOTHING, Distances, distances
+from passo.analysis.recorded import Recorded
 from passo.analysis.words import significant
 from passo.figures.panels import heading, level, x_axis
 from passo.figures.style import BLUE, INK, ORANGE, Figure, altair, colour, data, finished, thinned
@@ -17,11 +18,11 @@ ENTROPY, DIVERGENCE = "entropy, in the targets themselves", "divergence, which t
 SHADES = {ENTROPY: ORANGE, DIVERGENCE: BLUE}
 
 
-def run_cross_entropy(run: StoredRun, *, smoothing: float = SMOOTHING) -> Figure:
+def run_cross_entropy(run: Recorded, *, smoothing: float = SMOOTHING) -> Figure:
     """Entropy and divergence of labels, smoothed labels and shares of classes; below, the divergence per epoch."""
     found = distances(answers(run), smoothing)
     panels = [_readings(found)]
-    if "validation/loss" in run.metrics():
+    if isinstance(run, StoredRun) and "validation/loss" in run.metrics():
         panels.append(_epochs(found, run.metric("validation/loss")))
     chart = altair().vconcat(*panels, spacing=22).resolve_scale(color="independent")
     below = (

@@ -12,15 +12,15 @@ import numpy as np
 from passo.analysis.answers import answers
 from passo.analysis.hardest import Hardest
 from passo.analysis.hardest import hardest as measured
+from passo.analysis.recorded import Recorded
 from passo.analysis.words import significant
 from passo.errors import StoreError, UsageError, require
 from passo.figures.style import GREEN, RED, STONE, Figure, altair, data, finished
-from passo.store import StoredRun
 
 ACROSS, WIDE, HIGH, SIDE = 5, 124, 146, 84
 
 
-def hardest(run: StoredRun, *, images: Sequence[Any] | np.ndarray | None = None, most: int = 20) -> Figure:
+def hardest(run: Recorded, *, images: Sequence[Any] | np.ndarray | None = None, most: int = 20) -> Figure:
     """The `most` hardest images; `images` is the whole test part, in its own order.
 
     images: (N, H, W) grey, (N, H, W, 3) or (N, 3, H, W) colour, uint8: `passo.load(…).test.raw`. Raises `UsageError`

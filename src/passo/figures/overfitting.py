@@ -9,6 +9,7 @@ import numpy as np
 
 from passo.analysis.overfitting import FEWEST, Overfitting
 from passo.analysis.overfitting import overfitting as measured
+from passo.analysis.recorded import Recorded
 from passo.figures.panels import HALO, heading, x_axis, y_axis
 from passo.figures.style import (
     BLUE,
@@ -24,13 +25,12 @@ from passo.figures.style import (
     interactive,
     thinned,
 )
-from passo.store import StoredRun
 
 TRAINING, VALIDATION = "training", "validation"
 SHADES = {TRAINING: BLUE, VALIDATION: RED}
 
 
-def overfitting(run: StoredRun) -> Figure:
+def overfitting(run: Recorded) -> Figure:
     """Losses, their gap with the noise and the epoch since which it grows, and accuracies where they were kept."""
     found = measured(run)
     panels = [_losses(found)]
