@@ -40,7 +40,7 @@ def members(file: IO[bytes], name: str, limit: int) -> Iterator[tuple[str, bytes
         file.seek(0)
         yield from _zip(file, name, limit) if magic == b"PK\x03\x04" else _tar(file, name, limit)
     except _BROKEN as error:
-        what = str(error).rstrip(".").lower() or type(error).__name__
+        what = str(error)[:100].rstrip(".").lower() or type(error).__name__  # zipfile quotes whole headers
         raise DataCorrupt(f"{name}: expected a whole tar or zip archive, but {what}; {AGAIN}") from error
 
 
@@ -73,11 +73,12 @@ def _zip(file: IO[bytes], name: str, limit: int) -> Iterator[tuple[str, bytes]]:
 def _check(name: str, count: int, path: str, regular: bool) -> None:
     if count >= MEMBERS:
         raise DataCorrupt(f"{name}: expected at most {MEMBERS:,} files in it, found more; {AGAIN}")
+    shown = repr(path[:80])
     if not regular:
-        raise DataCorrupt(f"{name}: {path!r} in it is a link or a device, and only files are read; {AGAIN}")
+        raise DataCorrupt(f"{name}: {shown} in it is a link or a device, and only files are read; {AGAIN}")
     parts = re.split(r"[\\/]", path)
     if ".." in parts or path.startswith(("/", "\\")) or ":" in parts[0] or "\0" in path or not path:
-        raise DataCorrupt(f"{name}: {path!r} in it leads out of its folder; {AGAIN}")
+        raise DataCorrupt(f"{name}: {shown} in it leads out of its folder; {AGAIN}")
 
 
 def _unpacked(file: IO[bytes]) -> IO[bytes]:

@@ -159,7 +159,9 @@ def _opened(picture: Picture, use: Callable[[Any], Any]) -> Any:
     except Image.DecompressionBombError as error:
         raise DataCorrupt(f"{picture.name} says that it has more than {PIXELS:,} pixels: remove it") from error
     except _BROKEN as error:
-        reason = "not an image in a known format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        reason = (
+            "not an image in a known format" if isinstance(error, Image.UnidentifiedImageError) else str(error)[:200]
+        )
         raise DataCorrupt(f"cannot read {picture.name}: {reason or 'it is damaged'}; replace or remove it") from error
 
 
