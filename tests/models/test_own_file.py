@@ -70,11 +70,11 @@ def test_a_name_that_nobody_typed_is_checked_for_its_form_and_never_run(folder: 
     stored = json.loads(json.dumps({"model": {"name": "trap.py:build", "width": 3}}))  # as a study keeps it
     assert train_config(stored).model.name == "trap.py:build"
     for call in (build, model_options):
-        with pytest.raises(ConfigError, match="passo runs such a file only when it is named in the command itself"):
+        with pytest.raises(ConfigError, match="passo runs a file only when the command itself names it"):
             call("trap.py:build")
     own_file.allow("net.py:build")  # another file's permission is not this one's
     own_file.allow("trap.py:other")  # nor another function's
-    with pytest.raises(ConfigError, match="say model=trap.py:build if you trust it"):
+    with pytest.raises(ConfigError, match="say model=trap.py:build there if you trust it"):
         build("trap.py:build")
     assert not Path("sprung").exists()
 
@@ -98,7 +98,7 @@ def test_a_permission_is_for_the_file_where_it_lies_whatever_folder_is_the_worki
 def test_a_worker_process_inherits_what_was_typed() -> None:
     code = "from passo.models import build; print(len(list(build('net.py:build').parameters())))"
     refused = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "only when it is named in the command itself" in refused.stderr
+    assert "only when the command itself names it" in refused.stderr
     own_file.allow("net.py:build")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "4\n"
 

@@ -104,6 +104,13 @@ def initialise(model: nn.Module, init: str, activation: str, constant: float = 0
 # ── Layers in one style ────────────────────────────────────────────────────────────────────────────────────
 
 
+def add_dropout(model: nn.Sequential, p: float, kind: type[Dropout] = Dropout) -> None:
+    """Append dropout, numbered as the model's next one, where `p` is not 0."""
+    if p:
+        number = len(dropouts(model)) + 1
+        model.add_module(f"drop{number}", kind(p, layer=number))
+
+
 @dataclass(frozen=True)
 class Style:
     """What stands between the layers of a network: normalisation, activation, dropout."""
@@ -122,12 +129,6 @@ class Style:
         if layer is not None:
             model.add_module(f"norm{number}", layer)
 
-    def add_dropout(self, model: nn.Sequential, kind: type[Dropout] = Dropout) -> None:
-        """Append dropout, numbered as the model's next one, where the style has any."""
-        if self.dropout:
-            number = len(dropouts(model)) + 1
-            model.add_module(f"drop{number}", kind(self.dropout, layer=number))
-
     def add_dense(self, model: nn.Sequential, width: int, hidden: Sequence[int], after: int = 0) -> int:
         """Append `hidden` layers (linear, normalisation, activation, dropout) to `width` values; returns their width.
 
@@ -137,6 +138,6 @@ class Style:
             model.add_module(f"fc{number}", nn.Linear(width, units))
             self.add_norm(model, after + number, units, images=False)
             model.add_module(f"act{after + number}", self.act())
-            self.add_dropout(model)
+            add_dropout(model, self.dropout)
             width = units
         return width

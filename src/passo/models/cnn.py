@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from passo.models.choices import ACTIVATIONS, Activation, Init, Norm, Style, initialise
+from passo.models.choices import ACTIVATIONS, Activation, Init, Norm, Style, add_dropout, initialise
 from passo.models.dropout import Dropout
 from passo.models.networks import ChannelsLast, PooledReLU, Shape, image
 from passo.models.options import Count, Counts, Flag, Number, Share, counts
@@ -65,26 +67,40 @@ def cnn(
     >>> [name for name, _ in cnn((1, 28, 28), 10, filters=8, units=[], norm="batch", dropout=0.5).named_children()]
     ['layout', 'conv1', 'norm1', 'pool1', 'flatten', 'drop1', 'out']
     """
-    channels, *side = image(in_shape)
     if not (widths := counts(filters)):
         raise ValueError("filters must name one convolution at least: without any, take the model mlp")
-    style, pooled = Style(activation, norm, groups, dropout), Style(dropout=dropout2d)
+    style = Style(activation, norm, groups, dropout)
     model = nn.Sequential()
     if channels_last:
         model.add_module("layout", ChannelsLast())
-    for number, width in enumerate(widths, start=1):
-        padding = (kernel - 1) // 2
+    width = _add_convolutions(model, image(in_shape), widths, kernel, pool, style, dropout2d)
+    model.add_module("flatten", nn.Flatten())
+    add_dropout(model, dropout)
+    width = style.add_dense(model, width, counts(units), after=len(widths))
+    model.add_module("out", nn.Linear(width, classes))
+    initialise(model, init, activation, constant)
+    return model.to(memory_format=torch.channels_last) if channels_last else model  # type: ignore[call-overload]
+
+
+def _add_convolutions(
+    model: nn.Sequential,
+    in_shape: Shape,
+    filters: Sequence[int],
+    kernel: int,
+    pool: int,
+    style: Style,
+    dropout2d: float,
+) -> int:
+    """Append the convolutions and what stands between them; returns how many values they hand on."""
+    channels, *side = in_shape
+    padding = (kernel - 1) // 2
+    for number, width in enumerate(filters, start=1):
         side = [(s + 2 * padding - kernel + 1) // pool for s in side]
         if min(side) < 1:
             raise ValueError(f"nothing is left of the image after convolution {number} and its pooling")
         model.add_module(f"conv{number}", nn.Conv2d(channels, width, kernel, padding=padding))
         style.add_norm(model, number, width, images=True)
-        model.add_module(f"pool{number}", activated(activation, pool))
-        pooled.add_dropout(model, Dropout2d)
+        model.add_module(f"pool{number}", activated(style.activation, pool))
+        add_dropout(model, dropout2d, Dropout2d)
         channels = width
-    model.add_module("flatten", nn.Flatten())
-    style.add_dropout(model)
-    width = style.add_dense(model, channels * side[0] * side[1], counts(units), after=len(widths))
-    model.add_module("out", nn.Linear(width, classes))
-    initialise(model, init, activation, constant)
-    return model.to(memory_format=torch.channels_last) if channels_last else model  # type: ignore[call-overload]
+    return channels * side[0] * side[1]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from passo.models.autoencoders import enlarging
-from passo.models.choices import Style
+from passo.models.choices import Style, add_dropout
 from passo.models.networks import Shape, image
 from passo.models.options import Count, Counts, Share, counts
 
@@ -88,12 +88,12 @@ def _generator(in_shape: Shape, latent: int, hidden: Sequence[int]) -> nn.Module
 
 
 def _judge(in_shape: Shape, hidden: Sequence[int], dropout: float) -> nn.Module:
-    style, model, width = Style(dropout=dropout), nn.Sequential(), math.prod(in_shape)
+    model, width = nn.Sequential(), math.prod(in_shape)
     model.add_module("flatten", nn.Flatten())
     for number, units in enumerate(hidden, start=1):
         model.add_module(f"fc{number}", nn.Linear(width, units))
         model.add_module(f"act{number}", nn.LeakyReLU(LEAK))
-        style.add_dropout(model)
+        add_dropout(model, dropout)
         width = units
     model.add_module("out", nn.Linear(width, 1))
     return model
@@ -117,13 +117,13 @@ def _dcgan_generator(in_shape: Shape, latent: int, filters: Sequence[int], sides
 
 
 def _dcgan_judge(in_shape: Shape, filters: Sequence[int], sides: list[tuple[int, ...]], dropout: float) -> nn.Module:
-    style, model, channels = Style(dropout=dropout), nn.Sequential(), in_shape[0]
+    model, channels = nn.Sequential(), in_shape[0]
     for number, width in enumerate(filters, start=1):
         model.add_module(f"conv{number}", nn.Conv2d(channels, width, 4, stride=2, padding=1))
         if number > 1:
             model.add_module(f"norm{number}", nn.BatchNorm2d(width))
         model.add_module(f"act{number}", nn.LeakyReLU(LEAK))
-        style.add_dropout(model)
+        add_dropout(model, dropout)
         channels = width
     model.add_module("flatten", nn.Flatten())
     model.add_module("out", nn.Linear(channels * math.prod(sides[-1]), 1))

@@ -93,8 +93,8 @@ def builder(name: str) -> Callable[..., nn.Module]:
     """
     if not allowed(name):
         raise ConfigError(
-            f"model {name} is a file of somebody's own, and passo runs such a file only when it is named in the "
-            f"command itself: say model={name} if you trust it"
+            f"model {name} is a file, and passo runs a file only when the command itself names it: say model={name} "
+            "there if you trust it; in Python, build the model yourself and hand it on"
         )
     path, function = split(name)
     module = _module(name)
