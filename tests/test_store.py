@@ -351,7 +351,7 @@ def test_a_study_of_another_schema_is_refused_with_both_numbers(tmp_path: Path) 
     with sqlite3.connect(folder / store.DATABASE) as connection:
         connection.execute("UPDATE study SET value='99' WHERE key='schema'")
     connection.close()
-    with pytest.raises(SchemaMismatch, match=f"schema 99; this passo reads schema {store.SCHEMA}"):
+    with pytest.raises(SchemaMismatch, match=f"schema 99; this passo reads schemas up to {store.SCHEMA}"):
         open_study(folder)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from passo.analysis import Smoothing, compare, ewma, moving_average, recompute
     from passo.data import Batches, load
     from passo.errors import PassoError
-    from passo.experiments import Loaders, landscape, lr_range, study, train, verify_range
+    from passo.experiments import Loaders, landscape, lr_range, resume, study, train, verify_range
     from passo.experiments.race import descend
     from passo.figures import draw, draw_run
     from passo.figures.player import race_page
@@ -55,6 +55,7 @@ __all__ = [
     "race_page",
     "recompute",
     "record_path",
+    "resume",
     "study",
     "train",
     "verify_range",
@@ -65,7 +66,7 @@ _HOME = {
     "passo.analysis": ("Smoothing", "compare", "ewma", "moving_average", "recompute"),
     "passo.data": ("Batches", "load"),
     "passo.errors": ("PassoError",),
-    "passo.experiments": ("Loaders", "landscape", "lr_range", "study", "train", "verify_range"),
+    "passo.experiments": ("Loaders", "landscape", "lr_range", "resume", "study", "train", "verify_range"),
     "passo.experiments.race": ("descend",),
     "passo.figures": ("draw", "draw_run"),
     "passo.figures.player": ("race_page",),

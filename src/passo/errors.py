@@ -9,7 +9,8 @@ PassoError                 something the person at the keyboard can act on; exit
 │   └── DataCorrupt        truncated, wrong magic number, wrong digest, labels ≠ images
 ├── StoreError             a study folder cannot be used
 │   ├── FolderInUse        it holds something else; nothing was written
-│   └── SchemaMismatch     written by an incompatible version of passo
+│   ├── SchemaMismatch     written by an incompatible version of passo
+│   └── CheckpointError    a checkpoint cannot be written, or read, or is damaged
 ├── TrainingError          a training cannot go on (a loss that is not finite, no gradient)
 └── MissingExtra           an optional dependency is not installed; says the line that installs it
 
@@ -64,6 +65,10 @@ class FolderInUse(StoreError):
 
 class SchemaMismatch(StoreError):
     """The study was written with a schema that this version does not read."""
+
+
+class CheckpointError(StoreError):
+    """A checkpoint cannot be written or read, or is damaged."""
 
 
 class TrainingError(PassoError):

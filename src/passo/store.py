@@ -3,6 +3,7 @@
     FOLDER/
       study.sqlite            the one truth (tables below; WAL while it is written, one file when finished)
       runs/<run id>/<name>.<chunk>.npy     arrays, appended in chunks along their first axis
+      runs/<run id>/checkpoint.<step>.safetensors
   writer.lock             there while a process writes: a study has one writer
 
 A chunk counts once its row, with its SHA-256, is committed; its file was fsynced before. The schema:
@@ -12,6 +13,8 @@ A chunk counts once its row, with its SHA-256, is committed; its file was fsynce
     metrics(run, name, step, epoch, value)                one row per scalar
     events(id, run, time, step, kind, message, data)      what happened, in words and JSON
     arrays(run, name, chunk, first_step, path, sha256, rows, meta)
+    checkpoints(run, step, path, marks)                   the last two of a run that is not done; `marks` says what was
+                                                          written when it was made: what came later goes on a resume
 
 `status` is one of running, done, interrupted, failed. `kind` says what a run is: train, lr_range, descent, …
 """
@@ -24,7 +27,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +38,9 @@ import numpy as np
 
 from passo.errors import FolderInUse, SchemaMismatch, StoreError
 
-SCHEMA = 1
+SCHEMA = 2
+READ = (1, 2)  # 1 had no checkpoints
+KEPT = 2  # checkpoints of a run
 DATABASE = "study.sqlite"
 LOCK = "writer.lock"
 
@@ -58,6 +63,12 @@ CREATE TABLE arrays (
     run TEXT NOT NULL REFERENCES runs(id), name TEXT NOT NULL, chunk INTEGER NOT NULL, first_step INTEGER NOT NULL,
     path TEXT NOT NULL, sha256 TEXT NOT NULL, rows INTEGER NOT NULL, meta TEXT NOT NULL,
     PRIMARY KEY (run, name, chunk)
+) WITHOUT ROWID;
+"""
+_CHECKPOINTS = """
+CREATE TABLE IF NOT EXISTS checkpoints (
+    run TEXT NOT NULL REFERENCES runs(id), step INTEGER NOT NULL, path TEXT NOT NULL, marks TEXT NOT NULL,
+    PRIMARY KEY (run, step)
 ) WITHOUT ROWID;
 """
 
@@ -128,9 +139,61 @@ class RunWriter:
         (old,) = self._store.read("SELECT info FROM runs WHERE id=?", (self.id,))[0]
         self._store.write("UPDATE runs SET info=? WHERE id=?", [(json.dumps({**json.loads(old), **facts}), self.id)])
 
-    def finish(self, status: str = "done", error: str | None = None) -> None:
-        """Close the run: done, interrupted or failed."""
+    def checkpoint(self, step: int, write: Callable[[Path], None]) -> None:
+        """Keep what `write(path)` writes as the state after `step`; it counts with all that is written so far.
+
+        The last two of a run are kept.
+        """
         self.flush()
+        relative = Path("runs") / self.id / f"checkpoint.{step:08d}.safetensors"
+        path = self._store.folder / relative
+        with _told(path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write(path)
+        (event,) = self._store.read("SELECT MAX(id) FROM events WHERE run=?", (self.id,))[0]
+        marks = json.dumps({"chunks": self._chunks, "event": event or 0})
+        old = [(past, file) for past, file in self.checkpoints() if past != step][KEPT - 1 :]
+        self._store.transact(
+            ("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?,?)", (self.id, step, relative.as_posix(), marks)),
+            *(("DELETE FROM checkpoints WHERE run=? AND step=?", (self.id, past)) for past, _ in old),
+        )
+        for _, file in old:
+            file.unlink(missing_ok=True)
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(step, file) of those that are kept, the newest first."""
+        rows = self._store.read("SELECT step, path FROM checkpoints WHERE run=? ORDER BY step DESC", (self.id,))
+        return [(step, self._store.folder / path) for step, path in rows]
+
+    def rewind(self, step: int) -> None:
+        """Go back to the checkpoint of `step`: what was written after it is deleted, in one transaction, then files."""
+        ((text,),) = self._store.read("SELECT marks FROM checkpoints WHERE run=? AND step=?", (self.id, step))
+        marks = json.loads(text)
+        written = self._store.read("SELECT name, chunk FROM arrays WHERE run=?", (self.id,))
+        late = [(name, chunk) for name, chunk in written if chunk >= marks["chunks"].get(name, 0)]
+        self._store.transact(
+            ("DELETE FROM metrics WHERE run=? AND step>?", (self.id, step)),
+            ("DELETE FROM events WHERE run=? AND id>?", (self.id, marks["event"])),
+            ("DELETE FROM checkpoints WHERE run=? AND step>?", (self.id, step)),
+            *(("DELETE FROM arrays WHERE run=? AND name=? AND chunk=?", (self.id, *one)) for one in late),
+            ("UPDATE runs SET status='running', finished=NULL, error=NULL WHERE id=?", (self.id,)),
+        )
+        self._store._unfinished.discard(self.id)
+        self._chunks, self._rows = dict(marks["chunks"]), []
+        known = {path for (path,) in self._store.read("SELECT path FROM arrays WHERE run=?", (self.id,))}
+        known |= {path.relative_to(self._store.folder).as_posix() for _, path in self.checkpoints()}
+        for path in (self._store.folder / "runs" / self.id).iterdir():
+            if path.relative_to(self._store.folder).as_posix() not in known:
+                path.unlink(missing_ok=True)
+
+    def finish(self, status: str = "done", error: str | None = None) -> None:
+        """Close the run: done, interrupted or failed. A run that is done needs no checkpoints."""
+        self.flush()
+        if status == "done":
+            files = self.checkpoints()
+            self._store.transact(("DELETE FROM checkpoints WHERE run=?", (self.id,)))
+            for _, path in files:
+                path.unlink(missing_ok=True)
         self._store.write(
             "UPDATE runs SET status=?, finished=?, error=? WHERE id=?", [(status, time.time(), error, self.id)]
         )
@@ -153,6 +216,7 @@ class Store:
         self.folder = folder
         self._connection = connection
         self._lock = lock
+        self._unfinished: set[str] = set()  # runs of an earlier process
 
     @classmethod
     def create(cls, folder: str | Path, *, name: str, config: Mapping[str, Any], force: bool = False) -> Store:
@@ -175,7 +239,9 @@ class Store:
         try:
             with _told(folder, "create"):
                 connection = _connect(folder / DATABASE)
-                connection.executescript(f"PRAGMA journal_mode=WAL;{_TABLES}")  # leaves its transaction open, so that
+                connection.executescript(
+                    f"PRAGMA journal_mode=WAL;{_TABLES}{_CHECKPOINTS}"
+                )  # leaves its transaction open, so that
                 store = cls(folder, connection, lock)
                 store.facts(**facts)  # the tables and the facts are committed together
         except StoreError:
@@ -201,31 +267,42 @@ class Store:
             connection = _connect(folder / DATABASE)
             connection.execute("PRAGMA journal_mode=WAL")
             store = cls(folder, connection, lock)
+        with _told(folder, "open"):
+            connection.execute(_CHECKPOINTS)
         for run in there.runs:
             if run.status != "done":
-                store._drop(run.id)
-        store.facts(status="running")
+                kept = RunWriter(store, run.id).checkpoints()
+                store._unfinished.add(run.id) if kept else store._drop(run.id)
+        store.facts(status="running", schema=SCHEMA)
         return store
 
     def _drop(self, run_id: str) -> None:
         """Delete a run's rows in one transaction, then its files."""
-        with _told(self.folder, "write in"), self._connection:
-            for table, column in (("metrics", "run"), ("events", "run"), ("arrays", "run"), ("runs", "id")):
-                self._connection.execute(f"DELETE FROM {table} WHERE {column}=?", (run_id,))
+        tables = ("metrics", "events", "arrays", "checkpoints")
+        rows = [(f"DELETE FROM {table} WHERE run=?", (run_id,)) for table in tables]
+        self.transact(*rows, ("DELETE FROM runs WHERE id=?", (run_id,)))
         shutil.rmtree(self.folder / "runs" / run_id, ignore_errors=True)
 
     def add_run(
         self, name: str, *, config: Mapping[str, Any], seed: int | None = None, kind: str = "train"
     ) -> RunWriter:
-        """Start a run; its id is its name, with the seed where there is one."""
+        """Start a run; its id is its name, with the seed where there is one. One that is not done begins anew."""
         run_id = name if seed is None else f"{name}-s{seed}"
         if run_id in ("", ".", "..") or "/" in run_id or "\\" in run_id:
             raise StoreError(f"a run is kept in a folder of its name, so {name!r} cannot be one: leave out the slashes")
+        if run_id in self._unfinished:
+            self._unfinished.remove(run_id)
+            self._drop(run_id)
         if self.read("SELECT 1 FROM runs WHERE id=?", (run_id,)):
             raise StoreError(f"{self.folder} already holds a run {run_id!r}")
         row = (run_id, kind, name, json.dumps(config), seed, "running", time.time(), None, None, "{}")
         self.write("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?)", [row])
         return RunWriter(self, run_id)
+
+    def unfinished(self, name: str, seed: int | None = None) -> RunWriter | None:
+        """The writer of a run that an earlier process began and that has a checkpoint to `rewind` to; or None."""
+        run_id = name if seed is None else f"{name}-s{seed}"
+        return RunWriter(self, run_id) if run_id in self._unfinished else None
 
     def has(self, name: str, seed: int | None = None) -> bool:
         """Whether a run of this name and seed is there and done."""
@@ -239,6 +316,12 @@ class Store:
     def write(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         with _told(self.folder / DATABASE, "write"), self._connection:
             self._connection.executemany(sql, rows)
+
+    def transact(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
+        """Several statements: all of them, or none."""
+        with _told(self.folder / DATABASE, "write"), self._connection:
+            for sql, arguments in statements:
+                self._connection.execute(sql, arguments)
 
     def read(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with _told(self.folder / DATABASE, "read"):
@@ -361,6 +444,13 @@ class StoredStudy:
                 return run
         raise StoreError(f"{self.folder} has no run {run_id!r}; it has: {', '.join(r.id for r in self.runs)}")
 
+    def checkpoints(self) -> list[tuple[str, int]]:
+        """(run, step) of every state that a run can go on from."""
+        if self.facts["schema"] < 2:
+            return []
+        with _reading(self.folder) as connection:
+            return connection.execute("SELECT run, step FROM checkpoints ORDER BY run, step").fetchall()
+
     def names(self, kind: str = "train") -> list[str]:
         """The names of the finished runs of a kind, in the order in which they were run."""
         return list(dict.fromkeys(run.name for run in self.select(kind=kind)))
@@ -373,9 +463,9 @@ def open_study(folder: str | Path) -> StoredStudy:
         raise StoreError(f"{folder} is not a study folder: it has no {DATABASE}")
     with _reading(folder) as connection:
         facts = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM study")}
-        if facts.get("schema") != SCHEMA:
+        if facts.get("schema") not in READ:
             raise SchemaMismatch(
-                f"{folder} was written with schema {facts.get('schema')}; this passo reads schema {SCHEMA}"
+                f"{folder} was written with schema {facts.get('schema')}; this passo reads schemas up to {SCHEMA}"
             )
         rows = connection.execute("SELECT * FROM runs ORDER BY started, rowid").fetchall()
     runs = tuple(
@@ -400,6 +490,21 @@ def find(name: str | Path) -> StoredStudy:
         if (folder / DATABASE).is_file():
             return open_study(folder)
     raise StoreError(f"no study {str(name)!r}: neither a study folder, nor one under {root()}")
+
+
+def interrupted(name: str, config: Mapping[str, Any]) -> Path | None:
+    """The newest folder under `root()` in which a study of this name and configuration stopped with a checkpoint.
+
+    One that another process is writing does not count, nor one that failed.
+    """
+    wanted = json.loads(json.dumps(config))
+    for path in sorted(root().glob(f"{name}-*/{DATABASE}"), reverse=True):
+        with suppress(StoreError, OSError):
+            there = open_study(path.parent)
+            if there.status in ("running", "interrupted") and there.config == wanted and there.checkpoints():
+                _lock(path.parent).close()
+                return path.parent
+    return None
 
 
 def fresh(name: str) -> Path:

@@ -100,8 +100,8 @@ def test_stopping_in_the_middle_keeps_the_steps_and_marks_the_run_interrupted(
 ) -> None:
     config = train_config({"dataset": SMALL, "model": "tiny-cnn", "epochs": 50, "record": {"every": 1}})
     try:
-        with training(config, tmp_path / "a") as (_, _, _, records):
-            for record in records:
+        with training(config, tmp_path / "a") as opened:
+            for record in opened.records:
                 if record.step == 5:  # type: ignore[union-attr]
                     if stop:
                         raise stop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -28,14 +29,38 @@ Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the
 Sample = Annotated[bool, typer.Option("--allow-sample", help="Take the embedded sample where the full set is missing.")]
 
 
-def train(settings: Settings = None, out_: Out = None, force: Force = False, allow_sample: Sample = False) -> None:
-    """Train a model and test it once: passo train dataset=fashion-mnist model=lenet optimizer=adam lr=0.001 epochs=3"""
-    from passo.experiments import Result, training
+def train(
+    settings: Settings = None,
+    out_: Out = None,
+    force: Force = False,
+    allow_sample: Sample = False,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with this interrupted training.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="Stop after this time (90s, 30m, 2h), with the state kept.")
+    ] = None,
+    keep_steps: Annotated[int | None, typer.Option(min=1, help="Keep the state after each so many steps.")] = None,
+    keep_seconds: Annotated[float, typer.Option(help="… and after each so many seconds.")] = 60.0,
+) -> None:
+    """Train a model and test it once: passo train dataset=fashion-mnist model=lenet optimizer=adam lr=0.001 epochs=3
 
-    config = configuration(settings or [], allow_sample)
-    with training(config, out_, force=force) as opened, progress("loss", "seen", "speed") as bar:
-        folder, run_id, steps, records = opened
-        line = bar.add_task(f"epoch 1/{config.epochs}", loss="", seen="", speed="", total=steps)
+    A training that was interrupted goes on, to the same bits, when the command is repeated.
+    """
+    from passo.experiments import Keeping, Result, training, unfinished
+
+    keeping = Keeping(keep_steps, keep_seconds, max_time=None if max_time is None else duration(max_time))
+    if resume is None:
+        config = configuration(settings or [], allow_sample)
+    elif settings or out_ is not None or force:
+        raise ConfigError("--resume RUN goes on with what that run was: leave out settings, --out and --force")
+    else:
+        out_, config = unfinished(resume)
+    with training(config, out_, force=force, keeping=keeping) as opened, progress("loss", "seen", "speed") as bar:
+        folder, run_id, steps, records, done, notes = opened
+        if done:
+            err.print(f"going on after step {done:,} of {folder} (--force starts anew)", soft_wrap=True)
+        for note in notes:
+            err.print(note, soft_wrap=True)
+        line = bar.add_task(f"epoch 1/{config.epochs}", loss="", seen="", speed="", total=steps, completed=done)
         result = None
         shown, begun = 0.0, time.perf_counter()
         try:
@@ -46,17 +71,45 @@ def train(settings: Settings = None, out_: Out = None, force: Force = False, all
                 now = time.perf_counter()
                 if record.end is not None or now - shown > 0.2:
                     shown = now
-                    _update(bar, line, record, config, record.step / (now - begun))
+                    _update(bar, line, record, config, (record.step - done) / (now - begun))
         except KeyboardInterrupt:
             err.print(f"interrupted: what was recorded is kept in {folder} (run {run_id}, marked interrupted)")
+            err.print(_how_to_go_on(folder), soft_wrap=True)
             raise
-    assert result is not None
+    if result is None:
+        out.print(f"the time is up ({max_time}): {_how_to_go_on(folder)}", soft_wrap=True)
+        return
     if result.test is not None:
         accuracy = "" if result.test.accuracy is None else f", test accuracy {percent(result.test.accuracy)}"
         out.print(f"test loss {result.test.loss:.4f}{accuracy} ({result.test.count:,} images)")
-    out.print(f"{result.steps:,} steps in {result.seconds:.1f} s ({result.steps / result.seconds:,.0f} steps/s)")
+    made = result.steps - done
+    out.print(f"{made:,} steps in {result.seconds:.1f} s ({made / result.seconds:,.0f} steps/s)")
     out.print(f"kept in {folder} (run {run_id})")
     out.print(f"weights SHA-256 {result.weights_sha256}")
+
+
+def _how_to_go_on(folder: Path) -> str:
+    from passo.store import open_study
+
+    kept = open_study(folder).checkpoints()
+    if not kept:
+        return "its state was not kept (it records, or had not begun): repeated, it begins anew"
+    return f"repeat the command, or passo train --resume {folder}, to go on after step {max(s for _, s in kept):,}"
+
+
+def duration(text: str) -> float:
+    """Seconds of 90s, 30m, 2h, 1h30m or a plain number of seconds.
+
+    >>> duration("1h30m"), duration("45")
+    (5400.0, 45.0)
+    """
+    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    seconds = (
+        sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
+    )
+    if seconds <= 0:
+        raise ConfigError(f"a time is written 90s, 30m, 2h or 1h30m, got {text!r}")
+    return seconds
 
 
 def _update(bar: Any, line: Any, record: StepRecord, config: TrainConfig, speed: float) -> None:

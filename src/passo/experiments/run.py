@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from passo.data import Batches, Data, load
 from passo.errors import ConfigError, TrainingError
 from passo.experiments.instruments import instruments
+from passo.experiments.keeping import Keeper, TimeUp, put_back
 from passo.experiments.sink import Sink
 from passo.models import build, count_parameters
 from passo.optim import Schedule, describe, make_optimizer, make_schedule, parameter_groups
@@ -22,6 +23,7 @@ from passo.seeding import generator
 from passo.training import (
     Evaluation,
     Penalty,
+    Progress,
     StepRecord,
     TrainConfig,
     choose_device,
@@ -151,15 +153,23 @@ def _whole(split: Any, device: torch.device) -> Any:
 
 
 def running(
-    config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
+    config: TrainConfig,
+    sink: Sink,
+    data: Data | Loaders,
+    parts: Parts,
+    keeper: Keeper | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> Generator[StepRecord | Result, None, None]:
     """Train what `assemble` built, write into `sink`, and yield each step's record, then the `Result`.
 
-    However it ends, the run says how: done, interrupted (Ctrl-C, or the caller stopped listening) or failed.
+    With a `keeper` the run's state is kept on the way; with a `state` it goes on from there. However it ends, the run
+    says how: done, interrupted (Ctrl-C, its time is up, or the caller stopped listening) or failed.
     """
     try:
-        yield from _running(config, sink, data, parts)
+        yield from _running(config, sink, data, parts, keeper, state)
         sink.finish("done")
+    except TimeUp as up:
+        sink.finish("interrupted", str(up))
     except (KeyboardInterrupt, GeneratorExit):
         sink.finish("interrupted", "stopped by the user")
         raise
@@ -168,7 +178,14 @@ def running(
         raise
 
 
-def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts) -> Iterator[StepRecord | Result]:
+def _running(
+    config: TrainConfig,
+    sink: Sink,
+    data: Data | Loaders,
+    parts: Parts,
+    keeper: Keeper | None,
+    state: Mapping[str, Any] | None,
+) -> Iterator[StepRecord | Result]:
     sink.info(
         parameters=count_parameters(parts.model).trainable,
         steps_per_epoch=parts.steps_per_epoch,
@@ -178,7 +195,12 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
     average = None
     if config.average is not None:
         average = AveragedModel(parts.model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
-    begun = time.perf_counter()
+    if state is not None:
+        put_back(state, parts, average)
+    progress = Progress() if keeper is None else keeper.progress
+    if keeper is not None:
+        keeper.averaging(average)
+    begun, first = time.perf_counter(), progress.step
     records = fit(
         parts.model,
         parts.loss_fn,
@@ -192,25 +214,26 @@ def _running(config: TrainConfig, sink: Sink, data: Data | Loaders, parts: Parts
         penalty=parts.penalty,
         device=parts.device,
         seed=config.seed,
+        progress=progress,
     )
-    written = _written(records, sink, parts.steps_per_epoch)
+    written = _written(records, sink, parts.steps_per_epoch, keeper)
     total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
     with instruments(config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty):
         try:
-            last = yield from written
+            yield from written
         finally:  # an interrupted run keeps what its instruments saw
             written.close()
     seconds = time.perf_counter() - begun
     trained = parts.model if average is None else average.module
-    yield _conclude(config, sink, parts, trained, last.step, seconds)
+    speed = (progress.step - first) / seconds
+    yield _conclude(config, sink, parts, trained, progress.step, seconds, speed)
 
 
 def _written(
-    records: Iterator[StepRecord], sink: Sink, per_epoch: int | None
-) -> Generator[StepRecord, None, StepRecord]:
+    records: Iterator[StepRecord], sink: Sink, per_epoch: int | None, keeper: Keeper | None
+) -> Generator[StepRecord, None, None]:
     """Hand records on; write their scalars at the end of each epoch, so that no step waits for the device."""
     waiting: list[StepRecord] = []
-    record = None
     try:
         for record in records:
             waiting.append(record)
@@ -218,11 +241,20 @@ def _written(
                 _write_steps(sink, waiting, per_epoch)
                 waiting = []
                 _write_epoch(sink, record)
+            if keeper is not None and keeper.due(record):
+                _write_steps(sink, waiting, per_epoch)
+                waiting = []
+                keeper.keep()
+                keeper.end()
             yield record
+    except GeneratorExit:  # between two steps: all is whole
+        _write_steps(sink, waiting, per_epoch)
+        waiting = []
+        if keeper is not None:
+            keeper.keep()
+        raise
     finally:
         _write_steps(sink, waiting, per_epoch)
-    assert record is not None
-    return record
 
 
 def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int | None) -> None:
@@ -254,7 +286,9 @@ def _write_epoch(sink: Sink, record: StepRecord) -> None:
         )
 
 
-def _conclude(config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, steps: int, seconds: float) -> Result:
+def _conclude(
+    config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, steps: int, seconds: float, speed: float
+) -> Result:
     """Test once, hash and keep the weights, write the summary."""
     test = None
     if parts.test is not None:
@@ -271,7 +305,7 @@ def _conclude(config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, s
     for place, (name, tensor) in enumerate(model.state_dict().items()):
         meta = {"shape": list(tensor.shape), "kernel": name in weighty, "place": place}
         sink.array(f"weights/{name}", _at_least_1d(tensor).cpu().numpy(), **meta)
-    sink.info(weights_sha256=sha, seconds=seconds, steps_per_second=steps / seconds)
+    sink.info(weights_sha256=sha, seconds=seconds, steps_per_second=speed)
     return Result(model, test, sha, steps, seconds)
 
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from passo import store
 from passo.data import Data
-from passo.errors import ConfigError
+from passo.errors import ConfigError, StoreError, TrainingError
 from passo.experiments.instruments import check_recording
+from passo.experiments.keeping import Keeper, Keeping, machine, newest, stopping
 from passo.experiments.run import Loaders, Result, assemble, load_data, running
-from passo.training import StepRecord, TrainConfig, keep_memory, train_config
+from passo.training import Progress, StepRecord, TrainConfig, choose_device, keep_memory, train_config
 from passo.training.evaluate import Evaluation
 
 
@@ -73,12 +75,18 @@ def train(
 
 
 class Opened(NamedTuple):
-    """A training that is ready: where it is kept, and the records to walk through. `steps` is None if not known."""
+    """A training that is ready: where it is kept, and the records to walk through. `steps` is None if not known.
+
+    It goes on after `done` steps that an earlier call made; `notes` say what is to be known of that. A training whose
+    time is up yields no `Result`.
+    """
 
     folder: Path
     run_id: str
     steps: int | None
     records: Generator[StepRecord | Result, None, None]
+    done: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -89,10 +97,13 @@ def training(
     force: bool = False,
     data: Data | Loaders | None = None,
     model: nn.Module | None = None,
+    keeping: Keeping | None = None,
 ) -> Iterator[Opened]:
     """Open a study folder for one run; walk its records to train.
 
-    Data are loaded and everything is built before the folder is made: a mistake leaves nothing behind.
+    A run that was interrupted goes on: the one in `out`, or else the newest of the same configuration, unless `force`
+    starts anew. `keeping` says when its state is kept. Data are loaded and everything is built before the folder is
+    made: a mistake leaves nothing behind.
     """
     keep_memory()
     source = load_data(config) if data is None else data
@@ -101,14 +112,76 @@ def training(
     check_recording(config.record, parts.model, parts.optimizer, steps)
     settings = config.model_dump(mode="json")
     name = f"{config.model.name.strip('()')}-{config.optimizer.name}"
-    folder = Path(out) if out is not None else store.fresh(name)
-    with store.Store.create(folder, name=name, config=settings, force=force) as study:
-        writer = study.add_run(name, config=settings, seed=config.seed)
-        records = running(config, writer, source, parts)
+    named = data is None and model is None  # another call may bring other objects of the same name
+    if out is not None:
+        folder = Path(out)
+    else:
+        folder = (store.interrupted(name, settings) if named and not force else None) or store.fresh(name)
+    with stopping() as stop, store.Store.create(folder, name=name, config=settings, force=force) as study:
+        writer, state, notes = _begun(study, name, config, settings)
+        progress = Progress() if state is None else Progress.of(state["progress"], parts.device)
+        keeper = None if _records(config) else Keeper(writer, parts, progress, keeping or Keeping(), stop)
+        records = running(config, writer, source, parts, keeper, state)
         try:
-            yield Opened(folder, writer.id, steps, records)
+            yield Opened(folder, writer.id, steps, records, progress.step, tuple(notes))
         finally:
             records.close()
+
+
+def resume(run: str | Path, *, keeping: Keeping | None = None) -> Trained:
+    """Go on with an interrupted training, by its study's path or name, to the end that it would have had.
+
+    Raises `StoreError` where there is none, and `ConfigError` where it was trained on objects of the caller's.
+    """
+    result: Result | None = None
+    folder, config = unfinished(run)
+    with training(config, folder, keeping=keeping) as opened:
+        for record in opened.records:
+            if isinstance(record, Result):
+                result = record
+    if result is None:
+        raise TrainingError(f"the time of {folder} was up before its end: call passo.resume again to go on")
+    return Trained(opened.folder, opened.run_id, result.model, result.test, result.weights_sha256, result.seconds)
+
+
+def unfinished(run: str | Path) -> tuple[Path, TrainConfig]:
+    """The folder and the configuration of a training that is not done."""
+    there = store.find(run)
+    if there.status == "done":
+        raise StoreError(f"{there.folder} is finished: there is nothing to resume")
+    if [one.kind for one in there.runs] not in ([], ["train"]) or "optimizer" not in there.config:
+        raise StoreError(f"{there.folder} is no single training: repeat the command that made it, and it goes on")
+    own = [key for key in ("dataset", "model") if str(there.config[key]["name"]).startswith("(")]
+    if own:
+        raise ConfigError(
+            f"{there.folder} was trained on the caller's own {' and '.join(own)}: call passo.train again with these "
+            f"and out={str(there.folder)!r}, and it goes on"
+        )
+    return there.folder, train_config(there.config)
+
+
+def _records(config: TrainConfig) -> bool:
+    """Whether instruments record the run: their own state is not kept yet, so that such a run begins anew."""
+    return bool(config.record.every or config.record.path)
+
+
+def _begun(
+    study: store.Store, name: str, config: TrainConfig, settings: dict[str, Any]
+) -> tuple[store.RunWriter, dict[str, Any] | None, list[str]]:
+    """The run's writer, and the state that it goes on from, with what is to be said of it."""
+    old = None if _records(config) else study.unfinished(name, config.seed)
+    found = None if old is None else newest(old)
+    if old is None or found is None:
+        return study.add_run(name, config=settings, seed=config.seed), None, []
+    step, state, notes = found
+    old.rewind(step)
+    was, now = state["machine"], machine(choose_device(config.device))
+    if was["threads"] != now["threads"]:
+        torch.set_num_threads(was["threads"])  # another number of threads adds in another order
+    other = [key for key in ("torch", "device") if was[key] != now[key]]
+    notes += [f"{key} was {was[key]} and is {now[key]}: the last bits may differ" for key in other]
+    old.event("resumed", "; ".join([f"goes on after step {step}", *notes]), step)
+    return old, state, notes
 
 
 def _given(

@@ -5,12 +5,14 @@ from passo.training.evaluate import Evaluation, evaluate
 from passo.training.loop import fit
 from passo.training.machine import choose_device, environment, keep_memory, weights_sha256
 from passo.training.penalty import Penalty
+from passo.training.progress import Progress
 from passo.training.step import EpochEnd, StepRecord, train_step
 
 __all__ = [
     "EpochEnd",
     "Evaluation",
     "Penalty",
+    "Progress",
     "StepRecord",
     "TrainConfig",
     "choose_device",

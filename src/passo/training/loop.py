@@ -14,6 +14,7 @@ from passo.models.dropout import dropouts, set_step
 from passo.optim.stepping import as_schedule, check_same_optimizer
 from passo.training.evaluate import evaluate
 from passo.training.penalty import Penalty
+from passo.training.progress import Progress
 from passo.training.step import EpochEnd, LossFunction, Penalising, StepRecord, train_step
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def fit(
     penalty: Penalising | None = None,
     device: torch.device | str | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Iterator[StepRecord]:
     """Train, and yield a `StepRecord` after every optimiser step.
 
@@ -51,7 +53,8 @@ def fit(
     list. `schedule` is a passo schedule or a torch scheduler built on this optimizer; it is stepped when it wants
     to be. `validation` is evaluated at the end of every epoch, with the averaged weights where there is an
     `average`. `penalty` is added to the loss that is trained: `penalty=Penalty(model, l2=1e-3)`. `seed` decides the
-    masks of passo's own dropout.
+    masks of passo's own dropout. `progress` is where the training goes on, and is kept true at every record (a
+    `Progress()` of the caller's is a place to read it).
 
     >>> model = nn.Linear(1, 1)
     >>> batches = [(torch.ones(4, 1), torch.zeros(4, 1))] * 3
@@ -65,15 +68,16 @@ def fit(
     if isinstance(penalty, Penalty):
         penalty.check(optimizer)
     layers = dropouts(model)
-    step = 0
-    for epoch in range(1, epochs + 1):
+    at = progress or Progress()
+    for epoch in range(at.epoch, epochs + 1):
         model.train()
-        begun, total, first = time.perf_counter(), None, step
+        begun = time.perf_counter() - at.seconds
         held: StepRecord | None = None  # a record is handed on once it is known whether it ends the epoch
-        for x, y in batches:
+        for x, y in at.walk(batches):
             if held is not None:
+                at.seconds = time.perf_counter() - begun
                 yield held
-            step += 1
+            step = at.step + 1
             if layers:
                 set_step(layers, seed, step)
             if device is not None:
@@ -81,12 +85,13 @@ def fit(
             held = train_step(
                 model, loss_fn, optimizer, x, y, step=step, epoch=epoch, clip_norm=clip_norm, penalty=penalty
             )
-            total = held.loss if total is None else total + held.loss
+            at.step, at.taken = step, at.taken + 1
+            at.total = held.loss if at.total is None else at.total + held.loss
             if average is not None:
                 average.update_parameters(model)
             if plan is not None:
                 plan.after_step()
-        if held is None or total is None:
+        if held is None or at.total is None:
             raise TrainingError(f"epoch {epoch} has no batches: the data are empty, or were used up by an iterator")
         seen = None
         if validation is not None:
@@ -94,5 +99,6 @@ def fit(
             seen = evaluate(watched, loss_fn, validation, device=device)
         if plan is not None:
             plan.after_epoch(None if seen is None else seen.loss)
-        end = EpochEnd(float(total) / (step - first), seen, time.perf_counter() - begun)
+        end = EpochEnd(float(at.total) / at.taken, seen, time.perf_counter() - begun)
+        at.after_epoch()
         yield held._replace(end=end)

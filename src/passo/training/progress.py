@@ -1,0 +1,91 @@
+"""Where a training is, to the mini-batch: what `fit` needs to go on as if it had never stopped.
+
+A pass over the batches cannot be entered in the middle. It is begun again, with every generator as it was when it
+began, and walked past the mini-batches that were taken; then the generators are put to where they were when it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from passo import seeding
+from passo.errors import CheckpointError
+
+
+@dataclass
+class Progress:
+    """Steps that are made, the epoch of the next one, and how far into its pass over the data it is.
+
+    `total` is the sum of that pass's losses so far, `seconds` the time that it has taken. `fit` keeps it true at every
+    record that it yields.
+    """
+
+    step: int = 0
+    epoch: int = 1
+    taken: int = 0
+    total: Tensor | None = None
+    seconds: float = 0.0
+    _begun: dict[str, Any] | None = field(default=None, repr=False)  # every generator when the pass began
+    _now: dict[str, Any] | None = field(default=None, repr=False)  # … and where they are to be put
+
+    def walk(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """What is left of a pass: all of it, or what comes after the mini-batches that were taken."""
+        now, self._now = self._now, None
+        if not self.taken:
+            if now is not None:
+                _restore(now, batches)
+            self._begun = _capture(batches)
+            yield from batches
+            return
+        assert self._begun is not None and now is not None
+        _restore(self._begun, batches)
+        left = islice(batches, self.taken, None)
+        first = next(left, None)
+        if first is None:
+            raise CheckpointError(f"the data have fewer than {self.taken + 1} mini-batches now: they have changed")
+        _restore(now, batches)  # where they were once this mini-batch had been fetched
+        yield first
+        yield from left
+
+    def after_epoch(self) -> None:
+        """A pass is complete, and all that follows it."""
+        self.epoch, self.taken, self.total, self.seconds, self._begun = self.epoch + 1, 0, None, 0.0, None
+
+    def state(self, batches: Iterable[Any]) -> dict[str, Any]:
+        """All of it and every generator, as a checkpoint keeps it."""
+        plain = {name: getattr(self, name) for name in ("step", "epoch", "taken", "total", "seconds")}
+        return {**plain, "begun": self._begun, "now": _capture(batches)}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], device: torch.device) -> Progress:
+        """The inverse of `state`."""
+        total = None if state["total"] is None else state["total"].to(device)
+        at = cls(state["step"], state["epoch"], state["taken"], total, state["seconds"])
+        at._begun, at._now = state["begun"], state["now"]
+        return at
+
+
+def _generators(batches: Any) -> list[torch.Generator]:
+    """The generators of a pass's own: of passo's batches, of a DataLoader, of its sampler."""
+    owners = (batches, getattr(batches, "sampler", None))
+    found = [getattr(owner, "generator", None) for owner in owners]
+    return [one for one in found if isinstance(one, torch.Generator)]
+
+
+def _capture(batches: Any) -> dict[str, Any]:
+    return {"global": seeding.capture(), "own": [one.get_state() for one in _generators(batches)]}
+
+
+def _restore(state: Mapping[str, Any], batches: Any) -> None:
+    own = _generators(batches)
+    if len(own) != len(state["own"]):
+        raise CheckpointError("the data are not drawn as they were: another number of random generators")
+    seeding.restore(state["global"])
+    for one, kept in zip(own, state["own"], strict=True):
+        one.set_state(kept)
