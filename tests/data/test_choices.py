@@ -87,6 +87,12 @@ def test_a_perturbation_of_strength_0_is_none_at_all() -> None:
     assert torch.equal(data.test.images, plain.test.images) and data.facts() == plain.facts()
 
 
+@pytest.mark.parametrize("wrong", [3, "shift", ["shift"], True])
+def test_perturbations_without_strengths_are_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match="perturb must be names with strengths"):
+        load(SAMPLE, perturb=wrong)
+
+
 # ── KMNIST: the digest is of the packed file ──────────────────────────────────────────────────────────────
 
 

@@ -66,6 +66,18 @@ def test_uniform_numbers_are_uniform_and_normal_ones_normal() -> None:
     assert abs(torch.corrcoef(torch.stack([u[:, :-1].flatten(), u[:, 1:].flatten()]))[0, 1]) < 0.01
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_draws_the_same_bits() -> None:
+    positions = torch.arange(1000, 1064)
+    for draw in (counters.numbers, counters.uniform, counters.normal):
+        assert torch.equal(draw(2**62 + 5, positions.cuda(), 784).cpu(), draw(2**62 + 5, positions, 784))
+    images = torch.rand(64, 3, 28, 28)
+    for name, strength in STRONG.items():
+        there = perturb(images.cuda(), {name: strength}, seed=0).cpu()
+        assert torch.allclose(there, perturb(images, {name: strength}, seed=0), atol=1e-5), name
+
+
 # ── What each does ────────────────────────────────────────────────────────────────────────────────────────
 
 

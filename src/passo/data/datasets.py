@@ -104,7 +104,10 @@ def load_as(name: str, options: Mapping[str, Any]) -> Data:
     for option in options:
         if option not in known:
             raise unknown("option of a data set", option, known)
-    return load(name, **options)
+    words = {
+        key: str(options[key]) for key in ("folder", "target") if options.get(key) is not None
+    }  # 2024 is a name too
+    return load(name, **{**options, **words})
 
 
 def _parted(

@@ -63,7 +63,9 @@ def check_perturbations(wanted: Mapping[str, Any] | None) -> dict[str, float]:
     >>> check_perturbations({"shift": 2, "scale": -0.5, "rotation": 0})
     {'scale': -0.5, 'shift': 2.0}
     """
-    wanted = wanted or {}
+    wanted = {} if wanted is None else wanted
+    if not isinstance(wanted, Mapping):
+        raise ConfigError(f"perturb must be names with strengths, as perturb.shift=2, got {wanted!r}")
     for name in wanted:
         if name not in PERTURBATIONS:
             raise unknown("perturbation", name, PERTURBATIONS)

@@ -49,6 +49,8 @@ def open_pictures(
     `DataCorrupt`, and `MissingExtra` where Pillow is missing.
     """
     require("PIL.Image", "figures")
+    if colour not in (None, True, False):
+        raise ConfigError(f"colour must be true or false, got {colour!r}")
     if folder is None:
         raise ConfigError("images need the folder that holds them, one subfolder a class: dataset.folder=DIR")
     root = Path(folder).expanduser()
