@@ -17,7 +17,7 @@ from passo.errors import ConfigError, TrainingError
 from passo.experiments.instruments import instruments
 from passo.experiments.keeping import Keeper, TimeUp, put_back
 from passo.experiments.sink import Sink
-from passo.models import build, count_parameters
+from passo.models import MADE_FOR, build, count_parameters, own_file
 from passo.optim import Schedule, describe, make_optimizer, make_schedule, parameter_groups
 from passo.seeding import generator
 from passo.training import (
@@ -89,6 +89,11 @@ def load_data(config: TrainConfig) -> Data:
 def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None = None) -> Parts:
     """Build model, optimizer, schedule and batches; the seed decides weights and the order of batches."""
     device = choose_device(config.device)
+    made = MADE_FOR.get(config.model.name)
+    if model is None and made is not None:
+        raise ConfigError(
+            f"model {config.model.name} is made to {made}, and this training classifies: docs/models.md shows a loop for it"
+        )
     if model is None:
         shape, classes = (data.in_shape, len(data.classes)) if isinstance(data, Data) else ((1, 28, 28), 10)
         model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
@@ -188,6 +193,7 @@ def _running(
 ) -> Iterator[StepRecord | Result]:
     sink.info(
         parameters=count_parameters(parts.model).trainable,
+        **({"model_sha256": own_file.sha256(config.model.name)} if own_file.is_own(config.model.name) else {}),
         steps_per_epoch=parts.steps_per_epoch,
         environment=environment(parts.device),
         data=data.facts() if isinstance(data, Data) else {"name": "(the caller's own batches)"},

@@ -17,6 +17,7 @@ from passo.errors import ConfigError, StoreError, TrainingError
 from passo.experiments.instruments import check_recording
 from passo.experiments.keeping import Keeper, Keeping, machine, newest, stopping
 from passo.experiments.run import Loaders, Result, assemble, load_data, running
+from passo.models import own_file
 from passo.training import Progress, StepRecord, TrainConfig, choose_device, keep_memory, train_config
 from passo.training.evaluate import Evaluation
 
@@ -111,7 +112,7 @@ def training(
     steps = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
     check_recording(config.record, parts.model, parts.optimizer, steps)
     settings = config.model_dump(mode="json")
-    name = f"{config.model.name.strip('()')}-{config.optimizer.name}"
+    name = f"{own_file.label(config.model.name.strip('()'))}-{config.optimizer.name}"
     named = data is None and model is None  # another call may bring other objects of the same name
     if out is not None:
         folder = Path(out)
@@ -189,6 +190,8 @@ def _given(
 ) -> tuple[TrainConfig, Data | Loaders | None, nn.Module | None]:
     """The configuration, and the data and the model where they are objects and not names."""
     module = None if isinstance(model, str) else model
+    if isinstance(model, str) and own_file.is_own(model):
+        own_file.allow(model)  # named by the caller, here and now
     named = model if isinstance(model, str) else f"({type(model).__name__})"
     source: Data | Loaders | None = None
     if isinstance(data, str):
