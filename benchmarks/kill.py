@@ -5,7 +5,8 @@
 Every run is a process of its own on the embedded sample, of one of several kinds (dropout, BatchNorm, every stepping
 of a schedule, fused Adam on channels-last weights, averaged weights, balanced sampling), and keeps its state after
 every third step, so that many kills fall into the writing of a checkpoint or the commit of its row. It is killed up to
-four times, then left to end. Lost or changed is: another hash of the weights than the uninterrupted run's, or other metrics.
+four times, then left to end. Lost or changed is: another hash of the weights than the uninterrupted run's, or other
+metrics.
 """
 
 from __future__ import annotations

@@ -23,7 +23,12 @@ from passo.experiments import Keeping, Result, training
 from passo.optim import optimizers
 from passo.training import train_config
 
-SMALL = {"dataset": {"name": "fashion-mnist-sample", "per_class": 8}, "model": "mlp", "batch_size": 16, "epochs": 3}
+SMALL: dict[str, Any] = {
+    "dataset": {"name": "fashion-mnist-sample", "per_class": 8},
+    "model": "mlp",
+    "batch_size": 16,
+    "epochs": 3,
+}
 SMALL_MLP = {"name": "mlp", "hidden": [8], "dropout": 0.2}
 
 
@@ -97,6 +102,8 @@ def test_every_schedule_goes_on_to_the_same_bits(tmp_path: Path, name: str) -> N
         {"model": {"name": "lenet"}, "optimizer": {"name": "adam", "lr": 0.003, "fused": True}, "epochs": 2},
         {"average": 0.9},
         {"sampling": "balanced"},
+        {"model": "tiny-cnn", "dataset": {**SMALL["dataset"], "augment": {"shift": 2, "gaussian-noise": 0.1}}},
+        {"dataset": {**SMALL["dataset"], "imbalance": 4, "perturb": {"rotation": 20}}, "class_weights": True},
         {"sampling": "sequential"},
         {"clip_norm": 0.5, "l2": 1e-3},
     ],

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from passo.data import Batches, Data, load
+from passo.data import Augmentation, Batches, Data, load
 from passo.errors import ConfigError, TrainingError
 from passo.experiments.instruments import instruments
 from passo.experiments.keeping import Keeper, TimeUp, put_back
@@ -75,15 +75,8 @@ class Result:
 def load_data(config: TrainConfig) -> Data:
     """The data that a configuration names."""
     wanted = config.dataset
-    return load(
-        wanted.name,
-        folder=wanted.folder,
-        per_class=wanted.per_class,
-        validation=wanted.validation,
-        scale=wanted.scale,
-        seed=wanted.seed,
-        allow_sample=wanted.allow_sample,
-    )
+    options = wanted.model_dump(exclude={"name", "augment"})
+    return load(wanted.name, **options)
 
 
 def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None = None) -> Parts:
@@ -92,10 +85,10 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
     made = MADE_FOR.get(config.model.name)
     if model is None and made is not None:
         raise ConfigError(
-            f"model {config.model.name} is made to {made}, and this training classifies: docs/models.md shows a loop for it"
+            f"model {config.model.name} is made to {made}, and this training classifies: docs/models.md shows its loop"
         )
     if model is None:
-        shape, classes = (data.in_shape, len(data.classes)) if isinstance(data, Data) else ((1, 28, 28), 10)
+        shape, classes = (data.in_shape, data.outputs) if isinstance(data, Data) else ((1, 28, 28), 10)
         model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
     model = model.to(device)
     train, validation, test = _batches(config, data, device)
@@ -120,7 +113,18 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
         if schedule.when == "plateau" and validation is None:
             raise ConfigError(f"schedule {config.schedule.name} needs a validation set: dataset.validation=0.1")
     penalty = Penalty(model, l1=config.l1, l2=config.l2) if config.l1 or config.l2 else None
-    return Parts(device, model, nn.CrossEntropyLoss(), optimizer, schedule, train, validation, test, steps, penalty)
+    loss_fn = loss_of(config, data).to(device)
+    return Parts(device, model, loss_fn, optimizer, schedule, train, validation, test, steps, penalty)
+
+
+def loss_of(config: TrainConfig, data: Data | Loaders) -> nn.Module:
+    """Mean squared error for a regression; else cross-entropy, weighted where class weights are asked for."""
+    if isinstance(data, Loaders) or not config.class_weights:
+        regression = isinstance(data, Data) and data.task == "regress"
+        if config.class_weights:
+            raise ConfigError("class_weights are counted in passo's own data: give your own loss its weights")
+        return nn.MSELoss() if regression else nn.CrossEntropyLoss()
+    return nn.CrossEntropyLoss(weight=torch.tensor(data.class_weights))
 
 
 def _default_decay(optimizer: str) -> float:
@@ -133,6 +137,7 @@ def _batches(config: TrainConfig, data: Data | Loaders, device: torch.device) ->
     if isinstance(data, Loaders):
         return data.train, data.validation, data.test
     size = len(data.train) if config.batch_size == "all" else config.batch_size
+    changes = config.dataset.augment
     train = Batches(
         data.train.images.to(device),
         data.train.labels.to(device),
@@ -140,6 +145,7 @@ def _batches(config: TrainConfig, data: Data | Loaders, device: torch.device) ->
         shuffle=config.sampling == "shuffle",
         weights="balanced" if config.sampling == "balanced" else None,
         generator=generator(config.seed, "batches"),
+        augment=Augmentation(changes, data.scaling, seed=config.seed) if changes else None,
     )
     return train, _whole(data.validation, device), _whole(data.test, device)
 

@@ -19,6 +19,7 @@ from passo.experiments.keeping import Keeper, Keeping, machine, newest, stopping
 from passo.experiments.run import Loaders, Result, assemble, load_data, running
 from passo.models import own_file
 from passo.training import Progress, StepRecord, TrainConfig, choose_device, keep_memory, train_config
+from passo.training.config import DataConfig
 from passo.training.evaluate import Evaluation
 
 
@@ -73,6 +74,12 @@ def train(
                 result = record
     assert result is not None
     return Trained(opened.folder, opened.run_id, result.model, result.test, result.weights_sha256, result.seconds)
+
+
+def _asked(data: Data) -> dict[str, Any]:
+    """How loaded data were loaded, as a configuration says it."""
+    known = {key: value for key, value in data.asked.items() if key in DataConfig.model_fields}
+    return {**known, "scale": data.scaling.name, "seed": data.seed, "validation": len(data.validation or ())}
 
 
 class Opened(NamedTuple):
@@ -200,8 +207,7 @@ def _given(
         if "dataset" in settings:
             raise ConfigError("data were given, loaded; set the options of `dataset` where they are loaded")
         source = data
-        chosen = {"per_class": data.per_class, "seed": data.seed, "validation": len(data.validation or ())}
-        settings = {**settings, "dataset": {"name": data.name, "scale": data.scaling.name, **chosen}}
+        settings = {**settings, "dataset": {"name": data.name, **_asked(data)}}
     else:
         source = Loaders(*data) if isinstance(data, tuple) else Loaders(data)
         settings = {**settings, "dataset": {"name": "(loaders)"}}

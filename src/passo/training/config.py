@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from passo.data.perturbations import check_perturbations
 from passo.errors import ConfigError
 from passo.models.catalogue import check_model
 from passo.optim import check_optimizer, check_schedule, describe
@@ -20,15 +21,34 @@ class _Strict(BaseModel):
 
 
 class DataConfig(_Strict):
-    """Which data, how much of them, and how they are scaled. `seed` decides subset and split."""
+    """Which data, how much of them, and how they are scaled and changed: see `passo.load`.
+
+    `seed` decides what is drawn. `augment` changes every training batch anew, by up to these strengths; `perturb`
+    changes the test part once.
+    """
 
     name: str = "fashion-mnist"
     folder: str | None = None
+    classes: list[str | int] | None = None
     per_class: int | None = Field(default=None, ge=1)
+    imbalance: float | list[float] | None = None
+    perturb: dict[str, float] | None = None
+    perturbed: Literal["test", "all"] = "test"
+    augment: dict[str, float] | None = None
+    size: int | list[int] | None = None
+    colour: bool | None = None
+    target: str | None = None
+    task: Literal["classify", "regress"] | None = None
     validation: float | int | None = 0.1
     scale: Literal["standardize", "normalize", "symmetric", "none"] = "standardize"
     seed: int = 0
     allow_sample: bool = False
+
+    @model_validator(mode="after")
+    def _known_changes(self) -> DataConfig:
+        check_perturbations(self.perturb)
+        check_perturbations(self.augment)
+        return self
 
 
 class _Named(BaseModel):
@@ -81,8 +101,9 @@ class ScheduleConfig(_Named):
 class TrainConfig(_Strict):
     """One training, whole.
 
-    `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the loss that is trained (`training.penalty`
-    says how that differs from `optimizer.weight_decay`, and from Ftrl's own `optimizer.l1`).
+    `class_weights` lets each image count by 1 / (images of its class), as the loss sees it; `sampling="balanced"` draws
+    them so. `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the loss that is trained
+    (`training.penalty` says how that differs from `optimizer.weight_decay`, and from Ftrl's own `optimizer.l1`).
     """
 
     dataset: DataConfig = DataConfig()
@@ -92,6 +113,7 @@ class TrainConfig(_Strict):
     epochs: int = Field(default=5, ge=1)
     batch_size: int | Literal["all"] = 64
     sampling: Literal["shuffle", "balanced", "sequential"] = "shuffle"
+    class_weights: bool = False
     decay_biases: bool = True
     average: float | None = Field(default=None, gt=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from passo import seeding
+from passo.data import Batches
 from passo.errors import CheckpointError
 
 
@@ -37,6 +38,8 @@ class Progress:
     def walk(self, batches: Iterable[Any]) -> Iterator[Any]:
         """What is left of a pass: all of it, or what comes after the mini-batches that were taken."""
         now, self._now = self._now, None
+        if isinstance(batches, Batches):  # what their augmentation draws depends on it
+            batches.epoch = self.epoch - 1
         if not self.taken:
             if now is not None:
                 _restore(now, batches)
