@@ -19,7 +19,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 BLOCKS = re.findall(r"(<!-- runs -->\n)?```python\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = sorted(set(re.findall(r"(?:`|^\.venv/bin/)passo ([^`\n]+)", README, re.MULTILINE)))
 TREE = {
-    "data": ["list", "info", "fetch", "where"],
+    "data": ["list", "info", "fetch", "where", "export"],
     "train": [],
     "inspect": [],
     "lr-range": [],
