@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from passo import store
-from passo.data import Data, load
+from passo.data import Data
 from passo.errors import ConfigError, PassoError, StoreError
 from passo.experiments import descent
 from passo.experiments.executors import default_jobs, here, processes
@@ -191,10 +191,9 @@ def _trained(task: Task) -> tuple[TrainConfig, Data, dict[str, Any]]:
 
 
 def _problem(task: Task) -> tuple[descent.Regression, dict[str, Any]]:
-    wanted = dict(task.settings["dataset"])
-    data = load(wanted.pop("name"), **wanted)
+    config = TrainConfig.model_validate({"dataset": task.settings["dataset"]})
     place = task.settings["surface"]
-    return descent.brightness(data, place["images"]), place
+    return descent.brightness(_cached_data(config.model_dump_json(include={"dataset"})), place["images"]), place
 
 
 def _surface(task: Task, draft: Draft) -> None:
