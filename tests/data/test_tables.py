@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passo.data import load
-from passo.data.tables import read
+from passo.data.tables import read, rows_of
 from passo.errors import ConfigError, DataCorrupt, DataError, DataNotFound, UnknownName
 
 
@@ -149,3 +150,34 @@ def test_any_bytes_are_a_table_or_one_error(tmp_path_factory: pytest.TempPathFac
         assert "\n" not in str(error)
     else:
         assert len(table.rows) >= 2
+
+
+# ── Rows to predict ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_facts_name_the_columns_in_the_order_in_which_they_are_read(tmp_path: Path) -> None:
+    text = "a,price,b\n" + "".join(f"{n},{n},{n}\n" for n in range(10))
+    facts = json.loads(json.dumps(load("csv", folder=written(tmp_path, text), target="price").facts()))
+    assert (facts["columns"], facts["target"], facts["task"]) == (["a", "b"], "price", "regress")
+    images = load("fashion-mnist-sample").facts()
+    assert images["task"] == "classify" and "columns" not in images and "target" not in images
+
+
+def test_rows_to_predict_may_have_their_columns_in_any_order_and_others_beside_them(tmp_path: Path) -> None:
+    lines, rows = rows_of(written(tmp_path, "b;note;a\n1;x;2\n\n3;y;4.5\n"), ("a", "b"))
+    assert lines == [2, 4] and rows.tolist() == [[2, 1], [4.5, 3]]
+    assert rows_of(written(tmp_path, "a\n7\n"), ("a",))[1].tolist() == [[7]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,c\n1,2\n", "line 1: the column 'b' is missing; expected a, b"),
+        ("a,b\n", "expected a header and one or more rows, found 0 rows"),
+        ("a,b\n1,red\n", "line 2, column 'b': expected a number, found 'red'"),
+        ("a,b\n,2\n", "line 2, column 'a': the value is missing"),
+    ],
+)
+def test_rows_that_cannot_be_predicted_are_said_with_their_line(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(DataCorrupt, match=words):
+        rows_of(written(tmp_path, text), ("a", "b"))

@@ -51,7 +51,8 @@ class DatasetInfo:
     `files` are the training images, training labels, test images and test labels, in this order; none where they are
     the user's own and not known yet. `kind` says how it is read: "idx", "cifar", "zips" (of images), "digits", "images"
     (a folder of them) or "csv". `torchvision` is the folder in which torchvision keeps the set; `packaged` the folder
-    inside passo, for an embedded one.
+    inside passo, for an embedded one. `columns` are those that a table's rows are read by, in order, `target` the one
+    that is predicted.
     """
 
     name: str
@@ -68,6 +69,8 @@ class DatasetInfo:
     packaged: Path | None = None
     sample: str | None = None
     install: str | None = None
+    columns: tuple[str, ...] = ()
+    target: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ import csv
 import hashlib
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from passo.registry import unknown
 
 BYTES = 2**30  # of a file: its cells are in memory as text before they are numbers
 TASKS = ("classify", "regress")
+_MANY = {1: "one", 2: "two"}
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,25 @@ def open_table(
     names = ("train-rows", "train-targets", "test-rows", "test-targets")
     digests = [tables[0].sha256] * 2 + [tables[-1].sha256] * 2
     files = tuple(FileInfo(n, a.shape, sha) for n, a, sha in zip(names, arrays, digests, strict=True))
-    return (
-        replace(entry, title=f"{path.name}: {tables[0].columns[column]}", classes=classes, files=files),
-        arrays,
-        source,
-    )
+    names, predicted = tables[0].columns, tables[0].columns[column]
+    told = {"title": f"{path.name}: {predicted}", "columns": tuple(n for n in names if n != predicted)}
+    return replace(entry, **told, target=predicted, classes=classes, files=files), arrays, source
 
 
-def read(path: Path) -> Table:
-    """A CSV file's header and rows; raises `DataNotFound` and `DataCorrupt`."""
+def rows_of(path: str | Path, columns: Sequence[str]) -> tuple[list[int], np.ndarray]:
+    """Rows to predict: the line at which each begins, and (N, F) float64 of `columns`, in their order.
+
+    The file may have them in any order, and others beside them. Raises `DataNotFound` and `DataCorrupt`.
+    """
+    table = read(Path(path).expanduser(), columns=1, rows=1)
+    if missing := [name for name in columns if name not in table.columns]:
+        raise DataCorrupt(f"{table.path}, line 1: the column {missing[0]!r} is missing; expected {', '.join(columns)}")
+    places = [table.columns.index(name) for name in columns]
+    return table.lines, np.array([[_number(table, row, place) for place in places] for row in range(len(table.rows))])
+
+
+def read(path: Path, columns: int = 2, rows: int = 2) -> Table:
+    """A CSV file's header and rows, of so many at least; raises `DataNotFound` and `DataCorrupt`."""
     try:
         if path.stat().st_size > BYTES:
             raise DataError(f"{path} has more than {BYTES:,} bytes: give a smaller file")
@@ -98,27 +110,27 @@ def read(path: Path) -> Table:
     separator = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] = []
-    rows, lines, begins = [], [], 1
+    found, lines, begins = [], [], 1
     try:
         for cells in reader:
             if not header:
-                header = _header(path, cells)
+                header = _header(path, cells, columns)
             elif cells:
                 if len(cells) != len(header):
                     raise DataCorrupt(f"{path}, line {begins}: expected {len(header)} columns, found {len(cells)}")
-                rows.append(cells)
+                found.append(cells)
                 lines.append(begins)
             begins = reader.line_num + 1
     except csv.Error as error:
         raise DataCorrupt(f"{path}, line {max(reader.line_num, 1)}: {error}; correct that line") from error
-    if len(rows) < 2:
-        raise DataCorrupt(f"{path}: expected a header and two or more rows, found {len(rows)} rows")
-    return Table(path, tuple(header), rows, lines, hashlib.sha256(data).hexdigest())
+    if len(found) < rows:
+        raise DataCorrupt(f"{path}: expected a header and {_MANY[rows]} or more rows, found {len(found)} rows")
+    return Table(path, tuple(header), found, lines, hashlib.sha256(data).hexdigest())
 
 
-def _header(path: Path, cells: list[str]) -> list[str]:
+def _header(path: Path, cells: list[str], least: int) -> list[str]:
     names = [cell.strip() for cell in cells]
-    if len(names) < 2:
+    if len(names) < least:
         raise DataCorrupt(f"{path}, line 1: expected the names of two or more columns, found {len(names)}")
     if "" in names:
         raise DataCorrupt(f"{path}, line 1: column {names.index('') + 1} has no name: give it one")
