@@ -11,7 +11,8 @@ PassoError                 something the person at the keyboard can act on; exit
 │   ├── FolderInUse        it holds something else; nothing was written
 │   ├── SchemaMismatch     written by an incompatible version of passo
 │   └── CheckpointError    a checkpoint cannot be written, or read, or is damaged
-├── TrainingError          a training cannot go on (a loss that is not finite, no gradient)
+├── TrainingError          a training cannot go on (no batches, no gradient, its time is up)
+│   └── Diverged           its loss, a gradient or a weight is not finite; carries step, epoch and the batch
 └── MissingExtra           an optional dependency is not installed; says the line that installs it
 
 RecordingWarning           a warning: what is recorded no longer reaches its store; the training goes on
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 
 class PassoError(Exception):
@@ -73,6 +75,14 @@ class CheckpointError(StoreError):
 
 class TrainingError(PassoError):
     """A training cannot go on."""
+
+
+class Diverged(TrainingError):
+    """The loss, a gradient or a weight is not finite: at `step` of `epoch`, on `batch` where it is known."""
+
+    def __init__(self, step: int, epoch: int, what: str = "the loss", *, batch: Any = None) -> None:
+        super().__init__(f"{what} is not finite at step {step:,} (epoch {epoch})")
+        self.step, self.epoch, self.batch = step, epoch, batch
 
 
 class MissingExtra(PassoError):

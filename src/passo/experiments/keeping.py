@@ -107,6 +107,8 @@ class Keeper:
             "model": _tensors(parts.model),
             "optimizer": parts.optimizer.state_dict(),
             "schedule": None if parts.schedule is None else parts.schedule.state_dict(),
+            "scaler": None if parts.scaler is None else parts.scaler.state_dict(),
+            "best": None if parts.best is None else parts.best.state_dict(),
             "average": None if self._average is None else _tensors(self._average),
             "progress": self.progress.state(parts.train),
             "machine": machine(parts.device),
@@ -153,6 +155,10 @@ def put_back(state: Mapping[str, Any], parts: Parts, average: AveragedModel | No
             parts.schedule.load_state_dict(state["schedule"])
         if average is not None:
             _fill(average, state["average"])
+        if parts.scaler is not None:
+            parts.scaler.load_state_dict(state["scaler"])
+        if parts.best is not None:
+            parts.best.load_state_dict(state["best"])
     except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise CheckpointError(f"the checkpoint does not fit this training: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -32,8 +33,10 @@ from passo.training import (
     fit,
     weights_sha256,
 )
-from passo.training.loop import length
+from passo.training.loop import steps_in
 from passo.training.penalty import kernels
+from passo.training.stopping import Best, epoch_values
+from passo.training.tasks import TASKS, Task
 
 EVALUATION_BATCH = 1000
 
@@ -50,7 +53,10 @@ class Parts(NamedTuple):
     validation: Any
     test: Any
     steps_per_epoch: int | None  # None where the caller's own batches do not say
+    task: Task
     penalty: Penalty | None = None
+    scaler: torch.amp.GradScaler | None = None
+    best: Best | None = None  # None without a validation set
 
 
 class Loaders(NamedTuple):
@@ -82,17 +88,13 @@ def load_data(config: TrainConfig) -> Data:
 def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None = None) -> Parts:
     """Build model, optimizer, schedule and batches; the seed decides weights and the order of batches."""
     device = choose_device(config.device)
-    made = MADE_FOR.get(config.model.name)
-    if model is None and made is not None:
-        raise ConfigError(
-            f"model {config.model.name} is made to {made}, and this training classifies: docs/models.md shows its loop"
-        )
+    task = task_of(config, data)
     if model is None:
         shape, classes = (data.in_shape, data.outputs) if isinstance(data, Data) else ((1, 28, 28), 10)
         model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
     model = model.to(device)
     train, validation, test = _batches(config, data, device)
-    steps = length(train)
+    steps = steps_in(train, config.accumulate)
     options = config.optimizer.options
     decay = options.get("weight_decay", _default_decay(config.optimizer.name))
     params = parameter_groups(model, decay) if decay and not config.decay_biases else model.parameters()
@@ -113,18 +115,33 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
         if schedule.when == "plateau" and validation is None:
             raise ConfigError(f"schedule {config.schedule.name} needs a validation set: dataset.validation=0.1")
     penalty = Penalty(model, l1=config.l1, l2=config.l2) if config.l1 or config.l2 else None
-    loss_fn = loss_of(config, data).to(device)
-    return Parts(device, model, loss_fn, optimizer, schedule, train, validation, test, steps, penalty)
+    loss_fn = task.loss_fn(data if isinstance(data, Data) else None).to(device)
+    scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
+    if config.early_stopping is not None and validation is None and config.early_stopping.monitor != "epoch/train_loss":
+        raise ConfigError("early_stopping needs a validation set: dataset.validation=0.1")
+    best = None if validation is None and config.early_stopping is None else Best(task, config.early_stopping)
+    return Parts(
+        device, model, loss_fn, optimizer, schedule, train, validation, test, steps, task, penalty, scaler, best
+    )
 
 
-def loss_of(config: TrainConfig, data: Data | Loaders) -> nn.Module:
-    """Mean squared error for a regression; else cross-entropy, weighted where class weights are asked for."""
-    if isinstance(data, Loaders) or not config.class_weights:
-        regression = isinstance(data, Data) and data.task == "regress"
-        if config.class_weights:
-            raise ConfigError("class_weights are counted in passo's own data: give your own loss its weights")
-        return nn.MSELoss() if regression else nn.CrossEntropyLoss()
-    return nn.CrossEntropyLoss(weight=torch.tensor(data.class_weights))
+def task_of(config: TrainConfig, data: Data | Loaders) -> Task:
+    """The task that is asked for, or else what the model is made for, or else what the data are.
+
+    Raises `ConfigError` where the model is made for another one, or the task does not take such an option.
+    """
+    made = MADE_FOR.get(config.model.name)
+    usual = data.task if isinstance(data, Data) else "classify"
+    name = config.task.name or made or usual
+    if made is not None and made != name:
+        raise ConfigError(f"model {config.model.name} is made to {made}, not to {name}: leave out task={name}")
+    try:
+        return TASKS[name](config, **config.task.options)
+    except TypeError:
+        takes = [one for one in inspect.signature(TASKS[name]).parameters if one != "config"]
+        raise ConfigError(
+            f"task {name} takes {', '.join(takes) or 'no options'}, got {dict(config.task.options)}"
+        ) from None
 
 
 def _default_decay(optimizer: str) -> float:
@@ -223,12 +240,19 @@ def _running(
         validation=parts.validation,
         average=average,
         clip_norm=config.clip_norm,
+        clip_value=config.clip_value,
         penalty=parts.penalty,
+        accumulate=config.accumulate,
+        precision=config.precision,
+        scaler=parts.scaler,
+        nonfinite=config.nonfinite,
+        task=parts.task,
         device=parts.device,
         seed=config.seed,
         progress=progress,
     )
-    written = _written(records, sink, parts.steps_per_epoch, keeper)
+    trained = parts.model if average is None else average.module
+    written = _written(records, sink, parts, trained, keeper)
     total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
     with instruments(config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty):
         try:
@@ -236,16 +260,21 @@ def _running(
         finally:  # an interrupted run keeps what its instruments saw
             written.close()
     seconds = time.perf_counter() - begun
-    trained = parts.model if average is None else average.module
     speed = (progress.step - first) / seconds
     yield _conclude(config, sink, parts, trained, progress.step, seconds, speed)
 
 
 def _written(
-    records: Iterator[StepRecord], sink: Sink, per_epoch: int | None, keeper: Keeper | None
+    records: Iterator[StepRecord], sink: Sink, parts: Parts, model: nn.Module, keeper: Keeper | None
 ) -> Generator[StepRecord, None, None]:
-    """Hand records on; write their scalars at the end of each epoch, so that no step waits for the device."""
+    """Hand records on; write their scalars at the end of each epoch, so that no step waits for the device.
+
+    `model` is whose weights are evaluated: they may be the averaged ones.
+    """
     waiting: list[StepRecord] = []
+    per_epoch, best = parts.steps_per_epoch, parts.best
+    if best is not None and best.stop:  # it was interrupted after its last epoch
+        return
     try:
         for record in records:
             waiting.append(record)
@@ -253,12 +282,17 @@ def _written(
                 _write_steps(sink, waiting, per_epoch)
                 waiting = []
                 _write_epoch(sink, record)
+                if best is not None:
+                    best.look(record.end, model, step=record.step, epoch=record.epoch)
             if keeper is not None and keeper.due(record):
                 _write_steps(sink, waiting, per_epoch)
                 waiting = []
                 keeper.keep()
                 keeper.end()
             yield record
+            if record.end is not None and best is not None and best.stop:
+                sink.event("early stopping", stopped_early(best, record.epoch), record.step)
+                return
     except GeneratorExit:  # between two steps: all is whole
         _write_steps(sink, waiting, per_epoch)
         waiting = []
@@ -285,12 +319,7 @@ def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int | None) -
 def _write_epoch(sink: Sink, record: StepRecord) -> None:
     end = record.end
     assert end is not None
-    values = {"epoch/train_loss": end.train_loss, "epoch/seconds": end.seconds}
-    if end.validation is not None:
-        values["validation/loss"] = end.validation.loss
-        if end.validation.accuracy is not None:
-            values["validation/accuracy"] = end.validation.accuracy
-    sink.scalars(record.step, record.epoch, values)
+    sink.scalars(record.step, record.epoch, {**epoch_values(end), "epoch/seconds": end.seconds})
     if not math.isfinite(end.train_loss):
         sink.event("diverged", f"the loss is not finite in epoch {record.epoch}", record.step)
         raise TrainingError(
@@ -298,20 +327,42 @@ def _write_epoch(sink: Sink, record: StepRecord) -> None:
         )
 
 
+def stopped_early(best: Best, epoch: int) -> str:
+    """The sentence of an early end."""
+    return (
+        f"stopped after epoch {epoch}: {best.waited} epochs without a gain in {best.monitor}, "
+        f"which was best ({best.value:.4g}) in epoch {best.epoch}"
+    )
+
+
 def _conclude(
     config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, steps: int, seconds: float, speed: float
 ) -> Result:
-    """Test once, hash and keep the weights, write the summary."""
+    """Put the best weights back where they are wanted, test once, hash and keep the weights, write the summary."""
+    best, stopping = parts.best, config.early_stopping
+    if best is not None and best.weights:
+        if stopping is not None and stopping.restore_best:
+            model.load_state_dict(best.weights)
+        elif best.step != steps:
+            for name, tensor in best.weights.items():
+                sink.array(f"best/{name}", _at_least_1d(tensor).cpu().numpy(), shape=list(tensor.shape))
+        sink.info(best=best.facts())
     test = None
     if parts.test is not None:
-        test = evaluate(model, parts.loss_fn, parts.test, device=parts.device, keep=config.record.predictions)
-        values = {"test/loss": test.loss}
-        if test.accuracy is not None:
-            values["test/accuracy"] = test.accuracy
-        sink.scalars(steps, config.epochs, values)
+        keep = config.record.predictions
+        test = evaluate(
+            model,
+            parts.loss_fn,
+            parts.test,
+            device=parts.device,
+            keep=keep,
+            task=parts.task,
+            precision=config.precision,
+        )
+        sink.scalars(steps, config.epochs, {f"test/{name}": value for name, value in test.values.items()})
         if test.outputs is not None and test.targets is not None:
-            sink.array("test/probabilities", test.outputs.softmax(1).cpu().numpy(), axes=["image", "class"])
-            sink.array("test/labels", test.targets.cpu().numpy())
+            for name, values, meta in parts.task.kept(test.outputs, test.targets):
+                sink.array(name, values, **meta)
     sha = weights_sha256(model)
     weighty = kernels(model)  # told apart from biases, norms and buffers, for whoever reads the weights
     for place, (name, tensor) in enumerate(model.state_dict().items()):

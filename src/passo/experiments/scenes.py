@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from passo.data import Data
 from passo.errors import StoreError, UsageError
-from passo.experiments.run import load_data, loss_of
+from passo.experiments.run import load_data, task_of
 from passo.experiments.single import Trained
 from passo.models import build
 from passo.recording.path import Layout, WeightPath
@@ -107,7 +107,7 @@ def _source(run: StoredRun) -> dict[str, Any]:
 
 def _rebuilt(run: StoredRun, model: nn.Module | None, loss_fn: Any, data: Any) -> tuple[nn.Module, Any, Any]:
     """Model, loss and data by the names in a run's configuration, where they are not given."""
-    parts = ("dataset", "model", "seed", "device", "class_weights")
+    parts = ("dataset", "model", "seed", "device", "class_weights", "task")
     config = train_config({part: run.config[part] for part in parts if part in run.config})
     for word, given, name in (("data", data, config.dataset.name), ("model", model, config.model.name)):
         if given is None and name.startswith("("):
@@ -120,7 +120,7 @@ def _rebuilt(run: StoredRun, model: nn.Module | None, loss_fn: Any, data: Any) -
         shape, classes = seen.get("in_shape", (1, 28, 28)), len(seen.get("classes", range(10))) or 1
         model = build(config.model.name, tuple(shape), classes, seed=config.seed, **config.model.options)
         model = model.to(choose_device(config.device))
-    return model, loss_fn or loss_of(config, data), data
+    return model, loss_fn or task_of(config, data).loss_fn(data if isinstance(data, Data) else None), data
 
 
 def _check_same(run: StoredRun, data: Data) -> None:

@@ -98,18 +98,49 @@ class ScheduleConfig(_Named):
     """A schedule's name and options."""
 
 
+class TaskConfig(BaseModel):
+    """What is learned, and the task's own options; without a name, what model and data are made for."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class StoppingConfig(_Strict):
+    """Early stopping: after `patience` epochs without a gain of more than `min_delta` in `monitor`.
+
+    `monitor` is validation/loss, or another metric that the end of an epoch knows (validation/accuracy,
+    epoch/train_loss, …); "auto" looks for its maximum where it is one that should rise. The best weights are put back
+    at the end, and tested, unless `restore_best` is off. The first `start_from_epoch` epochs are not counted.
+    """
+
+    patience: int = Field(default=5, ge=1)
+    min_delta: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    monitor: str = "validation/loss"
+    mode: Literal["auto", "min", "max"] = "auto"
+    restore_best: bool = True
+    start_from_epoch: int = Field(default=0, ge=0)
+
+
 class TrainConfig(_Strict):
     """One training, whole.
 
     `class_weights` lets each image count by 1 / (images of its class), as the loss sees it; `sampling="balanced"` draws
     them so. `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the loss that is trained
     (`training.penalty` says how that differs from `optimizer.weight_decay`, and from Ftrl's own `optimizer.l1`).
+    `accumulate` mini-batches make one step. `precision` is that of the forward pass. A loss that is not finite stops
+    the run, or (`nonfinite="skip"`) costs the step.
     """
 
     dataset: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig(name="lenet")
     optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-3)  # type: ignore[call-arg]
     schedule: ScheduleConfig | None = None
+    task: TaskConfig = TaskConfig()
+    early_stopping: StoppingConfig | None = None
     epochs: int = Field(default=5, ge=1)
     batch_size: int | Literal["all"] = 64
     sampling: Literal["shuffle", "balanced", "sequential"] = "shuffle"
@@ -117,6 +148,10 @@ class TrainConfig(_Strict):
     decay_biases: bool = True
     average: float | None = Field(default=None, gt=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)
+    clip_value: float | None = Field(default=None, gt=0)
+    accumulate: int = Field(default=1, ge=1)
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    nonfinite: Literal["stop", "skip"] = "stop"
     l1: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0)
@@ -132,7 +167,7 @@ class TrainConfig(_Strict):
         return self
 
 
-_SECTIONS = {"dataset", "model", "optimizer", "schedule"}
+_SECTIONS = {"dataset", "model", "optimizer", "schedule", "task"}
 
 
 def train_config(values: Mapping[str, Any]) -> TrainConfig:

@@ -1,11 +1,11 @@
-"""Loss and accuracy over a set of batches, in one pass and without touching the model."""
+"""Loss, accuracy and a task's own metrics over a set of batches, in one pass and without touching the model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,17 @@ from passo.errors import TrainingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from passo.training.tasks import Task
+
+Precision = Literal["float32", "bf16", "fp16"]
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """Mean loss over samples, accuracy in [0, 1] (None for a regression), and how many samples.
 
-    `outputs` (N, …) and `targets` (N, …) are kept only where they were asked for.
+    `metrics` are a task's own, by name. `outputs` (N, …) and `targets` (N, …) are kept only where they were asked for.
     """
 
     loss: float
@@ -28,6 +33,18 @@ class Evaluation:
     count: int
     outputs: Tensor | None = None
     targets: Tensor | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Loss, accuracy where there is one, and the other metrics, by name."""
+        accuracy = {} if self.accuracy is None else {"accuracy": self.accuracy}
+        return {"loss": self.loss, **accuracy, **self.metrics}
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
+    """What a forward pass stands in: torch's autocast, or nothing."""
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, _DTYPES[precision])
 
 
 @contextmanager
@@ -50,32 +67,43 @@ def evaluate(
     *,
     device: Any = None,
     keep: bool = False,
+    task: Task | None = None,
+    precision: Precision = "float32",
 ) -> Evaluation:
     """Evaluate a model over batches of (x, y): any iterable, a DataLoader too.
 
     The loss is averaged over samples, so that a smaller last batch counts for what it is. Accuracy is computed
-    where y holds class numbers and the output has one column per class.
+    where y holds class numbers and the output has one column per class. A `task` says what the model is shown, and adds
+    its own metrics.
     """
+    measure = None if task is None else task.measure()
     total = torch.zeros(())
     right, count, classes = torch.zeros((), dtype=torch.int64), 0, True
     outputs: list[Tensor] = []
     targets: list[Tensor] = []
     with evaluating(model):
-        for x, y in batches:
+        for number, (x, y) in enumerate(batches):
             if device is not None:
                 x, y = x.to(device), y.to(device)
-            output = model(x)
+            if task is not None:
+                x, y = task.shown(x, y, number)
+            with autocast(precision, x.device):
+                output = model(x)
+                loss = loss_fn(output, y)
             if not count:  # in float64 wherever the device has it
                 total = total.to(y.device, torch.float32 if y.device.type == "mps" else torch.float64)
-            total += loss_fn(output, y) * len(y)
+            total += loss * len(y)
             classes = classes and not y.is_floating_point() and output.dim() == 2 and y.dim() == 1
             if classes:
                 right = right.to(y.device) + (output.argmax(1) == y).sum()
             count += len(y)
+            if measure is not None:
+                measure.add(x, output, y)
             if keep:
                 outputs.append(output)
                 targets.append(y)
     if not count:
         raise TrainingError("cannot evaluate: there are no batches")
     kept = (torch.cat(outputs), torch.cat(targets)) if keep else (None, None)
-    return Evaluation(float(total) / count, float(right) / count if classes else None, count, *kept)
+    metrics = {} if measure is None else measure.values()
+    return Evaluation(float(total) / count, float(right) / count if classes else None, count, *kept, metrics)

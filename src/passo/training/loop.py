@@ -12,13 +12,24 @@ from torch import Tensor, nn
 from passo.errors import TrainingError
 from passo.models.dropout import dropouts, set_step
 from passo.optim.stepping import as_schedule, check_same_optimizer
-from passo.training.evaluate import evaluate
+from passo.training.evaluate import Precision, evaluate
 from passo.training.penalty import Penalty
 from passo.training.progress import Progress
-from passo.training.step import EpochEnd, LossFunction, Penalising, StepRecord, train_step
+from passo.training.step import (
+    EpochEnd,
+    LossFunction,
+    Manner,
+    NonFinite,
+    Pair,
+    Penalising,
+    StepRecord,
+    accumulated_step,
+)
 
 if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
+
+    from passo.training.tasks import Task
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 
@@ -29,6 +40,12 @@ def length(batches: Any) -> int | None:
         return len(batches)
     except TypeError:
         return None
+
+
+def steps_in(batches: Any, accumulate: int = 1) -> int | None:
+    """How many optimiser steps an epoch has; None where the batches do not say."""
+    there = length(batches)
+    return None if there is None else -(-there // accumulate)
 
 
 def fit(
@@ -42,7 +59,13 @@ def fit(
     validation: Pairs | None = None,
     average: AveragedModel | None = None,
     clip_norm: float | None = None,
+    clip_value: float | None = None,
     penalty: Penalising | None = None,
+    accumulate: int = 1,
+    precision: Precision = "float32",
+    scaler: torch.amp.GradScaler | None = None,
+    nonfinite: NonFinite | None = None,
+    task: Task | None = None,
     device: torch.device | str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -52,9 +75,11 @@ def fit(
     `batches` is any iterable of (x, y) pairs that can be walked once an epoch: passo's `Batches`, a DataLoader, a
     list. `schedule` is a passo schedule or a torch scheduler built on this optimizer; it is stepped when it wants
     to be. `validation` is evaluated at the end of every epoch, with the averaged weights where there is an
-    `average`. `penalty` is added to the loss that is trained: `penalty=Penalty(model, l2=1e-3)`. `seed` decides the
-    masks of passo's own dropout. `progress` is where the training goes on, and is kept true at every record (a
-    `Progress()` of the caller's is a place to read it).
+    `average`. `penalty` is added to the loss that is trained: `penalty=Penalty(model, l2=1e-3)`. `accumulate`
+    mini-batches make one step; the last step of an epoch takes what is left. `clip_norm`, `clip_value`, `precision`,
+    `scaler` and `nonfinite` are told at `step.Manner`. A `task` says what a batch and a step are, where they are not
+    the usual ones. `seed` decides the masks of passo's own dropout. `progress` is where the training goes on, and is
+    kept true at every record (a `Progress()` of the caller's is a place to read it).
 
     >>> model = nn.Linear(1, 1)
     >>> batches = [(torch.ones(4, 1), torch.zeros(4, 1))] * 3
@@ -62,43 +87,54 @@ def fit(
     >>> [record.step for record in records], records[-1].end.validation
     ([1, 2, 3, 4, 5, 6], None)
     """
-    plan = as_schedule(schedule, steps_per_epoch=length(batches))
+    plan = as_schedule(schedule, steps_per_epoch=steps_in(batches, accumulate))
     if plan is not None:
         check_same_optimizer(plan, optimizer)
     if isinstance(penalty, Penalty):
         penalty.check(optimizer)
+    manner = Manner(clip_norm, clip_value, penalty, precision, scaler, nonfinite)
+    make = accumulated_step if task is None else task.step
     layers = dropouts(model)
     at = progress or Progress()
+
+    def trained(pairs: list[Pair], epoch: int) -> StepRecord:
+        step = at.step + 1
+        if layers:
+            set_step(layers, seed, step)
+        record = make(model, loss_fn, optimizer, pairs, manner, step=step, epoch=epoch)
+        at.step, at.taken = step, at.taken + len(pairs)
+        at.total = record.loss if at.total is None else at.total + record.loss
+        if average is not None:
+            average.update_parameters(model)
+        if plan is not None:
+            plan.after_step()
+        return record
+
     for epoch in range(at.epoch, epochs + 1):
         model.train()
         begun = time.perf_counter() - at.seconds
         held: StepRecord | None = None  # a record is handed on once it is known whether it ends the epoch
+        pairs: list[Pair] = []
         for x, y in at.walk(batches):
-            if held is not None:
+            if held is not None and not pairs:
                 at.seconds = time.perf_counter() - begun
                 yield held
-            step = at.step + 1
-            if layers:
-                set_step(layers, seed, step)
             if device is not None:
                 x, y = x.to(device), y.to(device)
-            held = train_step(
-                model, loss_fn, optimizer, x, y, step=step, epoch=epoch, clip_norm=clip_norm, penalty=penalty
-            )
-            at.step, at.taken = step, at.taken + 1
-            at.total = held.loss if at.total is None else at.total + held.loss
-            if average is not None:
-                average.update_parameters(model)
-            if plan is not None:
-                plan.after_step()
+            pairs.append((x, y) if task is None else task.prepare(x, y, at.step + 1))
+            if len(pairs) == accumulate:
+                held, pairs = trained(pairs, epoch), []
+        if pairs:
+            held = trained(pairs, epoch)
         if held is None or at.total is None:
             raise TrainingError(f"epoch {epoch} has no batches: the data are empty, or were used up by an iterator")
         seen = None
         if validation is not None:
             watched = model if average is None else average.module
-            seen = evaluate(watched, loss_fn, validation, device=device)
+            seen = evaluate(watched, loss_fn, validation, device=device, task=task, precision=precision)
         if plan is not None:
             plan.after_epoch(None if seen is None else seen.loss)
-        end = EpochEnd(float(at.total) / at.taken, seen, time.perf_counter() - begun)
+        steps = -(-at.taken // accumulate)
+        end = EpochEnd(float(at.total) / steps, seen, time.perf_counter() - begun)
         at.after_epoch()
         yield held._replace(end=end)

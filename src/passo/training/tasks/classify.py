@@ -1,0 +1,37 @@
+"""`classify`: which class is it? Cross-entropy; accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from passo.errors import ConfigError
+from passo.training.tasks.task import Task
+
+if TYPE_CHECKING:
+    from passo.data import Data
+
+
+class Classify(Task):
+    """Logits (B, C) against class numbers (B,). `evaluate` itself counts the right ones: `accuracy`, in [0, 1]."""
+
+    name = "classify"
+    metrics = ("accuracy",)
+    higher = ("accuracy",)
+    figures = ("confusion", "classes", "calibration", "cross-entropy", "hardest", "overfitting")
+
+    def loss_fn(self, data: Data | None) -> nn.Module:
+        """Cross-entropy, weighted by 1 / (images of the class) where `class_weights` are asked for."""
+        if not self.config.class_weights:
+            return nn.CrossEntropyLoss()
+        if data is None:
+            raise ConfigError("class_weights are counted in passo's own data: give your own loss its weights")
+        return nn.CrossEntropyLoss(weight=torch.tensor(data.class_weights))
+
+    def kept(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
+        yield "test/probabilities", outputs.float().softmax(1).cpu().numpy(), {"axes": ["image", "class"]}
+        yield "test/labels", targets.cpu().numpy(), {}
