@@ -67,7 +67,7 @@ def convolution_at(
     """Work out one number of a convolution's output for one image (C, H, W).
 
     layer: a `Conv2d` by name, the first by default. channel: which of its filters, so which channel of its output.
-    place: (y, x) in the output map; by default where this filter answers most.
+    place: (y, x) in the output map; by default where the patch that is read varies most, whatever the filter.
 
     Stride, padding (of any mode), dilation and groups are taken into account. Raises `UnknownName` for a layer that is
     not there; `UsageError` for one that is no convolution, and a filter or place that it lacks.
@@ -81,8 +81,8 @@ def convolution_at(
     maps = array(made[name][0])  # (F, h′, w′)
     if not 0 <= channel < len(maps):
         raise UsageError(f"layer {name!r} has filters 0 to {len(maps) - 1}, got {channel}")
-    y, x = _place(maps[channel], place, name)
     padded, (top, left) = _padded(module, given[name])
+    y, x = _place(maps.shape[1:], place, name) if place is not None else _liveliest(module, padded, maps.shape[1:])
     ones, _ = _padded(module, given[name].new_ones(given[name].shape), zeros=True)
     share = module.in_channels // module.groups
     channels = np.arange(share) + channel // (module.out_channels // module.groups) * share
@@ -99,23 +99,30 @@ def convolution_at(
         patch=patch.astype(np.float64),
         kernel=array(module.weight[channel]).astype(np.float64),
         inside=inside > 0,
-        bias=0.0 if module.bias is None else float(module.bias[channel]),
+        bias=0.0 if module.bias is None else float(module.bias.detach()[channel]),
         output=float(maps[channel, y, x]),
         image=array(given[name][0]),
         maps=maps[channel],
     )
 
 
-def _place(answers: np.ndarray, place: Sequence[int] | None, layer: str) -> tuple[int, int]:
-    """The place asked for, or that of the largest answer."""
-    high, wide = answers.shape
-    if place is None:
-        y, x = np.unravel_index(int(answers.argmax()), answers.shape)
-        return int(y), int(x)
-    if len(place) != 2 or not (0 <= place[0] < high and 0 <= place[1] < wide):
+def _place(size: Sequence[int], place: Sequence[int], layer: str) -> tuple[int, int]:
+    """The place asked for, in a map of `size` (h′, w′)."""
+    if len(place) != 2 or not (0 <= place[0] < size[0] and 0 <= place[1] < size[1]):
         told = ",".join(map(str, place))
-        raise UsageError(f"the output of {layer!r} has places 0,0 to {high - 1},{wide - 1} (row, column), got {told}")
+        raise UsageError(
+            f"the output of {layer!r} has places 0,0 to {size[0] - 1},{size[1] - 1} (row, column), got {told}"
+        )
     return int(place[0]), int(place[1])
+
+
+def _liveliest(module: nn.Conv2d, padded: Tensor, size: Sequence[int]) -> tuple[int, int]:
+    """Where the values of the patch vary most, summed over input channels."""
+    options: Any = {"dilation": module.dilation, "stride": module.stride}
+    patches = functional.unfold(padded, module.kernel_size, **options)  # (1, C·h·w, h′·w′)
+    spread = patches.view(padded.shape[1], -1, patches.shape[-1]).var(1, correction=0).sum(0)
+    y, x = divmod(int(spread.argmax()), int(size[1]))
+    return y, x
 
 
 def _cells(module: nn.Conv2d, axis: int, at: int) -> slice:

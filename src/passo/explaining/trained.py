@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from passo.store import StoredRun
 
 WEIGHTS = "weights/"
-_PARTS = (
-    "dataset",
-    "model",
-    "seed",
-    "batch_size",
-    "epochs",
-    "sampling",
-)  # what explains; the rest of a run may be newer
+_PARTS = ("dataset", "model", "seed", "batch_size", "epochs", "sampling")  # all that explaining asks for
 
 
 def run_config(run: StoredRun) -> TrainConfig:
@@ -79,9 +72,8 @@ def _weights(run: StoredRun, model: nn.Module) -> dict[str, torch.Tensor]:
         raise StoreError(f"run {run.id} kept no weights (it is {run.status}): a training writes them at its end")
     own: dict[str, Any] = model.state_dict()
     if other := sorted(kept ^ set(own)):
-        raise StoreError(
-            f"the weights of run {run.id} are not those of its model {run_config(run).model.name}: {other}"
-        )
+        name = run_config(run).model.name
+        raise StoreError(f"the weights of run {run.id} are not those of its model {name}: {', '.join(other)}")
     found = {}
     for name, tensor in own.items():
         values = torch.from_numpy(run.array(WEIGHTS + name))

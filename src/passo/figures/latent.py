@@ -1,0 +1,93 @@
+"""Autoencoders' latent maps, by the size of the bottleneck: where each input's code lies, coloured by its class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from passo.analysis.codes import code_map, neighbours_agree
+from passo.analysis.words import joined, significant
+from passo.errors import UsageError
+from passo.figures.panels import heading
+from passo.figures.style import OTHERS, Figure, altair, colour, data, finished, thinned
+
+if TYPE_CHECKING:
+    from passo.explaining import LatentCodes
+
+POINTS, NEIGHBOURS, MOST = 1000, 5, 9
+
+
+def draw_latent(found: Sequence[LatentCodes]) -> Figure:
+    """A map for each autoencoder, the smallest bottleneck first; raises `UsageError` for none, and for more than 9."""
+    if not 1 <= len(found) <= MOST:
+        raise UsageError(f"latent maps are drawn of 1 to {MOST} autoencoders, got {len(found)}")
+    order = sorted(found, key=lambda one: one.bottleneck)
+    side = 300 if len(order) == 1 else 210 if len(order) in (2, 3) else 190
+    panels = [_map(one, side, _head(one, order)) for one in order]
+    alt = altair()
+    rows = [alt.hconcat(*panels[begin : begin + 3], spacing=14) for begin in range(0, len(panels), 3)]
+    chart = alt.vconcat(*rows, spacing=14)
+    n = len(order[0].labels)
+    title = finished(chart, "Latent maps by the size of the bottleneck", f"{n:,} inputs that were not trained on")
+    caption = (
+        "Each point is one input's code, its colour the class, which the autoencoder never saw. A code of two numbers "
+        "is drawn as it is (turned to its principal axes); of longer ones the first two principal components, with the "
+        f"share of the variance that they show; of one number there is but a line. Neighbours: of how many inputs the "
+        f"{NEIGHBOURS} nearest others, over the whole code, are mostly of the same class."
+        + ("" if n <= POINTS else f" Of {n:,} points {POINTS:,} are drawn.")
+    )
+    return Figure("latent", title, caption, _told(order))
+
+
+def _head(one: LatentCodes, order: Sequence[LatentCodes]) -> list[str]:
+    """What stands over a map: its bottleneck, its error and its neighbours."""
+    same = sum(other.bottleneck == one.bottleneck for other in order) > 1
+    shown = sum(code_map(one.codes).shares)
+    first = f"{one.bottleneck} number{'s' * (one.bottleneck != 1)}" + (f", {one.name}" if same else "")
+    return [
+        first + (f" ({100 * shown:.0f} % shown)" if one.bottleneck > 2 else ""),
+        f"error {significant(float(one.errors.mean()))}, neighbours {100 * _agree(one):.0f} %",
+    ]
+
+
+def _agree(one: LatentCodes) -> float:
+    return neighbours_agree(one.codes, one.labels, min(NEIGHBOURS, len(one.labels) - 1))
+
+
+def _map(one: LatentCodes, side: int, head: Sequence[str]) -> Any:
+    alt = altair()
+    seen = code_map(one.codes)
+    kept = thinned(len(one.labels), POINTS)
+    names = [one.classes[label] for label in one.labels[kept]]
+    columns = {"x": seen.points[kept, 0], "y": seen.points[kept, 1], "label": names, "place": kept}
+    look = alt.Axis(title=None, labels=False, ticks=False, grid=False, domain=False)
+    scale = alt.Scale(nice=False, zero=False, padding=8)
+    shades = list((OTHERS * (1 + len(one.classes) // len(OTHERS)))[: len(one.classes)])
+    words = alt.TitleParams(**{**heading(head[0]).to_dict(), "subtitle": head[1], "subtitleFontSize": 10.5})
+    return (
+        alt.Chart(data(columns))
+        .mark_circle(size=16, opacity=0.75)
+        .encode(
+            x=alt.X("x:Q", axis=look, scale=scale),
+            y=alt.Y("y:Q", axis=look, scale=scale),
+            color=colour("label", list(one.classes), shades),
+            tooltip=[alt.Tooltip("label:N", title="class"), alt.Tooltip("place:Q", title="input no.")],
+        )
+        .properties(width=side, height=side, title=words, view=alt.ViewConfig(stroke="#DADDE1"))
+    )
+
+
+def _told(order: Sequence[LatentCodes]) -> str:
+    errors = [f"{one.bottleneck} ({significant(float(one.errors.mean()))})" for one in order]
+    agree = [_agree(one) for one in order]
+    if len(order) == 1:
+        return (
+            f"Through a bottleneck of {order[0].bottleneck}, {order[0].name} reconstructs {len(order[0].labels):,} "
+            f"inputs with a mean squared error of {significant(float(order[0].errors.mean()))}; of "
+            f"{100 * agree[0]:.0f} % of them the nearest other codes are mostly of the same class."
+        )
+    return (
+        f"The mean squared error of {len(order[0].labels):,} inputs by the size of the bottleneck: {joined(errors)}; "
+        f"the share whose nearest codes are mostly of their own class goes from {100 * agree[0]:.0f} % to "
+        f"{100 * agree[-1]:.0f} %."
+    )
