@@ -72,6 +72,12 @@ def test_parts_of_one_memory_are_kept_apart(tmp_path: Path) -> None:
     assert torch.equal(back["again"], flat[4:])
 
 
+def test_places_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    state = {"a/b": torch.zeros(2), "a": {"b": torch.ones(3)}, 0: torch.full((1,), 2.0), "0": torch.full((1,), 3.0)}
+    back = through(tmp_path / "a", state)
+    assert [t.tolist() for t in (back["a/b"], back["a"]["b"], back[0], back["0"])] == [[0, 0], [1, 1, 1], [2], [3]]
+
+
 def test_all_else_comes_back_with_its_kind(tmp_path: Path) -> None:
     state = {"i": 2**80, "f": 0.1, "t": (1, (2.5, None)), "l": [True, "é"], 3: {"inner": {}}, "inf": -math.inf}
     assert through(tmp_path / "a", {"all": state})["all"] == state

@@ -34,6 +34,7 @@ _KINDS = (
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool),
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64),
 )
+_NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError, MemoryError)
 Known = dict[Any, tuple[str, Tensor]]  # address → row, and the tensor that lives there
 
 
@@ -71,6 +72,8 @@ def load(path: str | Path) -> dict[str, Any]:
     Raises `CheckpointError` where the file is none, or is damaged, and `SchemaMismatch` for another version.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe would be waited for, a device has no end
+        raise CheckpointError(f"cannot read the checkpoint {path}: it is no regular file")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -86,9 +89,9 @@ def load(path: str | Path) -> dict[str, Any]:
     if _digest(text, rows) != header.get("sha256"):
         raise CheckpointError(f"the checkpoint {path} is damaged: its SHA-256 is not the one that it holds")
     try:
-        state = _whole(json.loads(text), rows, {})
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError, RuntimeError, AttributeError) as error:
-        raise CheckpointError(f"the checkpoint {path} cannot be understood: {error}") from error
+        state = _whole(json.loads(text, object_pairs_hook=_single), rows, {})
+    except _NOT_UNDERSTOOD as error:
+        raise CheckpointError(f"the checkpoint {path} cannot be understood: {_reason(error)}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"the checkpoint {path} holds no state")
     return state
@@ -137,10 +140,17 @@ def _row(tensor: Tensor, where: str, rows: dict[str, Tensor], known: Known) -> l
         strides = list(tensor.stride())
     address = (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(shape), tuple(strides))
     if address not in known or not tensor.numel():
-        name, flat = where.lstrip("/"), tensor.as_strided((tensor.numel(),), (1,))
+        name, flat = _free(where.lstrip("/"), rows), tensor.as_strided((tensor.numel(),), (1,))
         alone = flat.untyped_storage().nbytes() == flat.nbytes  # safetensors takes no part of a larger memory
         rows[name], known[address] = (flat if alone else flat.clone()).cpu(), (name, tensor)
     return [known[address][0], shape, strides]
+
+
+def _free(name: str, rows: Mapping[str, Tensor]) -> str:
+    """A row's name; {"a/b": …} and {"a": {"b": …}} are two places of one name."""
+    while name in rows:
+        name += "'"
+    return name
 
 
 def _dense(shape: list[int], strides: list[int]) -> bool:
@@ -156,6 +166,13 @@ def _dense(shape: list[int], strides: list[int]) -> bool:
 # ── and back ──
 
 
+def _single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, which has one kind and its content; json itself would keep the last of several."""
+    if len(pairs) != 1:
+        raise ValueError(f"{len(pairs)} kinds in one place")
+    return dict(pairs)
+
+
 def _whole(value: Any, rows: Mapping[str, Tensor], made: dict[str, Tensor]) -> Any:
     if not isinstance(value, dict):
         return value
@@ -167,11 +184,19 @@ def _whole(value: Any, rows: Mapping[str, Tensor], made: dict[str, Tensor]) -> A
         tensor = _tensor(name, shape, strides, rows, made)
         return tensor if kind == "tensor" else tensor.numpy()
     if kind == "dict":
-        return {key: _whole(inner, rows, made) for key, inner in content}
+        return _mapping([(key, _whole(inner, rows, made)) for key, inner in content])
     if kind in ("tuple", "list"):
         inside = [_whole(inner, rows, made) for inner in content]
         return tuple(inside) if kind == "tuple" else inside
     raise ValueError(f"unknown kind {kind!r}")
+
+
+def _mapping(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    found = dict(pairs)
+    wrong = [key for key in found if not isinstance(key, str | int) or isinstance(key, bool)]
+    if wrong or len(found) < len(pairs):
+        raise ValueError(f"{wrong[0]!r} is no key" if wrong else "a key is there twice")
+    return found
 
 
 def _tensor(
@@ -179,12 +204,14 @@ def _tensor(
 ) -> Tensor:
     """The tensor that is kept in a row; the same one wherever the same row is named."""
     row = rows[name]
-    if not all(isinstance(n, int) and n >= 0 for n in (*shape, *strides)) or len(shape) != len(strides):
+    if not all(type(n) is int and n >= 0 for n in (*shape, *strides)) or len(shape) != len(strides):
         raise ValueError(f"{name} has no shape")
     if math.prod(shape) != row.numel() or (row.numel() and not _dense(shape, strides)):
         raise ValueError(f"{name} does not fit its shape")
     if name not in made:
-        made[name] = row.as_strided(shape, strides)
+        made[name] = row.as_strided(shape, strides) if row.numel() else row.reshape(shape)
+    if list(made[name].shape) != shape or (row.numel() and list(made[name].stride()) != strides):
+        raise ValueError(f"{name} is there in two shapes")
     return made[name]
 
 
@@ -212,4 +239,6 @@ def _settle(folder: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
+    """A system's or a library's words, in one line."""
+    told = " ".join((getattr(error, "strerror", None) or str(error)).split())
+    return f"{told[:1].lower()}{told[1:200]}" or type(error).__name__
