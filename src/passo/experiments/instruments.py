@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 
-from passo.errors import ConfigError, UsageError
+from passo.errors import CheckpointError, ConfigError, UsageError
 from passo.experiments.sink import Sink
-from passo.recording import LastBatch, Lens, PathRecorder, record_path, watch
+from passo.recording import LastBatch, Lens, PathRecorder, WeightPath, record_path, watch
 from passo.recording.choosing import choose
 from passo.recording.layout import banks
 from passo.training.recordings import RecordConfig
 from passo.training.step import Penalising
+
+
+class Instruments:
+    """The open instruments of one run: `state()` is what a checkpoint keeps of them, `put_back` its inverse."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.lens: Lens | None = None
+        self.path: PathRecorder | None = None
+        self._sink = sink
+
+    def state(self) -> dict[str, Any]:
+        """All that they hold, after a step. Points of the path that stay are written, and so are no part of it."""
+        if self.path is not None:
+            _keep_points(self.path.drain(), self._sink)
+        held = {"lens": self.lens, "path": self.path}
+        return {name: None if one is None else one.state_dict() for name, one in held.items()}
+
+    def put_back(self, state: Mapping[str, Any]) -> None:
+        """Raises `CheckpointError` where the state is of other instruments."""
+        for name, one in (("lens", self.lens), ("path", self.path)):
+            try:
+                if one is not None:
+                    one.load_state_dict(state[name])
+            except (UsageError, KeyError, TypeError) as error:
+                raise CheckpointError(f"the checkpoint does not fit what this run records: {error}") from error
 
 
 @contextmanager
@@ -26,20 +52,21 @@ def instruments(
     sink: Sink,
     total: int | None,
     penalty: Penalising | None = None,
-) -> Iterator[None]:
+) -> Iterator[Instruments]:
     """Record what `wanted` says into `sink` while the block runs; `total` is the number of steps, where it is known.
 
     `penalty` is what is trained beside the loss: the loss before and after a step is recorded with it, since the
     gradient, and so the change that it predicts, is that of both.
     """
+    found = Instruments(sink)
     with ExitStack() as stack:
         if wanted.every:
-            lens = _lens(wanted, model, loss_fn, optimizer, sink, stack, penalty)
-            stack.callback(_keep_lens, lens, sink)
+            found.lens = _lens(wanted, model, loss_fn, optimizer, sink, stack, penalty)
+            stack.callback(_keep_lens, found.lens, sink)
         if wanted.path:
-            path = record_path(model, optimizer, points=wanted.path, total=total)
-            stack.callback(_keep_path, path, sink)
-        yield
+            found.path = record_path(model, optimizer, points=wanted.path, total=total)
+            stack.callback(_keep_path, found.path, sink)
+        yield found
 
 
 def check_recording(
@@ -115,7 +142,12 @@ def _keep_lens(lens: Lens, sink: Sink) -> None:
 
 def _keep_path(path: PathRecorder, sink: Sink) -> None:
     path.close()
-    for name, (values, meta) in path.path().arrays().items():
-        sink.array(name, values, **meta)
+    _keep_points(path.path(), sink)
     for notice in path.notices:
         sink.event("path", notice, path.step)
+
+
+def _keep_points(points: WeightPath | None, sink: Sink) -> None:
+    """Write points of a path behind those that are there."""
+    if points is not None and len(points.steps):
+        sink.chunk(points.arrays(), first_step=int(points.steps[0]))

@@ -7,7 +7,7 @@ output. Nothing is changed, and nothing waits for the device: a run ends bit for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -109,13 +109,12 @@ class Activations:
 
     def arrays(self) -> Arrays:
         """`activations/steps` (T′,) and `activations` (T′, L, 4), with their meaning; a step under way is left out."""
-        if self._now is not None and self._due() != self._now.number:
-            self._seal(self._now)
+        steps, rows = self._gathered()
         meta: dict[str, Any] = {"layers": list(self.layers), "kinds": [layer.kind for layer in self._ordered()]}
         meta["quantities"] = list(QUANTITIES)
         if self.compiled:
             meta["compiled"] = list(self.compiled)
-        return {"activations/steps": (np.array(self._steps, np.int64), {}), "activations": (self._values(), meta)}
+        return {"activations/steps": (np.array(steps, np.int64), {}), "activations": (self._values(rows), meta)}
 
     def drain(self) -> Arrays | None:
         """Hand over what was gathered since the last time, and forget it; None when there is nothing new."""
@@ -124,6 +123,27 @@ class Activations:
             return None
         self._forget()
         return gathered
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was gathered and not handed over, and the order of the layers; between two steps."""
+        steps, rows = self._gathered()
+        return {
+            "layers": [layer.name for layer in self._layers],
+            "order": self._order,
+            "channels": self._channels,
+            "steps": steps,
+            "sizes": np.array(self._sizes, np.float64),
+            "rows": rows,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`; raises `ValueError` where other layers are looked at."""
+        if (now := [layer.name for layer in self._layers]) != state["layers"]:
+            raise ValueError(f"other layers are looked at: {', '.join(now)}, and not {', '.join(state['layers'])}")
+        self._order, self._channels = state["order"], state["channels"]
+        self._forget()
+        self._steps, self._sizes = list(state["steps"]), [tuple(row) for row in state["sizes"].tolist()]
+        self._blocks = [] if state["rows"] is None else [torch.from_numpy(state["rows"])]
 
     def close(self) -> None:
         """Take the hooks off; what was gathered stays readable."""
@@ -203,10 +223,15 @@ class Activations:
     def _ordered(self) -> list[Layer]:
         return [self._layers[n] for n in self._order or range(len(self._layers))]
 
-    def _values(self) -> np.ndarray:
-        """(T′, L, 4)."""
-        if not self._steps:
-            return np.zeros((0, len(self._layers), len(QUANTITIES)), np.float32)
+    def _gathered(self) -> tuple[list[int], np.ndarray | None]:
+        """The steps, and their rows (T′, L · RAW + 1); a step under way is left out, one that is over is not."""
+        if self._now is not None and self._due() != self._now.number:
+            self._seal(self._now)
         parts = [*self._blocks, *([torch.stack(self._rows)] if self._rows else [])]
-        rows = np.concatenate([part.cpu().numpy() for part in parts])
+        return list(self._steps), np.concatenate([part.cpu().numpy() for part in parts]) if parts else None
+
+    def _values(self, rows: np.ndarray | None) -> np.ndarray:
+        """(T′, L, 4)."""
+        if rows is None:
+            return np.zeros((0, len(self._layers), len(QUANTITIES)), np.float32)
         return values(rows, np.array(self._sizes))[:, self._order]

@@ -65,6 +65,10 @@ class Bank:
         return True
 
     @property
+    def device(self) -> torch.device:
+        return self._flat.device
+
+    @property
     def converted(self) -> bool:
         """Whether a parameter has another dtype or device than when it was watched."""
         dtype, device = self._flat.dtype, self._flat.device
@@ -233,6 +237,16 @@ class Bank:
         """The largest residual that each parameter has shown, in roundings: eps · max(|θ|, |θ′|, |update|)."""
         eps = torch.finfo(self.worst.dtype).eps
         return [float(self.worst[slot.start : slot.stop].max()) / eps for slot in self.slots]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What outlives a step: the rows that are measured, and the largest residual of each parameter (P,)."""
+        worst = torch.stack([self.worst[slot.start : slot.stop].max() for slot in self.slots])
+        return {"measured": list(self.measured), "worst": worst}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse, on a bank that measures the same. Which coordinate was the worst is not told, so not kept."""
+        for slot, worst in zip(self.slots, state["worst"], strict=True):
+            self.worst[slot.start] = worst
 
     def widened(self, measured: Sequence[str]) -> Bank:
         """A bank with more rows, for state that is measured after the step; it takes in what this one saw before it."""

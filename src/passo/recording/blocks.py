@@ -34,6 +34,35 @@ class Look(NamedTuple):
     ingredients: Any = None
 
 
+def packed(looks: Sequence[Look]) -> dict[str, Any]:
+    """Looks, of which none is to be developed any more, as a checkpoint keeps them; `unpacked` is the inverse."""
+    if not looks:
+        return {}
+    first = looks[0]
+    return {
+        "steps": [look.step for look in looks],
+        "lrs": np.array([look.lrs for look in looks], np.float64),
+        "sums": None if first.sums is None else torch.stack([look.sums for look in looks if look.sums is not None]),
+        "trace": torch.stack([look.trace for look in looks if look.trace is not None]),
+        "loss": None if first.loss is None else np.array([look.loss for look in looks], np.float64),
+        "inside": np.array([look.inside for look in looks], np.float64),
+        "missing": [look.missing for look in looks],
+    }
+
+
+def unpacked(kept: Mapping[str, Any], device: torch.device) -> list[Look]:
+    """Looks whose tensors lie on `device`, where those to come will."""
+    if not kept:
+        return []
+    many = len(kept["steps"])
+    sums = [None] * many if kept["sums"] is None else kept["sums"].to(device).unbind()
+    loss = [None] * many if kept["loss"] is None else [(before, after) for before, after in kept["loss"].tolist()]
+    lrs, inside = (map(tuple, kept[name].tolist()) for name in ("lrs", "inside"))
+    missing = map(tuple, kept["missing"])
+    rows = zip(kept["steps"], lrs, sums, kept["trace"].to(device).unbind(), loss, inside, missing, strict=True)
+    return [Look(*row) for row in rows]
+
+
 @dataclass(frozen=True)
 class Layout:
     """What the columns of the records mean."""
@@ -61,7 +90,7 @@ class Layout:
         lrs = np.array([look.lrs for look in looks], np.float64)
         traces = torch.stack([look.trace for look in looks if look.trace is not None]).cpu().numpy()
         steps = np.array([look.step for look in looks], np.int64)
-        block = {"trace/steps": steps, "trace/lr": lrs[:, 0], "trace/lrs": lrs, "trace": traces}
+        block = {"trace/steps": steps, "trace/lr": lrs[:, 0].copy(), "trace/lrs": lrs, "trace": traces}
         if looks[0].sums is not None:
             sums = torch.stack([look.sums for look in looks if look.sums is not None]).cpu().numpy()
             block["statistics"], block["relations"] = self._statistics(sums)

@@ -12,7 +12,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -46,6 +46,7 @@ class Steps:
         self.when = when if when is None or callable(when) else steps_named("when", when)
         self.budget = Budget(budget) if every == "auto" else None
         self._stride, self._count = 1, 0  # the stride grows when the records have grown too big
+        self._stopped = False
 
     def __call__(self, step: int) -> bool:
         """Asked once for each step, in order."""
@@ -56,12 +57,25 @@ class Steps:
 
     def stop(self) -> None:
         """No more steps."""
-        self.when = frozenset()
+        self.when, self._stopped = frozenset(), True
 
     def thin(self) -> None:
         """From now on, only every other one of the steps so far."""
         self._stride *= 2
         self._count %= self._stride
+
+    def state_dict(self) -> dict[str, Any]:
+        """How thin the choice has become, as plain data; what was asked for is not part of it."""
+        plain = {"stride": self._stride, "count": self._count, "stopped": self._stopped}
+        return plain | {"budget": None if self.budget is None else self.budget.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._stride, self._count = state["stride"], state["count"]
+        if state["stopped"]:
+            self.stop()
+        if self.budget is not None:
+            self.budget.load_state_dict(state["budget"])
 
     def _chosen(self, step: int) -> bool:
         if self.between is not None and not self.between[0] <= step <= self.between[1]:
@@ -106,7 +120,8 @@ class Budget:
         """The step has ended: the instruments say that `cost` seconds of it were theirs."""
         took = time.perf_counter() - self._begun if self._begun else cost
         if not looked:
-            self._plain.append(took - cost)
+            if self._begun:  # of the first step in this process, nobody knows what it took
+                self._plain.append(took - cost)
             return
         if len(self._plain) < 2:
             self.next = step + 3  # two plain steps first, to know what a step takes
@@ -114,6 +129,16 @@ class Budget:
         plain = max(statistics.median(self._plain), 1e-9)
         self._costs.append(max(cost, took - plain))  # what they do not notice of themselves shows in the whole
         self.next = step + max(1, math.ceil(statistics.median(self._costs) / (self.share * plain)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The next step to look at, and the times (seconds) that it was found by."""
+        return {"next": self.next, "plain": list(self._plain), "costs": list(self._costs)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`. On a faster or slower machine the times are soon replaced."""
+        self.next = state["next"]
+        self._plain.extend(state["plain"])
+        self._costs.extend(state["costs"])
 
 
 def choose(found: Sequence[Slot], wanted: Coordinates, seed: int) -> tuple[Chosen, int]:

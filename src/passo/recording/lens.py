@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +188,39 @@ class Lens:
             facts.update(bound=eye.explanation.bound, roundings=found)
         return facts
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next look depends on, as nested plain data that a checkpoint can keep. Call it between steps.
+
+        What is recorded in memory is part of it; what a `sink` has been given is not. Raises `UsageError` for a lens
+        that streams to a folder of its own (`out=`).
+
+        >>> import torch, passo
+        >>> def made():
+        ...     model = torch.nn.Linear(1, 1)
+        ...     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        ...     return model, optimizer, passo.watch(optimizer, model)
+        >>> model, optimizer, lens = made()
+        >>> model(torch.ones(1, 1)).sum().backward(); optimizer.step()
+        >>> again, stepper, other = made()
+        >>> other.load_state_dict(lens.state_dict())
+        >>> again(torch.ones(1, 1)).sum().backward(); stepper.step()
+        >>> other.steps
+        array([1, 2])
+        """
+        self._keeps_its_own()
+        return self._probe.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, on a lens that was made alike and has seen no step.
+
+        Put back the model's and the optimiser's own state first. Raises `UsageError` where the lens is made otherwise.
+        """
+        self._keeps_its_own()
+        try:
+            self._probe.load_state_dict(state)
+        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise UsageError(f"the state is not of a lens like this one: {error}") from error
+
     def close(self) -> None:
         """Take the microscope off; what it has seen stays readable."""
         self._probe.close()
@@ -198,6 +232,12 @@ class Lens:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _keeps_its_own(self) -> None:
+        if self._writing is not None:
+            raise UsageError(
+                f"this lens streams to {self._writing.folder}, and has no state apart from it: leave out `out`"
+            )
 
     def _array(self, name: str) -> np.ndarray:
         return self.run.array(name)

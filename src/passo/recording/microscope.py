@@ -11,7 +11,7 @@ It only reads: a watched run ends bit for bit like an unwatched one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -309,6 +309,35 @@ class Probe:
             stages = [self.eye.whole(stage, number).float().cpu() for stage in self.eye.stages]
             meta = {"stages": list(self.eye.stages), "shape": list(slot.shape)}
             self.records.whole(f"snapshot/{self.step}/{slot.name}", torch.stack(stages).numpy(), meta)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next look depends on, between two steps: see `Lens.state_dict`."""
+        records = self.records.state_dict()  # first: what it develops shows residuals
+        return {
+            "step": self.step,
+            "due": self._due,
+            "hyper": self.hyper,
+            "groups": self._groups,
+            "steps": self.steps.state_dict(),
+            "eye": self.eye.state_dict(),
+            "noticing": self.noticing.state_dict(),
+            "activations": None if self.activations is None else self.activations.state_dict(),
+            "records": records,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`: whether the next step is due is known, and not asked again."""
+        if (state["activations"] is None) != (self.activations is None):
+            raise ValueError("activations are recorded on one side only")
+        self.eye.load_state_dict(state["eye"])
+        self.records.load_state_dict(state["records"], self.eye.device)
+        self.records.layout, self.records.coordinates = self.eye.layout(), self.eye.coordinates
+        self.steps.load_state_dict(state["steps"])
+        self.noticing.load_state_dict(state["noticing"])
+        if self.activations is not None:
+            self.activations.load_state_dict(state["activations"])
+        self.step, self.hyper, self._groups = state["step"], list(state["hyper"]), state["groups"]
+        self._due = self._open = state["due"]
 
     def close(self) -> None:
         if not self._handles:

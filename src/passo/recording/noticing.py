@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -60,6 +60,21 @@ class Noticing:
     def _resumed(self, optimizer: torch.optim.Optimizer) -> None:
         """A training that goes on brings its schedule's place with it: nothing can be said of its first step."""
         self._stepped, self._at_backward = True, None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was said and seen so far, between two steps. Gradients are not kept: the next one is the first."""
+        return {
+            "skipped": list(self.skipped),
+            "said": sorted(self._said),
+            "stepped": self._stepped,
+            "resting": self._resting,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.skipped, self._said, self._stepped = list(state["skipped"]), set(state["said"]), state["stepped"]
+        if state["resting"]:
+            self.rest()
 
     # ── during backward ──
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,21 +122,43 @@ class PathRecorder:
         self._asked = every
         self._every = every or 1
         self._at = None if total is None else _spread(total, self._most)
-        self.step = 0
+        self.step = self._latest = 0  # `_latest`: the step of the last point
         self._kept: list[tuple[int, Tensor, Tensor]] = []
         self._keep()
         self._handle: Any = optimizer.register_step_post_hook(self._after)
 
     def path(self) -> WeightPath:
         """What was kept so far, and the weights as they are now (where it was closed: as they were then)."""
-        kept = self._kept if self._handle is None else self._with_now()
-        return WeightPath(
-            np.array([step for step, _, _ in kept], np.int64),
-            torch.stack([weights for _, weights, _ in kept]).numpy(),
-            torch.stack([buffers for _, _, buffers in kept]).numpy(),
-            tuple((name, tuple(p.shape)) for name, p in self._weights.items()),
-            tuple((name, tuple(b.shape)) for name, b in self._buffers.items()),
-        )
+        return self._path(self._kept if self._handle is None else self._with_now())
+
+    def drain(self) -> WeightPath | None:
+        """Hand over the points so far, and forget them; None where there are none, or where some may still be dropped.
+
+        With `total`, what is kept stays: a long path need not lie in memory, nor in every checkpoint.
+        """
+        if self._at is None or not self._kept:
+            return None
+        settled, self._kept = self._path(self._kept), []
+        return settled
+
+    def state_dict(self) -> dict[str, Any]:
+        """The points that were not handed over, and how thin they are, as nested plain data; between two steps."""
+        kept = self._path(self._kept)
+        rows = {"steps": kept.steps, "points": kept.points, "buffers": kept.buffers}
+        plain = {"step": self.step, "latest": self._latest, "every": self._every, "most": self._most}
+        return {**plain, "notices": list(self.notices), "kept": rows, "names": list(self._weights)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, once the weights are put back.
+
+        Raises `UsageError` where another path is recorded.
+        """
+        if state["names"] != list(self._weights) or state["most"] != self._most:
+            raise UsageError("the state is not of a path like this one: other weights, or another number of points")
+        self.step, self._latest, self._every = state["step"], state["latest"], state["every"]
+        self.notices, kept = list(state["notices"]), state["kept"]
+        rows = zip(kept["steps"].tolist(), kept["points"], kept["buffers"], strict=True)
+        self._kept = [(step, torch.from_numpy(point), torch.from_numpy(buffer)) for step, point, buffer in rows]
 
     def close(self) -> None:
         """Take it off; what it has kept stays readable."""
@@ -164,11 +187,23 @@ class PathRecorder:
                 self._say(
                     f"the path of the weights has over {self._most} points: one is kept every {self._every} steps"
                 )
+        self._latest = self._kept[-1][0]
 
     def _with_now(self) -> list[tuple[int, Tensor, Tensor]]:
-        if self._kept[-1][0] == self.step:
+        if self._latest == self.step:
             return self._kept
         return [*self._kept, (self.step, _row(self._weights), _row(self._buffers))]
+
+    def _path(self, kept: Sequence[tuple[int, Tensor, Tensor]]) -> WeightPath:
+        rows = [row for _, *row in kept] or [[_row(self._weights), _row(self._buffers)]]  # none: for the widths
+        points, buffers = (torch.stack(column).numpy()[: len(kept)] for column in zip(*rows, strict=True))
+        return WeightPath(
+            np.array([step for step, _, _ in kept], np.int64),
+            points,
+            buffers,
+            tuple((name, tuple(p.shape)) for name, p in self._weights.items()),
+            tuple((name, tuple(b.shape)) for name, b in self._buffers.items()),
+        )
 
     def _within(self, points: int, megabytes: float) -> int:
         """How many points the memory allows."""

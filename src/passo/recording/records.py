@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from passo.errors import PassoError, RecordingWarning
-from passo.recording.blocks import Arrays, Block, Layout, Look, joined, size, thinned
+from passo.recording.blocks import Arrays, Block, Layout, Look, joined, packed, size, thinned, unpacked
 
 BLOCK = 256  # steps that are stacked at once
 UNDEVELOPED = 8192  # looks that wait for a reader to be developed
@@ -166,6 +167,38 @@ class Records:
             kept = sum(len(block["trace/steps"]) for block in self._blocks)
             limit = f"memory for records is full ({self.limit / 1e6:.3g} MB)"
             self.note("thinned", f"{limit}: every other step was dropped, {kept} are kept")
+
+    # ── going on ──
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is not in the store: what waits for its block, what is held, the events, the limit's account.
+
+        What waits stays in the state, and is not written early: the chunks of a run then depend on its steps alone,
+        and not on when it was kept. Looks are developed now, as they would be later.
+        """
+        self._waiting = [self._developed(look) for look in self._waiting]
+        return {
+            "waiting": packed(self._waiting),
+            "blocks": list(self._blocks),
+            "others": list(self._others),
+            "others_meaning": dict(self._others_meaning),
+            "whole": {name: [values, meta] for name, (values, meta) in self._whole.items()},
+            "events": [asdict(event) for event in self.events],
+            "told": self._told,
+            "written": self.written,
+            "halfway": self._halfway,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """The inverse; `device` is where the looks to come will lie. A store that was lost stays lost."""
+        self._waiting = unpacked(state["waiting"], device)
+        self._blocks, self._others = list(state["blocks"]), list(state["others"])
+        self._others_meaning = dict(state["others_meaning"])
+        self._whole = {name: (values, meta) for name, (values, meta) in state["whole"].items()}
+        self.events = [Event(**event) for event in state["events"]]
+        self._told, self.written, self._halfway = state["told"], state["written"], state["halfway"]
+        if any(event.what == "lost" for event in self.events):
+            self.sink = None
 
     # ── reading ──
 

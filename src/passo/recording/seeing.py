@@ -165,6 +165,47 @@ class Eye:
         now = explanation(self.optimizer)
         return [] if now is None else [stage for stage in now.stages if stage not in self.stages]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers of a look lie."""
+        return self.banks[0].device if len(self.banks) == 1 else torch.device("cpu")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The coordinates, the largest residuals and, until it is known which weights moved most, where they were."""
+        undecided = self.banks if self._since else []
+        return {
+            "parameters": [slot.name for slot in self.slots],
+            "stages": list(self.stages),
+            "parts": [part.state_dict() for part in self._parts],
+            "coordinates": self.coordinates,
+            "open": self._open,
+            "since": [since.clone() for since in self._since],
+            "last": [[bank.rows[name].clone() for name in ("theta", "update")] for bank in undecided],
+            "looks": self._looks,
+            "groups": self._groups,
+            "inside": list(self._inside),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`; raises `ValueError` where other parameters or stages are watched."""
+        measured = [part.get("measured") for part in state["parts"]]
+        if any(measured):
+            self.banks = [bank.widened(names) for bank, names in zip(self.banks, measured, strict=True)]
+        for what, now in (("parameters", [slot.name for slot in self.slots]), ("stages", list(self.stages))):
+            if now != state[what]:
+                raise ValueError(f"other {what} are watched: {', '.join(now)}, and not {', '.join(state[what])}")
+        for part, kept in zip(self._parts, state["parts"], strict=True):
+            part.load_state_dict(kept)
+        named = {slot.name: slot for slot in self.slots}
+        self._chosen = [(named[name], list(index)) for name, index in state["coordinates"]]
+        self._open, self._looks, self._groups = state["open"], state["looks"], state["groups"]
+        self._inside = tuple(state["inside"])
+        self._since = [since.to(bank.device) for since, bank in zip(state["since"], self.banks, strict=False)]
+        for bank, rows in zip(self.banks, state["last"], strict=False):
+            for name, row in zip(("theta", "update"), rows, strict=True):
+                bank.rows[name].copy_(row)
+        self._follow()
+
     def _follow(self) -> None:
         for part in self._parts:
             part.follow([(slot, index) for slot, index in self._chosen if any(slot is own for own in part.slots)])

@@ -128,6 +128,14 @@ class Tracer:
     def roundings(self) -> list[float]:
         return self._roundings
 
+    def state_dict(self) -> dict[str, Any]:
+        """The largest residual of each parameter, in roundings."""
+        return {"roundings": list(self._roundings)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._roundings = list(state["roundings"])
+
     # ── reading ──
 
     def develop(self, ingredients: Ingredients) -> Tensor:
