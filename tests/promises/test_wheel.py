@@ -35,7 +35,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
     inside = folder / ("Scripts" if os.name == "nt" else "bin") / ("python.exe" if os.name == "nt" else "python")
-    site = Path(run(inside, "-c", "import site; print(site.getsitepackages()[-1])", cwd=folder).strip())
+    site = Path(run(inside, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
     (site / "lent.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     words = ["--no-deps", "--no-index", "--disable-pip-version-check", "-q"]
     run(sys.executable, "-m", "pip", "--python", inside, "install", *words, wheel, cwd=folder)
