@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from passo.analysis.codes import code_map, neighbours_agree
 from passo.analysis.words import joined, significant
 from passo.errors import UsageError
@@ -22,19 +24,20 @@ def draw_latent(found: Sequence[LatentCodes]) -> Figure:
     if not 1 <= len(found) <= MOST:
         raise UsageError(f"latent maps are drawn of 1 to {MOST} autoencoders, got {len(found)}")
     order = sorted(found, key=lambda one: one.bottleneck)
-    side = 300 if len(order) == 1 else 210 if len(order) in (2, 3) else 190
+    side = 300 if len(order) == 1 else 210
+    across = 2 if len(order) == 4 else 3
     panels = [_map(one, side, _head(one, order)) for one in order]
     alt = altair()
-    rows = [alt.hconcat(*panels[begin : begin + 3], spacing=14) for begin in range(0, len(panels), 3)]
+    rows = [alt.hconcat(*panels[begin : begin + across], spacing=14) for begin in range(0, len(panels), across)]
     chart = alt.vconcat(*rows, spacing=14)
     n = len(order[0].labels)
     title = finished(chart, "Latent maps by the size of the bottleneck", f"{n:,} inputs that were not trained on")
     caption = (
         "Each point is one input's code, its colour the class, which the autoencoder never saw. A code of two numbers "
         "is drawn as it is (turned to its principal axes); of longer ones the first two principal components, with the "
-        f"share of the variance that they show; of one number there is but a line. Neighbours: of how many inputs the "
-        f"{NEIGHBOURS} nearest others, over the whole code, are mostly of the same class."
-        + ("" if n <= POINTS else f" Of {n:,} points {POINTS:,} are drawn.")
+        f"share of the variance that they show; of one number, each class has a line of its own. "
+        f"Neighbours: of how many inputs the {NEIGHBOURS} nearest others, over the whole code, are mostly of the same "
+        "class." + ("" if n <= POINTS else f" Of {n:,} points {POINTS:,} are drawn.")
     )
     return Figure("latent", title, caption, _told(order))
 
@@ -59,7 +62,8 @@ def _map(one: LatentCodes, side: int, head: Sequence[str]) -> Any:
     seen = code_map(one.codes)
     kept = thinned(len(one.labels), POINTS)
     names = [one.classes[label] for label in one.labels[kept]]
-    columns = {"x": seen.points[kept, 0], "y": seen.points[kept, 1], "label": names, "place": kept}
+    down = seen.points[kept, 1] if one.bottleneck > 1 else -one.labels[kept].astype(np.float64)
+    columns = {"x": seen.points[kept, 0], "y": down, "label": names, "place": kept}
     look = alt.Axis(title=None, labels=False, ticks=False, grid=False, domain=False)
     scale = alt.Scale(nice=False, zero=False, padding=8)
     shades = list((OTHERS * (1 + len(one.classes) // len(OTHERS)))[: len(one.classes)])
