@@ -141,7 +141,10 @@ def test_a_run_is_added_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", "a\\b", "..", "."])
 def test_a_run_cannot_be_named_out_of_its_study(tmp_path: Path, name: str) -> None:
-    with Store.create(tmp_path, name="demo", config={}) as study, pytest.raises(StoreError, match="cannot be one"):
+    with (
+        Store.create(tmp_path, name="demo", config={}) as study,
+        pytest.raises(StoreError, match="cannot be the name of a folder"),
+    ):
         study.add_run(name, config={})
 
 

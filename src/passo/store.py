@@ -73,6 +73,25 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 """
 
 
+def check_name(name: str) -> None:
+    """Raise `StoreError` unless a name is one folder, everywhere: a study and a run are kept in a folder of theirs.
+
+    >>> check_name("../adam")
+    Traceback (most recent call last):
+    ...
+    passo.errors.StoreError: '../adam' cannot be the name of a folder: leave out the slashes
+    """
+    if "/" in name or "\\" in name:
+        wrong = "leave out the slashes"
+    elif name in ("", ".", "..") or not name.isprintable():
+        wrong = "take letters, digits and signs that can be printed"
+    elif len(name.encode("utf-8", "replace")) > 150:
+        wrong = "take at most 150 bytes"
+    else:
+        return
+    raise StoreError(f"{name[:60]!r} cannot be the name of a folder: {wrong}")
+
+
 def root() -> Path:
     """Where studies live: `PASSO_ROOT`, or `./passo-runs`."""
     return Path(os.environ.get("PASSO_ROOT", "passo-runs"))
@@ -288,8 +307,7 @@ class Store:
     ) -> RunWriter:
         """Start a run; its id is its name, with the seed where there is one. One that is not done begins anew."""
         run_id = name if seed is None else f"{name}-s{seed}"
-        if run_id in ("", ".", "..") or "/" in run_id or "\\" in run_id:
-            raise StoreError(f"a run is kept in a folder of its name, so {name!r} cannot be one: leave out the slashes")
+        check_name(run_id)
         if run_id in self._unfinished:
             self._unfinished.remove(run_id)
             self._drop(run_id)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from passo.errors import ConfigError, UsageError
+from passo.errors import ConfigError, StoreError, UsageError
 from passo.experiments.ranges import RangePlan
 from passo.experiments.suggesting import check_rule
+from passo.optim import check_schedule
 from passo.registry import unknown
+from passo.store import check_name
+from passo.training.complaints import brief
 from passo.training.config import TrainConfig, merge, parse_settings, sentence, train_config
 
 # lr = "suggested by range-adam" is the mean suggestion of that range test; a factor may stand before it
-SUGGESTED = re.compile(r"\s*(?:([\d.eE+-]+)\s*\*\s*)?suggested by\s+(\S+)\s*")
+SUGGESTED = re.compile(r"\s*(?:(\S+)\s*\*\s*)?suggested by\s+(\S+)\s*")
+RUNS = 100_000  # in a study: every one is a row, a folder and a training
+LENGTH = 1_000_000  # characters of a study file
+DOTS = 1000  # in a key: tomllib's time grows with their square
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -43,7 +52,7 @@ class RangeEntry(_Part):
     optimizer: dict[str, Any]
     lr_min: float = 1e-6
     lr_max: float = 10.0
-    steps: int = 100
+    steps: int = Field(default=100, le=1_000_000)
     mode: str = "exponential"
     beta: float = 0.9
     divergence: float = 4.0
@@ -66,21 +75,28 @@ class DescentEntry(_Part):
 class SurfaceEntry(_Part):
     """The loss surface that the paths walk over, and where and how long they walk."""
 
-    b: tuple[float, float]
-    w: tuple[float, float]
-    start: tuple[float, float]
-    epochs: int = 10
-    batch_size: int = 16
-    images: int = 320
+    b: tuple[Finite, Finite]
+    w: tuple[Finite, Finite]
+    start: tuple[Finite, Finite]
+    epochs: int = Field(default=10, ge=1, le=10_000)
+    batch_size: int = Field(default=16, ge=1)
+    images: int = Field(default=320, ge=1)
+
+    @model_validator(mode="after")
+    def _has_an_extent(self) -> SurfaceEntry:
+        for name, (low, high) in (("b", self.b), ("w", self.w)):
+            if not low < high:
+                raise ValueError(f"{name} must be [low, high], got [{low:g}, {high:g}]")
+        return self
 
 
 class PreviewEntry(_Part):
     """A schedule, drawn and not trained."""
 
     title: str
-    lr: float = 0.1
-    epochs: int = 10
-    steps_per_epoch: int = 20
+    lr: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    epochs: int = Field(default=10, ge=1, le=10_000)
+    steps_per_epoch: int = Field(default=20, ge=1, le=10_000)
     schedule: dict[str, Any]
     losses: list[float] | float | None = None
 
@@ -92,7 +108,7 @@ class StudyFile(_Part):
     title: str = ""
     description: str = ""
     metric: str = "test/accuracy"
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     base: dict[str, Any] = Field(default_factory=dict)
     record: dict[str, Any] = Field(default_factory=dict)
     runs: tuple[RunEntry, ...] = ()
@@ -105,7 +121,11 @@ class StudyFile(_Part):
     @classmethod
     def _count(cls, value: Any) -> Any:
         """`seeds = 3` means 0, 1 and 2."""
-        return tuple(range(value)) if isinstance(value, int) else value
+        if isinstance(value, bool) or not isinstance(value, int):
+            return value
+        if value > RUNS:
+            raise ValueError(f"a study makes at most {RUNS:,} runs, got {value:,} seeds")
+        return tuple(range(value))
 
     def training(self, run: RunEntry, seed: int, suggestions: Mapping[str, float]) -> TrainConfig:
         """The full configuration of one run; the first seed's run is watched as `record` says."""
@@ -125,15 +145,11 @@ class StudyFile(_Part):
         """Build every configuration once, so that a mistake shows before anything runs."""
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must be different and at least one, got {list(self.seeds)}")
-        descents = [entry.name for entry in self.descents] + ["line-surface"] * (self.surface is not None)
-        names = [e.name for e in (*self.runs, *self.ranges)] + descents + [entry.title for entry in self.previews]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"run {name!r} is there {names.count(name)} times: every name is one folder")
-            if not name or "/" in name or "\\" in name:
-                raise ConfigError(f"run {name!r} cannot be a folder: leave out the slashes")
         if not self.count:
             raise ConfigError("there is nothing to run: give at least one [[runs]] table")
+        if self.count > RUNS:
+            raise ConfigError(f"a study makes at most {RUNS:,} runs, and this one would make {self.count:,}")
+        self._check_names()
         try:
             train_config({**self.base, "seed": self.seeds[0]})
         except UsageError as error:
@@ -142,6 +158,24 @@ class StudyFile(_Part):
             self.training(run, self.seeds[0], {entry.name: 1e-3 for entry in self.ranges})
         for entry in (*self.ranges, *self.descents, *self.previews):
             self._check_part(entry)
+
+    def _check_names(self) -> None:
+        """The study and each of its runs are kept in a folder of their name, each run with its seed."""
+        alone = [one.name for one in self.descents] + ["line-surface"] * (self.surface is not None)
+        alone += [one.title for one in self.previews]
+        trained = [one.name for one in (*self.runs, *self.ranges)]
+        for name, times in Counter([*trained, *alone]).items():
+            if times > 1:
+                raise ConfigError(f"run {_short(name)} is there {times} times: every name is one folder")
+        for kind, names in (("name", [self.name]), ("run", [*trained, *alone])):
+            for name in names:
+                try:
+                    check_name(name)
+                except StoreError as error:
+                    raise ConfigError(f"{kind} {_short(name)}: {error}") from error
+        doubled = {f"{name}-s{seed}" for name in trained for seed in self.seeds}.intersection(alone)
+        if doubled:
+            raise ConfigError(f"run {min(doubled)!r} is the folder of another run with its seed: rename it")
 
     def _check_part(self, entry: RangeEntry | DescentEntry | PreviewEntry) -> None:
         name = entry.title if isinstance(entry, PreviewEntry) else entry.name
@@ -155,8 +189,12 @@ class StudyFile(_Part):
                 train_config({"model": "line", "optimizer": entry.optimizer, "schedule": entry.schedule})
             elif "name" not in entry.schedule:
                 raise ConfigError("schedule.name is missing")
+            else:
+                options = {key: value for key, value in entry.schedule.items() if key != "name"}
+                run = {"epochs": entry.epochs, "steps_per_epoch": entry.steps_per_epoch}
+                check_schedule(entry.schedule["name"], options, **run)
         except UsageError as error:
-            raise ConfigError(f"run {name!r}: {error}") from error
+            raise ConfigError(f"run {_short(name)}: {error}") from error
 
     @property
     def count(self) -> int:
@@ -182,8 +220,25 @@ def _resolved(value: Any, suggestions: Mapping[str, float]) -> Any:
         factor, name = found.groups()
         if name not in suggestions:
             raise unknown("range test", name, suggestions)
-        return float(factor or 1) * suggestions[name]
+        return _factor(factor) * suggestions[name]
     return value
+
+
+def _factor(text: str | None) -> float:
+    """The number before "suggested by": 1 where none stands there."""
+    try:
+        factor = float(text or 1)
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor < math.inf:
+        raise ConfigError(f'lr = "{_short(text)[1:-1]} * suggested by …" needs a number > 0 before the star')
+    return factor
+
+
+def _short(value: Any) -> str:
+    """A value as an error quotes it."""
+    told = repr(value)
+    return told if len(told) <= 80 else f"{told[:78]}…{told[-1]}"
 
 
 def shipped() -> dict[str, str]:
@@ -200,11 +255,7 @@ def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (
     """A study by its name or its file, with `key=value` settings laid over it."""
     path = Path(name)
     if path.suffix == ".toml":
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-        source = str(path)
+        text, source = _text_of(path), str(path)
     else:
         known = shipped()
         if str(name) not in known:
@@ -213,13 +264,40 @@ def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (
     return parse_study(text, source, settings)
 
 
+def _text_of(path: Path) -> str:
+    """A file's text; a pipe would be waited for, and a device has no end."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot read {path}: it is no regular file")
+        with path.open(encoding="utf-8") as file:
+            return file.read(LENGTH + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: expected text in UTF-8; save the file in it") from error
+
+
+def _parsed(text: str, source: str) -> dict[str, Any]:
+    """TOML as a mapping; what would take tomllib for ever is refused before."""
+    if len(text) > LENGTH:
+        raise ConfigError(f"{source}: a study file has at most {LENGTH:,} characters")
+    if any(part.count(".") > DOTS for part in re.split(r"[=,\n{}\[\]]", text)):
+        raise ConfigError(f"{source}: a key has more than {DOTS:,} dots")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{source}: lists and tables are nested too deep") from None
+    except ValueError as error:  # of TOML, and for a number of thousands of digits
+        raise ConfigError(f"{source}: {' '.join(str(error).split())[:200]}") from error
+
+
 def parse_study(text: str, source: str, settings: Sequence[str] | Mapping[str, Any] = ()) -> StudyFile:
     """A study from the text of its file; errors name the source, the line and the key."""
+    values = _parsed(text, source)
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: {error}") from error
-    _lay_over(values, settings)
+        _lay_over(values, settings)
+    except UsageError as error:
+        raise ConfigError(f"{source}: {brief(str(error))}") from error
     try:
         study = StudyFile.model_validate(values)
     except ValidationError as error:
@@ -227,8 +305,8 @@ def parse_study(text: str, source: str, settings: Sequence[str] | Mapping[str, A
         raise ConfigError(f"{source}, line {line_of(text, where)}: {sentence(error, StudyFile)}") from error
     try:
         study.check()
-    except ConfigError as error:
-        raise ConfigError(f"{source}: {_with_line(text, str(error))}") from error
+    except UsageError as error:
+        raise ConfigError(f"{source}: {brief(_with_line(text, str(error)))}") from error
     return study
 
 
@@ -239,6 +317,8 @@ def _lay_over(values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any
             target, place = values, [key]
         elif key in TrainConfig.model_fields or key == "lr":
             target, place = values.setdefault("base", {}), [key]
+            if not isinstance(target, dict):
+                raise ConfigError(f"base must be a table of options, got {_short(target)}")
         else:
             known = [*StudyFile.model_fields, *TrainConfig.model_fields, "lr"]
             raise ConfigError(str(unknown("key", key, known)))
@@ -252,7 +332,7 @@ def _lay_over(values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any
 
 def line_of(text: str, where: Sequence[Any]) -> int:
     """The line (from 1) on which a key stands, found by its table and its name; else that of its table."""
-    wanted = [part for part in where if isinstance(part, str)]
+    wanted = [part for part in where if isinstance(part, str)] or [""]
     number = next((part for part in where if isinstance(part, int)), 0)
     table, index, begun = "", 0, 1
     for line, content in enumerate(text.splitlines(), start=1):

@@ -36,7 +36,20 @@ def sentence(error: ValidationError, owner: type[BaseModel]) -> str:
     ...     print(sentence(error, Plan))
     size must be a whole number or 'all', got 'many'
     """
-    errors = error.errors()
+    return brief(_sentence(error.errors(), owner))
+
+
+def brief(text: str) -> str:
+    """A sentence on one line, of a length that is read: whatever it quotes was made by somebody else.
+
+    >>> brief("got '" + 5000 * "x" + "'")[495:505]
+    'xxxxx … xx'
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= 800 else f"{text[:500]} … {text[-200:]}"
+
+
+def _sentence(errors: Sequence[Any], owner: type[BaseModel]) -> str:
     first = errors[0]
     where = first["loc"]
     key = ".".join(map(str, where))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from passo.data.perturbations import check_perturbations
 from passo.errors import ConfigError
 from passo.models.catalogue import check_model
 from passo.optim import check_optimizer, check_schedule, describe
-from passo.training.complaints import sentence
+from passo.training.complaints import brief, sentence
 from passo.training.recordings import RecordConfig
 
 
@@ -23,8 +24,8 @@ class _Strict(BaseModel):
 class DataConfig(_Strict):
     """Which data, how much of them, and how they are scaled and changed: see `passo.load`.
 
-    `seed` decides what is drawn. `augment` changes every training batch anew, by up to these strengths; `perturb`
-    changes the test part once.
+    `seed` decides what is drawn. With `in_memory` off, a folder of images stays on the disk. `augment` changes every
+    training batch anew, by up to these strengths; `perturb` changes the test part once.
     """
 
     name: str = "fashion-mnist"
@@ -37,6 +38,7 @@ class DataConfig(_Strict):
     augment: dict[str, float] | None = None
     size: int | list[int] | None = None
     colour: bool | None = None
+    in_memory: bool = True
     target: str | None = None
     task: Literal["classify", "regress"] | None = None
     validation: float | int | None = 0.1
@@ -132,7 +134,8 @@ class TrainConfig(_Strict):
     them so. `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the loss that is trained
     (`training.penalty` says how that differs from `optimizer.weight_decay`, and from Ftrl's own `optimizer.l1`).
     `accumulate` mini-batches make one step. `precision` is that of the forward pass. A loss that is not finite stops
-    the run, or (`nonfinite="skip"`) costs the step.
+    the run, or (`nonfinite="skip"`) costs the step. `num_workers` processes read images that stay on the disk
+    (`dataset.in_memory=false`); results do not depend on their number.
     """
 
     dataset: DataConfig = DataConfig()
@@ -155,6 +158,7 @@ class TrainConfig(_Strict):
     l1: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0)
+    num_workers: int = Field(default=0, ge=0)
     device: str = "auto"
     record: RecordConfig = RecordConfig()
 
@@ -183,7 +187,7 @@ def train_config(values: Mapping[str, Any]) -> TrainConfig:
         given["optimizer"] = {**(given.get("optimizer") or {}), "lr": given.pop("lr")}
     for section, usual in (("model", "lenet"), ("optimizer", "adam")):  # options alone are of the usual one
         if given.get(section) is not None and not isinstance(given[section], Mapping | BaseModel):
-            raise ConfigError(f"{section} must be a name or a table of options, got {given[section]!r}")
+            raise ConfigError(brief(f"{section} must be a name or a table of options, got {given[section]!r}"))
         if isinstance(given.get(section), Mapping):
             given[section] = {"name": usual, **given[section]}
     try:
@@ -203,7 +207,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not equals or not key:
             hint = " (a TOML file stands before the settings)" if word.endswith(".toml") else ""
-            raise ConfigError(f"expected key=value, got {word!r}{hint}")
+            raise ConfigError(brief(f"expected key=value, got {word!r}{hint}"))
         merge(settings, key.split("."), literal(text))
     return settings
 
@@ -230,6 +234,8 @@ def literal(text: str) -> Any:
     if text.lower() in words:
         return words[text.lower()]
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of "\\d" and the like, in words that are no Python
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return text
