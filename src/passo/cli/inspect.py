@@ -1,4 +1,4 @@
-"""`passo inspect`: what the microscope saw in a run, and how good it became, in words, tables and figures."""
+"""`passo inspect`: what the microscope saw in a run, how good it became, and what is inside, in words and figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passo.cli import evaluation as evaluated
+from passo.cli import explained
 from passo.cli.show import out, table
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, clipping, residual, apart, betas, weights"
 EVALUATED = ", ".join(evaluated.FIGURES)
+EXPLAINED = ", ".join(explained.FIGURES)
 _KEPT = {
     "trace/steps": (
         "was watched: train one with record.every=1, or ask for its --evaluation",
@@ -24,6 +26,8 @@ _KEPT = {
     "weights/": ("kept its weights: a training writes them at its end", "runs with weights"),
     evaluated.PREDICTIONS: ("kept its predictions: train one with record.predictions=true", "runs with predictions"),
     evaluated.LOSSES: ("has a validation loss: train one with dataset.validation=0.1", "runs with a validation loss"),
+    explained.STEPS: ("is a training", "trainings"),
+    explained.needed("line"): ("fitted a line: train model=line on a table of one input", "fitted lines"),
     evaluated.needed(None): ("can be evaluated: train one with record.predictions=true", "runs that can be evaluated"),
 }
 
@@ -33,37 +37,61 @@ def inspect(
     parameter: Annotated[str | None, typer.Option(help="One parameter tensor: conv1.weight, …")] = None,
     step: Annotated[int | None, typer.Option(help="One optimiser step, counted from 1.")] = None,
     index: Annotated[str | None, typer.Option(metavar="I,J,…", help="One weight of the parameter.")] = None,
-    figure: Annotated[str | None, typer.Option(help=f"Draw it: {FIGURES}; {EVALUATED}.")] = None,
+    figure: Annotated[str | None, typer.Option(help=f"Draw it: {FIGURES}; {EVALUATED}; {EXPLAINED}.")] = None,
     quantity: Annotated[str | None, typer.Option(help="What the figure `layers` shows: cosine, or any stage.")] = None,
     evaluation: Annotated[
         bool, typer.Option("--evaluation", help="Tell how good the run is (record.predictions=true).")
     ] = False,
+    epochs: Annotated[
+        bool, typer.Option("--epochs", help="Tell what an iteration, a mini-batch and an epoch are, on its own data.")
+    ] = False,
+    layer: Annotated[
+        str | None, typer.Option(help="Of filters, feature-maps, convolution, recurrent: a layer, conv2, …")
+    ] = None,
+    image: Annotated[
+        int | None, typer.Option(help="Which image, from 0: of the test part; of scaling, of training.")
+    ] = None,
+    channel: Annotated[
+        int | None, typer.Option(help="Of convolution: which filter; of filters: which input channel.")
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option(metavar="Y,X", help="Of convolution: row and column of its output, from 0.")
+    ] = None,
     out_: Annotated[
         Path | None, typer.Option("--out", help="A .html, .png or .svg file for the figure (default: in the study).")
     ] = None,
 ) -> None:
     """See what an optimiser did: the run, --parameter over the run, --parameter and --step taken apart, or --figure.
 
-    With --evaluation, see how good the run became: classes, calibration, hardest images, over-fitting.
+    With --evaluation, see how good the run became: classes, calibration, hardest images, over-fitting; with --epochs,
+    the mini-batches that it was trained on.
     """
     from passo.analysis.apart import apart
     from passo.analysis.inspected import layer_table, shown_step
     from passo.errors import UsageError
 
-    if evaluation:
-        if (parameter, step, index, figure, quantity, out_) != (None,) * 6:
-            raise UsageError(f"--evaluation takes no other option; to draw, give --figure alone, one of: {EVALUATED}")
-        evaluated.tell(watched_run(run, kept=evaluated.needed(None)))
+    inside = {"layer": layer, "image": image, "channel": channel, "place": place}
+    if evaluation or epochs:
+        if any(given is not None for given in (parameter, step, index, figure, quantity, out_, *inside.values())):
+            word, figures = ("evaluation", EVALUATED) if evaluation else ("epochs", "epochs")
+            raise UsageError(f"--{word} takes no other option; to draw, give --figure alone, one of: {figures}")
+        if evaluation:
+            evaluated.tell(watched_run(run, kept=evaluated.needed(None)))
+        if epochs:
+            explained.tell_epochs(watched_run(run, kept=explained.STEPS))
         return
-    found = watched_run(run, kept=_kept_for(figure))
-    place = _index(index)
+    if figure is None and (lost := [name for name, value in inside.items() if value is not None]):
+        raise UsageError(f"--{lost[0]} is of a figure: add --figure, one of: {EXPLAINED}")
+    kept = _kept_for(figure)
+    found = explained.first_autoencoder(run) if figure == "latent" else watched_run(run, kept=kept)
+    where = _index(index)
     if quantity is not None and figure is None:
         raise UsageError(f"--quantity is what --figure layers draws: add --figure layers to --quantity {quantity}")
     if figure is not None or out_ is not None:
-        given = {"parameter": parameter, "index": place, "step": step, "quantity": quantity}
+        given = {"parameter": parameter, "index": where, "step": step, "quantity": quantity, **inside}
         _draw(found, figure, {name: value for name, value in given.items() if value is not None}, out_)
-    elif (parameter is not None and step is not None) or place is not None:
-        told = apart(found, parameter, place, step)
+    elif (parameter is not None and step is not None) or where is not None:
+        told = apart(found, parameter, where, step)
         out.print(told.sentence(), markup=False)
         for parts in told.tables():
             out.print(f"\n[bold]{parts.note}[/]")
@@ -80,10 +108,14 @@ def inspect(
 
 def _kept_for(figure: str | None) -> str | tuple[str, ...]:
     """What a run must have kept for a figure; raises `UnknownName` for one that does not exist."""
+    if figure in explained.FIGURES:
+        return explained.needed(figure)
     if figure is not None:
         from passo.figures.watched import RUN_FIGURES
+        from passo.registry import unknown
 
-        _ = RUN_FIGURES[figure]
+        if figure not in RUN_FIGURES:
+            raise unknown("figure of a run", figure, [*RUN_FIGURES, *explained.FIGURES])
     if figure in evaluated.FIGURES:
         return evaluated.needed(figure)
     return "weights/" if figure == "weights" else "trace/steps"
@@ -142,10 +174,10 @@ def _draw(run: StoredRun, name: str | None, options: dict[str, object], path: Pa
     from passo.figures.watched import draw_run
 
     if name is None:
-        raise UsageError(f"--out needs --figure, one of: {FIGURES}, {EVALUATED}")
+        raise UsageError(f"--out needs --figure, one of: {FIGURES}, {EVALUATED}, {EXPLAINED}")
     if name == "hardest":
         options = {**options, "images": evaluated.images_of(run)}
-    figure = draw_run(name, run, **options)
+    figure = explained.draw(name, run, options) if name in explained.FIGURES else draw_run(name, run, **options)
     ending = "html" if name == "betas" else "png"
     saved = save_figure(figure, path if path is not None else run.folder / f"{run.id}-{name}.{ending}")
     out.print(figure.sentence, markup=False)

@@ -67,8 +67,8 @@ def fitted(model: nn.Module, data: Data, part: str = "test") -> Fitted:
     grid = np.linspace(x.min(), x.max(), GRID) if x.max() > x.min() else x[:1]
     with evaluating(model):
         predicted, curve = (array(model(values))[:, 0] for values in (split.images, how.apply(grid[:, None])))
-    name = data.info.title.rpartition(": ")[2] or "y"  # a table's title ends with the column that is predicted
-    return Fitted(part, x, split.targets.astype(np.float64), predicted, grid, curve, "the input", name)
+    names = (*data.info.columns, "the input")[0], data.info.target or "the value to predict"
+    return Fitted(part, x, split.targets.astype(np.float64), predicted, grid, curve, *names)
 
 
 def fitted_line(b: float, w: float, x: np.ndarray, y: np.ndarray, x_name: str = "x", y_name: str = "y") -> Fitted:

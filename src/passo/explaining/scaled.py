@@ -76,7 +76,7 @@ def scaled(data: Data, image: int = 0) -> ScaledData:
 
 def _names(data: Data, series: int, table: bool) -> tuple[str, ...]:
     if table:
-        return tuple(f"column {number}" for number in range(1, series + 1))
+        return data.info.columns or tuple(f"column {number}" for number in range(1, series + 1))
     return {1: ("grey",), 3: ("red", "green", "blue")}.get(series, tuple(f"channel {n}" for n in range(series)))
 
 

@@ -37,11 +37,12 @@ def draw_fitted(found: Fitted, run: str = "this model") -> Figure:
 
 def _told(found: Fitted, run: str) -> str:
     far = int(np.abs(found.residuals).argmax())
+    side = "above" if found.residuals[far] > 0 else "below"
     r2 = "" if math.isnan(found.r2) else f", R² {significant(found.r2)}"
     return (
         f"{run} predicts {len(found.x):,} {found.part} points with a mean squared error of {significant(found.mse)} "
         f"(root {significant(math.sqrt(found.mse))}), a mean distance of {significant(found.mae)}{r2}; the farthest "
-        f"lies {significant(float(abs(found.residuals[far])))} {'above' if found.residuals[far] > 0 else 'below'} the line, "
+        f"lies {significant(float(abs(found.residuals[far])))} {side} the line, "
         f"at {significant(float(found.x[far]))}."
     )
 
