@@ -13,11 +13,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from passo import stepbystep
     from passo.analysis import Smoothing, compare, ewma, moving_average, recompute
+    from passo.analysis.event_files import export_tensorboard
+    from passo.analysis.metrics_table import metrics_table
     from passo.data import Batches, load
     from passo.errors import PassoError
     from passo.experiments import Loaders, landscape, lr_range, resume, study, train, verify_range
     from passo.experiments.race import descend
+    from passo.explaining.interchange import export_onnx, load_model, save_model
     from passo.figures import draw, draw_run
     from passo.figures.player import race_page
     from passo.models import build
@@ -42,12 +46,16 @@ __all__ = [
     "draw_run",
     "evaluate",
     "ewma",
+    "export_onnx",
+    "export_tensorboard",
     "fit",
     "landscape",
     "load",
+    "load_model",
     "lr_range",
     "make_optimizer",
     "make_schedule",
+    "metrics_table",
     "moving_average",
     "note",
     "open",
@@ -56,6 +64,8 @@ __all__ = [
     "recompute",
     "record_path",
     "resume",
+    "save_model",
+    "stepbystep",
     "study",
     "train",
     "verify_range",
@@ -64,16 +74,20 @@ __all__ = [
 
 _HOME = {
     "passo.analysis": ("Smoothing", "compare", "ewma", "moving_average", "recompute"),
+    "passo.analysis.event_files": ("export_tensorboard",),
+    "passo.analysis.metrics_table": ("metrics_table",),
     "passo.data": ("Batches", "load"),
     "passo.errors": ("PassoError",),
     "passo.experiments": ("Loaders", "landscape", "lr_range", "resume", "study", "train", "verify_range"),
     "passo.experiments.race": ("descend",),
+    "passo.explaining.interchange": ("export_onnx", "load_model", "save_model"),
     "passo.figures": ("draw", "draw_run"),
     "passo.figures.player": ("race_page",),
     "passo.models": ("build",),
     "passo.notes": ("note",),
     "passo.optim": ("make_optimizer", "make_schedule", "preview"),
     "passo.recording": ("record_path", "watch"),
+    "passo.stepbystep": ("stepbystep",),  # the module itself
     "passo.store": ("open",),
     "passo.training": ("Penalty", "evaluate", "fit"),
 }
@@ -84,7 +98,8 @@ _OTHER_NAME = {"open": "find"}
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'passo' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULE_OF[name]), _OTHER_NAME.get(name, name))
+    module = importlib.import_module(_MODULE_OF[name])
+    value = module if module.__name__ == f"passo.{name}" else getattr(module, _OTHER_NAME.get(name, name))
     globals()[name] = value
     return value
 

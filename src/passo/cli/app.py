@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from passo import __version__
-from passo.cli import data, descend, inspect, landscape, lr_range, notes, proof, runs, schedule, studies, training
+from passo.cli import (
+    data,
+    descend,
+    export,
+    inspect,
+    landscape,
+    lr_range,
+    notes,
+    predict,
+    proof,
+    runs,
+    schedule,
+    studies,
+    training,
+)
 from passo.cli.show import err, warned
 from passo.errors import PassoError
 
@@ -30,6 +44,8 @@ app.command("schedule")(schedule.schedule)
 app.command("proof")(proof.proof)
 app.add_typer(studies.app, name="study")
 app.command("note")(notes.note)
+app.command("export")(export.export)
+app.command("predict")(predict.predict)
 app.add_typer(runs.app, name="runs")
 
 

@@ -160,6 +160,8 @@ def _images(paths: Sequence[Path], shape: Sequence[int]) -> Iterator[tuple[list[
 def _files(path: Path) -> list[Path]:
     """The file itself, or every image in a folder and the folders in it, by name."""
     if not path.is_dir():
+        if not path.exists():
+            raise DataNotFound(f"there is no file {path}: name an image, or a folder of images")
         return [path]
     found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
     if not found:
