@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from passo.errors import UsageError
 from passo.models import build
-from passo.recording import Lens, PathRecorder, record_path, watch
+from passo.recording import Activations, Lens, PathRecorder, record_path, watch
 from passo.training.checkpoint import load, save
 
 Made = tuple[nn.Module, torch.optim.Optimizer]
@@ -262,11 +262,23 @@ def test_a_budget_goes_on_without_a_gap_or_a_step_twice(tmp_path: Path) -> None:
     _, sink = _parts(60, [20, 40], tmp_path, "Adam", every="auto", budget=0.5)
     steps = np.concatenate([arrays["trace/steps"] for _, arrays in sink.chunks])
     assert (np.diff(steps) > 0).all() and steps[0] == 1 and steps[-1] <= 60
+
+
+def test_a_budget_remembers_what_steps_took_and_does_not_guess_the_first_of_a_process() -> None:
+    model, optimizer = _made()
+    lens = watch(optimizer, model, every="auto")
+    state = lens.state_dict()
+    state["steps"]["budget"] = {"next": 1_000, "plain": [0.25, 0.5], "costs": [0.125]}
+    state["step"], state["due"] = 7, False
+    lens.close()
     made = _made()
-    budgeted = watch(made[1], made[0], every="auto", budget=0.5)
-    _walk(made, 1, 20)
-    kept = budgeted.state_dict()["steps"]["budget"]
-    assert len(kept["plain"]) >= 2 and min(kept["plain"]) > 0 and kept["next"] > 4
+    on = watch(made[1], made[0], every="auto")
+    on.load_state_dict(state)
+    _walk(made, 8, 8)  # begun before anybody looked at the clock
+    assert on.state_dict()["steps"]["budget"] == state["steps"]["budget"]
+    _walk(made, 9, 9)
+    first, second, third = on.state_dict()["steps"]["budget"]["plain"]
+    assert (first, second) == (0.25, 0.5) and third > 0
 
 
 def test_a_state_of_another_lens_is_refused() -> None:
@@ -292,6 +304,47 @@ def test_a_lens_with_a_folder_of_its_own_has_no_state_apart(tmp_path: Path) -> N
         lens.state_dict()
 
 
+class Turning(nn.Module):
+    """Layers that come in another order at every pass; what stands before the first convolution has no units yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second, self.conv, self.turn = nn.ReLU(), nn.ReLU(), nn.Conv1d(2, 3, 1), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.turn += 1
+        one, other = (self.first, self.second) if self.turn % 2 else (self.second, self.first)
+        return other(self.conv(one(x)))
+
+
+def test_the_order_of_layers_and_of_units_is_kept() -> None:
+    x = torch.randn(4, 2, 5, generator=torch.Generator().manual_seed(0))
+    x[:, 0] = -1.0  # one channel of two is dead, and no feature
+
+    def seen(model: Turning, step: list[int], last: int) -> Activations:
+        found = Activations(model, due=lambda: step[0])
+        while step[0] <= last:
+            model(x).sum().backward()
+            step[0] += 1
+        return found
+
+    whole = seen(Turning(), [1], 3)
+    begun = seen(Turning(), [1], 1)
+    model, step = Turning(), [2]
+    model.turn = 1
+    on = Activations(model, due=lambda: step[0])
+    on.load_state_dict(begun.state_dict())
+    while step[0] <= 3:
+        model(x).sum().backward()
+        step[0] += 1
+    wanted = {name: (values[:, :, 2], meta) for name, (values, meta) in whole.arrays().items() if meta}
+    again = {name: (values[:, :, 2], meta) for name, (values, meta) in on.arrays().items() if meta}
+    _equal(again, wanted)
+    assert whole.layers == ("first", "conv", "second")
+    assert wanted["activations"][0][[0, 2], 0].tolist() == [0.0, 0.5]  # its units are not known in the first pass
+
+
 # ── the path of the weights ──
 
 
@@ -308,7 +361,7 @@ def test_a_path_goes_on_through_the_same_points(options: dict[str, Any], tmp_pat
     _walk(made, 1, 25)
     begun = _made()
     recorder, first = _path(begun, **options), 1
-    for stop in (2, 11, 24):
+    for stop in (2, 11, 24, 25):
         _walk(begun, first, stop)
         state = _through_a_file(recorder.state_dict(), tmp_path)
         begun, first = _again(begun, tmp_path), stop + 1

@@ -52,16 +52,18 @@ def instruments(
     sink: Sink,
     total: int | None,
     penalty: Penalising | None = None,
+    scaler: Any = None,
 ) -> Iterator[Instruments]:
     """Record what `wanted` says into `sink` while the block runs; `total` is the number of steps, where it is known.
 
     `penalty` is what is trained beside the loss: the loss before and after a step is recorded with it, since the
-    gradient, and so the change that it predicts, is that of both.
+    gradient, and so the change that it predicts, is that of both. `scaler` is the GradScaler of a training in half
+    precision: gradients are told without its factor.
     """
     found = Instruments(sink)
     with ExitStack() as stack:
         if wanted.every:
-            found.lens = _lens(wanted, model, loss_fn, optimizer, sink, stack, penalty)
+            found.lens = _lens(wanted, model, loss_fn, optimizer, sink, stack, penalty, scaler)
             stack.callback(_keep_lens, found.lens, sink)
         if wanted.path:
             found.path = record_path(model, optimizer, points=wanted.path, total=total)
@@ -110,6 +112,7 @@ def _lens(
     sink: Sink,
     stack: ExitStack,
     penalty: Penalising | None,
+    scaler: Any,
 ) -> Lens:
     loss: Penalising | None = None
     if wanted.loss:
@@ -128,6 +131,7 @@ def _lens(
         snapshots=wanted.snapshots,
         activations=wanted.activations,
         loss=loss,
+        scaler=scaler,
         sink=sink,
     )
 

@@ -20,6 +20,7 @@ from passo.training import Progress
 from passo.training.checkpoint import load, save
 
 if TYPE_CHECKING:
+    from passo.experiments.instruments import Instruments
     from passo.experiments.run import Parts
     from passo.training import StepRecord
 
@@ -61,12 +62,16 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Hold signals back inside the block; elsewhere than in the main thread there are none to hold."""
+    """Hold signals back inside the block; elsewhere than in the main thread there are none to hold.
+
+    One that is ignored stays so: a study's workers leave Ctrl-C to their parent.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    old = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    heard = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
+    old = {one: signal.signal(one, stop) for one in heard}
     try:
         yield stop
     finally:
@@ -80,12 +85,17 @@ class Keeper:
     def __init__(self, writer: RunWriter, parts: Parts, progress: Progress, keeping: Keeping, stop: Stop) -> None:
         self.progress, self._writer, self._parts, self._keeping, self._stop = progress, writer, parts, keeping, stop
         self._average: AveragedModel | None = None
+        self._instruments: Instruments | None = None
         self._begun = self._last = time.monotonic()
         self._kept = progress.step
 
     def averaging(self, average: AveragedModel | None) -> None:
         """The averaged weights are part of the state too."""
         self._average = average
+
+    def watching(self, instruments: Instruments) -> None:
+        """So is what instruments hold."""
+        self._instruments = instruments
 
     def due(self, record: StepRecord) -> bool:
         """Whether the state is to be kept after this step."""
@@ -111,6 +121,7 @@ class Keeper:
             "best": None if parts.best is None else parts.best.state_dict(),
             "average": None if self._average is None else _tensors(self._average),
             "progress": self.progress.state(parts.train),
+            "instruments": {} if self._instruments is None else self._instruments.state(),
             "machine": machine(parts.device),
         }
         self._writer.checkpoint(step, lambda path: save(path, state))

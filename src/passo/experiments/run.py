@@ -254,7 +254,12 @@ def _running(
     trained = parts.model if average is None else average.module
     written = _written(records, sink, parts, trained, keeper)
     total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
-    with instruments(config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty):
+    asked = (config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty, parts.scaler)
+    with instruments(*asked) as watching:
+        if state is not None:
+            watching.put_back(state.get("instruments", {}))
+        if keeper is not None:
+            keeper.watching(watching)
         try:
             yield from written
         finally:  # an interrupted run keeps what its instruments saw

@@ -128,7 +128,7 @@ def training(
     with stopping() as stop, store.Store.create(folder, name=name, config=settings, force=force) as study:
         writer, state, notes = _begun(study, name, config, settings)
         progress = Progress() if state is None else Progress.of(state["progress"], parts.device)
-        keeper = None if _records(config) else Keeper(writer, parts, progress, keeping or Keeping(), stop)
+        keeper = Keeper(writer, parts, progress, keeping or Keeping(), stop)
         records = running(config, writer, source, parts, keeper, state)
         try:
             yield Opened(folder, writer.id, steps, records, progress.step, tuple(notes))
@@ -168,16 +168,11 @@ def unfinished(run: str | Path) -> tuple[Path, TrainConfig]:
     return there.folder, train_config(there.config)
 
 
-def _records(config: TrainConfig) -> bool:
-    """Whether instruments record the run: their own state is not kept yet, so that such a run begins anew."""
-    return bool(config.record.every or config.record.path)
-
-
 def _begun(
     study: store.Store, name: str, config: TrainConfig, settings: dict[str, Any]
 ) -> tuple[store.RunWriter, dict[str, Any] | None, list[str]]:
     """The run's writer, and the state that it goes on from, with what is to be said of it."""
-    old = None if _records(config) else study.unfinished(name, config.seed)
+    old = study.unfinished(name, config.seed)
     found = None if old is None else newest(old)
     if old is None or found is None:
         return study.add_run(name, config=settings, seed=config.seed), None, []

@@ -82,7 +82,9 @@ def load(path: str | Path) -> dict[str, Any]:
             if header.get("version") != str(VERSION):
                 told = header.get("version")
                 raise SchemaMismatch(f"{path} has checkpoint version {told}; this passo reads version {VERSION}")
-            rows = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Cloned, since rows lie anywhere in the file: sums of numbers that begin elsewhere in a cache line may add
+            # in another order (LBFGS), so that the last bits differ.
+            rows = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {_reason(error)}") from error
     text = header.get("state", "")
