@@ -78,11 +78,17 @@ class TrainingError(PassoError):
 
 
 class Diverged(TrainingError):
-    """The loss, a gradient or a weight is not finite: at `step` of `epoch`, on `batch` where it is known."""
+    """The loss (or `what` else) is not finite at `step` of `epoch`: on `batch` (x, y), the `part`-th of the step's, where it is known.
 
-    def __init__(self, step: int, epoch: int, what: str = "the loss", *, batch: Any = None) -> None:
+    `positions` are those of its samples in the training part, where the batches tell them.
+    """
+
+    def __init__(
+        self, step: int, epoch: int, what: str = "the loss", *, batch: Any = None, part: int = 0, positions: Any = None
+    ) -> None:
         super().__init__(f"{what} is not finite at step {step:,} (epoch {epoch})")
-        self.step, self.epoch, self.batch = step, epoch, batch
+        self.step, self.epoch, self.what = step, epoch, what
+        self.batch, self.part, self.positions = batch, part, positions
 
 
 class MissingExtra(PassoError):

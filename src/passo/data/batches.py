@@ -35,7 +35,7 @@ class Batches:
 
     `augment` changes each batch: (images, epoch, places (B,) of the images in this pass) → images, so that an image
     drawn twice in a pass is changed twice (`augment.Augmentation`). `epoch` is the number of the next pass, from 0; who
-    goes on with a run sets it.
+    goes on with a run sets it. `positions` (B,) are those of the images in the batch that was handed out last.
 
     Raises `ConfigError` where the arguments do not fit each other.
 
@@ -66,6 +66,7 @@ class Batches:
         self.images, self.labels = images, labels
         self.shuffle, self.generator, self.drop_last = shuffle, generator, drop_last
         self.augment, self.epoch = augment, 0
+        self.positions: Tensor | range = range(0)
         self.weights = None if weights is None else _weights(weights, labels)
         self.batch_size = _batch_size(batch_size, len(images), any_size=self.weights is None and not shuffle)
         # index_select forgets channels-last; seen as (N, H, W, C), such a tensor has nothing to forget
@@ -113,7 +114,11 @@ class Batches:
     def _in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         end = len(self) * self.batch_size
         batches = zip(self.images[:end].split(self.batch_size), self.labels[:end].split(self.batch_size), strict=True)
-        return iter(batches if end else ())
+        begin = 0
+        for x, y in batches if end else ():
+            self.positions = range(begin, begin + len(x))
+            yield x, y
+            begin += len(x)
 
     def _gathered(self) -> Iterator[tuple[Tensor, Tensor]]:
         import torch
@@ -131,6 +136,7 @@ class Batches:
             yield self._take(images, order[full:])
 
     def _take(self, images: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        self.positions = index
         x = images.index_select(0, index)
         return x.permute(0, 3, 1, 2) if self._channels_last else x, self.labels.index_select(0, index)
 

@@ -127,6 +127,11 @@ class Keeper:
         self._writer.checkpoint(step, lambda path: save(path, state))
         self._last, self._kept = time.monotonic(), step
 
+    def newest(self) -> tuple[int, Mapping[str, Any]] | None:
+        """The last state that can be read, and its step."""
+        found = newest(self._writer)
+        return None if found is None else found[:2]
+
     def end(self) -> None:
         """Raise where the run is to stop here, its state kept."""
         if self._stop.asked:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from passo.data import Augmentation, Batches, Data, load
-from passo.errors import ConfigError, TrainingError
+from passo.data import Augmentation, Data, FileBatches, load
+from passo.data.reading import ended
+from passo.errors import ConfigError, Diverged, TrainingError
+from passo.experiments import diverged
 from passo.experiments.instruments import instruments
 from passo.experiments.keeping import Keeper, TimeUp, put_back
 from passo.experiments.sink import Sink
@@ -37,8 +39,11 @@ from passo.training.loop import steps_in
 from passo.training.penalty import kernels
 from passo.training.stopping import Best, epoch_values
 from passo.training.tasks import TASKS, Task
+from passo.training.tasks.halves import Halves, HalvesSchedule
 
 EVALUATION_BATCH = 1000
+WAITING = 1000  # steps at most whose losses have not been looked at
+EVALUATION_VALUES = 2**24  # … and pixels at most: 64 MB, however large the images are
 
 
 class Parts(NamedTuple):
@@ -95,25 +100,11 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
     model = model.to(device)
     train, validation, test = _batches(config, data, device)
     steps = steps_in(train, config.accumulate)
-    options = config.optimizer.options
-    decay = options.get("weight_decay", _default_decay(config.optimizer.name))
-    params = parameter_groups(model, decay) if decay and not config.decay_biases else model.parameters()
-    optimizer = make_optimizer(config.optimizer.name, params, **options)
-    schedule = None
-    if config.schedule is not None:
-        if steps is None:
-            raise ConfigError(
-                f"schedule {config.schedule.name}: these batches do not say how many there are in an epoch"
-            )
-        schedule = make_schedule(
-            config.schedule.name,
-            optimizer,
-            epochs=config.epochs,
-            steps_per_epoch=steps,
-            **config.schedule.options,
-        )
-        if schedule.when == "plateau" and validation is None:
-            raise ConfigError(f"schedule {config.schedule.name} needs a validation set: dataset.validation=0.1")
+    task.begin(data if isinstance(data, Data) else None, model)
+    optimizer = _optimizer(config, model, task)
+    schedule = _schedule(config, optimizer, steps)
+    if schedule is not None and schedule.when == "plateau" and validation is None:
+        raise ConfigError(f"schedule {schedule.name} needs a validation set: dataset.validation=0.1")
     penalty = Penalty(model, l1=config.l1, l2=config.l2) if config.l1 or config.l2 else None
     loss_fn = task.loss_fn(data if isinstance(data, Data) else None).to(device)
     scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
@@ -144,6 +135,33 @@ def task_of(config: TrainConfig, data: Data | Loaders) -> Task:
         ) from None
 
 
+def _optimizer(config: TrainConfig, model: nn.Module, task: Task) -> Any:
+    """The configured optimizer; for a task that trains parts of the model apart, one for each, as `Halves`."""
+
+    def made(module: nn.Module, other: Mapping[str, Any]) -> torch.optim.Optimizer:
+        options = {**config.optimizer.options, **other}
+        decay = options.get("weight_decay", _default_decay(config.optimizer.name))
+        params = parameter_groups(module, decay) if decay and not config.decay_biases else module.parameters()
+        return make_optimizer(config.optimizer.name, params, **options)
+
+    if not (halves := task.halves()):
+        return made(model, {})
+    return Halves({name: made(getattr(model, name), other) for name, other in halves.items()})
+
+
+def _schedule(config: TrainConfig, optimizer: Any, steps: int | None) -> Schedule | None:
+    """The configured schedule; of `Halves`, one for each."""
+    if config.schedule is None:
+        return None
+    name, options = config.schedule.name, {"epochs": config.epochs, **config.schedule.options}
+    if steps is None:
+        raise ConfigError(f"schedule {name}: these batches do not say how many there are in an epoch")
+    if not isinstance(optimizer, Halves):
+        return make_schedule(name, optimizer, steps_per_epoch=steps, **options)
+    parts = {half: make_schedule(name, one, steps_per_epoch=steps, **options) for half, one in optimizer.parts.items()}
+    return HalvesSchedule(optimizer, parts)
+
+
 def _default_decay(optimizer: str) -> float:
     """The weight decay that the class takes by itself: AdamW has one."""
     arguments = {argument.name: argument.default for argument in describe(optimizer).arguments}
@@ -151,33 +169,31 @@ def _default_decay(optimizer: str) -> float:
 
 
 def _batches(config: TrainConfig, data: Data | Loaders, device: torch.device) -> tuple[Any, Any, Any]:
+    workers = config.num_workers
     if isinstance(data, Loaders):
+        if workers:
+            raise ConfigError("num_workers is of passo's own data: give your DataLoader its own")
         return data.train, data.validation, data.test
     size = len(data.train) if config.batch_size == "all" else config.batch_size
     changes = config.dataset.augment
-    train = Batches(
-        data.train.images.to(device),
-        data.train.labels.to(device),
+    train = data.train.batches(
         size,
+        device=device,
+        num_workers=workers,
         shuffle=config.sampling == "shuffle",
         weights="balanced" if config.sampling == "balanced" else None,
         generator=generator(config.seed, "batches"),
         augment=Augmentation(changes, data.scaling, seed=config.seed) if changes else None,
     )
-    return train, _whole(data.validation, device), _whole(data.test, device)
+    return train, _whole(data.validation, device, workers), _whole(data.test, device, workers)
 
 
-def _whole(split: Any, device: torch.device) -> Any:
+def _whole(split: Any, device: torch.device, workers: int) -> Any:
     """A split in order, in big batches. Its own generator: evaluating draws nothing from anybody else's."""
     if split is None:
         return None
-    return Batches(
-        split.images.to(device),
-        split.labels.to(device),
-        min(EVALUATION_BATCH, len(split)),
-        shuffle=False,
-        generator=torch.Generator(),
-    )
+    size = min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // math.prod(split.shape)), len(split))
+    return split.batches(size, device=device, num_workers=workers, shuffle=False, generator=torch.Generator())
 
 
 def running(
@@ -201,9 +217,22 @@ def running(
     except (KeyboardInterrupt, GeneratorExit):
         sink.finish("interrupted", "stopped by the user")
         raise
+    except Diverged as error:
+        found = diverged.report(error, config, data, parts, keeper, _records)
+        sink.info(diverged=found.facts())
+        sink.event("diverged", found.sentence(), found.seen_at)
+        sink.finish("diverged", found.sentence())
+        raise TrainingError(found.sentence()) from error
     except BaseException as error:
-        sink.finish("failed", f"{type(error).__name__}: {error}")
+        told = ended(error)
+        sink.finish("failed", f"{type(told or error).__name__}: {told or error}")
+        if told is not None:
+            raise told from None
         raise
+    finally:
+        for batches in (parts.train, parts.validation, parts.test):
+            if isinstance(batches, FileBatches):
+                batches.close()
 
 
 def _running(
@@ -221,16 +250,42 @@ def _running(
         environment=environment(parts.device),
         data=data.facts() if isinstance(data, Data) else {"name": "(the caller's own batches)"},
     )
-    average = None
-    if config.average is not None:
-        average = AveragedModel(parts.model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
+    average = averaged(config, parts)
     if state is not None:
         put_back(state, parts, average)
     progress = Progress() if keeper is None else keeper.progress
     if keeper is not None:
         keeper.averaging(average)
     begun, first = time.perf_counter(), progress.step
-    records = fit(
+    trained = parts.model if average is None else average.module
+    written = _written(_records(config, parts, average, progress), sink, parts, trained, keeper)
+    total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
+    asked = (config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty, parts.scaler)
+    with instruments(*asked) as watching:
+        if state is not None:
+            watching.put_back(state.get("instruments", {}))
+        if keeper is not None:
+            keeper.watching(watching)
+        try:
+            yield from written
+        finally:  # an interrupted run keeps what its instruments saw
+            written.close()
+    seconds = time.perf_counter() - begun
+    speed = (progress.step - first) / seconds
+    yield _conclude(config, sink, parts, trained, progress.step, seconds, speed)
+
+
+def averaged(config: TrainConfig, parts: Parts) -> AveragedModel | None:
+    """The average of the weights that a configuration asks for, as it begins."""
+    if config.average is None:
+        return None
+    return AveragedModel(parts.model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
+
+
+def _records(
+    config: TrainConfig, parts: Parts, average: AveragedModel | None, progress: Progress
+) -> Iterator[StepRecord]:
+    return fit(
         parts.model,
         parts.loss_fn,
         parts.optimizer,
@@ -251,22 +306,6 @@ def _running(
         seed=config.seed,
         progress=progress,
     )
-    trained = parts.model if average is None else average.module
-    written = _written(records, sink, parts, trained, keeper)
-    total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
-    asked = (config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty, parts.scaler)
-    with instruments(*asked) as watching:
-        if state is not None:
-            watching.put_back(state.get("instruments", {}))
-        if keeper is not None:
-            keeper.watching(watching)
-        try:
-            yield from written
-        finally:  # an interrupted run keeps what its instruments saw
-            written.close()
-    seconds = time.perf_counter() - begun
-    speed = (progress.step - first) / seconds
-    yield _conclude(config, sink, parts, trained, progress.step, seconds, speed)
 
 
 def _written(
@@ -283,15 +322,18 @@ def _written(
     try:
         for record in records:
             waiting.append(record)
-            if record.end is not None:  # written first: whoever stops at the end of an epoch keeps it
-                _write_steps(sink, waiting, per_epoch)
-                waiting = []
-                _write_epoch(sink, record)
-                if best is not None:
-                    best.look(record.end, model, step=record.step, epoch=record.epoch)
-            if keeper is not None and keeper.due(record):
-                _write_steps(sink, waiting, per_epoch)
-                waiting = []
+            due = keeper is not None and keeper.due(record)
+            if record.end is not None or due or len(waiting) == WAITING:
+                written, waiting = waiting, []
+                _write_steps(sink, written, per_epoch)  # first: whoever stops at the end of an epoch keeps it
+                if record.end is not None:
+                    _write_epoch(sink, record)
+                    for name, values, meta in parts.task.at_epoch(model):
+                        sink.array(name, values, first_step=record.step, **meta)
+                _check_finite(written, parts.model)
+            if record.end is not None and best is not None:
+                best.look(record.end, model, step=record.step, epoch=record.epoch)
+            if keeper is not None and due:
                 keeper.keep()
                 keeper.end()
             yield record
@@ -312,24 +354,44 @@ def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int | None) -
     if not records:
         return
     losses = torch.stack([record.loss for record in records]).tolist()
+    if skipped := [f"{record.step:,}" for record in records if record.skipped]:
+        told = f"{len(skipped)} steps were skipped, their loss or gradient not finite: step {', '.join(skipped[:8])}"
+        sink.event("skipped", told + (" …" if len(skipped) > 8 else ""), records[-1].step)
     paid = [record.penalty for record in records if record.penalty is not None]  # of all steps, or of none
     penalties = torch.stack(paid).tolist() if paid else [None] * len(records)
+    told = _told(records)
     for record, loss, penalty in zip(records, losses, penalties, strict=True):
         values = {"train/loss": loss, "lr": record.lr} | ({} if penalty is None else {"train/penalty": penalty})
+        values |= {f"train/{name}": value for name, value in told[record.step].items()}
         if record.momentum is not None:
             values["momentum"] = record.momentum
         sink.scalars(record.step, record.step / per_epoch if per_epoch else record.epoch, values)
+
+
+def _told(records: list[StepRecord]) -> dict[int, dict[str, float]]:
+    """What a task told of each step, read from the device at once."""
+    there = [value.float() for record in records for value in (record.told or {}).values()]
+    values = iter(torch.stack(there).tolist() if there else [])
+    return {record.step: {name: next(values) for name in record.told or ()} for record in records}
+
+
+def _check_finite(records: list[StepRecord], model: nn.Module) -> None:
+    """Raise `Diverged` at the first loss that is not finite (a GPU's are looked at only here), or for the weights."""
+    last = records[-1]
+    losses = torch.stack([record.loss for record in records]).tolist()
+    for record, loss in zip(records, losses, strict=True):
+        if not record.skipped and not math.isfinite(loss):
+            raise Diverged(record.step, record.epoch)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        raise Diverged(last.step, last.epoch, "a weight")
+    if last.end is not None and last.end.validation is not None and not math.isfinite(last.end.validation.loss):
+        raise Diverged(last.step, last.epoch, "the validation loss")
 
 
 def _write_epoch(sink: Sink, record: StepRecord) -> None:
     end = record.end
     assert end is not None
     sink.scalars(record.step, record.epoch, {**epoch_values(end), "epoch/seconds": end.seconds})
-    if not math.isfinite(end.train_loss):
-        sink.event("diverged", f"the loss is not finite in epoch {record.epoch}", record.step)
-        raise TrainingError(
-            f"the loss is not finite in epoch {record.epoch} (lr {record.lr:g}): try a smaller learning rate"
-        )
 
 
 def stopped_early(best: Best, epoch: int) -> str:
@@ -365,6 +427,10 @@ def _conclude(
             precision=config.precision,
         )
         sink.scalars(steps, config.epochs, {f"test/{name}": value for name, value in test.values.items()})
+        if not math.isfinite(test.loss):
+            raise Diverged(steps, config.epochs, "the test loss")
+        for name, values, meta in () if test.measure is None else test.measure.kept():
+            sink.array(f"test/{name}", values, **meta)
         if test.outputs is not None and test.targets is not None:
             for name, values, meta in parts.task.kept(test.outputs, test.targets):
                 sink.array(name, values, **meta)

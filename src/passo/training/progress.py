@@ -1,7 +1,8 @@
 """Where a training is, to the mini-batch: what `fit` needs to go on as if it had never stopped.
 
-A pass over the batches cannot be entered in the middle. It is begun again, with every generator as it was when it
-began, and walked past the mini-batches that were taken; then the generators are put to where they were when it stopped.
+A pass over the batches is begun again, with every generator as it was when it began, and walked past the mini-batches
+that were taken; then the generators are put to where they were when it stopped. Batches that can begin in the middle of
+a pass (`Enterable`) do, so that no image is read to be passed over.
 """
 
 from __future__ import annotations
@@ -9,21 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from passo import seeding
-from passo.data import Batches
+from passo.data import Batches, FileBatches
 from passo.errors import CheckpointError
+
+
+@runtime_checkable
+class Enterable(Protocol):
+    """Batches of which a pass can begin in the middle, with all that it draws drawn."""
+
+    def after(self, taken: int) -> Iterator[Any]:
+        """A pass without its first `taken` batches."""
+        ...
 
 
 @dataclass
 class Progress:
     """Steps that are made, the epoch of the next one, and how far into its pass over the data it is.
 
-    `total` is the sum of that pass's losses so far, `seconds` the time that it has taken. `fit` keeps it true at every
+    `total` is the sum of that pass's losses so far, without those of `skipped` steps, `seconds` the time that it has
+    taken. `fit` keeps it true at every
     record that it yields.
     """
 
@@ -32,13 +43,14 @@ class Progress:
     taken: int = 0
     total: Tensor | None = None
     seconds: float = 0.0
+    skipped: int = 0
     _begun: dict[str, Any] | None = field(default=None, repr=False)  # every generator when the pass began
     _now: dict[str, Any] | None = field(default=None, repr=False)  # … and where they are to be put
 
     def walk(self, batches: Iterable[Any]) -> Iterator[Any]:
         """What is left of a pass: all of it, or what comes after the mini-batches that were taken."""
         now, self._now = self._now, None
-        if isinstance(batches, Batches):  # what their augmentation draws depends on it
+        if isinstance(batches, Batches | FileBatches):  # what their augmentation draws depends on it
             batches.epoch = self.epoch - 1
         if not self.taken:
             if now is not None:
@@ -48,7 +60,7 @@ class Progress:
             return
         assert self._begun is not None and now is not None
         _restore(self._begun, batches)
-        left = islice(batches, self.taken, None)
+        left = batches.after(self.taken) if isinstance(batches, Enterable) else islice(batches, self.taken, None)
         first = next(left, None)
         if first is None:
             raise CheckpointError(f"the data have fewer than {self.taken + 1} mini-batches now: they have changed")
@@ -58,18 +70,19 @@ class Progress:
 
     def after_epoch(self) -> None:
         """A pass is complete, and all that follows it."""
-        self.epoch, self.taken, self.total, self.seconds, self._begun = self.epoch + 1, 0, None, 0.0, None
+        self.epoch, self.taken, self.total, self.seconds, self.skipped = self.epoch + 1, 0, None, 0.0, 0
+        self._begun = None
 
     def state(self, batches: Iterable[Any]) -> dict[str, Any]:
         """All of it and every generator, as a checkpoint keeps it."""
-        plain = {name: getattr(self, name) for name in ("step", "epoch", "taken", "total", "seconds")}
+        plain = {name: getattr(self, name) for name in ("step", "epoch", "taken", "total", "seconds", "skipped")}
         return {**plain, "begun": self._begun, "now": _capture(batches)}
 
     @classmethod
     def of(cls, state: Mapping[str, Any], device: torch.device) -> Progress:
         """The inverse of `state`."""
         total = None if state["total"] is None else state["total"].to(device)
-        at = cls(state["step"], state["epoch"], state["taken"], total, state["seconds"])
+        at = cls(state["step"], state["epoch"], state["taken"], total, state["seconds"], state.get("skipped", 0))
         at._begun, at._now = state["begun"], state["now"]
         return at
 

@@ -36,6 +36,7 @@ class StepRecord(NamedTuple):
     are those that this step used. `end` is there at the last step of an epoch. `penalty` (0-d) is what
     regularisation added to `loss` in what was trained, at the weights before the step; None without one. `skipped` says
     that nothing was updated, because the gradient was not finite. `told` are further values of a task's own, 0-d.
+    `positions` are those of the images in the training part, for each of the step's mini-batches, where batches tell.
     """
 
     step: int
@@ -48,6 +49,7 @@ class StepRecord(NamedTuple):
     penalty: Tensor | None = None
     skipped: bool = False
     told: Mapping[str, Tensor] | None = None
+    positions: Sequence[Any] = ()
 
 
 class Manner(NamedTuple):
@@ -57,6 +59,8 @@ class Manner(NamedTuple):
     loss that is trained. `precision` is that of the forward pass (torch's autocast); fp16 wants a `scaler`. A loss that
     is not finite raises `Diverged` before its step (`nonfinite="stop"`; on a CPU, where looking costs next to nothing),
     or costs the step, as a gradient that is not finite does (`"skip"`), or is not looked at (None).
+    `whole` makes of this process's loss that of all processes, where several make the step (`distributed`); it is this
+    one that is looked at.
     """
 
     clip_norm: float | None = None
@@ -65,6 +69,7 @@ class Manner(NamedTuple):
     precision: Precision = "float32"
     scaler: torch.amp.GradScaler | None = None
     nonfinite: NonFinite | None = None
+    whole: Callable[[Tensor], Tensor] | None = None
 
 
 def train_step(
@@ -150,8 +155,8 @@ def _gradient(
     for x, y in pairs:
         with autocast(manner.precision, x.device):
             loss = loss_fn(model(x), y)
-        if manner.nonfinite == "stop" and loss.device.type == "cpu" and not math.isfinite(loss.item()):
-            raise Diverged(*at, batch=(x, y))
+        if manner.whole is None and _stops(manner, loss):
+            raise Diverged(*at, batch=(x, y), part=len(losses))
         if len(pairs) > 1:
             loss = loss * (len(y) / images)
         losses.append(loss.detach())
@@ -159,9 +164,18 @@ def _gradient(
             price = manner.penalty()
             loss = loss + price
         (loss if manner.scaler is None else manner.scaler.scale(loss)).backward()
-    clip(model, optimizer, manner)
     total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+    if manner.whole is not None:
+        total = manner.whole(total)
+        if _stops(manner, total):
+            raise Diverged(*at)
+    clip(model, optimizer, manner)
     return total, None if price is None else price.detach()
+
+
+def _stops(manner: Manner, loss: Tensor) -> bool:
+    """Whether this loss is the end of the training."""
+    return manner.nonfinite == "stop" and loss.device.type == "cpu" and not math.isfinite(loss.item())
 
 
 def clip(model: nn.Module, optimizer: torch.optim.Optimizer, manner: Manner) -> None:
