@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -12,22 +11,35 @@ from torch.optim import Optimizer
 
 from passo import seeding
 from passo.errors import CheckpointError
-from passo.experiments.keeping import put_back
 
 State = dict[str, Any]
 
 
 def weights(model: nn.Module, loss_fn: Any) -> State:
     """Every parameter and buffer of the model, and of a loss function that is a module."""
-    parts = _parts(model, loss_fn)
-    found = [*parts.named_parameters(remove_duplicate=False), *parts.named_buffers(remove_duplicate=False)]
-    return {name: tensor.detach() for name, tensor in found}
+    return {name: tensor.detach() for name, tensor in _tensors(model, loss_fn).items()}
 
 
 def put_weights(state: State, model: nn.Module, loss_fn: Any, optimizer: Optimizer) -> None:
-    """Put `state["model"]` and `state["optimizer"]` back in place; `CheckpointError` where they do not fit."""
-    parts: Any = SimpleNamespace(model=_parts(model, loss_fn), optimizer=optimizer, schedule=None)
-    put_back(state, parts, None)
+    """Put `state["model"]` and `state["optimizer"]` back, each tensor in the memory format that it had.
+
+    Raises `CheckpointError`, before anything is changed, where they do not fit.
+    """
+    there, values = _tensors(model, loss_fn), state["model"]
+    wrong = sorted(there.keys() ^ values.keys())
+    wrong += [name for name in there if name in values and there[name].shape != values[name].shape]
+    if wrong:
+        raise CheckpointError(f"the checkpoint does not fit this model: {wrong[0]} is another tensor, or not there")
+    try:
+        optimizer.load_state_dict(state["optimizer"])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint does not fit this optimizer: {error}") from error
+    with torch.no_grad():
+        for name, tensor in there.items():
+            if tensor.stride() == values[name].stride():
+                tensor.copy_(values[name])
+            else:  # fused Adam is wrong where a weight lies otherwise than what it remembers of it
+                tensor.data = values[name].to(tensor.device)
 
 
 def scheduler_state(scheduler: Any, since: int, per_batch: bool) -> State | None:
@@ -62,8 +74,10 @@ def put_generators(state: Mapping[str, Any], *loaders: Any) -> None:
         one.set_state(kept)
 
 
-def _parts(model: nn.Module, loss_fn: Any) -> nn.ModuleList:
-    return nn.ModuleList([one for one in (model, loss_fn) if isinstance(one, nn.Module)])
+def _tensors(model: nn.Module, loss_fn: Any) -> dict[str, torch.Tensor]:
+    parts = nn.ModuleList([one for one in (model, loss_fn) if isinstance(one, nn.Module)])
+    found = [*parts.named_parameters(remove_duplicate=False), *parts.named_buffers(remove_duplicate=False)]
+    return dict(found)
 
 
 def _own(loaders: tuple[Any, ...]) -> list[torch.Generator]:

@@ -149,7 +149,7 @@ class Loop:
                 told = {name: loss for name, loss in told.items() if loss is not None}
                 self.writer.add_scalars("loss", told, self.total_epochs - 1)
         if self.writer:
-            self.writer.close()  # writing later opens it again
+            self.writer.flush()  # not closed: a file opened again within the second would be written over
 
     def _begin(self, seed: int | None) -> None:
         if self.train_loader is None:
