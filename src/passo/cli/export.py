@@ -43,10 +43,10 @@ def export(
     """
     from passo.errors import UsageError
 
-    if (metrics, tensorboard, model, onnx) == (None,) * 4:
-        raise UsageError("say what to write: --metrics FILE.csv, --tensorboard DIR, --model DIR or --onnx FILE.onnx")
     if wide and metrics is None:
         raise UsageError("--wide is a form of the metrics: add --metrics FILE.csv")
+    if (metrics, tensorboard, model, onnx) == (None,) * 4:
+        raise UsageError("say what to write: --metrics FILE.csv, --tensorboard DIR, --model DIR or --onnx FILE.onnx")
     if metrics is not None:
         from passo.analysis.metrics_table import metrics_table
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from passo.data import Scaling
@@ -32,7 +33,8 @@ class Prediction:
     """What a model says of one input.
 
     classify: `probabilities` over `classes`. regress: `value`, in the units of the training's own targets. reconstruct:
-    `value` is the mean squared difference between the input and its reconstruction, in scaled units.
+    `value` is the mean squared difference between the input and its reconstruction; from black to white is 1 (for a
+    table's rows, one standard deviation or whatever the scaling made 1).
     """
 
     name: str
@@ -104,10 +106,15 @@ class TrainedModel:
             shares = tuple(output.double().softmax(-1).tolist())
             classes = self.classes if len(self.classes) == len(shares) else tuple(map(str, range(len(shares))))
             return Prediction(name, classes, shares, inverted=inverted)
-        value = output if task == "regress" else (output - x).square().mean()
+        value = output if task == "regress" else self._apart(x, output)
         if value.numel() != 1:
             raise ConfigError(f"model {self.description.name} gives {value.numel()} values: call its .model yourself")
         return Prediction(name, value=float(value), inverted=inverted)
+
+    def _apart(self, x: Tensor, output: Tensor) -> Tensor:
+        scaling = self._scaling()
+        images = (scaling.to_unit(one) if one.dim() == 3 else one for one in (x, output))
+        return torch.sub(*images).square().mean()
 
     def _scaling(self) -> Scaling:
         told = self.description
