@@ -15,7 +15,7 @@ from passo.errors import TrainingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from passo.training.tasks import Task
+    from passo.training.tasks import Measure, Task
 
 Precision = Literal["float32", "bf16", "fp16"]
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -25,7 +25,8 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class Evaluation:
     """Mean loss over samples, accuracy in [0, 1] (None for a regression), and how many samples.
 
-    `metrics` are a task's own, by name. `outputs` (N, …) and `targets` (N, …) are kept only where they were asked for.
+    `metrics` are a task's own, by name, and `measure` what it collected. `outputs` (N, …) and `targets` (N, …) are kept
+    only where they were asked for.
     """
 
     loss: float
@@ -34,6 +35,7 @@ class Evaluation:
     outputs: Tensor | None = None
     targets: Tensor | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    measure: Measure | None = field(default=None, compare=False, repr=False)
 
     @property
     def values(self) -> dict[str, float]:
@@ -106,4 +108,4 @@ def evaluate(
         raise TrainingError("cannot evaluate: there are no batches")
     kept = (torch.cat(outputs), torch.cat(targets)) if keep else (None, None)
     metrics = {} if measure is None else measure.values()
-    return Evaluation(float(total) / count, float(right) / count if classes else None, count, *kept, metrics)
+    return Evaluation(float(total) / count, float(right) / count if classes else None, count, *kept, metrics, measure)

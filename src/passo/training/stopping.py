@@ -34,7 +34,7 @@ class Best:
     """
 
     def __init__(self, task: Task, wanted: StoppingConfig | None = None) -> None:
-        self.monitor = WATCHED if wanted is None else wanted.monitor
+        self.monitor = f"validation/{task.watched}" if wanted is None else wanted.monitor
         name = self.monitor.removeprefix("validation/")
         known = ["epoch/train_loss", WATCHED, *(f"validation/{metric}" for metric in task.metrics)]
         if self.monitor not in known:

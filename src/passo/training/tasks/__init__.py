@@ -2,11 +2,13 @@
 
 from passo.registry import Registry
 from passo.training.tasks.classify import Classify
+from passo.training.tasks.generate import Generate
+from passo.training.tasks.reconstruct import Reconstruct
 from passo.training.tasks.regress import Regress
 from passo.training.tasks.task import Measure, Task
 
 TASKS = Registry[type[Task]]("task")
-for one in (Classify, Regress):
+for one in (Classify, Regress, Reconstruct, Generate):
     TASKS.add(one.name, one)
 
-__all__ = ["TASKS", "Classify", "Measure", "Regress", "Task"]
+__all__ = ["TASKS", "Classify", "Generate", "Measure", "Reconstruct", "Regress", "Task"]

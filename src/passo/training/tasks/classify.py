@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from passo.errors import ConfigError
-from passo.training.tasks.task import Task
+from passo.training.tasks.task import Kept, Task
 
 if TYPE_CHECKING:
     from passo.data import Data
@@ -32,6 +31,6 @@ class Classify(Task):
             raise ConfigError("class_weights are counted in passo's own data: give your own loss its weights")
         return nn.CrossEntropyLoss(weight=torch.tensor(data.class_weights))
 
-    def kept(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
+    def kept(self, outputs: Tensor, targets: Tensor) -> Iterator[Kept]:
         yield "test/probabilities", outputs.float().softmax(1).cpu().numpy(), {"axes": ["image", "class"]}
         yield "test/labels", targets.cpu().numpy(), {}

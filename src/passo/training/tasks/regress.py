@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from passo.errors import ConfigError
+from passo.training.tasks.losses import SquaredError
 from passo.training.tasks.task import Measure, Task
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Regress(Task):
     def loss_fn(self, data: Data | None) -> nn.Module:
         if self.config.class_weights:
             raise ConfigError("class_weights are of classes: this training predicts values")
-        return nn.MSELoss()
+        return SquaredError()
 
     def measure(self) -> Measure:
         return Errors()

@@ -1,0 +1,44 @@
+"""Losses of values and images that refuse an output of another shape: torch would stretch one over the other."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from passo.errors import ConfigError, TrainingError
+
+
+class SquaredError(nn.MSELoss):
+    """Mean of (output − y)² over all values.
+
+    >>> import torch
+    >>> SquaredError()(torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [1.0]])).item()
+    2.0
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return super().forward(*alike(input, target))
+
+
+class AbsoluteError(nn.L1Loss):
+    """Mean of |output − y| over all values: an error counts by its size, so that few large ones decide less."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return super().forward(*alike(input, target))
+
+
+LOSSES: dict[str, type[nn.Module]] = {"mse": SquaredError, "mae": AbsoluteError}
+
+
+def loss_named(name: str) -> nn.Module:
+    """One of `LOSSES`; raises `ConfigError` for another name."""
+    if name not in LOSSES:
+        raise ConfigError(f"task.loss must be {' or '.join(LOSSES)}, got {name!r}")
+    return LOSSES[name]()
+
+
+def alike(output: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as they are; raises `TrainingError` where their shapes differ."""
+    if output.shape != y.shape:
+        told = f"the model gives {tuple(output.shape)} where {tuple(y.shape)} is wanted"
+        raise TrainingError(f"{told}: its output must have the target's shape")
+    return output, y
