@@ -16,6 +16,7 @@ import passo
 from passo.cli import show
 from passo.cli.app import main
 from passo.store import Store
+from passo.training import weights_sha256
 
 
 def typed(*words: str, cwd: Path, code: int = 0) -> str:
@@ -47,7 +48,7 @@ def autoencoders(folder: Path) -> None:
             run = study.add_run(
                 f"ae{bottleneck}", config={**config, "model": {"name": "autoencoder", **options}}, seed=0
             )
-            run.info(data=data.facts())
+            run.info(data=data.facts(), weights_sha256=weights_sha256(model))
             for name, tensor in model.state_dict().items():
                 run.array(f"weights/{name}", tensor.numpy(), shape=list(tensor.shape))
             run.finish()

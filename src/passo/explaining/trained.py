@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from passo.data import Data, load
 from passo.errors import StoreError, UsageError
-from passo.models import build
 from passo.training.config import TrainConfig, train_config
+from passo.training.rebuilding import describe, rebuilt, run_weights
 
 if TYPE_CHECKING:
     from passo.store import StoredRun
 
-WEIGHTS = "weights/"
 _PARTS = ("dataset", "model", "seed", "batch_size", "epochs", "sampling")  # all that explaining asks for
 
 
@@ -48,13 +46,8 @@ def trained_model(run: StoredRun) -> nn.Module:
 
     Raises `UsageError` where the caller brought the model, `StoreError` where the run kept no weights, or others.
     """
-    config = run_config(run)
-    _refuse_own(run, "a model", config.model.name)
-    seen = run.info.get("data", {})
-    shape, classes = seen.get("in_shape", (1, 28, 28)), len(seen.get("classes", range(10))) or 1
-    model = build(config.model.name, tuple(shape), classes, seed=config.seed, **config.model.options)
-    model.load_state_dict(_weights(run, model))
-    return model.eval()
+    _refuse_own(run, "a model", run_config(run).model.name)
+    return rebuilt(describe(run), run_weights(run))
 
 
 def _refuse_own(run: StoredRun, what: str, name: str) -> None:
@@ -63,21 +56,3 @@ def _refuse_own(run: StoredRun, what: str, name: str) -> None:
             f"run {run.id} was trained on {what} of the caller's own, {name}, which no name finds again: hand yours to "
             f"the functions of passo.explaining"
         )
-
-
-def _weights(run: StoredRun, model: nn.Module) -> dict[str, torch.Tensor]:
-    """The run's arrays `weights/…` in the shapes and types of the model's own."""
-    kept = {name.removeprefix(WEIGHTS) for name in run.arrays() if name.startswith(WEIGHTS)}
-    if not kept:
-        raise StoreError(f"run {run.id} kept no weights (it is {run.status}): a training writes them at its end")
-    own: dict[str, Any] = model.state_dict()
-    if other := sorted(kept ^ set(own)):
-        name = run_config(run).model.name
-        raise StoreError(f"the weights of run {run.id} are not those of its model {name}: {', '.join(other)}")
-    found = {}
-    for name, tensor in own.items():
-        values = torch.from_numpy(run.array(WEIGHTS + name))
-        if values.numel() != tensor.numel():
-            raise StoreError(f"run {run.id}: {name} has shape {tuple(values.shape)}, its model {tuple(tensor.shape)}")
-        found[name] = values.reshape(tensor.shape).to(tensor.dtype)
-    return found
