@@ -281,9 +281,9 @@ def test_a_study_killed_while_it_writes_opens_and_goes_on(tmp_path: Path) -> Non
     killed = subprocess.run([sys.executable, "-c", KILLED, str(folder)], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     read = open_study(folder)
-    assert (read.status, [(run.id, run.status) for run in read.runs]) == (
-        "running",
-        [("first-s0", "done"), ("second-s0", "running")],
+    assert (read.status, [(run.id, run.status, run.error) for run in read.runs]) == (
+        "interrupted",
+        [("first-s0", "done", None), ("second-s0", "interrupted", store.ABANDONED)],
     )
     assert read.run("first-s0").array("a").tolist() == [1, 1, 1]
     second = read.run("second-s0")
@@ -467,3 +467,28 @@ def test_every_fact_of_a_study_is_json(tmp_path: Path) -> None:
     facts = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM study")}
     connection.close()
     assert set(facts) == {"name", "status", "config", "schema", "created", "finished"}
+
+
+def test_a_study_that_is_being_written_is_running_and_one_whose_writer_is_gone_is_not(tmp_path: Path) -> None:
+    study = Store.create(tmp_path / "s", name="demo", config={})
+    study.add_run("first", config={}, seed=0)
+    there = open_study(tmp_path / "s")
+    assert (there.status, there.runs[0].status, there.runs[0].error) == ("running", "running", None)
+    study._connection.close()  # as a process does that ends without a word
+    study._lock.close()
+    gone = open_study(tmp_path / "s")
+    assert (gone.status, gone.runs[0].status, gone.runs[0].error) == ("interrupted", "interrupted", store.ABANDONED)
+
+
+def test_a_disk_that_is_full_before_there_is_a_study_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(sqlite3.Connection):
+        def execute(self, *_: object) -> sqlite3.Cursor:  # type: ignore[override]
+            raise sqlite3.OperationalError("database or disk is full")
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "factory": Full}))
+    with pytest.raises(StoreError, match="disk is full"):
+        Store.create(tmp_path / "s", name="demo", config={})
+    assert not (tmp_path / "s").exists()

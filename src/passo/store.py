@@ -27,11 +27,14 @@ import os
 import shutil
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -43,6 +46,7 @@ READ = (1, 2)  # 1 had no checkpoints
 KEPT = 2  # checkpoints of a run
 DATABASE = "study.sqlite"
 LOCK = "writer.lock"
+ABANDONED = "its process ended without a word: it was killed, or the disk was full"
 
 _TABLES = """
 BEGIN;
@@ -104,8 +108,8 @@ def _told(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"cannot {doing} {path}: {(error.strerror or str(error)).lower()}") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"cannot {doing} {path}: {error}") from error
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot {doing} {path}: {' '.join(str(error).split())[:200]}") from error
 
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,13 +186,17 @@ class RunWriter:
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, file) of those that are kept, the newest first."""
         rows = self._store.read("SELECT step, path FROM checkpoints WHERE run=? ORDER BY step DESC", (self.id,))
-        return [(step, self._store.folder / path) for step, path in rows]
+        folder = self._store.folder
+        return [(step, _inside(folder, path)) for step, path in _typed(folder, rows, int, str)]
 
     def rewind(self, step: int) -> None:
         """Go back to the checkpoint of `step`: what was written after it is deleted, in one transaction, then files."""
         ((text,),) = self._store.read("SELECT marks FROM checkpoints WHERE run=? AND step=?", (self.id, step))
-        marks = json.loads(text)
-        written = self._store.read("SELECT name, chunk FROM arrays WHERE run=?", (self.id,))
+        marks = _object(self._store.folder, text, {"chunks": dict, "event": int})
+        folder = _inside(self._store.folder, f"runs/{self.id}")
+        rows = self._store.read("SELECT name, chunk FROM arrays WHERE run=?", (self.id,))
+        written = _typed(self._store.folder, rows, str, int)
+        _typed(self._store.folder, list(marks["chunks"].items()), str, int)
         late = [(name, chunk) for name, chunk in written if chunk >= marks["chunks"].get(name, 0)]
         self._store.transact(
             ("DELETE FROM metrics WHERE run=? AND step>?", (self.id, step)),
@@ -201,7 +209,7 @@ class RunWriter:
         self._chunks, self._rows = dict(marks["chunks"]), []
         known = {path for (path,) in self._store.read("SELECT path FROM arrays WHERE run=?", (self.id,))}
         known |= {path.relative_to(self._store.folder).as_posix() for _, path in self.checkpoints()}
-        for path in (self._store.folder / "runs" / self.id).iterdir():
+        for path in folder.iterdir():
             if path.relative_to(self._store.folder).as_posix() not in known:
                 path.unlink(missing_ok=True)
 
@@ -284,23 +292,29 @@ class Store:
         with _told(folder, "open"):
             lock = _lock(folder)
             connection = _connect(folder / DATABASE)
-            connection.execute("PRAGMA journal_mode=WAL")
-            store = cls(folder, connection, lock)
-        with _told(folder, "open"):
-            connection.execute(_CHECKPOINTS)
-        for run in there.runs:
-            if run.status != "done":
-                kept = RunWriter(store, run.id).checkpoints()
-                store._unfinished.add(run.id) if kept else store._drop(run.id)
-        store.facts(status="running", schema=SCHEMA)
+        store = cls(folder, connection, lock)
+        try:
+            with _told(folder, "open"):
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute(_CHECKPOINTS)
+            left = [run.id for run in there.runs if run.status != "done"]
+            kept = {run: RunWriter(store, run).checkpoints() for run in left}  # refuses before anything is deleted
+            for run, files in kept.items():
+                store._unfinished.add(run) if files else store._drop(run)
+            store.facts(status="running", schema=SCHEMA)
+        except StoreError:
+            connection.close()
+            lock.close()
+            raise
         return store
 
     def _drop(self, run_id: str) -> None:
         """Delete a run's rows in one transaction, then its files."""
+        folder = _inside(self.folder, f"runs/{run_id}")
         tables = ("metrics", "events", "arrays", "checkpoints")
         rows = [(f"DELETE FROM {table} WHERE run=?", (run_id,)) for table in tables]
         self.transact(*rows, ("DELETE FROM runs WHERE id=?", (run_id,)))
-        shutil.rmtree(self.folder / "runs" / run_id, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def add_run(
         self, name: str, *, config: Mapping[str, Any], seed: int | None = None, kind: str = "train"
@@ -323,9 +337,9 @@ class Store:
         return RunWriter(self, run_id) if run_id in self._unfinished else None
 
     def has(self, name: str, seed: int | None = None) -> bool:
-        """Whether a run of this name and seed is there and done."""
+        """Whether a run of this name and seed is there and at its end: repeated, it would come to the same."""
         run_id = name if seed is None else f"{name}-s{seed}"
-        return bool(self.read("SELECT 1 FROM runs WHERE id=? AND status='done'", (run_id,)))
+        return bool(self.read("SELECT 1 FROM runs WHERE id=? AND status IN ('done', 'diverged')", (run_id,)))
 
     def facts(self, **facts: Any) -> None:
         """Set facts about the whole study."""
@@ -404,41 +418,48 @@ class StoredRun:
     error: str | None
     info: dict[str, Any]
 
-    def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, arguments: tuple[Any, ...], *kinds: Any) -> list[tuple[Any, ...]]:
         with _reading(self.folder) as connection:
-            return connection.execute(sql, (self.id, *arguments)).fetchall()
+            return _typed(self.folder, connection.execute(sql, (self.id, *arguments)).fetchall(), *kinds)
 
     def metrics(self) -> list[str]:
-        return [name for (name,) in self._rows("SELECT DISTINCT name FROM metrics WHERE run=? ORDER BY name")]
+        return [name for (name,) in self._rows("SELECT DISTINCT name FROM metrics WHERE run=? ORDER BY name", (), str)]
 
     def metric(self, name: str) -> Series:
         """A recorded scalar; raises `StoreError` with the names there are."""
         sql = "SELECT step, epoch, value FROM metrics WHERE run=? AND name=? ORDER BY step"
-        rows = [(s, e, np.nan if v is None else v) for s, e, v in self._rows(sql, name)]
+        found = self._rows(sql, (name,), int, _NUMBER, _NUMBER | None)
+        rows = [(s, e, np.nan if v is None else v) for s, e, v in found]
         if not rows:
             raise StoreError(f"run {self.id} has no metric {name!r}; it has: {', '.join(self.metrics()) or 'none'}")
         steps, epochs, values = (np.array(column) for column in zip(*rows, strict=True))
         return Series(name, steps, epochs, values)
 
     def arrays(self) -> list[str]:
-        return [name for (name,) in self._rows("SELECT DISTINCT name FROM arrays WHERE run=? ORDER BY name")]
+        return [name for (name,) in self._rows("SELECT DISTINCT name FROM arrays WHERE run=? ORDER BY name", (), str)]
 
     def array(self, name: str) -> np.ndarray:
         """A recorded array, its chunks joined along the first axis and their SHA-256 checked."""
-        rows = self._rows("SELECT path, sha256 FROM arrays WHERE run=? AND name=? ORDER BY chunk", name)
+        sql = "SELECT path, sha256 FROM arrays WHERE run=? AND name=? ORDER BY chunk"
+        rows = self._rows(sql, (name,), str, str)
         if not rows:
             raise StoreError(f"run {self.id} has no array {name!r}; it has: {', '.join(self.arrays()) or 'none'}")
-        return np.concatenate([_load(self.folder / path, digest) for path, digest in rows])
+        chunks = [_load(_inside(self.folder, path), digest) for path, digest in rows]
+        try:
+            return np.concatenate(chunks)
+        except ValueError as error:
+            raise StoreError(f"{self.folder}: the chunks of {name!r} of run {self.id} do not fit together") from error
 
     def meta(self, name: str) -> dict[str, Any]:
         """What was said about an array when its first chunk was written."""
-        rows = self._rows("SELECT meta FROM arrays WHERE run=? AND name=? ORDER BY chunk LIMIT 1", name)
-        return json.loads(rows[0][0]) if rows else {}
+        rows = self._rows("SELECT meta FROM arrays WHERE run=? AND name=? ORDER BY chunk LIMIT 1", (name,), str)
+        return _object(self.folder, rows[0][0]) if rows else {}
 
     def events(self) -> list[tuple[str, int | None, str, dict[str, Any]]]:
         """(kind, step, message, data) in the order in which they happened."""
-        rows = self._rows("SELECT kind, step, message, data FROM events WHERE run=? ORDER BY id")
-        return [(kind, step, message, json.loads(data)) for kind, step, message, data in rows]
+        sql = "SELECT kind, step, message, data FROM events WHERE run=? ORDER BY id"
+        rows = self._rows(sql, (), str, int | None, str, str)
+        return [(kind, step, message, _object(self.folder, data)) for kind, step, message, data in rows]
 
 
 @dataclass(frozen=True)
@@ -467,7 +488,8 @@ class StoredStudy:
         if self.facts["schema"] < 2:
             return []
         with _reading(self.folder) as connection:
-            return connection.execute("SELECT run, step FROM checkpoints ORDER BY run, step").fetchall()
+            rows = connection.execute("SELECT run, step FROM checkpoints ORDER BY run, step").fetchall()
+        return [(run, step) for run, step in _typed(self.folder, rows, str, int)]
 
     def names(self, kind: str = "train") -> list[str]:
         """The names of the finished runs of a kind, in the order in which they were run."""
@@ -480,17 +502,36 @@ def open_study(folder: str | Path) -> StoredStudy:
     if not (folder / DATABASE).is_file():
         raise StoreError(f"{folder} is not a study folder: it has no {DATABASE}")
     with _reading(folder) as connection:
-        facts = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM study")}
-        if facts.get("schema") not in READ:
-            raise SchemaMismatch(
-                f"{folder} was written with schema {facts.get('schema')}; this passo reads schemas up to {SCHEMA}"
-            )
-        rows = connection.execute("SELECT * FROM runs ORDER BY started, rowid").fetchall()
-    runs = tuple(
-        StoredRun(folder, i, kind, name, json.loads(config), seed, status, begun, ended, error, json.loads(info))
-        for i, kind, name, config, seed, status, begun, ended, error, info in rows
-    )
-    return StoredStudy(folder, facts["name"], facts["status"], facts["config"], facts, runs)
+        _check_tables(folder, connection, ["study"])
+        pairs = _typed(folder, connection.execute("SELECT key, value FROM study").fetchall(), str, str)
+        facts = _facts(folder, dict(pairs))
+        _check_tables(folder, connection, list(_columns())[: None if facts["schema"] > 1 else -1])
+        columns = ", ".join(_columns()["runs"])
+        rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY started, rowid").fetchall()
+    known = str, str, str, str, int | None, str, _NUMBER, _NUMBER | None, str | None, str
+    runs = []
+    for i, kind, name, config, seed, status, begun, ended, error, info in _typed(folder, rows, *known):
+        with _damaged(folder, StoreError):
+            check_name(i)
+        told, found = _object(folder, config), _object(folder, info)
+        runs.append(StoredRun(folder, i, kind, name, told, seed, status, begun, ended, error, found))
+    state = facts["status"]
+    if state == "running" and _abandoned(folder):
+        state = "interrupted"
+        runs = [replace(run, status=state, error=ABANDONED) if run.status == "running" else run for run in runs]
+    return StoredStudy(folder, facts["name"], state, facts["config"], facts, tuple(runs))
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether nobody writes a study any more that says it is running; where that cannot be told, somebody does."""
+    if not (folder / LOCK).exists():
+        return True
+    try:
+        with closing(sqlite3.connect(f"{(folder / LOCK).resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as lock:
+            lock.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def studies(folder: Path | None = None) -> list[StoredStudy]:
@@ -505,7 +546,9 @@ def studies(folder: Path | None = None) -> list[StoredStudy]:
 def find(name: str | Path) -> StoredStudy:
     """A study by its path, or by its name under `root()`."""
     for folder in (Path(name), root() / name):
-        if (folder / DATABASE).is_file():
+        with _told(folder, "open"):
+            there = (folder / DATABASE).is_file()
+        if there:
             return open_study(folder)
     raise StoreError(f"no study {str(name)!r}: neither a study folder, nor one under {root()}")
 
@@ -520,7 +563,8 @@ def interrupted(name: str, config: Mapping[str, Any]) -> Path | None:
         with suppress(StoreError, OSError):
             there = open_study(path.parent)
             if there.status in ("running", "interrupted") and there.config == wanted and there.checkpoints():
-                _lock(path.parent).close()
+                with _told(path.parent, "open"):
+                    _lock(path.parent).close()
                 return path.parent
     return None
 
@@ -543,12 +587,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _lock(folder: Path) -> sqlite3.Connection:
     """Held while a process writes; freed when that process ends, however it ends."""
+    _check_regular(folder / LOCK)
     lock = sqlite3.connect(folder / LOCK, timeout=0, check_same_thread=False)
     try:
         lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         lock.close()
         if "locked" not in str(error):
+            with suppress(OSError):  # a full disk: an empty folder that holds a lock would be nobody's study
+                (folder / LOCK).unlink()
+                folder.rmdir()
             raise
         raise FolderInUse(
             f"{folder} is being written by another process: wait for it, or give another folder"
@@ -560,6 +608,8 @@ def _lock(folder: Path) -> sqlite3.Connection:
 def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
     path = (folder / DATABASE).resolve()
     finished = not path.with_name(DATABASE + "-wal").exists()
+    for ending in ("", "-wal", "-shm", "-journal"):
+        _check_regular(path.with_name(DATABASE + ending))
     with _told(path, "read"):
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro{'&immutable=1' if finished else ''}", uri=True)
         try:
@@ -584,10 +634,116 @@ def _kept(path: Path, values: np.ndarray) -> str:
 
 
 def _load(path: Path, digest: str) -> np.ndarray:
+    _check_regular(path)
     with _told(path, "read"):
         if _sha256(path) != digest:
             raise StoreError(f"{path} is damaged: its SHA-256 is not the recorded one")
-        return np.load(path, allow_pickle=False)
+        with warnings.catch_warnings(), _damaged(path, *_UNREADABLE):
+            warnings.simplefilter("ignore")  # of old headers
+            mapped = np.lib.format.open_memmap(path, mode="r")  # takes no pickle, and no shape beyond the file's size
+            if mapped.dtype.kind not in "biufc":
+                raise TypeError(f"an array of {mapped.dtype}")
+            return np.array(mapped)
+
+
+# ── What a stranger may have written ──────────────────────────────────────────────────────────────────────
+
+_NUMBER = int | float
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    TokenError,
+)
+
+
+@contextmanager
+def _damaged(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what a damaged or forged file does to its reader into one sentence."""
+    try:
+        yield
+    except errors as error:
+        what = " ".join(str(error).split())[:200] or type(error).__name__
+        raise StoreError(f"{path} is damaged, or passo did not write it: {what}") from error
+
+
+@cache
+def _columns() -> dict[str, list[str]]:
+    """Table → its columns, as this passo makes them; the newest table comes last."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.executescript(_TABLES + _CHECKPOINTS)
+        names = [name for (name,) in made.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY rowid")]
+        return {name: [row[1] for row in made.execute(f"PRAGMA table_info({name})")] for name in names}
+
+
+def _check_tables(folder: Path, connection: sqlite3.Connection, wanted: list[str]) -> None:
+    """Refuse other tables, and what runs when it is read or written: views, triggers, a module's own tables."""
+    told = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    tables = {name for kind, name, sql in told if kind == "table" and str(sql)[:13].upper() == "CREATE TABLE "}
+    for name in wanted:
+        here = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+        if name not in tables or here != _columns()[name]:
+            raise StoreError(f"{folder} is no study that passo wrote: its table {name} is missing or another")
+    if any(kind == "trigger" for kind, *_ in told):
+        raise StoreError(f"{folder} is no study that passo wrote: its database holds a trigger")
+
+
+def _facts(folder: Path, words: Mapping[str, str]) -> dict[str, Any]:
+    """The facts of a study: those that every one has, of their kinds, and all others."""
+    with _damaged(folder / DATABASE, ValueError, RecursionError):
+        facts = {key: json.loads(value) for key, value in words.items()}
+    schema = facts.get("schema")
+    if type(schema) is not int or schema not in READ:
+        raise SchemaMismatch(
+            f"{folder} was written with schema {json.dumps(schema)[:40]}; this passo reads schemas up to {SCHEMA}"
+        )
+    for key, kind in {"name": str, "status": str, "config": dict, "created": _NUMBER}.items():
+        if not isinstance(facts.get(key), kind):
+            raise StoreError(f"{folder} is damaged: its fact {key} is missing or of another kind")
+    if not 0 <= facts["created"] < 2**37:  # seconds; beyond it there are no dates
+        raise StoreError(f"{folder} is damaged: it was created at no time that there is")
+    return facts
+
+
+def _object(folder: Path, text: str, kinds: Mapping[str, type] | None = None) -> dict[str, Any]:
+    """A JSON object, with values of these kinds."""
+    with _damaged(folder / DATABASE, ValueError, RecursionError):
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError(f"expected a JSON object, found {text[:40]!r}")
+        for key, kind in (kinds or {}).items():
+            if not isinstance(found.get(key), kind):
+                raise ValueError(f"expected {key} in {text[:40]!r}")
+    return found
+
+
+def _typed(folder: Path, rows: list[tuple[Any, ...]], *kinds: Any) -> list[tuple[Any, ...]]:
+    """The rows, once each of their cells is of its column's kind: SQLite itself takes any."""
+    for row in rows:
+        for cell, kind in zip(row, kinds, strict=True):
+            if not isinstance(cell, kind):
+                raise StoreError(f"{folder / DATABASE} is damaged: {str(cell)[:40]!r} stands where it cannot stand")
+    return rows
+
+
+def _inside(folder: Path, relative: str) -> Path:
+    """A path of a study's own: one that leads out of its folder, by dots or by a link, is not followed."""
+    with _damaged(folder, OSError, ValueError, RuntimeError):
+        home = folder.resolve()
+        path = (folder / relative).resolve()
+        if len(relative) > 1000 or path == home or not path.is_relative_to(home):
+            raise ValueError(f"it names a file that is not below it, {relative[:80]!r}")
+    return folder / relative
+
+
+def _check_regular(path: Path) -> None:
+    """A pipe would be waited for, and a device has no end."""
+    if path.exists() and not path.is_file():
+        raise StoreError(f"cannot read {path}: it is no regular file")
 
 
 def _unmake(folder: Path, lock: sqlite3.Connection) -> None:

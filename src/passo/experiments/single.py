@@ -14,6 +14,7 @@ from torch import nn
 from passo import store
 from passo.data import Data
 from passo.errors import ConfigError, StoreError, TrainingError
+from passo.experiments.failing import memory_told
 from passo.experiments.instruments import check_recording
 from passo.experiments.keeping import Keeper, Keeping, machine, newest, stopping
 from passo.experiments.run import Loaders, Result, assemble, load_data, running
@@ -114,8 +115,9 @@ def training(
     made: a mistake leaves nothing behind.
     """
     keep_memory()
-    source = load_data(config) if data is None else data
-    parts = assemble(config, source, model)
+    with memory_told(config):
+        source = load_data(config) if data is None else data
+        parts = assemble(config, source, model)
     steps = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
     check_recording(config.record, parts.model, parts.optimizer, steps)
     settings = config.model_dump(mode="json")
