@@ -14,7 +14,7 @@ from passo.cli.show import err, out, percent, progress
 from passo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from passo.training import StepRecord, TrainConfig
+    from passo.training import Evaluation, StepRecord, TrainConfig
 
 Settings = Annotated[
     list[str] | None,
@@ -40,6 +40,10 @@ def train(
     ] = None,
     keep_steps: Annotated[int | None, typer.Option(min=1, help="Keep the state after each so many steps.")] = None,
     keep_seconds: Annotated[float, typer.Option(help="… and after each so many seconds.")] = 60.0,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Share each batch among this many devices (or cores).")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="Of the forward pass: float32, bf16 or fp16.")] = None,
 ) -> None:
     """Train a model and test it once: passo train dataset=fashion-mnist model=lenet optimizer=adam lr=0.001 epochs=3
 
@@ -47,11 +51,13 @@ def train(
     """
     from passo.experiments import Keeping, Result, training, unfinished
 
+    said = {"devices": devices, "precision": precision}
+    settings = [*(settings or []), *(f"{key}={value}" for key, value in said.items() if value is not None)]
     keeping = Keeping(keep_steps, keep_seconds, max_time=None if max_time is None else duration(max_time))
     if resume is None:
-        config = configuration(settings or [], allow_sample)
+        config = configuration(settings, allow_sample)
     elif settings or out_ is not None or force:
-        raise ConfigError("--resume RUN goes on with what that run was: leave out settings, --out and --force")
+        raise ConfigError("--resume RUN goes on with what that run was: leave out settings and options")
     else:
         out_, config = unfinished(resume)
     with training(config, out_, force=force, keeping=keeping) as opened, progress("loss", "seen", "speed") as bar:
@@ -80,12 +86,25 @@ def train(
         out.print(f"the time is up ({max_time}): {_how_to_go_on(folder)}", soft_wrap=True)
         return
     if result.test is not None:
-        accuracy = "" if result.test.accuracy is None else f", test accuracy {percent(result.test.accuracy)}"
-        out.print(f"test loss {result.test.loss:.4f}{accuracy} ({result.test.count:,} images)")
+        out.print(told_test(result.test))
     made = result.steps - done
     out.print(f"{made:,} steps in {result.seconds:.1f} s ({made / result.seconds:,.0f} steps/s)")
     out.print(f"kept in {folder} (run {run_id})")
     out.print(f"weights SHA-256 {result.weights_sha256}")
+
+
+def told_test(test: Evaluation) -> str:
+    """The test in a line: the loss, and every metric that the task has.
+
+    >>> from passo.training import Evaluation
+    >>> told_test(Evaluation(0.25, None, 80, metrics={"mse": 0.25, "r2": 0.9}))
+    'test loss 0.2500, mse 0.25, r2 0.9 (80 samples)'
+    """
+    from passo.analysis.words import significant
+
+    accuracy = "" if test.accuracy is None else f", test accuracy {percent(test.accuracy)}"
+    others = "".join(f", {name} {significant(value, 4)}" for name, value in test.metrics.items())
+    return f"test loss {test.loss:.4f}{accuracy}{others} ({test.count:,} {'samples' if others else 'images'})"
 
 
 def _how_to_go_on(folder: Path) -> str:
@@ -116,7 +135,8 @@ def _update(bar: Any, line: Any, record: StepRecord, config: TrainConfig, speed:
     fields = {"loss": f"loss {float(record.loss):.3f}", "speed": f"{speed:,.0f} steps/s"}
     if record.end is not None and record.end.validation is not None:
         seen = record.end.validation
-        fields["seen"] = f"validation {seen.loss:.3f}, {percent(seen.accuracy)}"
+        accuracy = "" if seen.accuracy is None else f", {percent(seen.accuracy)}"
+        fields["seen"] = f"validation {seen.loss:.3f}{accuracy}"
     bar.update(line, completed=record.step, description=f"epoch {record.epoch}/{config.epochs}", **fields)
 
 

@@ -18,6 +18,7 @@ from passo.errors import CheckpointError, ConfigError
 from passo.store import RunWriter
 from passo.training import Progress
 from passo.training.checkpoint import load, save
+from passo.training.machine import threads
 
 if TYPE_CHECKING:
     from passo.experiments.instruments import Instruments
@@ -145,7 +146,7 @@ class Keeper:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What the last bits depend on beside the state."""
-    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": str(device)}
+    return {"torch": torch.__version__, "threads": threads(), "device": str(device)}
 
 
 def newest(writer: RunWriter) -> tuple[int, dict[str, Any], list[str]] | None:

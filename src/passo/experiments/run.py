@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from passo.data import Augmentation, Data, FileBatches, load
 from passo.data.reading import ended
 from passo.errors import ConfigError, Diverged, TrainingError
 from passo.experiments import diverged
+from passo.experiments.devices import check_devices, shared
 from passo.experiments.instruments import instruments
 from passo.experiments.keeping import Keeper, TimeUp, put_back
 from passo.experiments.sink import Sink
@@ -35,6 +37,7 @@ from passo.training import (
     fit,
     weights_sha256,
 )
+from passo.training.distributed import Ranks
 from passo.training.loop import steps_in
 from passo.training.penalty import kernels
 from passo.training.stopping import Best, epoch_values
@@ -94,6 +97,7 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
     """Build model, optimizer, schedule and batches; the seed decides weights and the order of batches."""
     device = choose_device(config.device)
     task = task_of(config, data)
+    named = model is None
     if model is None:
         shape, classes = (data.in_shape, data.outputs) if isinstance(data, Data) else ((1, 28, 28), 10)
         model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
@@ -101,6 +105,7 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
     train, validation, test = _batches(config, data, device)
     steps = steps_in(train, config.accumulate)
     task.begin(data if isinstance(data, Data) else None, model)
+    check_devices(config, data, named, device, task, model)
     optimizer = _optimizer(config, model, task)
     schedule = _schedule(config, optimizer, steps)
     if schedule is not None and schedule.when == "plateau" and validation is None:
@@ -218,7 +223,7 @@ def running(
         sink.finish("interrupted", "stopped by the user")
         raise
     except Diverged as error:
-        found = diverged.report(error, config, data, parts, keeper, _records)
+        found = diverged.report(error, config, data, parts, keeper, records_of)
         sink.info(diverged=found.facts())
         sink.event("diverged", found.sentence(), found.seen_at)
         sink.finish("diverged", found.sentence())
@@ -258,7 +263,9 @@ def _running(
         keeper.averaging(average)
     begun, first = time.perf_counter(), progress.step
     trained = parts.model if average is None else average.module
-    written = _written(_records(config, parts, average, progress), sink, parts, trained, keeper)
+    train = partial(records_of, config, parts, average, progress)
+    records = shared(config, data, parts, state, sink, train)
+    written = _written(records, sink, parts, trained, keeper)
     total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
     asked = (config.record, parts.model, parts.loss_fn, parts.optimizer, sink, total, parts.penalty, parts.scaler)
     with instruments(*asked) as watching:
@@ -270,6 +277,7 @@ def _running(
             yield from written
         finally:  # an interrupted run keeps what its instruments saw
             written.close()
+            records.close()
     seconds = time.perf_counter() - begun
     speed = (progress.step - first) / seconds
     yield _conclude(config, sink, parts, trained, progress.step, seconds, speed)
@@ -282,9 +290,14 @@ def averaged(config: TrainConfig, parts: Parts) -> AveragedModel | None:
     return AveragedModel(parts.model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
 
 
-def _records(
-    config: TrainConfig, parts: Parts, average: AveragedModel | None, progress: Progress
+def records_of(
+    config: TrainConfig,
+    parts: Parts,
+    average: AveragedModel | None,
+    progress: Progress,
+    ranks: Ranks | None = None,
 ) -> Iterator[StepRecord]:
+    """The training itself, one record a step."""
     return fit(
         parts.model,
         parts.loss_fn,
@@ -305,6 +318,7 @@ def _records(
         device=parts.device,
         seed=config.seed,
         progress=progress,
+        ranks=ranks,
     )
 
 

@@ -133,7 +133,8 @@ class TrainConfig(_Strict):
     `class_weights` lets each image count by 1 / (images of its class), as the loss sees it; `sampling="balanced"` draws
     them so. `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the loss that is trained
     (`training.penalty` says how that differs from `optimizer.weight_decay`, and from Ftrl's own `optimizer.l1`).
-    `accumulate` mini-batches make one step. `precision` is that of the forward pass. A loss that is not finite stops
+    `accumulate` mini-batches make one step. `precision` is that of the forward pass. `devices` share each mini-batch
+    (`training.distributed`). A loss that is not finite stops
     the run, or (`nonfinite="skip"`) costs the step. `num_workers` processes read images that stay on the disk
     (`dataset.in_memory=false`); results do not depend on their number.
     """
@@ -158,6 +159,7 @@ class TrainConfig(_Strict):
     l1: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0)
+    devices: int = Field(default=1, ge=1)
     num_workers: int = Field(default=0, ge=0)
     device: str = "auto"
     record: RecordConfig = RecordConfig()

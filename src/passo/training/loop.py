@@ -82,8 +82,8 @@ def fit(
     mini-batches make one step; the last step of an epoch takes what is left. `clip_norm`, `clip_value`, `precision`,
     `scaler` and `nonfinite` are told at `step.Manner`. A `task` says what a batch and a step are, where they are not
     the usual ones. `seed` decides the masks of passo's own dropout. `progress` is where the training goes on, and is
-    kept true at every record (a `Progress()` of the caller's is a place to read it). `ranks` is this process's part where
-    several train one model.
+    kept true at every record (a `Progress()` of the caller's is a place to read it). `ranks` is this process's part
+    where several train one model.
 
     >>> model = nn.Linear(1, 1)
     >>> batches = [(torch.ones(4, 1), torch.zeros(4, 1))] * 3

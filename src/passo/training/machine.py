@@ -7,6 +7,8 @@ import hashlib
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -45,12 +47,31 @@ def keep_memory() -> bool:
     return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, 1 << 30))
 
 
+_all: list[int] = []  # threads of the whole run, while it is divided
+
+
+def threads() -> int:
+    """The threads of a run, of all its processes where several share one training."""
+    return _all[-1] if _all else torch.get_num_threads()
+
+
+@contextmanager
+def divided(parts: int) -> Iterator[int]:
+    """Inside the block this process has its part of the threads alone; yields how many that are."""
+    _all.append(torch.get_num_threads())
+    torch.set_num_threads(max(1, _all[-1] // parts))
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(_all.pop())
+
+
 def environment(device: torch.device | None = None) -> dict[str, Any]:
     """Versions, threads and hardware: what the same bits depend on."""
     facts = {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "threads": torch.get_num_threads(),
+        "threads": threads(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "precision": torch.get_float32_matmul_precision(),
