@@ -1,4 +1,4 @@
-"""The best weights are kept in every case; a training stops when it has waited long enough, and goes on the same way."""
+"""The best weights are kept in every case; a training stops when it has waited long enough, also when resumed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_training_that_waits_goes_on_to_the_same_end(tmp_path: Path) -> None:
         ({"early_stopping": {"monitor": "validation/acuracy"}}, "early_stopping.monitor must be one of"),
         ({"early_stopping": {"patience": 0}}, "early_stopping.patience"),
         (
-            {"early_stopping": {"patience": 2}, "dataset": {"per_class": 20, "validation": None}},
+            {"early_stopping": {"patience": 2}, "dataset": {"validation": None}},
             "needs a validation set",
         ),
     ],
