@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from passo.data.opening import fetch
     from passo.data.parts import Data, Split
     from passo.data.perturbations import PERTURBATIONS, perturb
+    from passo.data.reading import FileBatches
     from passo.data.scaling import SCALES, Scaling
     from passo.data.sources import Found, Place, where
 
@@ -28,6 +29,7 @@ __all__ = [
     "Batches",
     "Data",
     "DatasetInfo",
+    "FileBatches",
     "FileInfo",
     "Found",
     "Place",
@@ -54,6 +56,7 @@ _ROOMS = {
     "opening": ("fetch",),
     "parts": ("Data", "Split"),
     "perturbations": ("PERTURBATIONS", "perturb"),
+    "reading": ("FileBatches",),
     "scaling": ("SCALES", "Scaling"),
     "sources": ("Found", "Place", "where"),
 }

@@ -53,6 +53,7 @@ def load(
     perturbed: str = "test",
     size: int | Sequence[int] | None = None,
     colour: bool | None = None,
+    in_memory: bool = True,
     target: str | None = None,
     task: str | None = None,
     seed: int = 0,
@@ -71,21 +72,27 @@ def load(
     `perturb` changes the images of the test part (or of all parts, `perturbed="all"`) by exactly these strengths, in
     the units of `PERTURBATIONS`, fixed by `seed`; the scaling is measured on the images as they were.
 
-    "images" and "csv" are the user's own, at `folder`: `size` and `colour` say how images are read, `target` and
-    `task` which column is predicted, and whether it is a class. With `allow_sample`, a set that is nowhere to be found
-    is stood in for by the real sample inside passo, and `Data.name`, `Data.sample` and `Data.source` say so.
+    "images" and "csv" are the user's own, at `folder` (or at a path in the place of the name): `size` and `colour` say
+    how images are read, `target` and `task` which column is predicted, and whether it is a class. Images need not be
+    `in_memory`: left on the disk they are read batch by batch (`Split.batches`), to the same numbers. With
+    `allow_sample`, a set that is nowhere to be found is stood in for by the real sample inside passo, and `Data.name`,
+    `Data.sample` and `Data.source` say so.
 
     Raises `UnknownName`, `ConfigError`, `DataNotFound`, `DataCorrupt` and `MissingExtra`.
 
     >>> load("fashion-mnist-sample")
     Data(fashion-mnist-sample: train 2,700, validation 300, test 1,000; from the sample embedded in passo)
     """
+    if not isinstance(in_memory, bool):
+        raise ConfigError(f"in_memory must be true or false, got {in_memory!r}")
+    name, folder = addressed(name, folder)
     entry = info(name)
     check_scale(scale)
     strengths = check_perturbations(perturb)
     if perturbed not in PERTURBED:
         raise unknown("part to perturb", perturbed, PERTURBED)
-    reading = {"size": size, "colour": colour, "target": target, "task": task}
+    kept = None if in_memory else False  # what is usual is not told
+    reading = {"size": size, "colour": colour, "in_memory": kept, "target": target, "task": task}
     entry, arrays, source = open_set(entry, folder, allow_sample, progress, reading)
     asked = {
         "per_class": per_class,
@@ -96,6 +103,21 @@ def load(
         **reading,
     }
     return _parted(entry, arrays, source, {k: v for k, v in asked.items() if v is not None}, validation, scale, seed)
+
+
+def addressed(name: str, folder: str | Path | None = None) -> tuple[str, str | Path | None]:
+    """A data set's name and its folder; a path that is no name stands for the user's own, images or a table.
+
+    >>> addressed("mnist"), addressed("houses.csv")
+    (('mnist', None), ('csv', 'houses.csv'))
+    """
+    if folder is None and name not in DATASETS:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return "images", name
+        if path.suffix == ".csv":
+            return "csv", name
+    return name, folder
 
 
 def load_as(name: str, options: Mapping[str, Any]) -> Data:
@@ -167,8 +189,11 @@ def _changes(asked: Mapping[str, Any], seed: int) -> dict[str, Change | None]:
     if "perturb" not in asked:
         return {"train": None, "test": None}
 
-    def change(part: str, pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        return perturb_pixels(pixels, asked["perturb"], seed=derive(seed, "perturb", part), positions=positions)
-
     both = asked.get("perturbed") == "all"
-    return {"train": partial(change, "train") if both else None, "test": partial(change, "test")}
+    wanted = {"train": both, "test": True}
+    changes = {part: partial(_change, asked["perturb"], derive(seed, "perturb", part)) for part in wanted}
+    return {part: changes[part] if wanted[part] else None for part in wanted}
+
+
+def _change(strengths: Mapping[str, float], seed: int, pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    return perturb_pixels(pixels, strengths, seed=seed, positions=positions)

@@ -16,7 +16,13 @@ from passo.data.entries import info
 from passo.data.sources import Arrays, Found, find_files, open_arrays
 from passo.errors import ConfigError, DataError, DataNotFound
 
-_READING = {"size": ("images", "zips"), "colour": ("images",), "target": ("csv",), "task": ("csv",)}
+_READING = {
+    "size": ("images", "zips"),
+    "colour": ("images",),
+    "in_memory": ("images",),
+    "target": ("csv",),
+    "task": ("csv",),
+}
 
 
 def open_set(
@@ -47,7 +53,8 @@ def _read(
     if entry.kind == "images":
         from passo.data.pictures import open_pictures
 
-        return open_pictures(entry, folder, reading["size"], reading["colour"])
+        kept = reading["in_memory"] is not False
+        return open_pictures(entry, folder, reading["size"], reading["colour"], kept, progress)
     if entry.kind == "csv":
         from passo.data.tables import open_table
 

@@ -11,10 +11,15 @@ import numpy as np
 
 from passo.data import sampling
 from passo.data.entries import DatasetInfo
+from passo.data.files import ImageFiles
 from passo.data.scaling import Scaling, scaling
+from passo.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
+
+    from passo.data.batches import Batches
+    from passo.data.reading import FileBatches, Files
 
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]  # pixels, their positions → changed pixels
 
@@ -22,7 +27,7 @@ Change = Callable[[np.ndarray, np.ndarray], np.ndarray]  # pixels, their positio
 class Scaler:
     """A way of scaling, measured on the training part when it is first asked for."""
 
-    def __init__(self, name: str, pixels: np.ndarray, index: np.ndarray | None) -> None:
+    def __init__(self, name: str, pixels: np.ndarray | ImageFiles, index: np.ndarray | None) -> None:
         self._name, self._pixels, self._index = name, pixels, index
 
     @cached_property
@@ -31,11 +36,14 @@ class Scaler:
 
 
 class Split:
-    """One part of a data set; what is asked for is read, changed, scaled or copied then, and kept."""
+    """One part of a data set; what is asked for is read, changed, scaled or copied then, and kept.
+
+    Images that are on the disk stay there for `batches`; `images` and `raw` read all of them.
+    """
 
     def __init__(
         self,
-        pixels: np.ndarray,
+        pixels: np.ndarray | ImageFiles,
         targets: np.ndarray,
         index: np.ndarray | None,
         scaler: Scaler,
@@ -75,8 +83,51 @@ class Split:
 
         Where nothing is changed and the part is all of the file, a view of it.
         """
-        pixels = self._pixels if self._index is None else self._pixels[self._index]
+        pixels = self._pixels[:] if self._index is None else self._pixels[self._index]
         return pixels if self._change is None else self._change(pixels, self.index)
+
+    def batches(
+        self, batch_size: int, *, device: str | torch.device = "cpu", num_workers: int = 0, **how: Any
+    ) -> Batches | FileBatches:
+        """Mini-batches of this part on a device, read by `num_workers` processes where its images are on the disk.
+
+        `how` are the options of `Batches`: shuffle, weights, generator, drop_last, augment. Raises `ConfigError`.
+        """
+        from passo.data.batches import Batches
+        from passo.data.reading import FileBatches
+
+        if not self.in_memory:
+            return FileBatches(self, batch_size, num_workers=num_workers, device=device, **how)
+        if num_workers:
+            raise ConfigError(
+                f"num_workers={num_workers} are for images that stay on the disk, and these data are in memory: leave "
+                "it out, or, for a folder of images, take dataset.in_memory=false"
+            )
+        return Batches(self.images.to(device), self.labels.to(device), batch_size, **how)
+
+    def files(self) -> Files:
+        """What reads its images, position by position; raises `ConfigError` where they are in memory."""
+        from passo.data.reading import Files
+
+        if not isinstance(self._pixels, ImageFiles):
+            raise ConfigError("these data are in memory: take Batches, or load a folder of images with in_memory=False")
+        return Files(self._pixels, self._index, self._change)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of one image; (F,) of a row of a table."""
+        shape = self._pixels.shape[1:]
+        return (1, *shape) if len(shape) == 2 else shape
+
+    @property
+    def in_memory(self) -> bool:
+        """False where its images are on the disk, and read as they are needed."""
+        return not isinstance(self._pixels, ImageFiles)
+
+    @property
+    def scaling(self) -> Scaling:
+        """How its pixels become numbers."""
+        return self._scaler.scaling
 
     @property
     def index(self) -> np.ndarray:
@@ -178,4 +229,5 @@ class Data:
         }
 
 
-_TOLD = ("imbalance", "perturb", "perturbed", "size", "colour", "target")  # recorded where they were asked for
+# recorded where they were asked for
+_TOLD = ("imbalance", "perturb", "perturbed", "size", "colour", "target", "in_memory")

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from passo.data.described import DatasetInfo, measured
+from passo.data.downloads import Progress
 from passo.data.sampling import held_out
 from passo.errors import ConfigError, DataCorrupt, DataError, DataNotFound, require
 
@@ -40,38 +41,51 @@ class Picture(NamedTuple):
 
 
 def open_pictures(
-    entry: DatasetInfo, folder: str | Path | None, size: Any = None, colour: bool | None = None
-) -> tuple[DatasetInfo, tuple[np.ndarray, ...], str]:
+    entry: DatasetInfo,
+    folder: str | Path | None,
+    size: Any = None,
+    colour: bool | None = None,
+    in_memory: bool = True,
+    progress: Progress | None = None,
+) -> tuple[DatasetInfo, tuple[Any, ...], str]:
     """What a folder of images holds: its entry with classes and digests, the four arrays, and where they are from.
 
     `size` is the side of a square or (height, width) to resize to; without it all images must be of one size.
-    `colour` is True or False; without it, colour where any image has some. Raises `ConfigError`, `DataNotFound`,
-    `DataCorrupt`, and `MissingExtra` where Pillow is missing.
+    `colour` is True or False; without it, colour where any image has some. Unless they are to be `in_memory`, the
+    images are `files.ImageFiles`, read when they are indexed. Raises `ConfigError`, `DataNotFound`, `DataCorrupt`, and
+    `MissingExtra` where Pillow is missing.
     """
     require("PIL.Image", "figures")
     if colour not in (None, True, False):
         raise ConfigError(f"colour must be true or false, got {colour!r}")
     if folder is None:
         raise ConfigError("images need the folder that holds them, one subfolder a class: dataset.folder=DIR")
-    root = Path(folder).expanduser()
+    root, side = Path(folder).expanduser(), sides(size)
+    train, test, classes, source = _in_two(root)
+    if in_memory:
+        together = [*train, *test]
+        images = decoded(together, side, any_coloured(together) if colour is None else colour)
+        x, test_x = images[: len(train)], images[len(train) :]
+    else:
+        from passo.data.files import open_files
+
+        x, test_x = open_files(root, (train, test), side, colour, progress)
+    arrays: tuple[Any, ...] = (x, _labels(train), test_x, _labels(test))
+    return measured(replace(entry, classes=classes), arrays), arrays, source
+
+
+def _in_two(root: Path) -> tuple[list[Picture], list[Picture], tuple[str, ...], str]:
+    """The files of the training and of the test part, the classes, and where they are from."""
     train, classes = listed(root / "train" if (root / "train").is_dir() else root)
-    test = None
     if (root / "train").is_dir() and (root / "test").is_dir():
         test, others = listed(root / "test")
         if others != classes:
             odd = sorted(set(classes) ^ set(others))[0]
             raise DataNotFound(f"{root}: class {odd} is in only one of train and test: give both the same subfolders")
-    if colour is None:
-        colour = any(_coloured(picture) for picture in [*train, *(test or ())])
-    images, labels = decoded([*train, *(test or ())], sides(size), colour), _labels(train)
-    source = str(root)
-    if test is None:
-        rest, part = held_out(labels)
-        arrays = (images[rest], labels[rest], images[part], labels[part])
-        source += " (a fifth of it, the same for every seed, is the test part)"
-    else:
-        arrays = (images[: len(train)], labels, images[len(train) :], _labels(test))
-    return measured(replace(entry, classes=classes), arrays), arrays, source
+        return train, test, classes, str(root)
+    rest, part = held_out(_labels(train))
+    source = f"{root} (a fifth of it, the same for every seed, is the test part)"
+    return [train[place] for place in rest], [train[place] for place in part], classes, source
 
 
 def sides(size: Any) -> tuple[int, int] | None:
@@ -114,14 +128,19 @@ def decoded(pictures: Sequence[Picture], side: tuple[int, int] | None, colour: b
                     "give a smaller dataset.size"
                 )
             out = np.empty((len(pictures), *pixels.shape), np.uint8)
-        if pixels.shape != out.shape[1:]:
-            raise DataError(
-                f"{picture.name} has {pixels.shape[-1]} × {pixels.shape[-2]} pixels, {pictures[0].name} has "
-                f"{out.shape[-1]} × {out.shape[-2]}: give one size to all, dataset.size=64"
-            )
+        same_size(pixels, picture.name, out[0], pictures[0].name)
         out[place] = pixels
     assert out is not None
     return out
+
+
+def same_size(pixels: np.ndarray, name: str, others: np.ndarray, other: str) -> None:
+    """Raise `DataError`, with both names, unless two images have as many pixels."""
+    if pixels.shape != others.shape:
+        raise DataError(
+            f"{name} has {pixels.shape[-1]} × {pixels.shape[-2]} pixels, {other} has "
+            f"{others.shape[-1]} × {others.shape[-2]}: give one size to all, dataset.size=64"
+        )
 
 
 def decode(picture: Picture, side: tuple[int, int] | None, colour: bool) -> np.ndarray:
@@ -139,8 +158,9 @@ def decode(picture: Picture, side: tuple[int, int] | None, colour: bool) -> np.n
     return _opened(picture, pixels)
 
 
-def _coloured(picture: Picture) -> bool:
-    return _opened(picture, lambda image: image.mode not in ("1", "L", "LA", "La"))
+def any_coloured(pictures: Iterable[Picture]) -> bool:
+    """Whether any image has colour, by its header."""
+    return any(_opened(one, lambda image: image.mode not in ("1", "L", "LA", "La")) for one in pictures)
 
 
 def _opened(picture: Picture, use: Callable[[Any], Any]) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from passo.data.files import ImageFiles
 from passo.registry import unknown
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Scaling:
     mean: Numbers = 0.0
     sd: Numbers = 1.0
 
-    def apply(self, pixels: np.ndarray, index: np.ndarray | None = None) -> torch.Tensor:
+    def apply(self, pixels: np.ndarray | ImageFiles, index: np.ndarray | None = None) -> torch.Tensor:
         """Scale uint8 images (N, H, W) or (N, C, H, W), or those at `index`, to float32 (N, C, H, W).
 
         A table (N, F) of float64 stays one, in float32.
@@ -47,17 +48,30 @@ class Scaling:
         if pixels.ndim == 2:  # in float64 first: a year or a price loses its last digits in float32
             values = np.asarray(pixels if index is None else pixels[index])
             return out.copy_(torch.from_numpy((values / self.divisor - np.array(self.mean)) / np.array(self.sd)))
-        mean, sd = self._along(self.mean), self._along(self.sd)
         for start, chunk in _chunks(pixels, index):
             part = out[start : start + len(chunk)]
-            part.copy_(torch.from_numpy(chunk.reshape(part.shape)))
-            if self.divisor != 1:
-                part.div_(self.divisor)
-            if self.mean != 0:
-                part.sub_(mean)
-            if self.sd != 1:
-                part.div_(sd)
+            self._scale_(part.copy_(torch.from_numpy(chunk.reshape(part.shape))))
         return out
+
+    def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
+        """`apply` for a tensor (N, H, W) or (N, C, H, W) of uint8, on its own device: float32 (N, C, H, W)."""
+        return self._scale_((pixels[:, None] if pixels.dim() == 3 else pixels).float())
+
+    def _scale_(self, images: torch.Tensor) -> torch.Tensor:
+        """In place: (N, C, H, W) float32."""
+        import torch
+
+        def here(values: Numbers) -> torch.Tensor:  # a GPU multiplies by 1 / x where x is on the CPU, to other bits
+            along = torch.tensor(values, dtype=torch.float32, device=images.device)
+            return along.view(-1, 1, 1) if along.dim() else along
+
+        if self.divisor != 1:
+            images.div_(here(self.divisor))
+        if self.mean != 0:
+            images.sub_(here(self.mean))
+        if self.sd != 1:
+            images.div_(here(self.sd))
+        return images
 
     def invert(self, images: torch.Tensor) -> torch.Tensor:
         """Back to pixels 0..255, as float: (N, C, H, W)."""
@@ -93,7 +107,7 @@ def check_scale(name: str) -> None:
         raise unknown("scale", name, SCALES)
 
 
-def scaling(name: str, pixels: np.ndarray, index: np.ndarray | None = None) -> Scaling:
+def scaling(name: str, pixels: np.ndarray | ImageFiles, index: np.ndarray | None = None) -> Scaling:
     """A way of scaling by its name; "standardize" measures the images given, or those at `index`.
 
     `pixels` are (N, H, W), (N, C, H, W) with statistics for each channel, or a table (N, F): its columns are measured
@@ -105,14 +119,17 @@ def scaling(name: str, pixels: np.ndarray, index: np.ndarray | None = None) -> S
     check_scale(name)
     if name == "none":
         return Scaling(name, divisor=1.0)
-    if pixels.ndim == 2:
+    if isinstance(pixels, np.ndarray) and pixels.ndim == 2:
         return _of_columns(name, pixels if index is None else pixels[index])
     if name == "normalize":
         return Scaling(name)
     if name == "symmetric":
         return Scaling(name, mean=0.5, sd=0.5)
-    counts = histogram(pixels, index)
-    found = [moments(channel) for channel in (counts if counts.ndim == 2 else counts[None])]
+    if isinstance(pixels, ImageFiles):
+        found = [_spread(*totals) for totals in pixels.totals(index)]
+    else:
+        counts = histogram(pixels, index)
+        found = [moments(channel) for channel in (counts if counts.ndim == 2 else counts[None])]
     means = tuple(mean / 255 for mean, _ in found)
     sds = tuple((sd or 255.0) / 255 for _, sd in found)  # images all of one grey are only centred
     return Scaling(name, mean=means, sd=sds) if len(found) > 1 else Scaling(name, mean=means[0], sd=sds[0])
@@ -151,10 +168,15 @@ def moments(counts: np.ndarray) -> tuple[float, float]:
     n = first = second = 0
     for value, count in enumerate(counts.tolist()):
         n, first, second = n + count, first + count * value, second + count * value * value
+    return _spread(n, first, second)
+
+
+def _spread(n: int, first: int, second: int) -> tuple[float, float]:
+    """Mean and standard deviation of n whole numbers, by their sum and their squares' sum, both exact."""
     return first / n, math.sqrt(n * second - first * first) / n
 
 
-def _chunks(pixels: np.ndarray, index: np.ndarray | None) -> Iterator[tuple[int, np.ndarray]]:
+def _chunks(pixels: np.ndarray | ImageFiles, index: np.ndarray | None) -> Iterator[tuple[int, np.ndarray]]:
     """(start, a writable copy of some images); `pixels` may be a read-only map of a file."""
     count = len(pixels) if index is None else len(index)
     for start in range(0, count, _CHUNK):
