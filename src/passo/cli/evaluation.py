@@ -10,26 +10,42 @@ if TYPE_CHECKING:
     from passo.analysis import Table
     from passo.store import StoredRun
 
-FIGURES = ("confusion", "classes", "calibration", "hardest", "overfitting", "cross-entropy")
 PREDICTIONS, LOSSES = "test/probabilities", "validation/loss"
+VALUES, IMAGES_BACK, SAMPLES = "test/outputs", "test/errors", "train/d_real"
+_OTHERS = {  # figures, and what a run must have kept for them
+    "overfitting": LOSSES,
+    "residuals": VALUES,
+    "reconstructions": IMAGES_BACK,
+    "errors": IMAGES_BACK,
+    "discriminator": SAMPLES,
+    "samples": SAMPLES,
+}
+FIGURES = ("confusion", "classes", "calibration", "hardest", "cross-entropy", *_OTHERS)
 PAIRS, IMAGES = 5, 10
 
 
 def needed(figure: str | None) -> str | tuple[str, ...]:
     """What a run must have kept for a figure of this family, or (None) for the tables."""
     if figure is None:
-        return PREDICTIONS, LOSSES
-    return LOSSES if figure == "overfitting" else PREDICTIONS
+        return PREDICTIONS, LOSSES, VALUES, IMAGES_BACK, SAMPLES
+    return _OTHERS.get(figure, PREDICTIONS)
 
 
 def tell(run: StoredRun) -> None:
     """Everything that predictions and losses say of a run; what was not kept is said, and how to keep it."""
-    from passo.analysis.answers import answers
     from passo.analysis.overfitting import overfitting
     from passo.errors import StoreError
 
+    task = run.info.get("task")
     try:
-        _told_answers(answers(run))
+        if task == "generate":
+            return _told_adversaries(run)
+        if task == "reconstruct":
+            _told_reconstructed(run)
+        elif task == "regress":
+            _told_regressed(run)
+        else:
+            _told_answers(run)
     except StoreError as why:
         out.print(f"no evaluation on the test: {why}\n", markup=False)
     try:
@@ -40,12 +56,35 @@ def tell(run: StoredRun) -> None:
         _part("Over-fitting", found.sentence(), found.table())
 
 
-def _told_answers(seen: Any) -> None:
+def _told_regressed(run: StoredRun) -> None:
+    from passo.analysis.regressed import regressed
+
+    found = regressed(run)
+    _part("Values", found.sentence(), found.table())
+
+
+def _told_reconstructed(run: StoredRun) -> None:
+    from passo.analysis.reconstructed import reconstructed
+
+    found = reconstructed(run)
+    _part("Reconstructions", found.sentence(), found.table())
+
+
+def _told_adversaries(run: StoredRun) -> None:
+    from passo.analysis.adversaries import adversaries
+
+    found = adversaries(run)
+    _part("Generator and discriminator", found.sentence(), found.table())
+
+
+def _told_answers(run: StoredRun) -> None:
+    from passo.analysis.answers import answers
     from passo.analysis.calibration import calibration
     from passo.analysis.classified import classified
     from passo.analysis.distances import distances
     from passo.analysis.hardest import hardest
 
+    seen = answers(run)
     by_class = classified(seen)
     _part("Classes", by_class.sentence(), by_class.table())
     if pairs := by_class.pairs(PAIRS):

@@ -28,6 +28,9 @@ _KEPT = {
     evaluated.LOSSES: ("has a validation loss: train one with dataset.validation=0.1", "runs with a validation loss"),
     explained.STEPS: ("is a training", "trainings"),
     explained.needed("line"): ("fitted a line: train model=line on a table of one input", "fitted lines"),
+    evaluated.VALUES: ("kept predicted values: train one with record.predictions=true", "runs with predicted values"),
+    evaluated.IMAGES_BACK: ("gave images back: train one with model=autoencoder", "runs that gave images back"),
+    evaluated.SAMPLES: ("trained a generator: train one with model=gan dataset.scale=symmetric", "runs of a generator"),
     evaluated.needed(None): ("can be evaluated: train one with record.predictions=true", "runs that can be evaluated"),
 }
 

@@ -87,6 +87,8 @@ def train(
         return
     if result.test is not None:
         out.print(told_test(result.test))
+    if result.best is not None:
+        out.print(result.best)
     made = result.steps - done
     out.print(f"{made:,} steps in {result.seconds:.1f} s ({made / result.seconds:,.0f} steps/s)")
     out.print(f"kept in {folder} (run {run_id})")

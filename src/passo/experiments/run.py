@@ -6,6 +6,7 @@ import inspect
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,9 +17,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from passo.data import Augmentation, Data, FileBatches, load
 from passo.data.reading import ended
-from passo.errors import ConfigError, Diverged, TrainingError
+from passo.errors import ConfigError, Diverged, StoreError, TrainingError
 from passo.experiments import diverged
 from passo.experiments.devices import check_devices, shared
+from passo.experiments.failing import out_of_memory
 from passo.experiments.instruments import instruments
 from passo.experiments.keeping import Keeper, TimeUp, put_back
 from passo.experiments.sink import Sink
@@ -77,13 +79,17 @@ class Loaders(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished run hands back: the model, its test (where there is one) and the hash of its weights."""
+    """What a finished run hands back: the model, its test (where there is one) and the hash of its weights.
+
+    `best` tells of the best epoch, in a sentence; None without a validation set.
+    """
 
     model: nn.Module
     test: Evaluation | None
     weights_sha256: str
     steps: int
     seconds: float
+    best: str | None = None
 
 
 def load_data(config: TrainConfig) -> Data:
@@ -229,8 +235,9 @@ def running(
         sink.finish("diverged", found.sentence())
         raise TrainingError(found.sentence()) from error
     except BaseException as error:
-        told = ended(error)
-        sink.finish("failed", f"{type(told or error).__name__}: {told or error}")
+        told = ended(error) or out_of_memory(error, config)
+        with suppress(StoreError):  # a full disk does not take this either: the run then shows as interrupted
+            sink.finish("failed", f"{type(told or error).__name__}: {told or error}")
         if told is not None:
             raise told from None
         raise
@@ -252,6 +259,7 @@ def _running(
         parameters=count_parameters(parts.model).trainable,
         **({"model_sha256": own_file.sha256(config.model.name)} if own_file.is_own(config.model.name) else {}),
         steps_per_epoch=parts.steps_per_epoch,
+        task=parts.task.name,
         environment=environment(parts.device),
         data=data.facts() if isinstance(data, Data) else {"name": "(the caller's own batches)"},
     )
@@ -454,7 +462,17 @@ def _conclude(
         meta = {"shape": list(tensor.shape), "kernel": name in weighty, "place": place}
         sink.array(f"weights/{name}", _at_least_1d(tensor).cpu().numpy(), **meta)
     sink.info(weights_sha256=sha, seconds=seconds, steps_per_second=speed)
-    return Result(model, test, sha, steps, seconds)
+    return Result(model, test, sha, steps, seconds, _told_best(best, config, steps))
+
+
+def _told_best(best: Best | None, config: TrainConfig, steps: int) -> str | None:
+    if best is None or best.value is None:
+        return None
+    told = f"best in epoch {best.epoch}: {best.monitor} {best.value:.4g}"
+    if config.early_stopping is not None and config.early_stopping.restore_best:
+        early = ", after which it waited in vain" if best.stop else ""
+        return f"{told}{early}; these weights were tested and are kept"
+    return told if best.step == steps else f"{told}; those weights are kept as best/, the last ones were tested"
 
 
 def _at_least_1d(tensor: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from passo.analysis.stages import stage
 from passo.analysis.updates import Traces, find_coordinate, traces
 from passo.analysis.words import significant
 from passo.errors import UsageError
+from passo.figures.adversaries import discriminator, samples
 from passo.figures.apart import apart
 from passo.figures.betas import betas
 from passo.figures.calibration import calibration
@@ -26,6 +27,8 @@ from passo.figures.hardest import hardest
 from passo.figures.layers import cosine, layers, ratios, signal, suited
 from passo.figures.overfitting import overfitting
 from passo.figures.panels import STEP, lines, stacked
+from passo.figures.reconstructed import errors, reconstructions
+from passo.figures.regressed import residuals
 from passo.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, drawn, finished, interactive
 from passo.figures.weights import weights
 from passo.figures.whole import activations, clipping, loss_change, residual
@@ -137,6 +140,11 @@ for _name, _draw in (
     ("hardest", hardest),
     ("overfitting", overfitting),
     ("cross-entropy", run_cross_entropy),
+    ("residuals", residuals),
+    ("reconstructions", reconstructions),
+    ("errors", errors),
+    ("discriminator", discriminator),
+    ("samples", samples),
 ):
     RUN_FIGURES.add(_name, _draw)
 
