@@ -108,7 +108,7 @@ def _told(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"cannot {doing} {path}: {(error.strerror or str(error)).lower()}") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for names of columns
         raise StoreError(f"cannot {doing} {path}: {' '.join(str(error).split())[:200]}") from error
 
 
@@ -524,8 +524,8 @@ def open_study(folder: str | Path) -> StoredStudy:
 
 def _abandoned(folder: Path) -> bool:
     """Whether nobody writes a study any more that says it is running; where that cannot be told, somebody does."""
-    if not (folder / LOCK).exists():
-        return True
+    if not (folder / LOCK).is_file():  # a pipe would be waited for
+        return not (folder / LOCK).exists()
     try:
         with closing(sqlite3.connect(f"{(folder / LOCK).resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as lock:
             lock.execute("SELECT 1 FROM sqlite_master").fetchall()

@@ -31,10 +31,21 @@ def refused(inputs: st.SearchStrategy[T], use: Callable[[T], object], wanted: in
 
     An input that `use` takes was not malformed, so it does not count; `use` itself judges what comes of it.
     """
+    answered = _answered(inputs, use, wanted, named, 3 * wanted)
+    assert answered >= wanted, f"only {answered} different inputs were refused"
+
+
+def tried(inputs: st.SearchStrategy[T], use: Callable[[T], object], wanted: int, named: str = "") -> None:
+    """Call `use` with so many inputs: what it refuses it refuses with a `PassoError`, and `use` judges the others."""
+    _answered(inputs, use, wanted, named, wanted)
+
+
+def _answered(inputs: st.SearchStrategy[T], use: Callable[[T], object], wanted: int, named: str, examples: int) -> int:
+    """How many different inputs were refused, each in a sentence."""
     answered: set[int] = set()
 
     @settings(
-        max_examples=3 * wanted,
+        max_examples=examples,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -53,7 +64,7 @@ def refused(inputs: st.SearchStrategy[T], use: Callable[[T], object], wanted: in
 
     with bounded():
         one()
-    assert len(answered) >= wanted, f"only {len(answered)} different inputs were refused"
+    return len(answered)
 
 
 def sentence(error: PassoError, named: str = "") -> None:
