@@ -11,6 +11,7 @@ import torch
 
 import passo
 from passo import store
+from passo.analysis.halves import half_of, halves
 from passo.errors import PassoError, TrainingError
 from passo.experiments import Result, training
 from passo.experiments.run import assemble, load_data
@@ -172,3 +173,42 @@ def test_a_gan_that_diverges_says_so_and_stays_readable(tmp_path: Path) -> None:
         _walk(config, tmp_path / "run")
     (run,) = store.open_study(tmp_path / "run").runs
     assert run.status == "diverged" and "not finite" in str(run.error)
+
+
+def test_both_halves_of_a_gan_are_watched_explained_and_go_on_to_the_same_records(tmp_path: Path) -> None:
+    config = _config(GAN, record={"every": 1, "coordinates": 2}, epochs=2)
+    whole = _walk(config, tmp_path / "whole")
+    assert _walk(config, tmp_path / "parts", 3) is None
+    again = _walk(config, tmp_path / "parts")
+    assert whole is not None and again is not None and again.weights_sha256 == whole.weights_sha256
+    unwatched = _walk(_config(GAN, epochs=2), tmp_path / "plain")
+    assert unwatched is not None and unwatched.weights_sha256 == whole.weights_sha256
+    (_, arrays), (_, arrays_again) = _told(tmp_path / "whole"), _told(tmp_path / "parts")
+    assert arrays.keys() == arrays_again.keys()
+    assert all(np.array_equal(arrays[name], arrays_again[name], equal_nan=True) for name in arrays)
+    (run,) = store.open_study(tmp_path / "whole").runs
+    generator, discriminator = halves(run)
+    for half, name in ((generator, "generator"), (discriminator, "discriminator")):
+        assert half.array("trace/steps").tolist() == list(range(1, 11))
+        assert {one.split(".")[0] for one in half.meta("statistics")["parameters"]} == {name}
+        assert max(half.info["watch"]["roundings"].values()) <= 8
+    assert half_of(run, "discriminator.fc1.weight") == discriminator and half_of(run, "generator.fc1.weight") is run
+    raw = stage_rms(discriminator, "grad_raw"), stage_rms(discriminator, "grad")
+    assert np.array_equal(*raw), "what the generator's pass leaves is not taken for the discriminator's gradient"
+
+
+def stage_rms(run: Any, stage: str) -> np.ndarray:
+    return run.array("statistics")[:, run.meta("statistics")["stages"].index(stage), :, 1]
+
+
+@pytest.mark.parametrize("key", ["loss", "activations", "path"])
+def test_what_needs_one_model_with_one_loss_is_not_recorded_of_a_gan(tmp_path: Path, key: str) -> None:
+    record = {"path": 3} if key == "path" else {"every": 1, key: True}
+    with pytest.raises(PassoError, match=f"record.{key} is of one model with one loss"):
+        _walk(_config(GAN, record=record), tmp_path / "out")
+
+
+def test_parameters_of_one_half_alone_can_be_watched(tmp_path: Path) -> None:
+    _walk(_config(GAN, record={"every": 1, "parameters": ["discriminator.out.bias"]}, epochs=1), tmp_path / "run")
+    (run,) = store.open_study(tmp_path / "run").runs
+    assert run.meta("statistics")["parameters"] == ["discriminator.out.bias"]

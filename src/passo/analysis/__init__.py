@@ -1,5 +1,6 @@
 """What the numbers say: small frozen dataclasses, computed from a study folder. No torch, nothing drawn."""
 
+from passo.analysis.adversaries import Adversaries, adversaries
 from passo.analysis.answers import Answers, answers
 from passo.analysis.apart import Apart
 from passo.analysis.averages import (
@@ -27,7 +28,9 @@ from passo.analysis.overfitting import Overfitting, overfitting
 from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
 from passo.analysis.ranges import RangeCurve, RangeSummary, Suggestion, lr_ranges, range_summary, rules_agree
 from passo.analysis.recomputed import Recomputed, recompute
+from passo.analysis.reconstructed import Reconstructed, reconstructed
 from passo.analysis.recorded import Recorded
+from passo.analysis.regressed import Regressed, regressed
 from passo.analysis.schedules import Effect, Plan, ScheduleEffect, plans, schedule_effect
 from passo.analysis.tables import Table
 from passo.analysis.updates import Residual, Traces, residual, traces
@@ -35,6 +38,7 @@ from passo.analysis.verified import RangeCheck, range_check
 from passo.analysis.whole import Clipping, LossChange
 
 __all__ = [
+    "Adversaries",
     "Answers",
     "Apart",
     "Band",
@@ -59,7 +63,9 @@ __all__ = [
     "RangeCurve",
     "RangeSummary",
     "Recomputed",
+    "Reconstructed",
     "Recorded",
+    "Regressed",
     "Residual",
     "ScheduleEffect",
     "Smoothing",
@@ -67,6 +73,7 @@ __all__ = [
     "Surface",
     "Table",
     "Traces",
+    "adversaries",
     "answers",
     "bands",
     "calibration",
@@ -94,6 +101,8 @@ __all__ = [
     "range_check",
     "range_summary",
     "recompute",
+    "reconstructed",
+    "regressed",
     "residual",
     "rules_agree",
     "runs_of",

@@ -12,7 +12,7 @@ from passo.cli import explained
 from passo.cli.show import out, table
 
 if TYPE_CHECKING:
-    from passo.analysis import Table
+    from passo.analysis import Recorded, Table
     from passo.store import StoredRun
 
 FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, clipping, residual, apart, betas, weights"
@@ -70,6 +70,7 @@ def inspect(
     the mini-batches that it was trained on.
     """
     from passo.analysis.apart import apart
+    from passo.analysis.halves import half_of, halves
     from passo.analysis.inspected import layer_table, shown_step
     from passo.errors import UsageError
 
@@ -94,19 +95,20 @@ def inspect(
         given = {"parameter": parameter, "index": where, "step": step, "quantity": quantity, **inside}
         _draw(found, figure, {name: value for name, value in given.items() if value is not None}, out_)
     elif (parameter is not None and step is not None) or where is not None:
-        told = apart(found, parameter, where, step)
+        told = apart(half_of(found, parameter), parameter, where, step)
         out.print(told.sentence(), markup=False)
         for parts in told.tables():
             out.print(f"\n[bold]{parts.note}[/]")
             table(parts.columns, parts.rows, right=parts.columns[2:])
     elif parameter is not None:
-        _over_the_run(found, parameter)
+        _over_the_run(half_of(found, parameter), parameter)
     else:
-        _tell(found)
-        shown = layer_table(found, step)
-        at, why = shown_step(found) if step is None else (step, "")
-        out.print(f"[bold]At step {at:,}[/]{why}")
-        _show(shown, text=("layer",))
+        for part in halves(found):  # a generator and a discriminator have an optimiser each
+            _tell(part)
+            shown = layer_table(part, step)
+            at, why = shown_step(part) if step is None else (step, "")
+            out.print(f"[bold]At step {at:,}[/]{why}")
+            _show(shown, text=("layer",))
 
 
 def _kept_for(figure: str | None) -> str | tuple[str, ...]:
@@ -148,7 +150,7 @@ def watched_run(name: str, *, kept: str | tuple[str, ...] = "trace/steps") -> St
     raise StoreError(f"{name} holds {len(there)} {several}, say which: {', '.join(r.id for r in there)}")
 
 
-def _tell(run: StoredRun) -> None:
+def _tell(run: Recorded) -> None:
     from passo.analysis.inspected import noticed, summary
 
     for event in noticed(run):
@@ -158,7 +160,7 @@ def _tell(run: StoredRun) -> None:
     out.print()
 
 
-def _over_the_run(run: StoredRun, parameter: str) -> None:
+def _over_the_run(run: Recorded, parameter: str) -> None:
     """The table of one parameter, with bars as wide as the terminal leaves room for."""
     from rich.cells import cell_len
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from passo.recording.choosing import choose
 from passo.recording.layout import banks
 from passo.training.recordings import RecordConfig
 from passo.training.step import Penalising
+from passo.training.tasks.halves import Halves
 
 
 class Instruments:
@@ -24,18 +25,19 @@ class Instruments:
     def __init__(self, sink: Sink) -> None:
         self.lens: Lens | None = None
         self.path: PathRecorder | None = None
+        self.others: dict[str, Lens] = {}  # of further halves, where each has an optimizer of its own
         self._sink = sink
 
     def state(self) -> dict[str, Any]:
         """All that they hold, after a step. Points of the path that stay are written, and so are no part of it."""
         if self.path is not None:
             _keep_points(self.path.drain(), self._sink)
-        held = {"lens": self.lens, "path": self.path}
+        held = {"lens": self.lens, "path": self.path, **self.others}
         return {name: None if one is None else one.state_dict() for name, one in held.items()}
 
     def put_back(self, state: Mapping[str, Any]) -> None:
         """Raises `CheckpointError` where the state is of other instruments."""
-        for name, one in (("lens", self.lens), ("path", self.path)):
+        for name, one in (("lens", self.lens), ("path", self.path), *self.others.items()):
             try:
                 if one is not None:
                     one.load_state_dict(state[name])
@@ -48,7 +50,7 @@ def instruments(
     wanted: RecordConfig,
     model: nn.Module,
     loss_fn: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | Halves,
     sink: Sink,
     total: int | None,
     penalty: Penalising | None = None,
@@ -60,28 +62,46 @@ def instruments(
     gradient, and so the change that it predicts, is that of both. `scaler` is the GradScaler of a training in half
     precision: gradients are told without its factor.
     """
-    found = Instruments(sink)
+    found, whole = Instruments(sink), cast(Any, optimizer)
     with ExitStack() as stack:
-        if wanted.every:
-            found.lens = _lens(wanted, model, loss_fn, optimizer, sink, stack, penalty, scaler)
+        if wanted.every and isinstance(optimizer, Halves):
+            for name, one, parameters in _of_each(optimizer, model, wanted.parameters):
+                first = found.lens is None and not found.others
+                under = sink if first else Under(sink, name)
+                own = wanted.model_copy(update={"parameters": parameters})
+                lens = _lens(own, model, loss_fn, one, under, stack, penalty, scaler)
+                stack.callback(_keep_lens, lens, under)
+                if first:
+                    found.lens = lens
+                else:
+                    found.others[name] = lens
+        elif wanted.every:
+            found.lens = _lens(wanted, model, loss_fn, whole, sink, stack, penalty, scaler)
             stack.callback(_keep_lens, found.lens, sink)
         if wanted.path:
-            found.path = record_path(model, optimizer, points=wanted.path, total=total)
+            found.path = record_path(model, whole, points=wanted.path, total=total)
             stack.callback(_keep_path, found.path, sink)
         yield found
 
 
 def check_recording(
-    wanted: RecordConfig, model: nn.Module, optimizer: torch.optim.Optimizer, steps: int | None
+    wanted: RecordConfig, model: nn.Module, optimizer: torch.optim.Optimizer | Halves, steps: int | None
 ) -> None:
     """Refuse, before a folder is made, what this model does not have and what this run does not reach.
 
     `steps` is how many the run has, None where that is not known. Raises `ConfigError`, which names the key.
     """
+    if isinstance(optimizer, Halves):
+        for key in ("loss", "activations", "path"):
+            if getattr(wanted, key):
+                raise ConfigError(
+                    f"record.{key} is of one model with one loss, and here {' and '.join(optimizer.parts)} have one "
+                    f"each: leave it out"
+                )
     if not wanted.every:
         return
     with _about("record.parameters"):
-        slots = [slot for bank in banks(optimizer, model, wanted.parameters) for slot in bank]
+        slots = [slot for bank in banks(cast(Any, optimizer), model, wanted.parameters) for slot in bank]
     with _about("record.coordinates"):
         choose(slots, wanted.coordinates, seed=0)
     if steps is None:
@@ -94,6 +114,34 @@ def check_recording(
         raise ConfigError(
             f"record.{key} records nothing: it begins at step {first:,}, and this run has {steps:,} steps"
         )
+
+
+class Under:
+    """A sink for one half of a model: arrays and facts go under its name, and events say whose they are."""
+
+    def __init__(self, sink: Sink, half: str) -> None:
+        self._sink, self._half = sink, half
+
+    def chunk(self, arrays: Mapping[str, tuple[Any, Mapping[str, Any]]], *, first_step: int = 0) -> None:
+        self._sink.chunk({f"{self._half}/{name}": one for name, one in arrays.items()}, first_step=first_step)
+
+    def event(self, kind: str, message: str, step: int | None = None, **data: Any) -> None:
+        self._sink.event(kind, f"{self._half}: {message}", step, **{**data, "half": self._half})
+
+    def info(self, **facts: Any) -> None:
+        self._sink.info(**{f"{self._half}/{name}": fact for name, fact in facts.items()})
+
+
+def _of_each(
+    optimizer: Halves, model: nn.Module, wanted: Sequence[str] | None
+) -> Iterator[tuple[str, torch.optim.Optimizer, tuple[str, ...] | None]]:
+    """Each half with its optimizer and those of the wanted parameters that it has; not one that has none of them."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for half, one in optimizer.parts.items():
+        held = {names[id(p)] for group in one.param_groups for p in group["params"]}
+        own = None if wanted is None else tuple(name for name in wanted if name in held)
+        if own is None or own:
+            yield half, one, own
 
 
 @contextmanager
@@ -109,7 +157,7 @@ def _lens(
     model: nn.Module,
     loss_fn: nn.Module,
     optimizer: torch.optim.Optimizer,
-    sink: Sink,
+    sink: Sink | Under,
     stack: ExitStack,
     penalty: Penalising | None,
     scaler: Any,
@@ -136,7 +184,7 @@ def _lens(
     )
 
 
-def _keep_lens(lens: Lens, sink: Sink) -> None:
+def _keep_lens(lens: Lens, sink: Sink | Under) -> None:
     lens.close()
     if lens.lost:  # the store failed on the way: what is left in memory cannot go there either
         return

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from passo.analysis.halves import half_of
 from passo.analysis.recorded import Recorded, hyper, told_run, watch_facts
 from passo.analysis.stages import stage
 from passo.analysis.updates import Traces, find_coordinate, traces
@@ -157,6 +158,7 @@ def draw_run(name: str, run: Recorded, **options: Any) -> Figure:
     not installed.
     """
     draw = RUN_FIGURES[name]
+    run = half_of(run, options.get("parameter"))
     takes = [key for key in inspect.signature(draw).parameters if key != "run"]
     for option in options:
         if option not in takes:
