@@ -2,16 +2,17 @@
 
     python benchmarks/kill.py [--runs 100] [--seed 0] [--out FILE.json]
 
-Every run is a process of its own on the embedded sample, of one of several kinds (dropout, BatchNorm, every stepping
-of a schedule, fused Adam on channels-last weights, averaged weights, balanced sampling), and keeps its state after
-every third step, so that many kills fall into the writing of a checkpoint or the commit of its row. It is killed up to
-four times, then left to end. Lost or changed is: another hash of the weights than the uninterrupted run's, or other
-metrics.
+Every run is a process of its own on the embedded sample, of one of many kinds (dropout, BatchNorm, augmentation, every
+schedule, fused Adam on channels-last weights, tied weights, averaged weights, balanced sampling, accumulation, early
+stopping, a recorded run, a denoising autoencoder, a GAN), and keeps its state after every third step, so that many
+kills fall into the writing of a checkpoint or the commit of its row. It is killed up to four times, then left to end.
+Lost or changed is: another hash of the weights than the uninterrupted run's, or other metrics, or other arrays.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import subprocess
@@ -33,13 +34,44 @@ KINDS: dict[str, dict[str, Any]] = {
     "dropout": {"model": {"name": "mlp", "hidden": [32], "dropout": 0.3}},
     "batch norm": {"model": {"name": "cnn", "norm": "batch", "dropout": 0.2}},
     "channels-last, fused": {"model": "lenet", "optimizer": {"name": "adam", "lr": 0.003, "fused": True}},
-    "per batch": {"model": "tiny-cnn", "schedule": {"name": "OneCycleLR", "max_lr": 0.01}},
-    "per epoch": {"model": "tiny-cnn", "schedule": {"name": "StepLR", "step_size": 1}},
-    "plateau": {"model": "tiny-cnn", "schedule": {"name": "ReduceLROnPlateau", "patience": 0, "threshold": 10.0}},
-    "restarts": {"model": "tiny-cnn", "schedule": {"name": "CosineAnnealingWarmRestarts", "T_0": 2}},
     "average, balanced": {"model": "tiny-cnn", "average": 0.9, "sampling": "balanced"},
+    "augmentation": {"model": "tiny-cnn", "dataset": {**COMMON["dataset"], "augment": {"shift": 2, "rotation": 10}}},
+    "tied weights": {"model": "TIED"},
+    "accumulation": {"model": {"name": "mlp", "hidden": [32], "dropout": 0.3}, "accumulate": 3},
+    "early stopping": {"model": "tiny-cnn", "early_stopping": {"patience": 1, "min_delta": 0.3}},
+    "recorded": {"model": "tiny-cnn", "record": {"every": 2, "path": 9}},
+    "denoising": {"model": "autoencoder", "task": {"noise": "gaussian", "strength": 0.5}},
+    "two networks": {"model": {"name": "gan", "hidden": [32]}, "dataset": {**COMMON["dataset"], "scale": "symmetric"}},
     "momentum, l2": {"model": "tiny-cnn", "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9}, "l2": 1e-3},
 }
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "StepLR": {"step_size": 1},
+    "MultiStepLR": {"milestones": [1, 2]},
+    "ConstantLR": {},
+    "LinearLR": {},
+    "ExponentialLR": {"gamma": 0.7},
+    "CosineAnnealingLR": {},
+    "CosineAnnealingWarmRestarts": {"T_0": 2},
+    "CyclicLR": {"base_lr": 1e-4, "max_lr": 1e-2},
+    "OneCycleLR": {"max_lr": 0.01},
+    "PolynomialLR": {},
+    "ReduceLROnPlateau": {"patience": 0, "threshold": 10.0},
+    "warmup-cosine": {},
+}
+KINDS |= {name: {"model": "tiny-cnn", "schedule": {"name": name, **options}} for name, options in SCHEDULES.items()}
+TIED = """
+from torch import nn
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.out = nn.Linear(784, 32), nn.Linear(32, 32), nn.Linear(32, 10)
+        self.third = nn.Linear(32, 32)
+        self.third.weight = self.second.weight
+    def forward(self, x):
+        return self.out(self.third(self.second(self.first(x.flatten(1)).relu()).relu()).relu())
+def build(in_shape, classes):
+    return Tied()
+"""
 
 
 def work(kind: str, folder: Path) -> None:
@@ -48,9 +80,17 @@ def work(kind: str, folder: Path) -> None:
 
     torch.set_num_threads(1)
     from passo.experiments import Keeping, Result, training
+    from passo.models import own_file
     from passo.training import train_config
 
-    config = train_config({**COMMON, **KINDS[kind]})
+    settings = {**COMMON, **KINDS[kind]}
+    if settings["model"] == "TIED":
+        file = folder.parent / "tied.py"
+        if not file.exists():
+            file.write_text(TIED, encoding="utf-8")
+        settings["model"] = f"{file}:build"
+        own_file.allow(settings["model"])
+    config = train_config(settings)
     with training(config, folder, keeping=Keeping(steps=3)) as opened:
         print("begun", opened.done, flush=True)
         sha = None
@@ -71,12 +111,13 @@ def ended(process: subprocess.Popen[str]) -> str:
 
 
 def metrics(folder: Path) -> dict[str, Any]:
-    """Every scalar of the run but times."""
+    """Every scalar of the run but times, and a digest of every array."""
     from passo.store import open_study
 
     (run,) = open_study(folder).runs
     found = {name: run.metric(name) for name in run.metrics() if "seconds" not in name}
-    return {name: [one.steps.tolist(), one.values.tolist()] for name, one in found.items()}
+    arrays = {name: hashlib.sha256(run.array(name).tobytes()).hexdigest() for name in run.arrays()}
+    return {name: [one.steps.tolist(), one.values.tolist()] for name, one in found.items()} | arrays
 
 
 def main() -> None:

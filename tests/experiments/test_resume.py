@@ -274,11 +274,11 @@ def _ended(process: subprocess.Popen[str]) -> str:
     return told.split("sha ")[1].strip()
 
 
-@pytest.mark.slow
-def test_killed_at_random_moments_it_ends_with_the_same_weights_and_metrics(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runs", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_it_ends_with_the_same_weights_and_metrics(tmp_path: Path, runs: int) -> None:
     sha = _ended(_started(tmp_path / "whole"))
     drawn = random.Random(0)
-    for number in range(3):
+    for number in range(runs):
         folder = tmp_path / f"s{number}"
         for _ in range(2):
             process = _started(folder)
