@@ -101,7 +101,7 @@ def test_a_run_on_two_devices_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     [
         {"devices": 3},
         {"model": {"name": "lenet"}, "optimizer": {"name": "adam", "lr": 0.003, "fused": True}},
-        {"model": {"name": "cnn", "normalisation": "batch"}, "precision": "bf16"},
+        {"model": {"name": "cnn", "norm": "batch"}, "precision": "bf16"},
         {"precision": "fp16", "clip_norm": 0.5, "average": 0.9},
     ],
 )
