@@ -14,7 +14,7 @@ from passo import store
 from passo.analysis.halves import half_of, halves
 from passo.errors import PassoError, TrainingError
 from passo.experiments import Result, training
-from passo.experiments.run import assemble, load_data
+from passo.experiments.run import assemble, check_predicts, load_data
 from passo.training import train_config
 from passo.training.tasks.halves import Halves
 
@@ -212,3 +212,10 @@ def test_parameters_of_one_half_alone_can_be_watched(tmp_path: Path) -> None:
     _walk(_config(GAN, record={"every": 1, "parameters": ["discriminator.out.bias"]}, epochs=1), tmp_path / "run")
     (run,) = store.open_study(tmp_path / "run").runs
     assert run.meta("statistics")["parameters"] == ["discriminator.out.bias"]
+
+
+@pytest.mark.parametrize("settings", [GAN, AUTOENCODER])
+def test_a_range_test_of_what_predicts_nothing_is_refused_in_a_sentence(settings: dict[str, Any]) -> None:
+    config = _config(settings)
+    with pytest.raises(PassoError, match="a range test is of a model that predicts, and task (generate|reconstruct)"):
+        check_predicts(assemble(config, load_data(config)).task, "a range test")

@@ -53,7 +53,7 @@ def lr_range(
     from passo.analysis import lr_ranges
     from passo.experiments.range_runs import without_schedule
     from passo.experiments.ranges import RangePlan
-    from passo.experiments.run import assemble, load_data
+    from passo.experiments.run import assemble, check_predicts, load_data
     from passo.experiments.suggesting import check_rule
     from passo.training import environment, keep_memory
 
@@ -67,6 +67,7 @@ def lr_range(
     keep_memory()
     data = load_data(config)
     parts = assemble(config, data)  # a mistake shows before a folder is made
+    check_predicts(parts.task, "a range test")
     if _sets_lr(settings or []):
         err.print(
             "lr takes no part: a range test sets the learning rate itself, from --lr-min to --lr-max", soft_wrap=True

@@ -10,7 +10,7 @@ from typing import Any
 from passo.data import Data
 from passo.errors import TrainingError
 from passo.experiments.ranges import RangePlan, no_suggestion, range_tests
-from passo.experiments.run import assemble
+from passo.experiments.run import assemble, check_predicts
 from passo.experiments.sink import Sink
 from passo.experiments.suggesting import check_rule
 from passo.experiments.verifying import brief_training
@@ -28,6 +28,7 @@ def range_run(config: TrainConfig, data: Data, settings: Mapping[str, Any], sink
     Raises `TrainingError` where that rule finds no rate; the curve is kept all the same.
     """
     parts = assemble(without_schedule(config), data)
+    check_predicts(parts.task, "a range test")
     chosen = dict(settings)
     rule = check_rule(chosen.pop("suggest", "steepest"))
     plan = RangePlan(**chosen)
@@ -58,6 +59,7 @@ def verify_run(config: TrainConfig, data: Data, settings: Mapping[str, Any], sin
     Its end is judged on the validation set, or on the last mini-batches where there is none; never on the test set.
     """
     parts = assemble(without_schedule(config), data)
+    check_predicts(parts.task, "a range test")
     done = brief_training(
         parts.model,
         parts.loss_fn,

@@ -173,6 +173,12 @@ def _schedule(config: TrainConfig, optimizer: Any, steps: int | None) -> Schedul
     return HalvesSchedule(optimizer, parts)
 
 
+def check_predicts(task: Task, what: str) -> None:
+    """Raise `ConfigError` where `what` needs the loss of a prediction, and the task is another one."""
+    if not task.predicts:
+        raise ConfigError(f"{what} is of a model that predicts, and task {task.name} is another: train it plainly")
+
+
 def _default_decay(optimizer: str) -> float:
     """The weight decay that the class takes by itself: AdamW has one."""
     arguments = {argument.name: argument.default for argument in describe(optimizer).arguments}

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from passo.data import Data
 from passo.errors import StoreError, UsageError
-from passo.experiments.run import load_data, task_of
+from passo.experiments.run import check_predicts, load_data, task_of
 from passo.experiments.single import Trained
 from passo.models import build
 from passo.recording.path import Layout, WeightPath
@@ -120,7 +120,11 @@ def _rebuilt(run: StoredRun, model: nn.Module | None, loss_fn: Any, data: Any) -
         shape, classes = seen.get("in_shape", (1, 28, 28)), len(seen.get("classes", range(10))) or 1
         model = build(config.model.name, tuple(shape), classes, seed=config.seed, **config.model.options)
         model = model.to(choose_device(config.device))
-    return model, loss_fn or task_of(config, data).loss_fn(data if isinstance(data, Data) else None), data
+    if loss_fn is None:
+        task = task_of(config, data)
+        check_predicts(task, "a loss surface")
+        loss_fn = task.loss_fn(data if isinstance(data, Data) else None)
+    return model, loss_fn, data
 
 
 def _check_same(run: StoredRun, data: Data) -> None:

@@ -59,6 +59,7 @@ class Generate(Task):
     metrics = ("loss_discriminator", "d_real", "d_fake", "distance", "distance_real", "spread")
     watched = "distance"
     figures = ("discriminator", "samples")
+    predicts = False
 
     def __init__(
         self,

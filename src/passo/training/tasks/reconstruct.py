@@ -100,6 +100,7 @@ class Reconstruct(Task):
     metrics = ("mse", "mae", "psnr", "psnr_noisy", "gain_db")
     higher = ("psnr", "gain_db")
     figures = ("reconstructions", "errors", "overfitting")
+    predicts = False
 
     def __init__(self, config: TrainConfig, noise: str = "none", strength: float = 0.3, loss: str = "mse") -> None:
         super().__init__(config)

@@ -49,6 +49,7 @@ class Task:
     higher: ClassVar[tuple[str, ...]] = ()
     watched: ClassVar[str] = "loss"
     figures: ClassVar[tuple[str, ...]] = ()
+    predicts: ClassVar[bool] = True  # whether a batch's loss is loss_fn(model(x), y), with nothing prepared
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
