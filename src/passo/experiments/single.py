@@ -107,12 +107,13 @@ def training(
     data: Data | Loaders | None = None,
     model: nn.Module | None = None,
     keeping: Keeping | None = None,
+    name: str | None = None,
 ) -> Iterator[Opened]:
     """Open a study folder for one run; walk its records to train.
 
     A run that was interrupted goes on: the one in `out`, or else the newest of the same configuration, unless `force`
-    starts anew. `keeping` says when its state is kept. Data are loaded and everything is built before the folder is
-    made: a mistake leaves nothing behind.
+    starts anew. `keeping` says when its state is kept, `name` what it is called. Data are loaded and everything is
+    built before the folder is made: a mistake leaves nothing behind.
     """
     keep_memory()
     with memory_told(config):
@@ -121,7 +122,7 @@ def training(
     steps = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
     check_recording(config.record, parts.model, parts.optimizer, steps)
     settings = config.model_dump(mode="json")
-    name = f"{own_file.label(config.model.name.strip('()'))}-{config.optimizer.name}"
+    name = name or f"{own_file.label(config.model.name.strip('()'))}-{config.optimizer.name}"
     named = data is None and model is None  # another call may bring other objects of the same name
     if out is not None:
         folder = Path(out)

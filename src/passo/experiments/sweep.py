@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from passo import store
 from passo.data import Data
 from passo.errors import ConfigError, PassoError, StoreError
 from passo.experiments import descent
-from passo.experiments.executors import default_jobs, here, processes
+from passo.experiments.executors import default_jobs, here, processes, terminable
+from passo.experiments.pending import Ended, adopt, discard, last_metrics, place, trained
 from passo.experiments.range_runs import range_run, verify_run
-from passo.experiments.run import Result, assemble, load_data, running
+from passo.experiments.run import load_data
 from passo.experiments.sink import Draft
 from passo.experiments.studyfile import DescentEntry, PreviewEntry, StudyFile, read_study
 from passo.optim import preview
@@ -71,24 +72,28 @@ class Study:
     def running(self, folder: Path, *, force: bool = False, jobs: int | None = None) -> Iterator[Progress]:
         """Run everything that is not there yet; yields a `Progress` after each run.
 
-        A run that fails is marked so, and the others go on; raises `StoreError` only where nothing could be done.
+        A training that was stopped, or killed, goes on from its last state. A run that fails is marked so, and the
+        others go on; raises `StoreError` only where nothing could be done.
         """
         keep_memory()
         data = self._data()  # missing data show before a folder is made
         settings = self.file.model_dump(mode="json", exclude_defaults=True)
-        with store.Store.create(folder, name=self.name, config=settings, force=force) as study:
+        with terminable(), store.Store.create(folder, name=self.name, config=settings, force=force) as study:
             study.facts(data=data.facts(), environment=environment(), title=self.file.title)
             begun, done, failed = time.perf_counter(), 0, []
             for stage in self._stages(study):
                 tasks = [task for task in stage if not study.has(task.name, task.seed)]
+                for task in stage:
+                    if task not in tasks:  # taken over just before an end that came too soon
+                        discard(folder, task.run_id)
                 done += len(stage) - len(tasks)
-                for task, draft in _perform_all(tasks, jobs or default_jobs()):
-                    writer = study.add_run(task.name, config=task.settings, seed=task.seed, kind=task.kind)
-                    draft.replay(writer)
+                for task, ended in _perform_all(tasks, jobs or default_jobs(), folder):
+                    _take(study, task, ended)
                     done += 1
-                    if draft.status == "failed":
-                        failed.append(f"{task.run_id}: {draft.error}")
-                    yield Progress(task, draft.status, done, self.file.count, draft.error, _last(draft))
+                    if ended.status == "failed":
+                        failed.append(f"{task.run_id}: {ended.error}")
+                    last = last_metrics(study, task.run_id)
+                    yield Progress(task, ended.status, done, self.file.count, ended.error, last)
             study.facts(seconds=time.perf_counter() - begun, failed=failed)
         if failed and len(failed) == self.file.count:
             raise StoreError(f"every run failed; the first: {failed[0]}")
@@ -136,15 +141,41 @@ def study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = ()) ->
     return Study(name, settings)
 
 
-def _perform_all(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Draft]]:
+def _perform_all(tasks: list[Task], jobs: int, folder: Path) -> Iterator[tuple[Task, Draft | Ended]]:
     """Short tasks here; trainings in processes where more than one may run at a time."""
     quick = [task for task in tasks if task.kind != "train"]
     long = [task for task in tasks if task.kind == "train"]
     yield from here(perform, quick)
     if jobs > 1 and len(long) > 1:
-        yield from processes(perform, long, min(jobs, len(long)))
+        yield from processes(partial(_train, folder), long, min(jobs, len(long)), _lost)
     else:
-        yield from here(perform, long)
+        yield from here(partial(_train, folder), long)
+
+
+def _train(folder: Path, task: Task) -> Ended:
+    """A training, in a folder of its own until it is done."""
+    try:
+        config = TrainConfig.model_validate(task.settings)
+        data = _cached_data(config.model_dump_json(include={"dataset"}))
+    except PassoError as error:
+        return Ended("failed", str(error))
+    return trained(config, task.name, data, place(folder, task.run_id))
+
+
+def _lost(task: Task, how: str) -> Ended:
+    """A training whose process is gone: what it kept is there."""
+    return Ended("failed", f"its process {how}; repeat the command to go on with it (--jobs 1 takes less memory)")
+
+
+def _take(study: store.Store, task: Task, ended: Draft | Ended) -> None:
+    """Write into the study what a task did."""
+    if isinstance(ended, Ended) and adopt(study, task.run_id, ended):
+        return
+    writer = study.add_run(task.name, config=task.settings, seed=task.seed, kind=task.kind)
+    if isinstance(ended, Draft):
+        ended.replay(writer)
+    else:  # it never began
+        writer.finish(ended.status, ended.error)
 
 
 def perform(task: Task) -> Draft:
@@ -158,14 +189,6 @@ def perform(task: Task) -> Draft:
     except Exception as error:  # whatever it is, the other runs go on
         draft.finish("failed", f"{type(error).__name__}: {error}")
     return draft
-
-
-def _train(task: Task, draft: Draft) -> None:
-    config = TrainConfig.model_validate(task.settings)
-    data = _cached_data(config.model_dump_json(include={"dataset"}))
-    for record in running(config, draft, data, assemble(config, data)):
-        if isinstance(record, Result):
-            return
 
 
 @cache
@@ -243,7 +266,6 @@ def _preview(task: Task, draft: Draft) -> None:
 
 
 _KINDS = {
-    "train": _train,
     "lr_range": _range,
     "lr_verify": _verify,
     "surface": _surface,
@@ -258,12 +280,3 @@ def _suggestion(folder: Path, name: str) -> float:
     if not found:
         raise ConfigError(f"range test {name!r} gave no suggestion: see its error with `passo runs show {folder}`")
     return statistics.geometric_mean(found)
-
-
-def _last(draft: Draft) -> dict[str, float]:
-    """The last value of each scalar, for a line of progress."""
-    values: dict[str, float] = {}
-    for name, arguments, _ in draft.calls:
-        if name == "scalars":
-            values.update(arguments[2])
-    return values

@@ -1,0 +1,135 @@
+"""A training of a study while it is not done: a small study of its own, `pending/<run id>` in the study's folder.
+
+A study has one writer, the parent of all workers. A worker therefore trains as `passo.train` does, into a study of its
+own, with its states and with what it records streamed to the disk; killed at any moment, it goes on from there. When it
+has ended, the parent takes its files and its rows over. A run that did not reach its end keeps its folder, and the same
+command goes on with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from passo.data import Data
+from passo.errors import PassoError, StoreError
+from passo.experiments.single import training
+from passo.store import DATABASE, Store, open_study
+from passo.training import TrainConfig
+
+PENDING = "pending"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a training of a study ended: done, or failed, and why."""
+
+    status: str
+    error: str | None = None
+
+
+def place(study: Path, run_id: str) -> Path:
+    """Where a training is kept until it is done."""
+    return study / PENDING / run_id
+
+
+def trained(config: TrainConfig, name: str, data: Data, folder: Path) -> Ended:
+    """Train in `folder`, or go on there; a failure is told and not raised, an interruption is raised.
+
+    What is there and done is not done again; what is there of another configuration, or cannot be read, is dropped.
+    """
+    there = _status(folder, config)
+    if there == "done":
+        return Ended("done")
+    if there is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    threads = torch.get_num_threads()
+    try:
+        with training(config, folder, data=data, name=name) as opened:
+            for _ in opened.records:
+                pass
+    except PassoError as error:
+        return Ended("failed", str(error))
+    except Exception as error:  # whatever it is, the other runs go on
+        return Ended("failed", f"{type(error).__name__}: {error}")
+    finally:
+        torch.set_num_threads(threads)  # a run that goes on does so under the number that it began with
+    return Ended("done")
+
+
+def _status(folder: Path, config: TrainConfig) -> str | None:
+    """How the training of this configuration in a folder stands; None where there is none that can be read."""
+    try:
+        there = open_study(folder)
+    except StoreError:
+        return None
+    return there.status if there.config == json.loads(config.model_dump_json()) else None
+
+
+def adopt(study: Store, run_id: str, ended: Ended) -> bool:
+    """Take a training into its study: its files first, then all of its rows at once. What is done leaves its folder.
+
+    Killed in between, the same is done again. Whether there was a run at all: one may fail before it has begun.
+    """
+    folder = place(study.folder, run_id)
+    if not (folder / DATABASE).is_file():
+        return False
+    study.read("ATTACH DATABASE ? AS pending", (str(folder / DATABASE),))
+    try:
+        if not study.read("SELECT 1 FROM pending.runs"):
+            return False
+        for (path,) in study.read("SELECT path FROM pending.arrays"):
+            _linked(folder / path, study.folder / path)
+        study.transact(
+            (
+                "INSERT INTO runs SELECT id, kind, name, config, seed, ?, started, coalesce(finished, ?), ?, info "
+                "FROM pending.runs",
+                (ended.status, time.time(), ended.error),
+            ),
+            ("INSERT INTO metrics SELECT * FROM pending.metrics", ()),
+            (
+                "INSERT INTO events(run, time, step, kind, message, data) "
+                "SELECT run, time, step, kind, message, data FROM pending.events ORDER BY id",
+                (),
+            ),
+            ("INSERT INTO arrays SELECT * FROM pending.arrays", ()),
+        )
+    finally:
+        study.read("DETACH DATABASE pending")
+    if ended.status == "done":
+        discard(study.folder, run_id)
+    return True
+
+
+def discard(study: Path, run_id: str) -> None:
+    """Remove what a training left, and the folder of all such where it is empty."""
+    shutil.rmtree(place(study, run_id), ignore_errors=True)
+    with suppress(OSError):
+        (study / PENDING).rmdir()
+
+
+def last_metrics(study: Store, run_id: str) -> dict[str, float]:
+    """The last value of each scalar of a run."""
+    newest = "(SELECT max(step) FROM metrics WHERE run=m.run AND name=m.name)"
+    rows = study.read(f"SELECT name, value FROM metrics AS m WHERE run=? AND step={newest}", (run_id,))
+    return {name: float("nan") if value is None else value for name, value in rows}
+
+
+def _linked(source: Path, target: Path) -> None:
+    """A file under a second name, or copied where the disk has no links. A chunk never changes once it is written."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise StoreError(f"cannot take over {source}: {(error.strerror or str(error)).lower()}") from error
