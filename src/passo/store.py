@@ -27,6 +27,7 @@ import os
 import shutil
 import sqlite3
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -39,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from passo.errors import FolderInUse, SchemaMismatch, StoreError
+from passo.errors import FolderInUse, PassoError, SchemaMismatch, StoreError
 
 SCHEMA = 2
 READ = (1, 2)  # 1 had no checkpoints
@@ -543,14 +544,39 @@ def studies(folder: Path | None = None) -> list[StoredStudy]:
     return sorted(found, key=lambda study: study.facts["created"])
 
 
-def find(name: str | Path) -> StoredStudy:
-    """A study by its path, or by its name under `root()`."""
+def place(name: str | Path) -> Path | None:
+    """The folder of a study, whole or damaged, by its path or by its name under `root()`; None where there is none."""
     for folder in (Path(name), root() / name):
         with _told(folder, "open"):
-            there = (folder / DATABASE).is_file()
-        if there:
-            return open_study(folder)
-    raise StoreError(f"no study {str(name)!r}: neither a study folder, nor one under {root()}")
+            if (folder / DATABASE).is_file():
+                return folder
+    return None
+
+
+def find(name: str | Path) -> StoredStudy:
+    """A study by its path, or by its name under `root()`."""
+    folder = place(name)
+    if folder is None:
+        raise StoreError(f"no study {str(name)!r}: neither a study folder, nor one under {root()}")
+    return open_study(folder)
+
+
+@contextmanager
+def understood(study: str | Path) -> Iterator[None]:
+    """Turn what a study that passo did not write so does to its readers into one sentence, with the place in passo.
+
+    For the doors, around what only reads: a metric or a fact of another name or shape is a damaged study's there.
+    """
+    try:
+        yield
+    except PassoError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(at.filename).name}, line {at.lineno}"
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}; {where}"
+        told = f"{study} cannot be understood: it is damaged, or passo did not write it so ({what})"
+        raise StoreError(told) from error
 
 
 def interrupted(name: str, config: Mapping[str, Any]) -> Path | None:

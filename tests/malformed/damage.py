@@ -7,12 +7,14 @@ and an allocation out of proportion are failures.
 from __future__ import annotations
 
 import faulthandler
+import json
 import resource
 import signal
+import sqlite3
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +22,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from passo.errors import PassoError
+from passo.store import DATABASE
 
 T = TypeVar("T")
 SECONDS = 30  # for one input: none takes a hundredth of it
@@ -182,3 +185,28 @@ def _changed_list(draw: st.DrawFn, value: list[Any], place: int) -> list[Any]:
             return [*value[:place], value[place], *value[place:]]
         case _:
             return [*value[:place], _wronged(draw, value[place]), *value[place + 1 :]]
+
+
+# ── forged studies ──
+
+Place = tuple[str, str, str]  # table, column, the key of its row
+KEYS = {"study": "key", "runs": "id", "arrays": "name"}
+
+
+def forgeries(folder: Path) -> st.SearchStrategy[tuple[Place, Any]]:
+    """A cell of a study that holds JSON, and something else that it might hold."""
+    with closing(sqlite3.connect(folder / DATABASE)) as connection:
+        found = {("study", "value", key): value for key, value in connection.execute("SELECT key, value FROM study")}
+        for column in ("config", "info"):
+            found |= {("runs", column, i): text for i, text in connection.execute(f"SELECT id, {column} FROM runs")}
+        found |= {("arrays", "meta", name): text for name, text in connection.execute("SELECT name, meta FROM arrays")}
+    cells = {place: json.loads(text) for place, text in found.items()}
+    return st.one_of(*(st.tuples(st.just(place), st.one_of(wronged(value), ODD)) for place, value in cells.items()))
+
+
+def put(folder: Path, place: Place, value: Any) -> None:
+    """Write JSON into a cell, whatever it is."""
+    table, column, key = place
+    with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute(f"UPDATE {table} SET {column}=? WHERE {KEYS[table]}=?", (json.dumps(value), key))

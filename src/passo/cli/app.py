@@ -24,7 +24,7 @@ from passo.cli import (
     studies,
     training,
 )
-from passo.cli.show import err, warned
+from passo.cli.show import err, reads, warned
 from passo.errors import PassoError
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(training.train)
 app.command("lr-range")(lr_range.lr_range)
 app.command("landscape")(landscape.landscape)
-app.command("inspect")(inspect.inspect)
+app.command("inspect")(reads(inspect.inspect))
 app.command("descend")(descend.descend)
 app.command("schedule")(schedule.schedule)
 app.command("proof")(proof.proof)

@@ -138,7 +138,7 @@ def watched_run(name: str, *, kept: str | tuple[str, ...] = "trace/steps") -> St
         study = store.find(name)
     except StoreError:
         folder, slash, run_id = name.rpartition("/")
-        if not slash:
+        if not slash or store.place(name) is not None:  # it is there, and cannot be read
             raise
         return store.find(folder).run(run_id)
     there = [run for run in study.runs if any(one.startswith(kept) for one in (*run.arrays(), *run.metrics()))]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passo.cli.show import out, table
+from passo.cli.show import out, reads, table
 
 if TYPE_CHECKING:
     from passo.store import StoredRun, StoredStudy
@@ -32,6 +32,7 @@ def list_() -> None:
 
 
 @app.command()
+@reads
 def show(run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A study, or one of its runs.")]) -> None:
     """A study's runs, or all that is known about one run."""
     from passo import store
@@ -41,7 +42,7 @@ def show(run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A study
         found = store.find(run)
     except StoreError:
         study, slash, run_id = run.rpartition("/")
-        if not slash:
+        if not slash or store.place(run) is not None:  # it is there, and cannot be read
             raise
         _show_run(store.find(study).run(run_id))
         return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -43,6 +44,19 @@ def progress(*fields: str) -> Iterator[Progress]:
 def warned(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning as one sentence on standard error, in place of Python's own way, which quotes a line of source."""
     err.print(f"warning: {' '.join(str(message).split())}", markup=False, soft_wrap=True)
+
+
+def reads(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that only reads its argument `run`: where that is damaged, it says so."""
+
+    @wraps(command)
+    def told(**given: Any) -> None:
+        from passo.store import understood
+
+        with understood(given["run"]):
+            command(**given)
+
+    return told
 
 
 def plot(xs: Sequence[float], ys: Sequence[float], width: int = 64, height: int = 10) -> str:

@@ -77,11 +77,13 @@ def write(study: StoredStudy, out: str | Path, *, lang: str = "en") -> Written:
     """
     from passo.notes.html import page
     from passo.notes.markdown import markdown
+    from passo.store import understood
 
     out = Path(out)
     _check_folder(out)
-    made = make(study, lang=lang)
-    html, text = page(made), markdown(made)
+    with understood(study.folder):
+        made = make(study, lang=lang)
+        html, text = page(made), markdown(made)
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)
         figures = tuple(path for block in made.figures() for path in block.figure.save(out / "figures"))
