@@ -303,7 +303,7 @@ def test_a_killed_process_is_said_in_one_sentence(folder: Path) -> None:
 
 
 def _kill(process: int) -> None:
-    """Kill, and wait until torch's own handler has said so, as it may in any line of Python."""
+    """Kill, and give torch's own handler the time to say so, as it may in any line of Python."""
     try:
         os.kill(process, signal.SIGKILL)
         for _ in range(1000):

@@ -175,6 +175,8 @@ def _next(found: Iterator[Any]) -> Tensor:
         piece = next(found)
     except RuntimeError as error:
         raise ended(error) or error from None
+    except (ConnectionError, EOFError) as error:  # it was killed while it handed a piece over
+        raise _killed(str(error)) from None
     if isinstance(piece, PassoError):
         raise piece
     return piece
@@ -184,9 +186,13 @@ def ended(error: BaseException) -> DataError | None:
     """The sentence for a process that was killed while it read; torch may say so at any moment. None for all else."""
     if not isinstance(error, RuntimeError) or "DataLoader worker" not in str(error):
         return None
+    return _killed(str(error).strip().rstrip("."))
+
+
+def _killed(how: str) -> DataError:
     return DataError(
-        f"a process that reads images ended by force ({str(error).strip().rstrip('.')}): if memory was short, take "
-        "fewer num_workers; what was kept goes on where it was"
+        f"a process that reads images ended by force ({how}): if memory was short, take fewer num_workers; a run whose "
+        "state was kept goes on"
     )
 
 
