@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from passo.experiments.run import assemble, load_data
+from passo.experiments.assembling import assemble, load_data
 from passo.optim.keras import Ftrl
 from passo.training import evaluate, fit, train_config
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from passo import store
-from passo.experiments.run import assemble, load_data
+from passo.experiments.assembling import assemble, load_data
 from passo.experiments.sweep import Study
 from passo.figures.definitions import default_steps, equal_arguments
 from passo.figures.starts import losses, starts

@@ -78,9 +78,10 @@ class TrainingError(PassoError):
 
 
 class Diverged(TrainingError):
-    """The loss (or `what` else) is not finite at `step` of `epoch`: on `batch` (x, y), the `part`-th of the step's, where it is known.
+    """The loss (or `what` else) is not finite at `step` of `epoch`.
 
-    `positions` are those of its samples in the training part, where the batches tell them.
+    `batch` (x, y), where it is known, is the one that gave it, the `part`-th (from 0) of the step's; `positions` are
+    those of its samples in the training part, where the batches tell them.
     """
 
     def __init__(

@@ -124,7 +124,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_written(tmp_path: Path) -
 
 
 def test_weight_decay_leaves_biases_alone_where_that_is_asked(tmp_path: Path) -> None:
-    from passo.experiments.run import assemble, load_data
+    from passo.experiments.assembling import assemble, load_data
 
     config = train_config({"dataset": SMALL, "model": "tiny-cnn", "decay_biases": False,
                            "optimizer": {"name": "adamw", "weight_decay": 0.1}})  # fmt: skip
@@ -157,7 +157,7 @@ def test_settings_that_are_in_the_wrong_place_are_refused(tmp_path: Path) -> Non
 
 
 def test_biases_are_spared_from_the_decay_that_a_class_takes_by_itself() -> None:
-    from passo.experiments.run import assemble, load_data
+    from passo.experiments.assembling import assemble, load_data
 
     config = train_config({"dataset": SMALL, "model": "tiny-cnn", "decay_biases": False, "optimizer": "adamw"})
     groups = assemble(config, load_data(config)).optimizer.param_groups

@@ -14,7 +14,7 @@ from passo import store
 from passo.analysis.halves import half_of, halves
 from passo.errors import PassoError, TrainingError
 from passo.experiments import Result, training
-from passo.experiments.run import assemble, check_predicts, load_data
+from passo.experiments.assembling import assemble, check_predicts, load_data
 from passo.training import train_config
 from passo.training.tasks.halves import Halves
 

@@ -10,7 +10,7 @@ import torch
 
 import passo
 from passo.errors import StoreError, UsageError
-from passo.experiments.run import assemble
+from passo.experiments.assembling import assemble
 from passo.explaining import first_epochs, fitted, fitted_line, run_config, run_data, scaled, trained_model
 from passo.store import Store, open_study
 from passo.training import train_config

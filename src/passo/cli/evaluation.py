@@ -119,7 +119,7 @@ def images_of(run: StoredRun) -> Any:
     again = "give them to passo.draw_run('hardest', run, images=…)"
     if "sha256" not in run.info.get("data", {}):
         raise StoreError(f"run {run.id} was tested on somebody's own batches, which no name finds again: {again}")
-    from passo.experiments.run import load_data
+    from passo.experiments.assembling import load_data
     from passo.training.config import train_config
 
     data = load_data(train_config(run.config))

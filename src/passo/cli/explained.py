@@ -119,8 +119,8 @@ def _line(run: StoredRun) -> Figure:
 
     if run.kind != "descent" or "surface" not in run.config:
         return draw_fitted(fitted(trained_model(run), run_data(run)), run.id)
+    from passo.experiments.assembling import load_data
     from passo.experiments.descent import X, Y, brightness
-    from passo.experiments.run import load_data
     from passo.training.config import train_config
 
     data = load_data(train_config({"dataset": run.config["dataset"]}))

@@ -51,9 +51,9 @@ def lr_range(
     """Raise the learning rate step by step and suggest one: passo lr-range model=lenet optimizer=adam --seeds 5"""
     from passo import store
     from passo.analysis import lr_ranges
+    from passo.experiments.assembling import assemble, check_predicts, load_data
     from passo.experiments.range_runs import without_schedule
     from passo.experiments.ranges import RangePlan
-    from passo.experiments.run import assemble, check_predicts, load_data
     from passo.experiments.suggesting import check_rule
     from passo.training import environment, keep_memory
 

@@ -1,10 +1,11 @@
 """Experiments: one training, an LR range test, descents over a surface, and studies of many runs."""
 
+from passo.experiments.assembling import Loaders
+from passo.experiments.concluding import Result
 from passo.experiments.descent import brightness, descend, surface
 from passo.experiments.keeping import Keeping
 from passo.experiments.landscapes import Landscape, landscape
 from passo.experiments.ranges import LrRange, RangePlan, RangeTest, lr_range
-from passo.experiments.run import Loaders, Result
 from passo.experiments.single import Trained, resume, train, training, unfinished
 from passo.experiments.studyfile import read_study, shipped
 from passo.experiments.sweep import Progress, Study, study

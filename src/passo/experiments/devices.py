@@ -34,7 +34,7 @@ from passo.training.machine import divided, threads
 from passo.training.tasks import Task
 
 if TYPE_CHECKING:
-    from passo.experiments.run import Parts
+    from passo.experiments.assembling import Parts
     from passo.experiments.sink import Sink
     from passo.training import StepRecord, TrainConfig
 
@@ -197,7 +197,7 @@ def _over_loopback() -> Iterator[None]:
 
 
 def fingerprint(data: Data) -> list[Any]:
-    """What must be alike in every rank: sizes, and the sum of the training part's targets and of its first images."""
+    """What must be alike in every rank: sizes, and the sum of the training part's targets, and the first of them."""
     few = data.train.targets[:1000]
     return [len(data.train), float(data.train.targets.sum()), [float(value) for value in few]]
 

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from passo import seeding
 from passo.data import Data
 from passo.errors import Diverged
+from passo.experiments.assembling import Loaders, Parts, assemble, averaged
 from passo.experiments.keeping import put_back
 from passo.training import Progress
 from passo.training.evaluate import evaluating
 
 if TYPE_CHECKING:
     from passo.experiments.keeping import Keeper
-    from passo.experiments.run import Loaders, Parts
     from passo.training import StepRecord, TrainConfig
 
 EVALUATED = {"the validation loss": "validation", "the test loss": "test"}
@@ -222,8 +222,6 @@ def _searched(
     records: Callable[..., Iterator[StepRecord]],
 ) -> Divergence:
     """Repeat from the last state that was kept, or the beginning, to the first gradient or update that is wrong."""
-    from passo.experiments.run import assemble, averaged
-
     if kept is None and (not isinstance(data, Data) or config.model.name.startswith("(")):
         return replace(
             told, searched="no state was kept, and what was trained is the caller's own: which step did it is not known"

@@ -21,8 +21,8 @@ from passo.training.checkpoint import load, save
 from passo.training.machine import threads
 
 if TYPE_CHECKING:
+    from passo.experiments.assembling import Parts
     from passo.experiments.instruments import Instruments
-    from passo.experiments.run import Parts
     from passo.training import StepRecord
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from passo.data import Data
 from passo.errors import TrainingError
+from passo.experiments.assembling import assemble, check_predicts
 from passo.experiments.ranges import RangePlan, no_suggestion, range_tests
-from passo.experiments.run import assemble, check_predicts
 from passo.experiments.sink import Sink
 from passo.experiments.suggesting import check_rule
 from passo.experiments.verifying import brief_training

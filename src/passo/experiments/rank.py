@@ -52,9 +52,9 @@ def train(job: dict[str, Any], ready: Callable[[], None]) -> None:
     import torch.distributed as dist
 
     from passo.errors import DataError
+    from passo.experiments.assembling import assemble, load_data, records_of
     from passo.experiments.devices import fingerprint, join
     from passo.experiments.keeping import put_back
-    from passo.experiments.run import assemble, load_data, records_of
     from passo.seeding import derive
     from passo.training import Progress, keep_memory, train_config
     from passo.training.checkpoint import load

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from passo.data import Data
 from passo.errors import StoreError, UsageError
-from passo.experiments.run import check_predicts, load_data, task_of
+from passo.experiments.assembling import check_predicts, load_data, task_of
 from passo.experiments.single import Trained
 from passo.models import build
 from passo.recording.path import Layout, WeightPath

@@ -14,10 +14,12 @@ from torch import nn
 from passo import store
 from passo.data import Data
 from passo.errors import ConfigError, StoreError, TrainingError
+from passo.experiments.assembling import Loaders, assemble, load_data
+from passo.experiments.concluding import Result
 from passo.experiments.failing import memory_told
 from passo.experiments.instruments import check_recording
 from passo.experiments.keeping import Keeper, Keeping, machine, newest, stopping
-from passo.experiments.run import Loaders, Result, assemble, load_data, running
+from passo.experiments.run import running
 from passo.models import own_file
 from passo.training import Progress, StepRecord, TrainConfig, choose_device, keep_memory, train_config
 from passo.training.config import DataConfig

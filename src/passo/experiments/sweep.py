@@ -16,10 +16,10 @@ from passo import store
 from passo.data import Data
 from passo.errors import ConfigError, PassoError, StoreError
 from passo.experiments import descent
+from passo.experiments.assembling import load_data
 from passo.experiments.executors import default_jobs, here, processes, terminable
 from passo.experiments.pending import Ended, adopt, discard, last_metrics, place, trained
 from passo.experiments.range_runs import range_run, verify_run
-from passo.experiments.run import load_data
 from passo.experiments.sink import Draft
 from passo.experiments.studyfile import DescentEntry, PreviewEntry, StudyFile, read_study
 from passo.optim import preview
