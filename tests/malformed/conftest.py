@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))  # for damage.py
+sys.path.append(str(Path(__file__).parent))
 
-FEW, MANY = 120, 2000
+from damage import FEW, MANY
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

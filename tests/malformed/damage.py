@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import struct
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,11 +21,13 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisWarning
 
 from passo.errors import PassoError
 from passo.store import DATABASE
 
 T = TypeVar("T")
+FEW, MANY = 120, 2000  # malformed inputs in `make test`, and in `make test-all`
 SECONDS = 30  # for one input: none takes a hundredth of it
 SPARE = 3 * 2**30  # bytes of address space that all inputs of a test may take
 
@@ -65,7 +68,8 @@ def _answered(inputs: st.SearchStrategy[T], use: Callable[[T], object], wanted: 
                 sentence(error, named)
                 answered.add(hash(given if isinstance(given, bytes | str) else repr(given)))
 
-    with bounded():
+    with bounded(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", HypothesisWarning)  # of a long example, where a failure is to be shown
         one()
     return len(answered)
 

@@ -13,8 +13,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "malformed"))
 from damage import Place, forgeries, put, tried
 
 from passo.errors import StoreError
-from passo.notes import write
-from passo.store import DATABASE, StoredStudy, open_study
+from passo.notes import make, write
+from passo.store import DATABASE, StoredStudy, open_study, understood
 
 
 @pytest.mark.slow
@@ -26,7 +26,8 @@ def test_a_note_of_a_forged_study_is_made_or_refused(made_up: StoredStudy, tmp_p
     def use(change: tuple[Place, object]) -> None:
         (folder / DATABASE).write_bytes(content)
         put(folder, *change)
-        write(open_study(folder), tmp_path / "note")
+        with understood(folder):
+            make(open_study(folder))
 
     tried(forgeries(folder), use, 15)
 

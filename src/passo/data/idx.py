@@ -16,6 +16,7 @@ import io
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ from passo.errors import DataCorrupt, DataNotFound
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(name): code for code, name in _TYPES.items()}
 _GZIP = b"\x1f\x8b"
+_HEAD = 4 + 4 * 255  # bytes of the longest header
+_MOST = 2**32  # bytes that are unpacked of a file, whatever its header says
 AGAIN = "get the file again from where it came"
 
 
@@ -46,16 +49,37 @@ def content(path: str | Path) -> bytes:
     return unpack(packed, str(path))
 
 
-def unpack(packed: bytes, name: str, limit: int = -1) -> bytes:
-    """Decompress gzip bytes, up to `limit` bytes where it is given; others are returned as they are."""
+def unpack(packed: bytes, name: str, limit: int | None = None) -> bytes:
+    """Decompress gzip bytes; others are returned as they are.
+
+    No more than `limit` bytes are unpacked, and without one no more than one byte beyond what the idx header inside
+    says: a small file may unpack to a thousand times its size.
+    """
     if not packed.startswith(_GZIP):
         return packed
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            return file.read(limit)
+            head = file.read(_HEAD if limit is None else 0)
+            left = _told(head) + 1 - len(head) if limit is None else limit
+            return head + b"".join(_pieces(file, left))
     except (EOFError, OSError, zlib.error) as error:
         what = "it is truncated" if isinstance(error, EOFError) else str(error).rstrip(".").lower()
         raise DataCorrupt(f"{name}: expected a whole gzip file, but {what}; {AGAIN}") from error
+
+
+def _pieces(file: gzip.GzipFile, left: int) -> Iterator[bytes]:
+    """Up to so many bytes: all at once would take the memory for them before there are any."""
+    while left > 0 and (piece := file.read(min(left, 2**20))):
+        left -= len(piece)
+        yield piece
+
+
+def _told(head: bytes) -> int:
+    """How many bytes the file is long that begins so; 0 where that is no idx header, and at most `_MOST`."""
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or len(head) < 4 + 4 * head[3]:
+        return 0
+    shape = struct.unpack_from(f">{head[3]}I", head, 4)
+    return min(4 + 4 * head[3] + math.prod(shape) * np.dtype(_TYPES[head[2]]).itemsize, _MOST)
 
 
 def parse(data: bytes, name: str) -> np.ndarray:
@@ -77,7 +101,10 @@ def parse(data: bytes, name: str) -> np.ndarray:
             f"{name}: {what}: its header says {sizes}, so {expected:,} bytes were expected after it, "
             f"found {found:,}; {AGAIN}"
         )
-    array = np.frombuffer(data, dtype, offset=start).reshape(shape)
+    try:
+        array = np.frombuffer(data, dtype, offset=start).reshape(shape)
+    except ValueError as error:  # more axes than NumPy has, or nothing along one and too much along the others
+        raise DataCorrupt(f"{name}: no array has the {axes} sizes of its header; {AGAIN}") from error
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 

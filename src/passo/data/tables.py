@@ -68,7 +68,10 @@ def open_table(
     source = str(path)
     if len(parts) == 1:
         (x, y) = parts[0]
-        rest, part = held_out(y if classes else np.zeros(len(y), np.uint8))
+        try:
+            rest, part = held_out(y if classes else np.zeros(len(y), np.uint8))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
         parts = [(x[rest], y[rest]), (x[part], y[part])]
         source += " (a fifth of it, the same for every seed, is the test part)"
     arrays = (*parts[0], *parts[1])
