@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from passo import store
 from passo.errors import FolderInUse, SchemaMismatch, StoreError
 from passo.store import Store, open_study
+from passo.store.folder import reading_of
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "store.md"
 
@@ -337,7 +338,7 @@ def test_a_finished_study_is_one_database_file_and_reading_writes_nothing(tmp_pa
     connection.close()
     open_study(folder).runs[0].metric("train/loss")
     assert tree(folder) == before
-    with store._reading(folder) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with reading_of(folder) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.execute("DELETE FROM runs")
 
 
