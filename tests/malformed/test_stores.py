@@ -350,16 +350,21 @@ def test_the_folder_of_a_run_that_is_a_link_is_not_emptied(tmp_path: Path) -> No
 
 
 def test_a_study_of_schema_1_opens_and_goes_on(tmp_path: Path) -> None:
-    """As an earlier passo wrote it: without the table `checkpoints`."""
-    folder = _study(tmp_path / "s", status="interrupted")
-    with closing(sqlite3.connect(folder / store.DATABASE)) as connection, connection:
-        connection.execute("DROP TABLE checkpoints")
-        connection.execute("UPDATE study SET value='1' WHERE key='schema'")
+    """The folder `schema-1` was written by the last passo that knew schema 1, and broken off by Ctrl-C."""
+    folder = _copied(Path(__file__).parent / "schema-1", tmp_path / "s")
     study = _read(folder)
-    assert study.checkpoints() == [] and study.runs[0].array("trace").shape == (5, 2)
-    with Store.create(folder, name="demo", config=CONFIG) as going:
-        going.add_run("adam", config={}, seed=0).finish()
-    assert open_study(folder).facts["schema"] == store.SCHEMA
+    assert (study.facts["schema"], study.status, study.checkpoints()) == (1, "interrupted", [])
+    first, second = study.runs
+    assert first.metric("train/loss").values.tolist() == [1, 1 / 2, 1 / 3]
+    assert first.array("trace").tolist() == [[0, 1], [2, 3], [4, 5]] and first.meta("trace") == {"stages": ["grad"]}
+    assert first.events() == [("note", 2, "as it was", {"norm": 3.5})]
+    assert (first.status, second.status) == ("done", "interrupted")
+    with Store.create(folder, name="mlp-sgd", config=study.config) as going:
+        assert going.has("first", 0) and not going.has("second", 0)
+        run = going.add_run("second", config={"lr": 0.2}, seed=0)
+        run.checkpoint(1, _touch)  # which schema 1 had no table for
+        run.finish()
+    assert (open_study(folder).facts["schema"], open_study(folder).status) == (store.SCHEMA, "done")
 
 
 @pytest.mark.parametrize("schema", ["3", "99", "0", "null", '"2"', "[2]", "true", "1e400", "-1"])
