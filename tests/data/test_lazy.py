@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
@@ -16,10 +17,15 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from typer.testing import CliRunner
 
 import passo
+from passo.cli.app import app
 from passo.data import Augmentation, FileBatches, files, load, pictures
+from passo.data.export import export
 from passo.errors import ConfigError, DataCorrupt, DataError
+
+HERE = ("here", "there")
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -367,6 +373,30 @@ def test_what_cannot_be_is_refused_in_one_sentence(folder: Path) -> None:
 def test_a_path_is_a_name(folder: Path) -> None:
     assert load(str(folder)).info == load("images", folder=folder).info
     assert load(str(folder), in_memory=False).train.in_memory is False
+
+
+def test_what_is_exported_is_the_same(folder: Path, tmp_path: Path) -> None:
+    for name, options in (("here", {}), ("there", {"in_memory": False})):
+        export(str(folder), tmp_path / name, {"perturb": {"shift": 1}, **options})
+    found = [sorted(path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*.*")) for name in HERE]
+    assert found[0] == found[1] and len(found[0]) > 55
+    for path in found[0]:
+        if path.name != "manifest.json":
+            assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes()
+    digests = [json.loads((tmp_path / name / "manifest.json").read_text())["files"] for name in HERE]
+    assert digests[0] == digests[1]
+
+
+def test_the_command_line_tells_of_a_folder(folder: Path) -> None:
+    entry = load(str(folder)).info
+    shown = CliRunner().invoke(app, ["data", "info", str(folder)])
+    assert shown.exit_code == 0 and "cat, cow, dog" in shown.output and "43 training, 12 test" in shown.output
+    assert entry.digests["train-images"][:20] in shown.output
+    smaller = CliRunner().invoke(app, ["data", "info", str(folder), "size=5", "colour=false"])
+    assert "shape (1, 5, 5)" in smaller.output
+    assert CliRunner().invoke(app, ["data", "info", "mnist"]).exit_code == 0
+    refused = CliRunner().invoke(app, ["data", "info", "mnist", "size=5"])
+    assert isinstance(refused.exception, ConfigError)
 
 
 def test_all_of_too_many_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from passo.cli.show import out, progress, table
+from passo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from passo.data import DatasetInfo
 
 app = typer.Typer(
     help="Data sets: list them, look at one, fetch one, export one, see where they are looked for.",
@@ -30,12 +34,16 @@ def list_() -> None:
 
 
 @app.command()
-def info(name: Name) -> None:
+def info(
+    name: Annotated[str, typer.Argument(help="A data set, as in `passo data list`, or the path of your own.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="How your own is read: size=64 colour=false target=price …")
+    ] = None,
+) -> None:
     """What a data set is: counts, classes, licence, digests, and where it was found."""
-    from passo.data import info as look_up
     from passo.data import where as places
 
-    entry = look_up(name)
+    entry = _entry(name, settings or [])
     rows = [
         ("name", entry.name),
         ("title", entry.title),
@@ -50,9 +58,25 @@ def info(name: Name) -> None:
         *((f"SHA-256 of {file}", digest) for file, digest in entry.digests.items()),
         *((f"SHA-256 of {file.name}.gz", file.packed) for file in entry.files if file.packed),
         *((f"SHA-256 of {archive.name}", archive.sha256) for archive in entry.archives),
-        *((place.kind, f"{place.path}{'  (here)' if place.found else ''}") for place in places(name)),
+        *((place.kind, f"{place.path}{'  (here)' if place.found else ''}") for place in places(entry.name)),
     ]
     table(("", ""), rows)
+
+
+def _entry(name: str, settings: list[str]) -> DatasetInfo:
+    """What the catalogue knows; or what a look at the user's own says, without keeping it in memory."""
+    from passo.data import info as look_up
+    from passo.data.datasets import addressed, load_as
+
+    kind, folder = addressed(name)
+    if folder is None:
+        if settings:
+            raise ConfigError(f"{name} is what it is: settings say how a folder of images or a table is read")
+        return look_up(name)
+    from passo.training.config import parse_settings
+
+    usual = {"validation": 0, **({"in_memory": False} if kind == "images" else {})}
+    return load_as(name, {**usual, **parse_settings(settings)}).info
 
 
 @app.command()
