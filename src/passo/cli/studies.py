@@ -126,6 +126,8 @@ def perform(chosen: Study, folder: Path, force: bool, jobs: int | None) -> None:
                 if step.status == "failed":
                     failed += 1
                     err.print(f"{step.task.run_id} failed: {step.error}", markup=False)
+                elif step.status == "diverged":
+                    err.print(f"{step.task.run_id} diverged: {step.error}", markup=False)
         except KeyboardInterrupt:
             err.print(f"interrupted: finished runs are kept in {folder}; the same command goes on from there")
             raise
@@ -143,4 +145,6 @@ def tell(folder: Path, metric: str) -> None:
     if any(metric in run.metrics() for run in there.select()):
         comparison = compare(there, metric)
         out.print(str(comparison.table()), markup=False, soft_wrap=True)
+    if lost := [run.id for run in there.runs if run.status == "diverged"]:
+        out.print(f"diverged, and so not compared: {', '.join(lost)} (see `passo runs show {folder}`)", markup=False)
     out.print(f"kept in {folder}")

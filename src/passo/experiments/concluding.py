@@ -12,6 +12,7 @@ from passo.experiments.assembling import Parts
 from passo.experiments.sink import Sink
 from passo.training import (
     Evaluation,
+    Progress,
     TrainConfig,
     evaluate,
     weights_sha256,
@@ -36,10 +37,11 @@ class Result:
 
 
 def conclude(
-    config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, steps: int, seconds: float, speed: float
+    config: TrainConfig, sink: Sink, parts: Parts, model: nn.Module, at: Progress, seconds: float, speed: float
 ) -> Result:
     """Put the best weights back where they are wanted, test once, hash and keep the weights, write the summary."""
     best, stopping = parts.best, config.early_stopping
+    steps, epochs = at.step, at.epoch - 1  # it may have stopped early
     if best is not None and best.weights:
         if stopping is not None and stopping.restore_best:
             model.load_state_dict(best.weights)
@@ -59,9 +61,9 @@ def conclude(
             task=parts.task,
             precision=config.precision,
         )
-        sink.scalars(steps, config.epochs, {f"test/{name}": value for name, value in test.values.items()})
+        sink.scalars(steps, epochs, {f"test/{name}": value for name, value in test.values.items()})
         if not math.isfinite(test.loss):
-            raise Diverged(steps, config.epochs, "the test loss")
+            raise Diverged(steps, epochs, "the test loss")
         for name, values, meta in () if test.measure is None else test.measure.kept():
             sink.array(f"test/{name}", values, **meta)
         if test.outputs is not None and test.targets is not None:

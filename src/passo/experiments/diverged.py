@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from passo.errors import Diverged
 from passo.experiments.assembling import Loaders, Parts, assemble, averaged
 from passo.experiments.keeping import put_back
 from passo.training import Progress
-from passo.training.evaluate import evaluating
+from passo.training.evaluate import autocast, evaluating
 
 if TYPE_CHECKING:
     from passo.experiments.keeping import Keeper
@@ -159,7 +160,7 @@ def first_in_update(
     begun = time.monotonic()
     try:
         for record in records:
-            for name, parameter in model.named_parameters():
+            for name, parameter in () if record.skipped else model.named_parameters():
                 if parameter.grad is not None and (bad := _bad("gradient", name, parameter.grad)):
                     return record, bad
             for name, parameter in model.named_parameters():
@@ -186,13 +187,14 @@ def report(
     """
     lr = float(parts.optimizer.param_groups[0]["lr"])
     found, output = None, None
-    with suppress(Exception):  # a report must not hide what it reports
+    with suppress(Exception), autocast(config.precision, parts.device):  # a report must not hide what it reports
         if error.batch is not None:
             found, output = first_in_forward(parts.model, parts.loss_fn, *error.batch)
         elif error.what in EVALUATED:
             found = _first_in_evaluation(parts, getattr(parts, EVALUATED[error.what]))
-    wrong = culprits(output)
-    images = _in_file(data, error.positions)
+    images = _in_file(data, error.positions)  # none of batches that tell no positions
+    bad = culprits(output)
+    wrong = [False] * len(images) if bad is None else bad.tolist()
     told = Divergence(
         error.step,
         error.epoch,
@@ -201,7 +203,7 @@ def report(
         error.what,
         found,
         images,
-        tuple(image for image, bad in zip(images, wrong.tolist(), strict=True) if bad) if wrong is not None else (),
+        tuple(image for image, bad in zip(images, wrong, strict=True) if bad) if images else (),
     )
     kept = None if keeper is None else keeper.newest()
     told = replace(told, kept=None if kept is None else kept[0])
@@ -231,7 +233,7 @@ def _searched(
         average = averaged(config, parts)
     else:
         average, progress = averaged(config, parts), Progress.of(kept[1]["progress"], parts.device)
-        put_back(kept[1], parts, average)
+        put_back(deepcopy(kept[1]), parts, average)  # an optimizer takes a state's tensors as its own, to write into
     record, found = first_in_update(records(config, parts, average, progress), parts.model, told.seen_at)
     if kept is not None:
         put_back(kept[1], parts, average)

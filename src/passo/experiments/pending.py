@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from passo.data import Data
-from passo.errors import PassoError, StoreError
+from passo.errors import Diverged, PassoError, StoreError
 from passo.experiments.single import training
 from passo.store import DATABASE, Store, open_study
 from passo.training import TrainConfig
@@ -29,7 +29,7 @@ PENDING = "pending"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a training of a study ended: done, or failed, and why."""
+    """How a training of a study ended: done, diverged or failed, and why."""
 
     status: str
     error: str | None = None
@@ -56,7 +56,7 @@ def trained(config: TrainConfig, name: str, data: Data, folder: Path) -> Ended:
             for _ in opened.records:
                 pass
     except PassoError as error:
-        return Ended("failed", str(error))
+        return Ended("diverged" if isinstance(error.__cause__, Diverged) else "failed", str(error))
     except Exception as error:  # whatever it is, the other runs go on
         return Ended("failed", f"{type(error).__name__}: {error}")
     finally:

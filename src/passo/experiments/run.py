@@ -116,7 +116,7 @@ def _running(
             records.close()
     seconds = time.perf_counter() - begun
     speed = (progress.step - first) / seconds
-    yield conclude(config, sink, parts, trained, progress.step, seconds, speed)
+    yield conclude(config, sink, parts, trained, progress, seconds, speed)
 
 
 def _written(
@@ -128,7 +128,9 @@ def _written(
     """
     waiting: list[StepRecord] = []
     per_epoch, best = parts.steps_per_epoch, parts.best
-    if best is not None and best.stop:  # it was interrupted after its last epoch
+    if best is not None and best.stop:  # it was interrupted after its last epoch, before that could be said
+        assert keeper is not None
+        sink.event("early stopping", stopped_early(best, keeper.progress.epoch - 1), keeper.progress.step)
         return
     try:
         for record in records:

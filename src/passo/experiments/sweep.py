@@ -83,9 +83,9 @@ class Study:
             begun, done, failed = time.perf_counter(), 0, []
             for stage in self._stages(study):
                 tasks = [task for task in stage if not study.has(task.name, task.seed)]
-                for task in stage:
-                    if task not in tasks:  # taken over just before an end that came too soon
-                        discard(folder, task.run_id)
+                whole = {run for (run,) in study.read("SELECT id FROM runs WHERE status='done'")}
+                for run_id in whole.intersection(task.run_id for task in stage):
+                    discard(folder, run_id)  # taken over just before an end that came too soon
                 done += len(stage) - len(tasks)
                 for task, ended in _perform_all(tasks, jobs or default_jobs(), folder):
                     _take(study, task, ended)

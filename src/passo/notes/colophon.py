@@ -22,6 +22,7 @@ def colophon(values: Values) -> tuple[tuple[str, str], ...]:
     weights = ", ".join(f"`{run.id}` `{run.info['weights_sha256'][:12]}`" for run in values.runs("adam"))
     kinds = {kind: len(study.select(kind=kind)) for kind in ("train", "lr_range", "descent")}
     seconds = study.facts.get("seconds")
+    lost = [f"{run.id}: {run.error}" for run in study.runs if run.status == "diverged"]
     return (
         ("Study", f"`{study.name}`: {kinds['train']} trainings, {kinds['lr_range']} range tests, "
                   f"{kinds['descent']} descents; seeds {joined([str(seed) for seed in values.seeds])}"),
@@ -33,7 +34,7 @@ def colophon(values: Values) -> tuple[tuple[str, str], ...]:
         ("Time taken", duration(seconds if seconds is not None else study.facts["finished"] - study.facts["created"])),
         ("Weights, SHA-256", f"{weights} (the first digits; all of them are in the study)"),
         ("To repeat it", f"`{command(values)}`; the same bits come out on the same machine, torch and threads"),
-        ("Failed runs", joined(study.facts.get("failed") or ["none"])),
+        ("Failed runs", joined([*(study.facts.get("failed") or []), *lost] or ["none"])),
     )  # fmt: skip
 
 

@@ -203,9 +203,11 @@ class Store:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute(CHECKPOINTS)
             left = [run.id for run in there.runs if run.status != "done"]
+            ended = {run.id for run in there.runs if run.status == "diverged"}
             kept = {run: RunWriter(store, run).checkpoints() for run in left}  # refuses before anything is deleted
             for run, files in kept.items():
-                store._unfinished.add(run) if files else store._drop(run)
+                # One that diverged is at its end; it goes only where it is begun anew.
+                store._unfinished.add(run) if files or run in ended else store._drop(run)
             store.facts(status="running", schema=SCHEMA)
         except StoreError:
             connection.close()

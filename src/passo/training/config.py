@@ -172,6 +172,16 @@ class TrainConfig(_Strict):
             check_schedule(self.schedule.name, self.schedule.options)
         return self
 
+    @model_validator(mode="after")
+    def _steps_can_be_skipped(self) -> TrainConfig:
+        """A scaler cannot unscale, and nobody leave out, what LBFGS evaluates inside a step."""
+        for name, value in (("precision", "fp16"), ("nonfinite", "skip")):
+            if self.optimizer.name == "lbfgs" and getattr(self, name) == value:
+                raise ValueError(
+                    f"{name}={value} skips single steps, and lbfgs evaluates the loss several times in each"
+                )
+        return self
+
 
 _SECTIONS = {"dataset", "model", "optimizer", "schedule", "task"}
 

@@ -54,8 +54,9 @@ class Likeness(Measure):
         self._first: Tensor | None = None
 
     def add(self, x: Tensor, output: Tensor, y: Tensor) -> None:
+        output = output.to(y.dtype)  # autocast leaves a half precision, which the weights have not
         with evaluating(self._discriminator):
-            logits = [self._discriminator(one).float().cpu() for one in (y.to(output.dtype), output)]
+            logits = [self._discriminator(one).float().cpu() for one in (y, output)]
         self._logits.append((logits[0], logits[1]))
         real, fake = (self._span.unit(one).flatten(1) for one in (y, output))  # (B, D)
         if self._directions is None:
