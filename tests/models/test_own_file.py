@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from passo.errors import ConfigError
+import passo
+from passo.errors import ConfigError, TrainingError
 from passo.models import build, check_model, model_options, own_file
 from passo.training import train_config
 
@@ -34,6 +35,16 @@ def words(in_shape, classes):
 
 def breaks(in_shape, classes):
     return 1 / 0
+
+def narrow(in_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3, classes))
+
+class Slip(nn.Linear):
+    def __init__(self, in_shape, classes):
+        super().__init__(in_shape[-1], classes)
+
+    def forward(self, x):
+        return x.flaten()
 
 number = 3
 """
@@ -169,3 +180,30 @@ def test_the_command_line_trains_a_typed_model(folder: Path) -> None:
     wrong = subprocess.run([*command[:-1], "other", "model.widht=3"], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "Did you mean 'width'" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("narrow", "RuntimeError: mat1 and mat2 shapes"),
+        ("Slip", r"AttributeError: .*flaten.* \(line \d+ of .*net\.py\)"),
+    ],
+)
+def test_a_model_that_fails_on_the_data_is_one_sentence(folder: Path, function: str, words: str) -> None:
+    own_file.allow(f"net.py:{function}")
+    with pytest.raises(TrainingError, match=rf"net\.py:{function} fails on what it is shown: {words}"):
+        passo.train("fashion-mnist-sample", f"net.py:{function}", epochs=1, out=folder / "run")
+    assert passo.open(folder / "run").runs[0].status == "failed"
+
+
+def test_a_run_of_a_typed_model_is_resumed_where_the_model_is_typed_again(folder: Path) -> None:
+    words = ["dataset=fashion-mnist-sample", "dataset.per_class=20", "model=net.py:build", "epochs=500"]
+
+    def command(*given: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "passo", "train", *given]
+        return subprocess.run(line, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+
+    assert "the time is up" in command(*words, "--max-time", "0.2s", "--out", "run").stdout
+    assert "say model=net.py:build there if you trust it" in command("--resume", "run").stderr
+    assert "is net.py:build, not net.py:anything" in command("--resume", "run", "model=net.py:anything").stderr
+    assert "going on after step" in command("--resume", "run", "model=net.py:build", "--max-time", "0.1s").stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from passo.training import evaluate, fit, train_config
 from passo.training.penalty import Penalty
 from passo.training.step import Manner
 from passo.training.tasks import TASKS
+from passo.training.tasks.classify import Classify
 from passo.training.tasks.generate import Generate
 from passo.training.tasks.halves import Halves
 from passo.training.tasks.likeness import Likeness, sliced
@@ -209,6 +211,30 @@ def test_an_output_of_another_shape_is_refused_and_not_stretched() -> None:
     for make in LOSSES.values():
         with pytest.raises(TrainingError, match=r"gives \(4, 1\) where \(4,\) is wanted"):
             make()(torch.zeros(4, 1), torch.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (torch.zeros(4, 5), r"gives \(4, 5\) where \(4, 10\) is wanted"),
+        (torch.zeros(4, 1, 28, 28), r"gives \(4, 1, 28, 28\) where \(4, 10\) is wanted"),
+        ((torch.zeros(4, 10), 1), "gives a tuple where a tensor of logits is wanted"),
+    ],
+)
+def test_logits_of_too_few_classes_or_another_shape_are_refused_in_a_sentence(output: Any, words: str) -> None:
+    loss_fn = Classify(config()).loss_fn(passo.load("fashion-mnist-sample", per_class=2))
+    y = torch.tensor([0, 3, 1, 2])  # no label is out of the narrow output's bounds: torch would take it
+    with pytest.raises(TrainingError, match=words):
+        loss_fn(output, y)
+    logits = torch.randn(4, 10, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(loss_fn(logits, y), nn.CrossEntropyLoss()(logits, y))
+
+
+def test_values_are_not_taken_for_classes(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i / 2}\n" for i in range(200))
+    (tmp_path / "halves.csv").write_text(f"a,b\n{rows}")
+    with pytest.raises(ConfigError, match="learns classes, and csv has values: take task=regress"):
+        passo.train(str(tmp_path / "halves.csv"), "mlp", task="classify", epochs=1, out=tmp_path / "run")
 
 
 def test_the_sliced_distance_is_the_mean_over_directions_of_the_sorted_distance() -> None:

@@ -50,16 +50,21 @@ def train(
     A training that was interrupted goes on, to the same bits, when the command is repeated.
     """
     from passo.experiments import Keeping, Result, training, unfinished
+    from passo.models.own_file import is_own
 
     said = {"devices": devices, "precision": precision}
     settings = [*(settings or []), *(f"{key}={value}" for key, value in said.items() if value is not None)]
     keeping = Keeping(keep_steps, keep_seconds, max_time=None if max_time is None else duration(max_time))
     if resume is None:
         config = configuration(settings, allow_sample)
-    elif settings or out_ is not None or force:
+    elif any(not is_own(word.removeprefix("model=")) for word in settings) or out_ is not None or force:
         raise ConfigError("--resume RUN goes on with what that run was: leave out settings and options")
     else:
         out_, config = unfinished(resume)
+        if settings and settings != [f"model={config.model.name}"]:  # the one that it may import, said again
+            raise ConfigError(
+                f"the model of {resume} is {config.model.name}, not {settings[-1].removeprefix('model=')}"
+            )
     with training(config, out_, force=force, keeping=keeping) as opened, progress("loss", "seen", "speed") as bar:
         folder, run_id, steps, records, done, notes = opened
         if done:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from passo.errors import TrainingError
+from passo.errors import PassoError, TrainingError
+from passo.models import own_file
 from passo.training import TrainConfig
 
 _CPU = ("can't allocate memory", "not enough memory")  # torch's allocators on a CPU raise a RuntimeError
@@ -25,6 +26,12 @@ def out_of_memory(error: BaseException, config: TrainConfig) -> TrainingError | 
     if isinstance(size, int) and size > 1:
         smaller = f"batch_size={size // 2} with accumulate={2 * config.accumulate} (the same gradient), "
     return TrainingError(f"out of memory{what}. Try {smaller}a smaller model, or dataset.per_class=…")
+
+
+def of_own_model(error: BaseException, config: TrainConfig) -> TrainingError | None:
+    """The sentence for what a model of FILE.py:FUNCTION raised, with its line; None for any other error."""
+    told = None if isinstance(error, PassoError) else own_file.failing(config.model.name, error)
+    return None if told is None else TrainingError(told)
 
 
 @contextmanager

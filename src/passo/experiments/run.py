@@ -19,7 +19,7 @@ from passo.experiments import diverged
 from passo.experiments.assembling import Loaders, Parts, averaged, records_of
 from passo.experiments.concluding import Result, conclude, stopped_early
 from passo.experiments.devices import shared
-from passo.experiments.failing import out_of_memory
+from passo.experiments.failing import of_own_model, out_of_memory
 from passo.experiments.instruments import instruments
 from passo.experiments.keeping import Keeper, TimeUp, put_back
 from passo.experiments.sink import Sink
@@ -57,13 +57,17 @@ def running(
         sink.finish("interrupted", "stopped by the user")
         raise
     except Diverged as error:
-        found = diverged.report(error, config, data, parts, keeper, records_of)
+        try:
+            found = diverged.report(error, config, data, parts, keeper, records_of)
+        except KeyboardInterrupt:  # of a search that takes too long; repeated, it comes here again
+            sink.finish("interrupted", "stopped by the user")
+            raise
         sink.info(diverged=found.facts())
         sink.event("diverged", found.sentence(), found.seen_at)
         sink.finish("diverged", found.sentence())
         raise TrainingError(found.sentence()) from error
     except BaseException as error:
-        told = ended(error) or out_of_memory(error, config)
+        told = ended(error) or out_of_memory(error, config) or of_own_model(error, config)
         with suppress(StoreError):  # a full disk does not take this either: the run then shows as interrupted
             sink.finish("failed", f"{type(told or error).__name__}: {told or error}")
         if told is not None:

@@ -29,6 +29,7 @@ from passo.registry import nearest, unknown
 
 MARK = ".py:"
 _ALLOWED = "PASSO_OWN_MODELS"
+_CALLS = ("nn", "modules", "module.py")  # where torch calls a module
 _loaded: dict[str, tuple[str, ModuleType]] = {}  # absolute path → (SHA-256 of the file, the module)
 
 
@@ -137,6 +138,15 @@ def build(name: str, in_shape: Sequence[int], classes: int, **options: Any) -> n
     return model
 
 
+def failing(name: str, error: BaseException) -> str | None:
+    """What to say of an error that a file's model raised when it was called; None for any other error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    called = any(frame.name == "_call_impl" and Path(frame.filename).parts[-3:] == _CALLS for frame in frames)
+    if not is_own(name) or not called or not isinstance(error, Exception):
+        return None
+    return _told(f"model {name} fails on what it is shown", name, error)
+
+
 def _allowed() -> set[str]:
     return set(os.environ.get(_ALLOWED, "").split("\n")) - {""}
 
@@ -181,6 +191,10 @@ def _module(name: str) -> ModuleType:
 
 
 def _failed(what: str, name: str, error: Exception) -> NoReturn:
+    raise ConfigError(_told(what, name, error)) from error
+
+
+def _told(what: str, name: str, error: Exception) -> str:
     """One sentence with the error's own words, and the last line of the user's file that it passed through."""
     path = str(split(name)[0].absolute())
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
@@ -188,4 +202,4 @@ def _failed(what: str, name: str, error: Exception) -> NoReturn:
         lines = [error.lineno]
     where = f" (line {lines[-1]} of {path})" if lines else ""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    raise ConfigError(f"{what}: {type(error).__name__}: {text}{where}") from error
+    return f"{what}: {type(error).__name__}: {text}{where}"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from passo.errors import ConfigError
+from passo.training.tasks.losses import ClassError
 from passo.training.tasks.task import Kept, Task
 
 if TYPE_CHECKING:
@@ -23,13 +24,20 @@ class Classify(Task):
     higher = ("accuracy",)
     figures = ("confusion", "classes", "calibration", "cross-entropy", "hardest", "overfitting")
 
+    def begin(self, data: Data | None, model: nn.Module) -> None:
+        if data is not None and not data.classes:
+            told = f"task classify learns classes, and {data.name} has values"
+            raise ConfigError(
+                f"{told}: take task=regress, or dataset.task=classify where whole numbers are its classes"
+            )
+
     def loss_fn(self, data: Data | None) -> nn.Module:
         """Cross-entropy, weighted by 1 / (images of the class) where `class_weights` are asked for."""
-        if not self.config.class_weights:
-            return nn.CrossEntropyLoss()
-        if data is None:
+        if data is not None:
+            return ClassError(data.outputs, torch.tensor(data.class_weights) if self.config.class_weights else None)
+        if self.config.class_weights:
             raise ConfigError("class_weights are counted in passo's own data: give your own loss its weights")
-        return nn.CrossEntropyLoss(weight=torch.tensor(data.class_weights))
+        return nn.CrossEntropyLoss()
 
     def kept(self, outputs: Tensor, targets: Tensor) -> Iterator[Kept]:
         yield "test/probabilities", outputs.float().softmax(1).cpu().numpy(), {"axes": ["image", "class"]}

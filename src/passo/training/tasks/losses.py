@@ -1,4 +1,4 @@
-"""Losses of values and images that refuse an output of another shape: torch would stretch one over the other."""
+"""Losses that refuse an output of another shape: torch would stretch it, or fail in words of its own."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ class AbsoluteError(nn.L1Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return super().forward(*alike(input, target))
+
+
+class ClassError(nn.CrossEntropyLoss):
+    """Cross-entropy of logits (B, C) and class numbers (B,), of which there are `classes`."""
+
+    def __init__(self, classes: int, weight: Tensor | None = None) -> None:
+        super().__init__(weight=weight)
+        self.classes = classes
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TrainingError(f"the model gives a {type(input).__name__} where a tensor of logits is wanted")
+        if input.ndim != 2 or len(input) != len(target) or input.shape[1] < self.classes:
+            told = f"the model gives {tuple(input.shape)} where {(len(target), self.classes)} is wanted"
+            raise TrainingError(f"{told}: one row for each sample, one logit for each class")
+        return super().forward(input, target)
 
 
 LOSSES: dict[str, type[nn.Module]] = {"mse": SquaredError, "mae": AbsoluteError}
