@@ -71,6 +71,24 @@ def test_a_prediction_that_is_worse_than_the_mean_and_targets_all_the_same_are_t
     assert drawn(draw_run("residuals", same))
 
 
+@pytest.mark.parametrize("off", [-20.0, 0.0, 20.0])
+def test_the_rule_at_no_error_lies_within_the_residuals_axis(off: float, tmp_path: Path) -> None:
+    true = np.arange(6.0)[:, None]
+    given = true + off + np.array([[0.5, -0.5, 1, -1, 0.2, 0]]).T
+    spec = draw_run("residuals", stored(tmp_path / "run", {"test/outputs": given, "test/targets": true})).spec()
+
+    def axes(part: Any) -> list[Any]:
+        if isinstance(part, list):
+            return [axis for each in part for axis in axes(each)]
+        if not isinstance(part, dict):
+            return []
+        mine = [part] if str(part.get("field", "")) == "residual" and "scale" in part else []
+        return mine + axes(list(part.values()))
+
+    reaches = [axis["scale"]["domain"] for axis in axes(spec) if "domain" in axis["scale"]]
+    assert reaches and all(low < 0 < high for low, high in reaches)
+
+
 def test_rank_correlation_shares_ranks_where_values_tie() -> None:
     a, b = np.array([1.0, 1.0, 2.0, 5.0]), np.array([3.0, 1.0, 2.0, 4.0])
     ranks = np.array([1.5, 1.5, 3, 4]), np.array([3.0, 1.0, 2.0, 4.0])

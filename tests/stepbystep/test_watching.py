@@ -124,7 +124,7 @@ def test_a_recurrent_layers_states_are_gathered() -> None:
 def test_a_layer_that_is_not_there_is_answered_with_the_nearest(build) -> None:
     sbs = build()
     for ask in (sbs.attach_hooks, sbs.capture_gradients, sbs.capture_parameters, sbs.visualize_filters):
-        with pytest.raises(UnknownName, match="Did you mean 'conv1'"):
+        with pytest.raises(UnknownName, match="Did you mean 'conv1'\\? Known: conv1,"):
             ask("conv")
 
 

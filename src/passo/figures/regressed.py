@@ -52,7 +52,8 @@ def _against(found: Regressed) -> Any:
 def _over(found: Regressed) -> Any:
     alt = altair()
     x = _axis(alt, alt.X, "predicted", f"predicted {found.target}", alt.Scale(zero=False))
-    y = _axis(alt, alt.Y, "residual", "true − predicted", alt.Scale(domain=_reach(found.residuals), nice=False))
+    reach = _reach(np.append(found.residuals, 0.0))  # the rule at 0 is in it where all errors are of one sign
+    y = _axis(alt, alt.Y, "residual", "true − predicted", alt.Scale(domain=reach, nice=False))
     rule = alt.Chart(data({"residual": [0.0]})).mark_rule(strokeDash=[4, 3], strokeWidth=1.4, color=INK).encode(y=y)
     return _panel(alt.layer(_dots(found).encode(x=x, y=y), rule), "Residuals")
 

@@ -21,7 +21,7 @@ def chosen(model: nn.Module, wanted: str | Sequence[str]) -> Layers:
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     for name in names:
         if name not in known:
-            raise unknown("layer", name, known)
+            raise unknown("layer", name, filter(None, known))
     return {name: known[name] for name in names}
 
 
