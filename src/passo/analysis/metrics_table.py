@@ -75,13 +75,7 @@ def metrics_table(source: Source, *, wide: bool = False) -> MetricsTable:
 def runs_in(source: Source) -> tuple[StoredRun, ...]:
     """The runs that a study, a run, or a name of either stands for; raises `StoreError` for a name of none."""
     if isinstance(source, str | Path):
-        try:
-            source = store.find(source)
-        except StoreError:
-            study, slash, run_id = str(source).rpartition("/")
-            if not slash:
-                raise
-            source = store.find(study).run(run_id)
+        source = store.named(source)
     if isinstance(source, StoredRun):
         return (source,)
     return tuple(source.runs) if isinstance(source, StoredStudy) else tuple(source)

@@ -147,13 +147,8 @@ def first_autoencoder(name: str) -> StoredRun:
     from passo import store
     from passo.errors import StoreError
 
-    try:
-        study = store.find(name)
-    except StoreError:
-        folder, slash, _ = name.rpartition("/")
-        if not slash:
-            raise
-        study = store.find(folder)
+    found = store.named(name)
+    study = store.open_study(found.folder) if isinstance(found, store.StoredRun) else found
     if there := _autoencoders(study.runs):
         return there[0]
     raise StoreError(f"no run of {study.name} is an autoencoder with weights: train one with model=autoencoder")

@@ -134,13 +134,9 @@ def watched_run(name: str, *, kept: str | tuple[str, ...] = "trace/steps") -> St
     from passo import store
     from passo.errors import StoreError
 
-    try:
-        study = store.find(name)
-    except StoreError:
-        folder, slash, run_id = name.rpartition("/")
-        if not slash or store.place(name) is not None:  # it is there, and cannot be read
-            raise
-        return store.find(folder).run(run_id)
+    study = store.named(name)
+    if isinstance(study, store.StoredRun):
+        return study
     there = [run for run in study.runs if any(one.startswith(kept) for one in (*run.arrays(), *run.metrics()))]
     if len(there) == 1:
         return there[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passo.cli.show import err, out, progress
-from passo.errors import MissingExtra, StoreError, UsageError, require
+from passo.errors import MissingExtra, UsageError, require
 
 if TYPE_CHECKING:
     from passo.store import StoredRun
@@ -90,13 +90,9 @@ def _find(name: str) -> StoredRun:
     """A run by STUDY/RUN; of a study alone, its one run with a path."""
     from passo import store
 
-    try:
-        study = store.find(name)
-    except StoreError:
-        folder, slash, run_id = name.rpartition("/")
-        if not slash:
-            raise
-        return store.find(folder).run(run_id)
+    study = store.named(name)
+    if isinstance(study, store.StoredRun):
+        return study
     able = [run for run in study.runs if run.kind == "landscape" or "path" in run.arrays()] or list(study.runs[:1])
     if len(able) != 1:
         names = ", ".join(f"{name.rstrip('/')}/{run.id}" for run in able) or "none"

@@ -36,17 +36,11 @@ def list_() -> None:
 def show(run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A study, or one of its runs.")]) -> None:
     """A study's runs, or all that is known about one run."""
     from passo import store
-    from passo.errors import StoreError
 
-    try:
-        found = store.find(run)
-    except StoreError:
-        study, slash, run_id = run.rpartition("/")
-        if not slash or store.place(run) is not None:  # it is there, and cannot be read
-            raise
-        _show_run(store.find(study).run(run_id))
-        return
-    if len(found.runs) == 1:
+    found = store.named(run)
+    if isinstance(found, store.StoredRun):
+        _show_run(found)
+    elif len(found.runs) == 1:
         _show_run(found.runs[0])
     else:
         _show_study(found)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from passo.training import StepRecord
 
 
+NEEDED = ("model", "optimizer", "schedule", "average", "progress", "machine")
+
+
 class TimeUp(Exception):
     """The time that a run was given is over; its state is kept."""
 
@@ -154,9 +157,14 @@ def newest(writer: RunWriter) -> tuple[int, dict[str, Any], list[str]] | None:
     wrong: list[str] = []
     for step, path in writer.checkpoints():
         try:
-            return step, load(path), wrong
+            state = load(path)
         except CheckpointError as error:
             wrong.append(str(error))
+            continue
+        if missing := [part for part in NEEDED if part not in state]:
+            wrong.append(f"{path} is no state of a training: it has no {missing[0]}")
+            continue
+        return step, state, wrong
     return None
 
 

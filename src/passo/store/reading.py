@@ -196,6 +196,17 @@ def find(name: str | Path) -> StoredStudy:
     return open_study(folder)
 
 
+def named(name: str | Path) -> StoredStudy | StoredRun:
+    """A study, or with STUDY/RUN a run of one; raises `StoreError` for neither, and for one that cannot be read."""
+    try:
+        return find(name)
+    except StoreError:
+        study, slash, run_id = str(name).rpartition("/")
+        if not slash or place(name) is not None:  # it is there, and cannot be read
+            raise
+        return find(study).run(run_id)
+
+
 @contextmanager
 def understood(study: str | Path) -> Iterator[None]:
     """Turn what a study that passo did not write so does to its readers into one sentence, with the place in passo.
