@@ -24,7 +24,7 @@ help:  ## this list
 	@echo "make test-all   every test"
 	@echo "make check      style, types, and which room imports which"
 	@echo "make format     put the code into the one style"
-	@echo "make bench      steps per second against hand-written loops; the price of watching"
+	@echo "make bench      steps per second against hand-written loops; the price of watching, of checkpoints, of two devices"
 	@echo "make venv       only an empty environment in $(VENV)"
 	@echo "make clean      remove what was built and written here ($(VENV), out, dist, caches)"
 
@@ -51,6 +51,9 @@ format: $(DEV)
 bench: $(DEV)
 	$(BIN)/python benchmarks/single_run.py --out out/benchmarks/single_run.json
 	$(BIN)/python benchmarks/microscope.py --out out/benchmarks/microscope.json
+	$(BIN)/python benchmarks/checkpoints.py --out out/benchmarks/checkpoints.json
+	$(BIN)/python benchmarks/devices.py --out out/benchmarks/devices.json
+	$(BIN)/python benchmarks/data_size.py --out out/benchmarks/data_size.json
 
 venv: $(CREATED)
 
