@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 from typer.testing import CliRunner
 
 import passo
@@ -18,8 +18,10 @@ from passo.cli.app import app
 from passo.data import load
 from passo.errors import ConfigError, Diverged, TrainingError
 from passo.experiments import Study, keeping, run
-from passo.experiments.assembling import Parts, assemble, records_of
+from passo.experiments.assembling import Loaders, Parts, assemble, records_of
+from passo.experiments.concluding import Result
 from passo.experiments.diverged import first_in_update, report
+from passo.experiments.single import training
 from passo.training import Progress, StepRecord, train_config
 
 SMALL = {"name": "fashion-mnist-sample", "per_class": 12, "validation": 20}
@@ -102,6 +104,51 @@ def test_lbfgs_is_refused_where_single_steps_may_be_skipped(setting: dict[str, s
     """With a scaler it took the scaled gradient for the gradient."""
     with pytest.raises(ConfigError, match="lbfgs evaluates the loss several times"):
         train_config({"optimizer": "lbfgs", **setting})
+
+
+class Shaken(Dataset[tuple[Tensor, int]]):
+    """What a torchvision transform does: it draws from torch's own generator when a sample is fetched."""
+
+    def __len__(self) -> int:
+        return 36
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        return torch.rand(8) + 0.1 * place, place % 3
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_data_that_draw_as_they_are_fetched_go_on_to_the_same_bits_beside_a_dropout(
+    tmp_path: Path, accumulate: int
+) -> None:
+    def walked(folder: Path, stop: int | None) -> str | None:
+        torch.manual_seed(1)
+        model = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.3), nn.Linear(8, 3))
+        config = train_config({"epochs": 2, "accumulate": accumulate, "dataset": "(loaders)", "model": "(Sequential)"})
+        loaders = Loaders(DataLoader(Shaken(), 4, shuffle=True))
+        with training(config, folder, data=loaders, model=model) as opened:
+            for record in opened.records:
+                if isinstance(record, Result):
+                    return record.weights_sha256
+                if record.step == stop:
+                    break
+        return None
+
+    whole = walked(tmp_path / "whole", None)
+    for stop in (2, 3, 7):
+        walked(tmp_path / "parts", stop)
+    assert walked(tmp_path / "parts", None) == whole is not None
+
+
+def test_a_search_that_is_interrupted_leaves_an_interrupted_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def searching(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.diverged, "report", searching)
+    with pytest.raises(KeyboardInterrupt):
+        passo.train(load(**SMALL), "mlp", out=tmp_path / "a", optimizer=HUGE, epochs=2)
+    assert store.open_study(tmp_path / "a").runs[0].status == "interrupted"
 
 
 # ── studies ──

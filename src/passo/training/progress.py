@@ -1,12 +1,14 @@
 """Where a training is, to the mini-batch: what `fit` needs to go on as if it had never stopped.
 
 A pass over the batches is begun again, with every generator as it was when it began, and walked past the mini-batches
-that were taken; then the generators are put to where they were when it stopped. Batches that can begin in the middle of
+that were taken; the next one is fetched with the generators as they were then, and these are put to where they were
+when it stopped. Batches that can begin in the middle of
 a pass (`Enterable`) do, so that no image is read to be passed over.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -45,6 +47,7 @@ class Progress:
     seconds: float = 0.0
     skipped: int = 0
     _begun: dict[str, Any] | None = field(default=None, repr=False)  # every generator when the pass began
+    _before: dict[str, Any] | None = field(default=None, repr=False)  # … before the next mini-batch was fetched
     _now: dict[str, Any] | None = field(default=None, repr=False)  # … and where they are to be put
 
     def walk(self, batches: Iterable[Any]) -> Iterator[Any]:
@@ -56,34 +59,53 @@ class Progress:
             if now is not None:
                 _restore(now, batches)
             self._begun = _capture(batches)
-            yield from batches
+            yield from self._fetched(iter(batches), batches)
             return
         assert self._begun is not None and now is not None
         _restore(self._begun, batches)
-        left = batches.after(self.taken) if isinstance(batches, Enterable) else islice(batches, self.taken, None)
+        if isinstance(batches, Enterable):
+            left = batches.after(self.taken)
+        else:
+            left = iter(batches)
+            deque(islice(left, self.taken), maxlen=0)
+        if self._before is not None:  # the model drew in between: what is fetched next would be changed otherwise
+            _restore(self._before, batches)
         first = next(left, None)
         if first is None:
             raise CheckpointError(f"the data have fewer than {self.taken + 1} mini-batches now: they have changed")
         _restore(now, batches)  # where they were once this mini-batch had been fetched
         yield first
-        yield from left
+        yield from self._fetched(left, batches)
+
+    def _fetched(self, left: Iterator[Any], batches: Iterable[Any]) -> Iterator[Any]:
+        """Each mini-batch; a data set of the caller's may draw from everybody's generators while it is fetched."""
+        if isinstance(batches, Batches | FileBatches):
+            yield from left
+            return
+        while True:
+            self._before = _capture(batches)
+            try:
+                one = next(left)
+            except StopIteration:
+                return
+            yield one
 
     def after_epoch(self) -> None:
         """A pass is complete, and all that follows it."""
         self.epoch, self.taken, self.total, self.seconds, self.skipped = self.epoch + 1, 0, None, 0.0, 0
-        self._begun = None
+        self._begun = self._before = None
 
     def state(self, batches: Iterable[Any]) -> dict[str, Any]:
         """All of it and every generator, as a checkpoint keeps it."""
         plain = {name: getattr(self, name) for name in ("step", "epoch", "taken", "total", "seconds", "skipped")}
-        return {**plain, "begun": self._begun, "now": _capture(batches)}
+        return {**plain, "begun": self._begun, "before": self._before, "now": _capture(batches)}
 
     @classmethod
     def of(cls, state: Mapping[str, Any], device: torch.device) -> Progress:
         """The inverse of `state`."""
         total = None if state["total"] is None else state["total"].to(device)
         at = cls(state["step"], state["epoch"], state["taken"], total, state["seconds"], state.get("skipped", 0))
-        at._begun, at._now = state["begun"], state["now"]
+        at._begun, at._before, at._now = state["begun"], state.get("before"), state["now"]
         return at
 
 
