@@ -128,6 +128,16 @@ def test_skipping_leaves_out_exactly_the_bad_steps_and_is_otherwise_the_same_tra
         assert torch.equal(one, other)
 
 
+def test_a_gradient_that_clipping_would_make_finite_is_skipped_all_the_same() -> None:
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(net.weight, 0.0)
+    batches = [(torch.full((1, 1), 3e38), torch.full((1, 1), -2.0)), (torch.ones(1, 1), torch.ones(1, 1))]
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    records = list(fit(net, nn.MSELoss(), optimizer, batches, nonfinite="skip", clip_value=1.0))
+    assert [record.skipped for record in records] == [True, False]
+    assert net.weight.item() == pytest.approx(0.1)  # clipped to −1 by the second alone
+
+
 def test_a_skipped_step_is_said_and_a_training_that_skips_everything_has_diverged(tmp_path: Path) -> None:
     images, labels = poisoned()
     loader = Batches(images, labels, 10, shuffle=False)

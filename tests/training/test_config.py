@@ -66,3 +66,12 @@ def test_a_configuration_survives_json() -> None:
     config = train_config({"dataset": "mnist", "optimizer": {"name": "adam", "betas": [0.8, 0.9]}, "schedule":
                            {"name": "ExponentialLR", "gamma": 0.9}})  # fmt: skip
     assert type(config).model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("epochs", r"got 'epochs' \(as in epochs=…, without spaces\)"), ("houses.csv", r"\(dataset=houses.csv\)")],
+)
+def test_a_word_without_a_value_is_answered_with_how_it_is_written(word: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse_settings([word])

@@ -62,7 +62,7 @@ def export(
         from passo.explaining.interchange import save_model
 
         save_model(run, model, own, force=force)
-        out.print(f"trained model: {model} (passo predict {model} IMAGE…)", markup=False, soft_wrap=True)
+        out.print(f"trained model: {model}", markup=False, soft_wrap=True)
     if onnx is not None:
         from passo.explaining.interchange import export_onnx
 

@@ -69,6 +69,7 @@ def _show_run(run: StoredRun) -> None:
     if arrays:
         table(("array", "shape"), [(name, run.array(name).shape) for name in arrays])
     for kind, step, message, _ in run.events():
-        out.print(f"{kind} at step {step}: {message}", markup=False)
-    table(("fact", ""), run.info.items())
+        if message != run.error:
+            out.print(f"{kind} at step {step}: {message}", markup=False)
+    table(("fact", ""), [(name, value) for name, value in run.info.items() if name != "diverged"])
     out.print("configuration:", run.config)

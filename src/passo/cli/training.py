@@ -119,8 +119,8 @@ def _how_to_go_on(folder: Path) -> str:
 
     kept = open_study(folder).checkpoints()
     if not kept:
-        return "its state was not kept (it records, or had not begun): repeated, it begins anew"
-    return f"repeat the command, or passo train --resume {folder}, to go on after step {max(s for _, s in kept):,}"
+        return "its state was not kept (it had hardly begun): repeated, it begins anew"
+    return f"repeat the command to go on after step {max(s for _, s in kept):,} (or passo train --resume {folder})"
 
 
 def duration(text: str) -> float:

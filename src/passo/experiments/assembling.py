@@ -199,7 +199,8 @@ def _batches(config: TrainConfig, data: Data | Loaders, device: torch.device) ->
         if workers:
             raise ConfigError("num_workers is of passo's own data: give your DataLoader its own")
         return data.train, data.validation, data.test
-    size = len(data.train) if config.batch_size == "all" else config.batch_size
+    there = len(data.train)
+    size = there if config.batch_size == "all" else min(config.batch_size, there)  # as a DataLoader does
     changes = config.dataset.augment
     train = data.train.batches(
         size,

@@ -67,7 +67,7 @@ def check_devices(
         raise ConfigError(f"{asked}: the task {task.name} makes its steps in a way of its own, which is not shared")
     if config.record.loss:
         raise ConfigError(f"{asked}: record.loss would see one device's share of a batch alone: leave it out")
-    size = len(data.train) if config.batch_size == "all" else config.batch_size
+    size = len(data.train) if config.batch_size == "all" else min(config.batch_size, len(data.train))
     if size < config.devices:
         raise ConfigError(
             f"{asked}: a batch of {size} has not one image for each: batch_size={config.devices} at least"

@@ -184,6 +184,8 @@ class Store:
     @classmethod
     def _continue(cls, folder: Path, config: Mapping[str, Any]) -> Store:
         hint = "give another folder, or --force to start anew (the old one is moved aside)"
+        if folder.is_file():
+            raise FolderInUse(f"{folder} is a file: give a folder, which need not be there yet")
         if not (folder / DATABASE).is_file():
             raise FolderInUse(f"{folder} is not empty and holds no study: {hint}")
         try:

@@ -219,6 +219,10 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not equals or not key:
             hint = " (a TOML file stands before the settings)" if word.endswith(".toml") else ""
+            if word.endswith(".csv"):
+                hint = f" (dataset={word})"
+            elif word in TrainConfig.model_fields:
+                hint = f" (as in {word}=…, without spaces)"
             raise ConfigError(brief(f"expected key=value, got {word!r}{hint}"))
         merge(settings, key.split("."), literal(text))
     return settings

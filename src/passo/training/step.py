@@ -122,6 +122,7 @@ def accumulated_step(
 
         def closure() -> Tensor:
             loss, price = _gradient(model, loss_fn, optimizer, pairs, images, manner, at)
+            clip(model, optimizer, manner)
             first.append((loss, price))  # the first: at the weights before the step
             return loss if price is None else loss + price
 
@@ -132,6 +133,8 @@ def accumulated_step(
         if manner.nonfinite == "skip" and manner.scaler is None and not finite_gradient(model, loss):
             optimizer.zero_grad()  # a step without gradients changes nothing, and whoever counts steps has counted it
             skipped = True
+        else:
+            clip(model, optimizer, manner)  # after that look: a value that is clipped is finite again
         if manner.scaler is None:
             optimizer.step()
         else:
@@ -148,7 +151,7 @@ def _gradient(
     manner: Manner,
     at: tuple[int, int],
 ) -> tuple[Tensor, Tensor | None]:
-    """Leave the (clipped) gradient; the mean loss and the penalty, 0-d, without their graphs."""
+    """Leave the gradient; the mean loss and the penalty, 0-d, without their graphs."""
     optimizer.zero_grad()
     losses: list[Tensor] = []
     price = None
@@ -169,7 +172,6 @@ def _gradient(
         total = manner.whole(total)
         if _stops(manner, total):
             raise Diverged(*at)
-    clip(model, optimizer, manner)
     return total, None if price is None else price.detach()
 
 
