@@ -1,76 +1,63 @@
 """What keeping a run's state costs: the same training with a checkpoint every 500 steps, and with none.
 
-    python benchmarks/checkpoints.py [--models lenet] [--every 500] [--rounds 9] [--out FILE.json]
+    python benchmarks/checkpoints.py [--models lenet] [--every 500] [--rounds 15] [--out FILE.json]
 
-Both arms are `passo train` as the command line runs it, with everything written into a study folder; blocks of 1,000
-steps in turn. Ratios are of times, round by round.
+Both arms are `passo train` as the command line runs it, with everything written into a study folder, in one process
+(two processes differ by more than what is measured), blocks of 500 steps in turn. Ratios are of times, round by round.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import statistics
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import interleaved
 from single_run import MODELS
 
-STEPS = 1000
 
-
-def worker(model: str, every: int | None) -> None:
-    """One training without end, of which each block is the next 1,000 steps."""
+def blocks(model: str, every: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each block of `every` steps, the first round not counted."""
     from passo.experiments import Keeping, training
-    from passo.training import StepRecord, train_config
+    from passo.training import train_config
 
-    settings = {"dataset": "fashion-mnist-sample", "model": model, "epochs": 10**6}
-    keeping = Keeping(steps=every, seconds=None, epochs=False)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        training(train_config(settings), Path(folder) / "run", keeping=keeping) as opened,
-    ):
-        records = (record for record in opened.records if isinstance(record, StepRecord))
-
-        def block() -> float:
-            begun = time.perf_counter()
-            for _ in itertools.islice(records, STEPS):
-                pass
-            return time.perf_counter() - begun
-
-        interleaved.serve(block, lambda: [float(record.loss) for record in itertools.islice(records, 5)])
+    config = train_config({"dataset": "fashion-mnist-sample", "model": model, "epochs": 10**6})
+    seconds: dict[str, list[float]] = {"none": [], "kept": []}
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        arms = {}
+        for arm in seconds:
+            keeping = Keeping(steps=every if arm == "kept" else None, seconds=None, epochs=False)
+            arms[arm] = stack.enter_context(training(config, place / arm, keeping=keeping)).records
+        for _ in range(rounds + 1):
+            for arm, records in arms.items():
+                begun = time.perf_counter()
+                for _ in itertools.islice(records, every):
+                    pass
+                seconds[arm].append(time.perf_counter() - begun)
+    return {arm: taken[1:] for arm, taken in seconds.items()}
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--models", nargs="+", choices=MODELS, default=["lenet"])
     words.add_argument("--every", type=int, default=500)
-    words.add_argument("--rounds", type=int, default=9)
+    words.add_argument("--rounds", type=int, default=15)
     words.add_argument("--out", type=Path, help="write the results here, as JSON")
-    words.add_argument("--worker", nargs=2, metavar=("MODEL", "EVERY"), help=argparse.SUPPRESS)
     given = words.parse_args()
-    if given.worker:
-        worker(given.worker[0], int(given.worker[1]) or None)
-        return
     rows, facts = [], {}
     for model in given.models:
-        arms = {"none": [model, "0"], "kept": [model, str(given.every)]}
-        times, losses = interleaved.measure(Path(__file__), arms, given.rounds, STEPS)
-        assert losses["none"] == losses["kept"]
-        low, middle, high = (100 * (ratio - 1) for ratio in times["kept"].against(times["none"]))
-        rows.append(
-            [
-                model,
-                f"{times['none'].ms:.3f}",
-                f"{times['kept'].ms:.3f}",
-                f"{middle:+.2f} %",
-                f"{low:+.2f} … {high:+.2f} %",
-            ]
-        )
-        facts[model] = {arm: timing.seconds for arm, timing in times.items()}
-    head = f"every {given.every}"
-    print(interleaved.table(["model", "none, ms/step", f"{head}, ms/step", "slower", "quartiles"], rows))
+        facts[model] = seconds = blocks(model, given.every, given.rounds)
+        ratios = [100 * (kept / none - 1) for kept, none in zip(seconds["kept"], seconds["none"], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        times = [f"{1000 * statistics.median(taken) / given.every:.3f}" for taken in seconds.values()]
+        rows.append([model, *times, f"{middle:+.2f} %", f"{low:+.2f} … {high:+.2f} %"])
+    columns = ["model", "none, ms/step", f"every {given.every}, ms/step", "slower", "quartiles"]
+    print(interleaved.table(columns, rows))
     interleaved.write(given.out, facts)
 
 
