@@ -16,6 +16,9 @@ DEV     := $(VENV)/.installed-dev
 PIP     := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
 
 .DEFAULT_GOAL := help
+# Two files of tests at a time, one thread each: two threads in each of two processes would wait for one another.
+SIDE ?= -n 2 --dist loadfile
+
 .PHONY: help note test test-all check format bench clean venv
 
 help:  ## this list
@@ -33,10 +36,10 @@ note: $(NOTES)  ## run the study and write the note
 	@echo "The note is in $(OUT): open its .html file in a browser; nothing is fetched from outside."
 
 test: $(DEV)  ## every test but the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE) -m "not slow" $(PYTEST)
 
 test-all: $(DEV)  ## every test
-	$(BIN)/python -m pytest $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE) $(PYTEST)
 
 check: $(DEV)  ## style, types, import order
 	$(BIN)/ruff check .
