@@ -193,7 +193,7 @@ def test_a_folder_with_anything_else_is_refused_untouched(tmp_path: Path) -> Non
 
 def test_a_file_in_the_way_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("years of work")
-    with pytest.raises(FolderInUse, match="holds no study"):
+    with pytest.raises(FolderInUse, match="s is a file: give a folder"):
         Store.create(tmp_path / "s", name="demo", config={})
     assert (tmp_path / "s").read_text() == "years of work"
 

@@ -48,7 +48,7 @@ def test_everything_leaves_in_one_go_and_nothing_is_overwritten_unasked(here: Pa
     pytest.importorskip("tensorboardX")
     places = ("--metrics", f"{tmp_path}/m.csv", "--tensorboard", f"{tmp_path}/logs", "--model", f"{tmp_path}/model")
     said = passo("export", "run/tiny-cnn-adam-s0", *places, cwd=here)
-    assert "rows of metrics" in said and "tensorboard --logdir" in said and "passo predict" in said
+    assert "rows of metrics" in said and "tensorboard --logdir" in said and "trained model" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "m.csv", "model"]
     run = open_study(here / "run").runs[0]
     with (tmp_path / "m.csv").open(newline="") as file:

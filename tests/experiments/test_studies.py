@@ -89,18 +89,6 @@ def test_the_same_command_goes_on_where_it_was_interrupted(file: Path, tmp_path:
         study(file).run(tmp_path / "out")
 
 
-def test_a_run_that_fails_is_marked_and_the_others_go_on(file: Path, tmp_path: Path) -> None:
-    file.write_text(TEXT.replace("lr = 0.05", "lr = 1e12"))
-    there = study(file, {"model": "mlp", "epochs": 3}).run(tmp_path / "out", jobs=1)
-    assert there.run("sgd-s0").status == "failed"
-    assert "not finite" in (there.run("sgd-s0").error or "")
-    assert there.run("adam-s0").status == "done"
-    assert len(there.facts["failed"]) == 2
-    assert there.status == "failed"  # so that the same command tries the failed ones again, and no other
-    again = [step.task.run_id for step in study(file, {"model": "mlp", "epochs": 3}).running(tmp_path / "out", jobs=1)]
-    assert again == ["sgd-s0", "sgd-s1"]
-
-
 def test_settings_lie_over_the_file(file: Path) -> None:
     laid = read_study(file, ["seeds=3", "epochs=7", "dataset.per_class=5", "base.batch_size=32"])
     assert laid.seeds == (0, 1, 2)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from passo.errors import CheckpointError, SchemaMismatch, StoreError
-from passo.experiments.keeping import newest
+from passo.experiments.keeping import NEEDED, newest
 from passo.store import Store
 from passo.training.checkpoint import _digest, _plain, load, save
 
@@ -194,10 +194,11 @@ def test_a_whole_safetensors_file_of_somebody_else_is_no_checkpoint(tmp_path: Pa
 
 
 def test_a_run_with_a_damaged_newest_state_goes_on_from_the_one_before(tmp_path: Path, wanted: int) -> None:
+    training = dict.fromkeys(NEEDED) | STATE
     with Store.create(tmp_path / "s", name="s", config={}) as study:
         run = study.add_run("r", config={})
         for step in (1, 2):
-            run.checkpoint(step, lambda path, step=step: save(path, {**STATE, "step": step}))
+            run.checkpoint(step, lambda path, step=step: save(path, {**training, "step": step}))
         (_, path), _ = run.checkpoints()
         whole, fell = path.read_bytes(), set[bytes]()
 
@@ -206,7 +207,7 @@ def test_a_run_with_a_damaged_newest_state_goes_on_from_the_one_before(tmp_path:
             found = newest(run)
             assert found is not None
             step, state, wrong = found
-            assert _same(state, {**STATE, "step": step})
+            assert _same(state, {**training, "step": step})
             assert (step, len(wrong)) in ((2, 0), (1, 1))
             for told in map(CheckpointError, wrong):
                 fell.add(content)

@@ -197,6 +197,7 @@ def test_both_losses_of_every_epoch_are_written_and_a_second_train_goes_on(build
     sbs.train(1)
     plain.train(3)
     assert sbs.losses == plain.losses
+    sbs.writer.close()  # its own thread may be behind
     (run,) = tmp_path.iterdir()
     assert run.name.startswith("mine_")
     for name, losses in (("training", sbs.losses), ("validation", sbs.val_losses)):
