@@ -54,6 +54,7 @@ def _answered(inputs: st.SearchStrategy[T], use: Callable[[T], object], wanted: 
         max_examples=examples,
         deadline=None,
         database=None,
+        derandomize=examples <= 3 * FEW,  # the same ones every time, but for the slow tests, which go on looking
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
     )

@@ -70,6 +70,11 @@ class StoredRun:
         with reading_of(self.folder) as connection:
             return typed_rows(self.folder, connection.execute(sql, (self.id, *arguments)).fetchall(), *kinds)
 
+    def _none(self, kind: str, name: str, names: list[str]) -> StoreError:
+        if name in names:  # an index and its table do not agree
+            return StoreError(f"{self.folder / DATABASE} is damaged: run {self.id} names a {kind} {name!r} and lacks it")
+        return StoreError(f"run {self.id} has no {kind} {name!r}; it has: {', '.join(names) or 'none'}")
+
     def metrics(self) -> list[str]:
         return [name for (name,) in self._rows("SELECT DISTINCT name FROM metrics WHERE run=? ORDER BY name", (), str)]
 
@@ -79,7 +84,7 @@ class StoredRun:
         found = self._rows(sql, (name,), int, NUMBER, NUMBER | None)
         rows = [(s, e, np.nan if v is None else v) for s, e, v in found]
         if not rows:
-            raise StoreError(f"run {self.id} has no metric {name!r}; it has: {', '.join(self.metrics()) or 'none'}")
+            raise self._none("metric", name, self.metrics())
         steps, epochs, values = (np.array(column) for column in zip(*rows, strict=True))
         return Series(name, steps, epochs, values)
 
@@ -91,7 +96,7 @@ class StoredRun:
         sql = "SELECT path, sha256 FROM arrays WHERE run=? AND name=? ORDER BY chunk"
         rows = self._rows(sql, (name,), str, str)
         if not rows:
-            raise StoreError(f"run {self.id} has no array {name!r}; it has: {', '.join(self.arrays()) or 'none'}")
+            raise self._none("array", name, self.arrays())
         chunks = [read_chunk(inside(self.folder, path), digest) for path, digest in rows]
         try:
             return np.concatenate(chunks)
