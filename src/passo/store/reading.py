@@ -72,7 +72,7 @@ class StoredRun:
 
     def _none(self, kind: str, name: str, names: list[str]) -> StoreError:
         if name in names:  # an index and its table do not agree
-            return StoreError(f"{self.folder / DATABASE} is damaged: run {self.id} names a {kind} {name!r} and lacks it")
+            return StoreError(f"{self.folder} is damaged: run {self.id} lacks the {kind} {name!r} that it names")
         return StoreError(f"run {self.id} has no {kind} {name!r}; it has: {', '.join(names) or 'none'}")
 
     def metrics(self) -> list[str]:
