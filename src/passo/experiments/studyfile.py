@@ -2,243 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
-from passo.errors import ConfigError, StoreError, UsageError
-from passo.experiments.ranges import RangePlan
-from passo.experiments.suggesting import check_rule
-from passo.optim import check_schedule
+from passo.errors import ConfigError, UsageError
+from passo.experiments.laying import quoted
+from passo.experiments.studyform import VARYING, StudyFile
+from passo.experiments.varying import flat
 from passo.registry import unknown
-from passo.store import check_name
-from passo.training.complaints import brief
-from passo.training.config import TrainConfig, merge, parse_settings, sentence, train_config
+from passo.training.complaints import brief, sentence
+from passo.training.config import TrainConfig, merge, parse_settings
 
-# lr = "suggested by range-adam" is the mean suggestion of that range test; a factor may stand before it
-SUGGESTED = re.compile(r"\s*(?:(\S+)\s*\*\s*)?suggested by\s+(\S+)\s*")
-RUNS = 100_000  # in a study: every one is a row, a folder and a training
 LENGTH = 1_000_000  # characters of a study file
 DOTS = 1000  # in a key: tomllib's time grows with their square
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RunEntry(_Part):
-    """One configuration: what it changes against `base`. Any key of a training is allowed."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    name: str
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-class RangeEntry(_Part):
-    """An LR range test of an optimizer, once for each seed; `suggest` is the rule behind "suggested by"."""
-
-    name: str
-    optimizer: dict[str, Any]
-    lr_min: float = 1e-6
-    lr_max: float = 10.0
-    steps: int = Field(default=100, le=1_000_000)
-    mode: str = "exponential"
-    beta: float = 0.9
-    divergence: float = 4.0
-    suggest: str = "steepest"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The fields of a `RangePlan`, and the rule."""
-        return self.model_dump(exclude={"name", "optimizer"})
-
-
-class DescentEntry(_Part):
-    """A path of the model `line`: name, optimizer and (nested) schedule."""
-
-    name: str
-    optimizer: dict[str, Any]
-    schedule: dict[str, Any] | None = None
-
-
-class SurfaceEntry(_Part):
-    """The loss surface that the paths walk over, and where and how long they walk."""
-
-    b: tuple[Finite, Finite]
-    w: tuple[Finite, Finite]
-    start: tuple[Finite, Finite]
-    epochs: int = Field(default=10, ge=1, le=10_000)
-    batch_size: int = Field(default=16, ge=1)
-    images: int = Field(default=320, ge=1)
-
-    @model_validator(mode="after")
-    def _has_an_extent(self) -> SurfaceEntry:
-        for name, (low, high) in (("b", self.b), ("w", self.w)):
-            if not low < high:
-                raise ValueError(f"{name} must be [low, high], got [{low:g}, {high:g}]")
-        return self
-
-
-class PreviewEntry(_Part):
-    """A schedule, drawn and not trained."""
-
-    title: str
-    lr: float = Field(default=0.1, gt=0, allow_inf_nan=False)
-    epochs: int = Field(default=10, ge=1, le=10_000)
-    steps_per_epoch: int = Field(default=20, ge=1, le=10_000)
-    schedule: dict[str, Any]
-    losses: list[float] | float | None = None
-
-
-class StudyFile(_Part):
-    """A study, whole."""
-
-    name: str
-    title: str = ""
-    description: str = ""
-    metric: str = "test/accuracy"
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
-    base: dict[str, Any] = Field(default_factory=dict)
-    record: dict[str, Any] = Field(default_factory=dict)
-    runs: tuple[RunEntry, ...] = ()
-    ranges: tuple[RangeEntry, ...] = ()
-    surface: SurfaceEntry | None = None
-    descents: tuple[DescentEntry, ...] = ()
-    previews: tuple[PreviewEntry, ...] = ()
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _count(cls, value: Any) -> Any:
-        """`seeds = 3` means 0, 1 and 2."""
-        if isinstance(value, bool) or not isinstance(value, int):
-            return value
-        if value > RUNS:
-            raise ValueError(f"a study makes at most {RUNS:,} runs, got {value:,} seeds")
-        return tuple(range(value))
-
-    def training(self, run: RunEntry, seed: int, suggestions: Mapping[str, float]) -> TrainConfig:
-        """The full configuration of one run; the first seed's run is watched as `record` says."""
-        settings: dict[str, Any] = {}
-        for source in (self.base, run.changes):
-            for key, value in source.items():
-                _join(settings, key, value)
-        settings["seed"] = seed
-        if self.record and seed == self.seeds[0]:
-            settings["record"] = self.record
-        try:
-            return train_config(_resolved(settings, suggestions))
-        except UsageError as error:
-            raise ConfigError(f"run {run.name!r}: {error}") from error
-
-    def check(self) -> None:
-        """Build every configuration once, so that a mistake shows before anything runs."""
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(f"seeds must be different and at least one, got {list(self.seeds)}")
-        if not self.count:
-            raise ConfigError("there is nothing to run: give at least one [[runs]] table")
-        if self.count > RUNS:
-            raise ConfigError(f"a study makes at most {RUNS:,} runs, and this one would make {self.count:,}")
-        self._check_names()
-        try:
-            train_config({**self.base, "seed": self.seeds[0]})
-        except UsageError as error:
-            raise ConfigError(f"base: {error}") from error
-        for run in self.runs:
-            self.training(run, self.seeds[0], {entry.name: 1e-3 for entry in self.ranges})
-        for entry in (*self.ranges, *self.descents, *self.previews):
-            self._check_part(entry)
-
-    def _check_names(self) -> None:
-        """The study and each of its runs are kept in a folder of their name, each run with its seed."""
-        alone = [one.name for one in self.descents] + ["line-surface"] * (self.surface is not None)
-        alone += [one.title for one in self.previews]
-        trained = [one.name for one in (*self.runs, *self.ranges)]
-        for name, times in Counter([*trained, *alone]).items():
-            if times > 1:
-                raise ConfigError(f"run {_short(name)} is there {times} times: every name is one folder")
-        for kind, names in (("name", [self.name]), ("run", [*trained, *alone])):
-            for name in names:
-                try:
-                    check_name(name)
-                except StoreError as error:
-                    raise ConfigError(f"{kind} {_short(name)}: {error}") from error
-        doubled = {f"{name}-s{seed}" for name in trained for seed in self.seeds}.intersection(alone)
-        if doubled:
-            raise ConfigError(f"run {min(doubled)!r} is the folder of another run with its seed: rename it")
-
-    def _check_part(self, entry: RangeEntry | DescentEntry | PreviewEntry) -> None:
-        name = entry.title if isinstance(entry, PreviewEntry) else entry.name
-        try:
-            if isinstance(entry, RangeEntry):
-                RangePlan(**{key: value for key, value in entry.settings.items() if key != "suggest"})
-                check_rule(entry.suggest)
-                train_config({**self.base, "optimizer": entry.optimizer, "schedule": None})
-                return
-            if isinstance(entry, DescentEntry):
-                train_config({"model": "line", "optimizer": entry.optimizer, "schedule": entry.schedule})
-            elif "name" not in entry.schedule:
-                raise ConfigError("schedule.name is missing")
-            else:
-                options = {key: value for key, value in entry.schedule.items() if key != "name"}
-                run = {"epochs": entry.epochs, "steps_per_epoch": entry.steps_per_epoch}
-                check_schedule(entry.schedule["name"], options, **run)
-        except UsageError as error:
-            raise ConfigError(f"run {_short(name)}: {error}") from error
-
-    @property
-    def count(self) -> int:
-        """How many runs of every kind this study makes."""
-        trained = (len(self.runs) + len(self.ranges)) * len(self.seeds)
-        return trained + len(self.descents) + len(self.previews) + (self.surface is not None)
-
-
-def _join(settings: dict[str, Any], key: str, value: Any) -> None:
-    """A section's options are joined to what is there, but a new name begins a new section."""
-    old = settings.get(key)
-    if isinstance(value, Mapping) and "name" not in value and isinstance(old, Mapping | str):
-        settings[key] = {**({"name": old} if isinstance(old, str) else old), **value}
-    else:
-        settings[key] = value
-
-
-def _resolved(value: Any, suggestions: Mapping[str, float]) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _resolved(inner, suggestions) for key, inner in value.items()}
-    found = SUGGESTED.fullmatch(value) if isinstance(value, str) else None
-    if found:
-        factor, name = found.groups()
-        if name not in suggestions:
-            raise unknown("range test", name, suggestions)
-        return _factor(factor) * suggestions[name]
-    return value
-
-
-def _factor(text: str | None) -> float:
-    """The number before "suggested by": 1 where none stands there."""
-    try:
-        factor = float(text or 1)
-    except ValueError:
-        factor = math.nan
-    if not 0 < factor < math.inf:
-        raise ConfigError(f'lr = "{_short(text)[1:-1]} * suggested by …" needs a number > 0 before the star')
-    return factor
-
-
-def _short(value: Any) -> str:
-    """A value as an error quotes it."""
-    told = repr(value)
-    return told if len(told) <= 80 else f"{told[:78]}…{told[-1]}"
 
 
 def shipped() -> dict[str, str]:
@@ -251,8 +33,12 @@ def shipped() -> dict[str, str]:
     }
 
 
-def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> StudyFile:
-    """A study by its name or its file, with `key=value` settings laid over it."""
+def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False) -> StudyFile:
+    """A study by its name or its file, with `key=value` settings laid over it.
+
+    Raises `ConfigError` and `UnknownName` for anything that is wrong in it, and for more than 100,000 runs unless
+    `many` says that they are meant.
+    """
     path = Path(name)
     if path.suffix == ".toml":
         text, source = _text_of(path), str(path)
@@ -261,7 +47,7 @@ def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (
         if str(name) not in known:
             raise unknown("study", name, known)
         text, source = known[str(name)], f"study {name}"
-    return parse_study(text, source, settings)
+    return parse_study(text, source, settings, many=many)
 
 
 def _text_of(path: Path) -> str:
@@ -291,7 +77,9 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(f"{source}: {' '.join(str(error).split())[:200]}") from error
 
 
-def parse_study(text: str, source: str, settings: Sequence[str] | Mapping[str, Any] = ()) -> StudyFile:
+def parse_study(
+    text: str, source: str, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False
+) -> StudyFile:
     """A study from the text of its file; errors name the source, the line and the key."""
     values = _parsed(text, source)
     try:
@@ -304,21 +92,28 @@ def parse_study(text: str, source: str, settings: Sequence[str] | Mapping[str, A
         where = error.errors()[0]["loc"]
         raise ConfigError(f"{source}, line {line_of(text, where)}: {sentence(error, StudyFile)}") from error
     try:
-        study.check()
+        study.check(many)
     except UsageError as error:
         raise ConfigError(f"{source}: {brief(_with_line(text, str(error)))}") from error
     return study
 
 
 def _lay_over(values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any]) -> None:
-    nested = dict(settings) if isinstance(settings, Mapping) else parse_settings(settings)
-    for key, value in nested.items():
+    """Lay settings over what a file says: over the study's own keys, else over those of its base."""
+    for key, value in _nested(settings).items():
+        if key in VARYING:
+            old = values.get(key)
+            values[key] = {**flat(old), **flat(value)} if isinstance(old, Mapping | None) and old else value
+            continue
         if key in StudyFile.model_fields:
-            target, place = values, [key]
+            target = values
+        elif key == "seed":
+            raise ConfigError("seed is read by nothing here: a study has seeds, such as seeds=3 or seeds=[0,7]")
         elif key in TrainConfig.model_fields or key == "lr":
-            target, place = values.setdefault("base", {}), [key]
+            _check_free(values, key, value)
+            target = values.setdefault("base", {})
             if not isinstance(target, dict):
-                raise ConfigError(f"base must be a table of options, got {_short(target)}")
+                raise ConfigError(f"base must be a table of options, got {quoted(target)}")
         else:
             known = [*StudyFile.model_fields, *TrainConfig.model_fields, "lr"]
             raise ConfigError(str(unknown("key", key, known)))
@@ -327,7 +122,28 @@ def _lay_over(values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any
         elif isinstance(value, Mapping) and isinstance(target.get(key), str):
             target[key] = {"name": target[key], **value}
         else:
-            merge(target, place, value)
+            merge(target, [key], value)
+
+
+def _nested(settings: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with their dots unfolded, whether they are words or a mapping."""
+    if not isinstance(settings, Mapping):
+        return parse_settings(settings)
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        merge(nested, str(key).split("."), value)
+    return nested
+
+
+def _check_free(values: Mapping[str, Any], key: str, value: Any) -> None:
+    """Raise `ConfigError` for a setting of the base that changes nothing, since the study varies that key."""
+    for table in VARYING:
+        varied = values.get(table)
+        if not isinstance(varied, Mapping):
+            continue
+        for name in set(flat(varied)).intersection(flat({key: value})):
+            listed = "[…]" if table in ("grid", "zip") else "{…}"
+            raise ConfigError(f"{name} is varied by [{table}], so that this changes nothing: {table}.{name}={listed}")
 
 
 def line_of(text: str, where: Sequence[Any]) -> int:
@@ -343,7 +159,7 @@ def line_of(text: str, where: Sequence[Any]) -> int:
         inside = (len(wanted) == 1 and not table) or (wanted[0] == table.split(".")[0] and index == number)
         if inside and header:
             begun = line
-        if inside and re.search(rf"(^|[\s{{,]){re.escape(wanted[-1])}\s*=", content):
+        if inside and re.search(rf"(^|[\s{{,])[\"']?{re.escape(wanted[-1])}[\"']?\s*=", content):
             return line
     return begun
 
@@ -358,4 +174,6 @@ def _with_line(text: str, message: str) -> str:
         for line, content in enumerate(text.splitlines(), start=1):
             if re.match(rf"\s*(?:name|title)\s*=\s*[\"']{re.escape(named.group(1))}[\"']", content):
                 return f"line {line}: {message}"
+        varying = [line_of(text, (table, "")) for table in VARYING if re.search(rf"(?m)^\s*\[{table}", text)]
+        return f"line {min(varying)}: {message}" if varying else message
     return message

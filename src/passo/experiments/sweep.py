@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,30 +13,19 @@ import numpy as np
 
 from passo import store
 from passo.data import Data
-from passo.errors import ConfigError, PassoError, StoreError
+from passo.errors import PassoError, StoreError
 from passo.experiments import descent
 from passo.experiments.assembling import load_data
 from passo.experiments.executors import default_jobs, here, processes, terminable
 from passo.experiments.pending import Ended, adopt, discard, last_metrics, place, trained
 from passo.experiments.range_runs import range_run, verify_run
 from passo.experiments.sink import Draft
-from passo.experiments.studyfile import DescentEntry, PreviewEntry, StudyFile, read_study
+from passo.experiments.stages import Task, check_search, stages
+from passo.experiments.studyfile import read_study
+from passo.experiments.studyform import StudyFile
+from passo.experiments.studyparts import DescentEntry, PreviewEntry
 from passo.optim import preview
 from passo.training import TrainConfig, environment, keep_memory, train_config
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run of a study, small enough to send to a worker. `settings` is a mapping that JSON can hold."""
-
-    kind: str
-    name: str
-    seed: int | None
-    settings: dict[str, Any] = field(hash=False)
-
-    @property
-    def run_id(self) -> str:
-        return self.name if self.seed is None else f"{self.name}-s{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -55,8 +43,10 @@ class Progress:
 class Study:
     """A study file, ready to run: `Study("optimizers").run()`."""
 
-    def __init__(self, name: str | Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> None:
-        self.file: StudyFile = read_study(name, settings)
+    def __init__(
+        self, name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False
+    ) -> None:
+        self.file: StudyFile = read_study(name, settings, many=many)
 
     @property
     def name(self) -> str:
@@ -77,6 +67,7 @@ class Study:
         """
         keep_memory()
         data = self._data()  # missing data show before a folder is made
+        check_search(self.file, data)
         settings = self.file.model_dump(mode="json", exclude_defaults=True)
         with terminable(), store.Store.create(folder, name=self.name, config=settings, force=force) as study:
             study.facts(data=data.facts(), environment=environment(), title=self.file.title)
@@ -95,50 +86,25 @@ class Study:
                     last = last_metrics(study, task.run_id)
                     yield Progress(task, ended.status, done, self.file.count, ended.error, last)
             study.facts(seconds=time.perf_counter() - begun, failed=failed)
-        if failed and len(failed) == self.file.count:
+        if failed and len(failed) == done:
             raise StoreError(f"every run failed; the first: {failed[0]}")
 
     def _data(self) -> Data:
         return load_data(train_config({k: v for k, v in self.file.base.items() if k == "dataset"}))
 
     def _stages(self, study: store.Store) -> Iterator[list[Task]]:
-        """First what needs nothing; then the trainings, which may need what the range tests suggest."""
-        file = self.file
-        yield [*self._previews(), *self._descents(), *self._ranges()]
-        suggestions = {entry.name: _suggestion(study.folder, entry.name) for entry in file.ranges}
-        configs = [(run.name, seed, file.training(run, seed, suggestions)) for run in file.runs for seed in file.seeds]
-        yield [Task("train", name, seed, config.model_dump(mode="json")) for name, seed, config in configs]
-
-    def _previews(self) -> list[Task]:
-        return [Task("schedule", entry.title, None, entry.model_dump(mode="json")) for entry in self.file.previews]
-
-    def _descents(self) -> list[Task]:
-        if self.file.surface is None:
-            return []
-        dataset = train_config({k: v for k, v in self.file.base.items() if k == "dataset"}).dataset
-        shared = {"surface": self.file.surface.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json")}
-        tasks = [Task("surface", "line-surface", None, shared)]
-        for entry in self.file.descents:
-            tasks.append(Task("descent", entry.name, None, {**shared, **entry.model_dump(mode="json")}))
-        return tasks
-
-    def _ranges(self) -> list[Task]:
-        tasks = []
-        for entry in self.file.ranges:
-            base = {**self.file.base, "optimizer": entry.optimizer, "schedule": None}
-            for seed in self.file.seeds:
-                config = train_config({**base, "seed": seed}).model_dump(mode="json")
-                tasks.append(Task("lr_range", entry.name, seed, {"training": config, **entry.settings}))
-        return tasks
+        return stages(self.file, study)
 
 
-def study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> Study:
+def study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False) -> Study:
     """A shipped study by its name, or one of your own by its TOML file; `settings` lies over it.
+
+    More than 100,000 runs are refused (`ConfigError`) unless `many` says that they are meant.
 
     >>> study("optimizers", {"seeds": 1, "epochs": 1}).file.seeds
     (0,)
     """
-    return Study(name, settings)
+    return Study(name, settings, many=many)
 
 
 def _perform_all(tasks: list[Task], jobs: int, folder: Path) -> Iterator[tuple[Task, Draft | Ended]]:
@@ -272,11 +238,3 @@ _KINDS = {
     "descent": _descent,
     "schedule": _preview,
 }
-
-
-def _suggestion(folder: Path, name: str) -> float:
-    """The geometric mean over seeds of what a range test suggests: rates are compared on a log axis."""
-    found = [run.info["suggestion"] for run in store.open_study(folder).select(name, kind="lr_range")]
-    if not found:
-        raise ConfigError(f"range test {name!r} gave no suggestion: see its error with `passo runs show {folder}`")
-    return statistics.geometric_mean(found)

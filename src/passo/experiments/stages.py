@@ -1,0 +1,152 @@
+"""What a study runs, stage after stage: a stage may depend on what the ones before it gave."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from passo import store
+from passo.data import Data
+from passo.errors import ConfigError, require
+from passo.experiments.assembling import task_of
+from passo.experiments.searching import Search, Verdict
+from passo.experiments.studyform import StudyFile
+from passo.experiments.studyparts import RunEntry
+from passo.training import train_config
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a study, small enough to send to a worker. `settings` is a mapping that JSON can hold."""
+
+    kind: str
+    name: str
+    seed: int | None
+    settings: dict[str, Any] = field(hash=False)
+
+    @property
+    def run_id(self) -> str:
+        return self.name if self.seed is None else f"{self.name}-s{self.seed}"
+
+
+def stages(file: StudyFile, study: store.Store) -> Iterator[list[Task]]:
+    """First what needs nothing; then the trainings, which may need what the range tests suggest, and of a search each
+    round when the one before it has ended: the next list is asked for when every run of the last is in the study."""
+    yield [*_previews(file), *_descents(file), *_ranges(file)]
+    suggestions = {entry.name: _suggestion(study.folder, entry.name) for entry in file.ranges}
+    if file.search is None:
+        yield _trainings(file, file.configurations, suggestions)
+    else:
+        yield from _searching(file, file.search, suggestions, study)
+
+
+def first_trainings(file: StudyFile) -> list[Task]:
+    """The trainings that a study begins with: all of them, or a search's first round.
+
+    What range tests will suggest is not known yet: 1e-3 stands for it.
+    """
+    suggestions = {entry.name: 1e-3 for entry in file.ranges}
+    if file.search is None:
+        return _trainings(file, file.configurations, suggestions)
+    runs = []
+    for entry in file.configurations:
+        walk = file.search.walk(entry.name)
+        runs += [file.proposed(entry, one.label, one.changes) for one in next(walk)]
+        walk.close()
+    return _trainings(file, runs, suggestions)
+
+
+def check_search(file: StudyFile, data: Data) -> None:
+    """Raise where a search cannot be: its extra is missing, or its metric is none of this task's, or of no data."""
+    if file.search is None:
+        return
+    if file.tpe is not None:
+        require("optuna", "search")
+    base = {key: value for key, value in file.base.items() if key in ("dataset", "model", "task")}
+    task = task_of(train_config(base), data)
+    known = ["train/loss", "epoch/train_loss"]
+    if data.validation is not None:
+        known += ["validation/loss", *(f"validation/{name}" for name in task.metrics)]
+    if file.search.metric not in known:
+        raise ConfigError(f"the search's metric must be one of {', '.join(known)} here, got {file.search.metric!r}")
+
+
+def _searching(
+    file: StudyFile, search: Search, suggestions: Mapping[str, float], study: store.Store
+) -> Iterator[list[Task]]:
+    """A search from each configuration, side by side; a stage is the next round of every one of them."""
+    begun = [(entry, search.walk(entry.name)) for entry in file.configurations]
+    asked = {number: next(walk) for number, (_, walk) in enumerate(begun)}
+    ended: dict[int, dict[str, Any]] = {}
+    while asked:
+        runs = {n: [file.proposed(begun[n][0], one.label, one.changes) for one in asked[n]] for n in asked}
+        yield _trainings(file, [run for round_ in runs.values() for run in round_], suggestions)
+        for number, round_ in runs.items():
+            entry, walk = begun[number]
+            scores = [[_score(study, f"{run.name}-s{seed}", search.metric) for seed in file.seeds] for run in round_]
+            try:
+                asked[number] = walk.send(scores)
+            except StopIteration as end:
+                ended[number] = _told(file, search, entry, end.value)
+                del asked[number]
+        study.facts(search=[ended[number] for number in sorted(ended)])
+
+
+def _score(study: store.Store, run_id: str, metric: str) -> float:
+    """The last value of a metric of a run; NaN where it is not there, or the run did not reach its end."""
+    rows = study.read(
+        "SELECT value FROM metrics JOIN runs ON runs.id = metrics.run AND runs.status = 'done' "
+        "WHERE run=? AND metrics.name=? ORDER BY step DESC LIMIT 1",
+        (run_id, metric),
+    )
+    return math.nan if not rows or rows[0][0] is None else float(rows[0][0])
+
+
+def _told(file: StudyFile, search: Search, entry: RunEntry, verdict: Verdict) -> dict[str, Any]:
+    """What a search came to, as the study keeps it."""
+    found: dict[str, Any] = {"from": entry.name, "metric": search.metric, "why": verdict.why, "best": None}
+    if verdict.best is not None:
+        run = file.proposed(entry, verdict.best.label, verdict.best.changes)
+        found |= {"best": run.name, "changes": dict(verdict.best.changes), "value": verdict.value}
+    return {**found, "edges": list(verdict.edges), "rounds": [dict(one) for one in verdict.rounds]}
+
+
+def _trainings(file: StudyFile, runs: Iterable[RunEntry], suggestions: Mapping[str, float]) -> list[Task]:
+    return [Task("train", name, seed, settings) for name, seed, settings in file.trainings(runs, suggestions)]
+
+
+def _previews(file: StudyFile) -> list[Task]:
+    return [Task("schedule", entry.title, None, entry.model_dump(mode="json")) for entry in file.previews]
+
+
+def _descents(file: StudyFile) -> list[Task]:
+    if file.surface is None:
+        return []
+    dataset = train_config({k: v for k, v in file.base.items() if k == "dataset"}).dataset
+    shared = {"surface": file.surface.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json")}
+    tasks = [Task("surface", "line-surface", None, shared)]
+    for entry in file.descents:
+        tasks.append(Task("descent", entry.name, None, {**shared, **entry.model_dump(mode="json")}))
+    return tasks
+
+
+def _ranges(file: StudyFile) -> list[Task]:
+    tasks = []
+    for entry in file.ranges:
+        base = {**file.base, "optimizer": entry.optimizer, "schedule": None}
+        for seed in file.seeds:
+            config = train_config({**base, "seed": seed}).model_dump(mode="json")
+            tasks.append(Task("lr_range", entry.name, seed, {"training": config, **entry.settings}))
+    return tasks
+
+
+def _suggestion(folder: Path, name: str) -> float:
+    """The geometric mean over seeds of what a range test suggests: rates are compared on a log axis."""
+    found = [run.info["suggestion"] for run in store.open_study(folder).select(name, kind="lr_range")]
+    if not found:
+        raise ConfigError(f"range test {name!r} gave no suggestion: see its error with `passo runs show {folder}`")
+    return statistics.geometric_mean(found)
