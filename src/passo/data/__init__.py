@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from passo.data.augment import Augmentation
-    from passo.data.batches import Batches
+    from passo.data.batches import Batches, Together
     from passo.data.cache import cache_folder
     from passo.data.datasets import load
     from passo.data.described import DatasetInfo, FileInfo
@@ -36,6 +36,7 @@ __all__ = [
     "Progress",
     "Scaling",
     "Split",
+    "Together",
     "cache_folder",
     "catalogue",
     "fetch",
@@ -47,7 +48,7 @@ __all__ = [
 
 _ROOMS = {
     "augment": ("Augmentation",),
-    "batches": ("Batches",),
+    "batches": ("Batches", "Together"),
     "cache": ("cache_folder",),
     "datasets": ("load",),
     "described": ("DatasetInfo", "FileInfo"),

@@ -152,6 +152,49 @@ class Batches:
         return torch.randperm(n, generator=torch.Generator().manual_seed(_draw_seed(None)))
 
 
+class Together:
+    """Several `Batches` of one length and size side by side: x (S, B, …) and y (S, B, …), a batch of each.
+
+    >>> import torch
+    >>> one, two = (Batches(torch.arange(2.0) + n, torch.arange(2), 2, shuffle=False) for n in (0, 10))
+    >>> [x.tolist() for x, _ in Together([one, two])]
+    [[[0.0, 1.0], [10.0, 11.0]]]
+    """
+
+    def __init__(self, parts: Sequence[Batches]) -> None:
+        self.parts = parts
+        if len({(len(part), part.batch_size) for part in parts}) != 1:
+            raise ConfigError("batches side by side have one number and one size")
+
+    def __len__(self) -> int:
+        """Batches in a pass."""
+        return len(self.parts[0])
+
+    @property
+    def epoch(self) -> int:
+        """The number of the next pass, from 0."""
+        return self.parts[0].epoch
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        for part in self.parts:
+            part.epoch = number
+
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """Those that the parts draw from."""
+        return [part.generator for part in self.parts if part.generator is not None]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        import torch
+
+        for pairs in zip(*self.parts, strict=True):
+            if len(pairs) == 1:  # no copy
+                yield pairs[0][0][None], pairs[0][1][None]
+            else:
+                yield torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
+
+
 def _draw_seed(generator: torch.Generator | None) -> int:
     import torch
 

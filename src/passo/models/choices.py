@@ -1,9 +1,9 @@
 """Activations, normalisations and initialisations by name, and the style in which a network's layers are made.
 
-Normalisation stands between a layer and its activation. Layers keep their biases in every style, and neither
-normalisation nor dropout draws anything when it is made: with the same seed, networks that differ only in those start
-from the same weights, so that what differs after training is their doing. (Batch normalisation subtracts the bias of
-the layer before it, whose gradient is then 0 but for rounding.)
+Normalisation stands between a layer and its activation. Neither normalisation nor dropout draws anything when it is
+made: with the same seed, networks that differ only in those start from the same weights, so that what differs after
+training is their doing. A bias whose every value normalisation subtracts again (batch normalisation; a group of one
+channel) is drawn and then left out: its gradient would be rounding alone, which Adam and Adagrad blow up.
 """
 
 from __future__ import annotations
@@ -126,8 +126,13 @@ class Style:
     def add_norm(self, model: nn.Sequential, number: int, channels: int, *, images: bool) -> None:
         """Append normalisation over `channels` as `norm<number>`, where the style has one."""
         layer = NORMS[self.norm](channels, self.groups, images)
-        if layer is not None:
-            model.add_module(f"norm{number}", layer)
+        if layer is None:
+            return
+        before = model[-1] if len(model) else None
+        alone = isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) or getattr(layer, "num_groups", 0) == channels
+        if alone and isinstance(before, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            before.bias = None
+        model.add_module(f"norm{number}", layer)
 
     def add_dense(self, model: nn.Sequential, width: int, hidden: Sequence[int], after: int = 0) -> int:
         """Append `hidden` layers (linear, normalisation, activation, dropout) to `width` values; returns their width.

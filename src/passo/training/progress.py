@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from passo import seeding
-from passo.data import Batches, FileBatches
+from passo.data import Batches, FileBatches, Together
 from passo.errors import CheckpointError
 
 
@@ -53,7 +53,7 @@ class Progress:
     def walk(self, batches: Iterable[Any]) -> Iterator[Any]:
         """What is left of a pass: all of it, or what comes after the mini-batches that were taken."""
         now, self._now = self._now, None
-        if isinstance(batches, Batches | FileBatches):  # what their augmentation draws depends on it
+        if isinstance(batches, Batches | FileBatches | Together):  # what their augmentation draws depends on it
             batches.epoch = self.epoch - 1
         if not self.taken:
             if now is not None:
@@ -79,7 +79,7 @@ class Progress:
 
     def _fetched(self, left: Iterator[Any], batches: Iterable[Any]) -> Iterator[Any]:
         """Each mini-batch; a data set of the caller's may draw from everybody's generators while it is fetched."""
-        if isinstance(batches, Batches | FileBatches):
+        if isinstance(batches, Batches | FileBatches | Together):
             yield from left
             return
         while True:
@@ -112,7 +112,7 @@ class Progress:
 def _generators(batches: Any) -> list[torch.Generator]:
     """The generators of a pass's own: of passo's batches, of a DataLoader, of its sampler."""
     owners = (batches, getattr(batches, "sampler", None))
-    found = [getattr(owner, "generator", None) for owner in owners]
+    found = getattr(batches, "generators", None) or [getattr(owner, "generator", None) for owner in owners]
     return [one for one in found if isinstance(one, torch.Generator)]
 
 

@@ -1,0 +1,286 @@
+"""The loop for replicas: as `training.fit`, but one step is a step of all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from passo.errors import ConfigError, TrainingError
+from passo.optim import Schedule
+from passo.optim.stepping import check_same_optimizer
+from passo.replicas.losses import losses
+from passo.replicas.network import LONG, Fused
+from passo.replicas.updates import MOVED, Updates, numbers_of
+from passo.training import Progress
+from passo.training.evaluate import Evaluation
+from passo.training.loop import Pairs
+from passo.training.penalty import Penalty
+from passo.training.step import EpochEnd
+from passo.training.tasks import Task
+
+
+class Replica(NamedTuple):
+    """One training among those that are fused: what `fit` takes, and the seed whose batches it sees."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule | None = None
+    seed: int = 0
+    penalty: Penalty | None = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    smoothing: float = 0.0
+
+
+class ReplicaStep(NamedTuple):
+    """One step of R replicas: `loss` (R,) at the weights before it, NaN for those that have ended.
+
+    `lr` and `momentum` are (R,), NaN where an optimizer has no momentum; `penalty` (R,). `ends` are there at the last
+    step of an epoch, one for each replica. `diverged` are the replicas whose loss was not finite for the first time.
+    """
+
+    step: int
+    epoch: int
+    loss: Tensor
+    lr: np.ndarray
+    momentum: np.ndarray
+    size: int
+    penalty: Tensor | None = None
+    ends: Sequence[EpochEnd] | None = None
+    diverged: Sequence[int] = ()
+
+
+class Replicas:
+    """R trainings as one network. Walk `fit` for their steps; `put` writes the weights into the replicas' own models.
+
+    Replicas come ordered by seed, equally many of each. A replica whose loss is not finite has ended before that step,
+    as has one that is told to `end`: its weights go into its model and stay there. Raises `NotFused` or `NotStepped`
+    for what the engine does not compute, and `ConfigError` where replicas do not belong together.
+
+    >>> models = [nn.Linear(1, 1) for _ in range(2)]
+    >>> replicas = [Replica(m, torch.optim.SGD(m.parameters(), lr=lr)) for m, lr in zip(models, (0.1, 0.2))]
+    >>> batches = [(torch.ones(1, 4, 1), torch.ones(1, 4, 1))]
+    >>> [tuple(record.loss.shape) for record in Replicas(replicas, nn.MSELoss()).fit(batches)]
+    [(2,)]
+    """
+
+    def __init__(self, replicas: Sequence[Replica], loss_fn: nn.Module) -> None:
+        self.replicas, self.loss_fn = replicas, loss_fn
+        self.ended: dict[int, int] = {}  # replica → the last step that it made
+        self.network = Fused([one.model for one in replicas], _seeds(replicas))
+        self.sheets = [sheet.values for sheet in self.network.sheets]
+        self._kernels = [sheet.values for sheet in self.network.sheets if sheet.kernel]
+        for one in replicas:
+            check_same_optimizer(one.schedule, one.optimizer)
+            one.optimizer.step()  # without gradients: it changes nothing, and torch's schedulers ask for it
+        decays = [np.array([_decay(one, sheet.names[0]) for one in replicas]) for sheet in self.network.sheets]
+        optimizers = [one.optimizer for one in replicas]
+        self.updates = Updates(optimizers, self.sheets, decays, long=self.network.size >= LONG)
+        self._l1, self._l2 = (
+            self._column(getattr(one.penalty, name, 0.0) for one in replicas) for name in ("l1", "l2")
+        )
+        self._norm = self._column(one.clip_norm or np.inf for one in replicas)
+        self._value = self._column(one.clip_value or np.inf for one in replicas)
+        smoothing = self._column(one.smoothing for one in replicas)
+        self._smoothing = None if smoothing is None else smoothing[:, 0]
+        self._moved: dict[str, np.ndarray] = {}  # of this epoch: name → (steps, R)
+
+    def fit(
+        self,
+        batches: Pairs,
+        epochs: int = 1,
+        *,
+        validation: Pairs | None = None,
+        task: Task | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[ReplicaStep]:
+        """Train, and yield a `ReplicaStep` after every step. `batches` are x (S, B, …) and y (S, B, …): `Together`.
+
+        `validation` is evaluated at the end of every epoch; a `task` says what is shown and measured there. `progress`
+        is where the training goes on, and is kept true at every record.
+        """
+        at, steps = progress or Progress(), len(batches)  # type: ignore[arg-type]
+        for epoch in range(at.epoch, epochs + 1):
+            begun = time.perf_counter() - at.seconds
+            if not at.taken:
+                self._moved = self._schedules(steps)
+            record: ReplicaStep | None = None
+            for x, y in at.walk(batches):
+                record = self._step(x, y, {name: table[at.taken] for name, table in self._moved.items()}, at)
+                at.step, at.taken = at.step + 1, at.taken + 1
+                at.total = record.loss if at.total is None else at.total + record.loss
+                at.seconds = time.perf_counter() - begun
+                if at.taken < steps:
+                    yield record
+            if at.total is None or record is None:
+                raise TrainingError(f"epoch {epoch} has no batches: the data are empty, or were used up by an iterator")
+            seen = None if validation is None else self.evaluate(validation, task)
+            for row, one in enumerate(self.replicas):
+                if one.schedule is not None and row not in self.ended:
+                    one.schedule.after_epoch(None if seen is None else seen[row].loss)
+            means, seconds = (at.total / steps).tolist(), time.perf_counter() - begun
+            at.after_epoch()
+            ends = [EpochEnd(mean, None if seen is None else seen[row], seconds) for row, mean in enumerate(means)]
+            yield record._replace(ends=ends)
+
+    def _step(self, x: Tensor, y: Tensor, moved: Mapping[str, np.ndarray], at: Progress) -> ReplicaStep:
+        for sheet in self.sheets:
+            sheet.grad = None
+        output = self.network(x, step=at.step + 1)
+        each = len(output) // len(y)
+        loss = losses(self.loss_fn, output, y.repeat_interleave(each, 0) if each > 1 else y, self._smoothing)
+        loss.sum().backward()
+        told = loss.detach()
+        with torch.no_grad():
+            diverged = self._diverged(told)
+            for row in diverged:
+                self.end(row, at.step)
+            penalty = self._penalise()
+            self._clip([sheet.grad for sheet in self.sheets if sheet.grad is not None])
+            self.updates.step(moved)
+            if self.ended:
+                told = told.index_fill(0, torch.tensor(list(self.ended)), torch.nan)
+        return ReplicaStep(at.step + 1, at.epoch, told, moved["lr"], moved["momentum"], y.shape[1], penalty,
+                           diverged=diverged)  # fmt: skip
+
+    def _diverged(self, loss: Tensor) -> list[int]:
+        if torch.isfinite(loss).all():
+            return []
+        return [row for row in (~torch.isfinite(loss)).nonzero()[:, 0].tolist() if row not in self.ended]
+
+    @torch.no_grad()
+    def end(self, row: int, step: int) -> None:
+        """Replica `row` has made its last step: its model keeps its weights, and its row goes on from 0, unseen."""
+        self.ended[row] = step
+        self.network.put_one(row, self.replicas[row].model)
+        for sheet in self.sheets:
+            sheet[row] = 0
+            if sheet.grad is not None:
+                sheet.grad[row] = 0
+        for name, buffer in self.network.buffers.items():
+            buffer[row] = float(name.endswith("running_var"))
+        self.updates.forget(row)
+
+    @torch.no_grad()
+    def evaluate(self, batches: Pairs, task: Task | None = None) -> list[Evaluation]:
+        """Every replica over the same batches of (x, y), as `training.evaluate` would."""
+        total = torch.zeros(len(self.replicas), dtype=torch.float64)
+        right, count, classes = torch.zeros(len(self.replicas), dtype=torch.int64), 0, True
+        measures = None if task is None else [task.measure() for _ in self.replicas]
+        for number, (x, y) in enumerate(batches):
+            if task is not None:
+                x, y = task.shown(x, y, number)
+            output = self.network(x[None], training=False)
+            total += losses(self.loss_fn, output, y.expand(len(output), *y.shape)) * len(y)
+            classes = classes and not y.is_floating_point() and output.dim() == 3 and y.dim() == 1
+            if classes:
+                right += (output.argmax(-1) == y).sum(1)
+            count += len(y)
+            for row, measure in enumerate(measures or ()):
+                measure.add(x, output[row], y)
+        if not count:
+            raise TrainingError("cannot evaluate: there are no batches")
+        told = [measure.values() for measure in measures] if measures is not None else [{}] * len(self.replicas)
+        return [
+            Evaluation(loss / count, hits / count if classes else None, count, metrics=own, measure=measure)
+            for loss, hits, own, measure in zip(
+                total.tolist(), right.tolist(), told, measures or [None] * len(told), strict=True
+            )
+        ]
+
+    def put(self) -> None:
+        """Write every replica's weights and buffers into its own model."""
+        for row, one in enumerate(self.replicas):
+            if row not in self.ended:
+                self.network.put_one(row, one.model)
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on beside the batches, as a checkpoint keeps it."""
+        return {
+            "sheets": [sheet.detach() for sheet in self.sheets],
+            "buffers": self.network.buffers,
+            "updates": self.updates.state(),
+            "schedules": [None if one.schedule is None else one.schedule.state_dict() for one in self.replicas],
+            "lrs": [[group["lr"] for group in one.optimizer.param_groups] for one in self.replicas],
+            "moved": {name: torch.from_numpy(table) for name, table in self._moved.items()},
+            "ended": [[row, step] for row, step in self.ended.items()],
+        }
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
+        for sheet, kept in zip(self.sheets, state["sheets"], strict=True):
+            sheet.copy_(kept)
+        for name, kept in state["buffers"].items():
+            self.network.buffers[name].copy_(kept)
+        self.updates.load_state(state["updates"])
+        for one, schedule, lrs in zip(self.replicas, state["schedules"], state["lrs"], strict=True):
+            if one.schedule is not None:
+                one.schedule.load_state_dict(schedule)
+            for group, lr in zip(one.optimizer.param_groups, lrs, strict=True):
+                group["lr"] = lr
+        self._moved = {name: table.numpy() for name, table in state["moved"].items()}
+        self.ended = dict(state["ended"])
+
+    def _penalise(self) -> Tensor | None:
+        """Add the penalties' gradients; what they are, (R,)."""
+        prices: list[Tensor] = []
+        for w in self._kernels:
+            assert w.grad is not None
+            if self._l1 is not None:
+                w.grad += self._l1 * w.sign()
+                prices.append(self._l1[:, 0] * w.abs().sum(1))
+            if self._l2 is not None:
+                w.grad += 2 * self._l2 * w
+                prices.append(self._l2[:, 0] * w.square().sum(1))
+        return torch.stack(prices).sum(0) if prices else None
+
+    def _clip(self, grads: Sequence[Tensor]) -> None:
+        if self._value is not None:
+            for grad in grads:
+                torch.minimum(torch.maximum(grad, -self._value, out=grad), self._value, out=grad)
+        if self._norm is not None:
+            norms = torch.stack([torch.linalg.vector_norm(grad, dim=1, keepdim=True) for grad in grads])
+            factor = (self._norm / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp_max_(1.0)
+            for grad in grads:
+                grad.mul_(factor)
+
+    def _schedules(self, steps: int) -> dict[str, np.ndarray]:
+        """What schedules say for each step of the epoch that begins: name → (steps, R)."""
+        tables = {name: np.full((steps, len(self.replicas)), np.nan) for name in MOVED}
+        for row, one in enumerate(self.replicas):
+            for number in range(steps):
+                now = numbers_of(one.optimizer)
+                for name in MOVED:
+                    tables[name][number:, row] = now.get(name, np.nan)
+                if one.schedule is None or one.schedule.when != "step":
+                    break
+                one.schedule.after_step()
+        return tables
+
+    def _column(self, values: Iterable[float]) -> Tensor | None:
+        """(R, 1); None where it would change nothing."""
+        found = list(values)
+        if not any(found) or all(np.isinf(found)):
+            return None
+        return self.sheets[0].new_tensor(found)[:, None]
+
+
+def _seeds(replicas: Sequence[Replica]) -> list[int]:
+    seeds = list(dict.fromkeys(one.seed for one in replicas))
+    each = len(replicas) // len(seeds)
+    if [one.seed for one in replicas] != [seed for seed in seeds for _ in range(each)]:
+        raise ConfigError("replicas come ordered by their seed, equally many of each")
+    return seeds
+
+
+def _decay(one: Replica, name: str) -> float:
+    """The weight decay of a parameter in its replica's optimizer."""
+    wanted = one.model.get_parameter(name)
+    return next(float(group.get("weight_decay", 0)) for group in one.optimizer.param_groups
+                if any(parameter is wanted for parameter in group["params"]))  # fmt: skip
