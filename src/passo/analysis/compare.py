@@ -2,8 +2,8 @@
 
 Two configurations that share a seed share their data split, first weights and batches; the difference of such a
 pair is freer of chance than the difference of two means. A difference is told as "higher" or "lower" only where
-the 95 % interval of the paired differences leaves out zero; each interval stands on its own (no correction for
-looking at many pairs).
+the 95 % interval of the paired differences leaves out zero (Student's t below 20 seeds, a studentised bootstrap from
+there: `resampled`); each interval stands on its own. `paired` corrects for looking at many pairs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
+from passo.analysis.resampled import mean_test, method
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, higher_is_better, is_share, joined, ranged, seeds, spoken
 from passo.errors import StoreError, UsageError
@@ -72,8 +73,9 @@ class Comparison:
         shared = [seed for seed in one.seeds if seed in of_second]
         if not shared:
             raise UsageError(f"{first} and {second} share no seed, so their differences cannot be paired")
-        found = interval([of_first[seed] - of_second[seed] for seed in shared])
-        return Difference(found.mean, found.low, found.high, found.n, first, second)
+        found = mean_test(np.array([[of_first[seed] - of_second[seed]] for seed in shared]))
+        mean, low, high, _ = (float(column[0]) for column in found)
+        return Difference(mean, low, high, len(shared), first, second)
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
@@ -87,7 +89,10 @@ class Comparison:
         rows = [self._row(outcome, best) for outcome in self.outcomes]
         if not any(o.known for o in self.outcomes):
             return Table(columns, tuple(rows), "One seed each: no intervals, and nothing can be told apart.")
-        note = "Intervals: Student's t over seeds. Differences: paired by seed; each interval stands on its own."
+        alike = "" if method(best.n) == "Student's t" else f" ({method(best.n)})"
+        note = (
+            f"Intervals: Student's t over seeds. Differences: paired by seed{alike}; each interval stands on its own."
+        )
         return Table(columns, tuple(rows), note)
 
     def _row(self, outcome: Outcome, best: Outcome) -> tuple[str, ...]:

@@ -52,6 +52,17 @@ def intervals(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.nd
     return mean, mean - half, mean + half
 
 
+def t_tails(t: float, freedom: int) -> float:
+    """P(|T| ≥ |t|) for Student's t: the p of a two-sided test.
+
+    >>> round(t_tails(-4.302652729911275, 2), 4)
+    0.05
+    """
+    if math.isinf(t):
+        return 0.0
+    return max(0.0, 1 - _within(math.atan(abs(t) / math.sqrt(freedom)), freedom))
+
+
 @functools.cache
 def t_quantile(probability: float, freedom: int) -> float:
     """The quantile of Student's t for a whole number of degrees of freedom.

@@ -1,0 +1,143 @@
+"""How much each hyperparameter mattered: its main effect's share of the variance over a full grid.
+
+Over every combination of the settings that vary and every seed, the sum of squares splits without a remainder:
+
+    total = Σ over settings f of main(f) + interactions + seeds + the rest
+
+    main(f) = Σ over levels l of (runs at l)·(mean at l − grand mean)²       interactions = configurations − Σ main(f)
+    seeds   = the same with seeds as levels (they share starts and batches)  the rest = seeds × configurations
+
+A share is a part over the total. Even where a setting does nothing, its main effect is about (levels − 1) times the
+mean square of the rest: that is `chance`, given beside it. Main effects are what fANOVA calls by this name (F. Hutter,
+H. Hoos, K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014), computed here
+from the runs themselves, without a model between; hence the full grid. They hold for this grid: a wider range of a
+setting makes that setting more important.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from passo.analysis.curves import runs_of
+from passo.analysis.tables import Table
+from passo.analysis.varied import Settings, number, setting, settings
+from passo.analysis.words import joined, spoken
+from passo.errors import StoreError
+from passo.store import StoredStudy
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A setting's share of the variance, what chance alone would give it, and its levels."""
+
+    key: str
+    share: float
+    chance: float
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The shares of the variance, which sum to 1. With one seed `rest` and `seeds` are 0, and no chance is known."""
+
+    metric: str
+    effects: tuple[Effect, ...]
+    interactions: float
+    seeds: float
+    rest: float
+    runs: int
+
+    def parts(self) -> list[tuple[str, float, float]]:
+        """(name, share, chance) of everything, the settings first."""
+        found = [(e.key, e.share, e.chance) for e in self.effects]
+        found += [("interactions", self.interactions, math.nan)] if len(self.effects) > 1 else []
+        return [*found, ("seeds", self.seeds, math.nan), ("rest: seed × configuration", self.rest, math.nan)]
+
+    def table(self) -> Table:
+        levels = {e.key: ", ".join(e.levels) for e in self.effects}
+        rows = [
+            (name, f"{100 * share:.1f} %", "—" if math.isnan(c) else f"{100 * c:.1f} %", levels.get(name, ""))
+            for name, share, c in self.parts()
+        ]
+        note = f"Shares of the variance of the {spoken(self.metric)} over {self.runs} runs; chance: what would be luck."
+        return Table(("", "share", "chance", "levels"), tuple(rows), note)
+
+    def sentence(self) -> str:
+        """The settings by their importance."""
+        told = joined([f"{e.key} {100 * e.share:.0f} %" for e in self.effects])
+        others = f"their interactions {100 * self.interactions:.0f} %, " if len(self.effects) > 1 else ""
+        rest = f"seeds and chance {100 * (self.seeds + self.rest):.0f} %"
+        start = f"Of the variance in {spoken(self.metric)} over {self.runs} runs the settings by themselves explain"
+        return f"{start}: {told}; {others}{rest}."
+
+
+def importance(
+    study: StoredStudy, metric: str = "validation/accuracy", names: Sequence[str] | None = None
+) -> Importance:
+    """Each setting's share of the variance of a metric's last value.
+
+    Raises `StoreError` where the configurations are no full grid with the same seeds, and says what is missing.
+    """
+    varied = settings(study, list(names) if names is not None else None)
+    cells = _cells(study, varied, metric)
+    levels = {key: varied.values(key) for key in varied.keys}
+    values = np.array([cells[combination] for combination in itertools.product(*levels.values())])
+    values = values.reshape(*(len(level) for level in levels.values()), -1)  # (levels of each key …, seeds)
+    return variance_shares(values, levels, metric)
+
+
+def _cells(study: StoredStudy, varied: Settings, metric: str) -> dict[tuple, list[float]]:
+    """The values of each combination, over the seeds that all have."""
+    if not varied.keys:
+        raise StoreError(
+            f"nothing but the seed varies in {study.folder}, so nothing can be more important than another"
+        )
+    runs = {name: {run.seed: run for run in runs_of(study, name)} for name in varied.of if study.select(name)}
+    of = {tuple(varied.of[name][key] for key in varied.keys): name for name in runs}
+    wanted = list(itertools.product(*(varied.values(key) for key in varied.keys)))
+    if gone := [combination for combination in wanted if combination not in of]:
+        first = ", ".join(setting(k, v) or f"no {k}" for k, v in zip(varied.keys, gone[0], strict=True))
+        raise StoreError(
+            f"importance needs a full grid with every run finished: {len(gone)} of {len(wanted)} combinations are "
+            f"missing in {study.folder}, such as {first}; name configurations that make one"
+        )
+    seeds = reduce(set.intersection, (set(runs[of[combination]]) for combination in wanted))
+    if not seeds:
+        raise StoreError(f"the configurations of {study.folder} share no seed")
+    ordered = sorted(seeds, key=lambda seed: -1 if seed is None else seed)
+    return {c: [runs[of[c]][seed].metric(metric).last for seed in ordered] for c in wanted}
+
+
+def variance_shares(values: np.ndarray, levels: Mapping[str, list], metric: str) -> Importance:
+    """The shares of values (levels of the first setting, …, of the last, seeds); raises `StoreError` without variance."""
+    if not np.isfinite(values).all():
+        raise StoreError(f"a run's last {spoken(metric)} is not finite, so that its variance is not either")
+    centred = values - values.mean()
+    total = float((centred**2).sum())
+    if total == 0:
+        raise StoreError(f"all runs have the same {spoken(metric)}: there is no variance to explain")
+    last = values.ndim - 1
+
+    def main(axis: int) -> float:
+        means = centred.mean(tuple(i for i in range(values.ndim) if i != axis))
+        return float((means**2).sum() * values.size / values.shape[axis])
+
+    mains = [main(axis) for axis in range(last)]
+    configurations = float((centred.mean(last) ** 2).sum() * values.shape[last])
+    seeds = main(last)
+    rest = max(0.0, total - configurations - seeds)
+    freedom = (values.size // values.shape[last] - 1) * (values.shape[last] - 1)
+    square = rest / freedom if freedom else math.nan
+    effects = [
+        Effect(key, part / total, min(1.0, (len(each) - 1) * square / total), tuple(map(number, each)))
+        for (key, each), part in zip(levels.items(), mains, strict=True)
+    ]
+    effects.sort(key=lambda effect: -effect.share)
+    between = max(0.0, configurations - sum(mains))
+    return Importance(metric, tuple(effects), between / total, seeds / total, rest / total, values.size)

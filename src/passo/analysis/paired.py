@@ -1,0 +1,205 @@
+"""Which configurations can be told apart, after correcting for how many were looked at.
+
+With p₍₁₎ ≤ … ≤ p₍ₖ₎ of k comparisons, Holm's adjusted p₍ⱼ₎ is the greatest of min(1, (k − i + 1)·p₍ᵢ₎) over i ≤ j: with
+it, the chance that *any* of the comparisons calls different what is the same stays below 5 % (S. Holm, "A Simple
+Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979)). Which configuration is
+best is found by looking at all of them, so that every pair was looked at: k = c(c − 1)/2 for c configurations. Where
+one was named before (`against`), k = c − 1. Bonferroni's intervals, at 1 − 0.05/k each, hold all at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from passo.analysis.compare import Comparison, Difference, Outcome, compare
+from passo.analysis.intervals import Interval
+from passo.analysis.needed import LEVEL, Needed, needed
+from passo.analysis.resampled import mean_test, method
+from passo.analysis.tables import Table
+from passo.analysis.varied import lost, told_lost
+from passo.analysis.words import higher_is_better, is_share, joined, ranged, seeds, spoken
+from passo.store import StoredStudy
+
+APART = "not distinguishable"
+
+
+def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Holm's adjusted p: (k,) → (k,), in the order given; one that is NaN stays NaN, and counts.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p, np.float64)
+    order = np.argsort(np.where(np.isnan(p), 2.0, p), kind="stable")
+    steps = (len(p) - np.arange(len(p))) * np.where(np.isnan(p), 1.0, p)[order]
+    found = np.empty_like(p)
+    found[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(p) else steps
+    return np.where(np.isnan(p), np.nan, found)
+
+
+@dataclass(frozen=True)
+class Paired(Difference):
+    """A difference with its standard deviation, its p, Holm's, Bonferroni's interval and the seeds needed."""
+
+    sd: float
+    p: float
+    adjusted: float
+    wide: tuple[float, float]
+    needed: Needed
+
+    @property
+    def verdict(self) -> str:
+        """ "higher", "lower" or "not distinguishable", after the correction."""
+        if not self.adjusted <= LEVEL:
+            return APART
+        return "higher" if self.mean > 0 else "lower"
+
+
+@dataclass(frozen=True)
+class FairComparison:
+    """Outcomes ranked, and each against `reference`, corrected for `count` comparisons; `planned`: it was named before.
+
+    lost: by configuration, the runs that have no result.
+    """
+
+    comparison: Comparison
+    reference: str
+    planned: bool
+    pairs: tuple[Paired, ...]
+    count: int
+    lost: Mapping[str, tuple[str, ...]]
+
+    @property
+    def metric(self) -> str:
+        return self.comparison.metric
+
+    @cached_property
+    def against(self) -> Mapping[str, Paired]:
+        """By name, how each of the others stands to the reference."""
+        return {pair.first: pair for pair in self.pairs if pair.second == self.reference}
+
+    def table(self) -> Table:
+        """One row for each configuration, the best first."""
+        head = ("configuration", spoken(self.metric), "95 % interval", "n", f"minus {self.reference}")
+        columns = (*head, "p (Holm)", "told apart", "seeds needed")
+        return Table(columns, tuple(map(self._row, self.comparison.outcomes)), self.note())
+
+    def _row(self, outcome: Outcome) -> tuple[str, ...]:
+        mean, _, ends = ranged(outcome, self.metric).partition(" [")
+        row = (outcome.name, mean, f"[{ends}" if ends else "—", str(outcome.n))
+        if outcome.name == self.reference:
+            return (*row, "", "", "", "")
+        pair = self.against[outcome.name]
+        level = pair.verdict == APART
+        p = "—" if math.isnan(pair.adjusted) else "< 0.001" if pair.adjusted < 0.001 else f"{pair.adjusted:.3f}"
+        needs = pair.needed.words() if level and pair.known else ""
+        return (*row, gap(pair, self.metric), p, "no" if level else pair.verdict, needs)
+
+    def note(self) -> str:
+        """What the columns are, in one paragraph."""
+        n = max(outcome.n for outcome in self.comparison.outcomes)
+        if n < 2:
+            return "One seed each: no intervals, and nothing can be told apart."
+        looked = "of all pairs, since the best was found by looking" if not self.planned else "against it, named before"
+        count = f"{self.count} comparison{'s' if self.count > 1 else ''}"
+        return (
+            f"Intervals: Student's t over seeds. Differences: paired by seed, {method(n)}, each at 95 % by itself; "
+            f"p: corrected by Holm for {count} {looked}. Seeds needed: to tell it apart 4 times in 5 "
+            f"at level {LEVEL:g}/{self.count}, if the difference is what was seen, and at the ends of its interval."
+        )
+
+    def sentence(self) -> str:
+        """Who stands where to the reference, what cannot be told, and how many seeds that would take."""
+        best = self.comparison.estimate(self.reference)
+        n = seeds(best.n)
+        ends = f"{best.name} ends with a {spoken(self.metric)} of {ranged(best, self.metric)} ({n})"
+        if not best.known:
+            return self._with_lost(f"{ends}; one seed tells nothing apart.")
+        worse, better = ("lower", "higher") if higher_is_better(self.metric) else ("higher", "lower")
+        parts = [ends]
+        for verdict in (better, worse):
+            if names := [name for name, pair in self.against.items() if pair.verdict == verdict]:
+                parts.append(f"{joined(names)} {'ends' if len(names) == 1 else 'end'} {verdict}")
+        parts += [_undecided(pair) for pair in self.against.values() if pair.verdict == APART][:3]
+        rest = sum(pair.verdict == APART for pair in self.against.values()) - 3
+        parts += [f"nor are {rest} more"] if rest > 0 else []
+        return self._with_lost("; ".join(parts) + ".")
+
+    def _with_lost(self, told: str) -> str:
+        return " ".join(part for part in (told, told_lost(self.lost)) if part)
+
+
+def _undecided(pair: Paired) -> str:
+    start = f"{pair.first} is not distinguishable from it with {pair.n} seed{'s' if pair.n > 1 else ''}"
+    if not pair.known:
+        return start
+    return f"{start}: {pair.needed.words()} would be needed"
+
+
+def gap(found: Interval, metric: str) -> str:
+    """A difference with its sign; of shares in points."""
+    text = ranged(found, metric).replace(" %", " points") if is_share(metric) else ranged(found)
+    return text if found.mean < 0 else f"+{text}"
+
+
+def fair(
+    study: StoredStudy,
+    metric: str = "test/accuracy",
+    names: Sequence[str] | None = None,
+    against: str | None = None,
+) -> FairComparison:
+    """Rank configurations by the last value of a metric, and hold each against the best, or against one named before.
+
+    Raises `UnknownName` for a configuration that the study lacks, `StoreError` where nothing has the metric.
+    """
+    comparison = compare(study, metric, names)
+    reference = comparison.names[0] if against is None else comparison.estimate(against).name
+    told = lost(study)
+    there = {name: each for name, each in told.items() if names is None or name in names}
+    others = [name for name in comparison.names if name != reference]
+    pairs = [(name, reference) for name in others]
+    if against is None:
+        pairs += [(a, b) for i, a in enumerate(others) for b in others[i + 1 :]]
+    return FairComparison(comparison, reference, against is not None, all_pairs(comparison, pairs), len(pairs), there)
+
+
+def all_pairs(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> tuple[Paired, ...]:
+    """Each pair's difference, corrected for all of these pairs."""
+    columns = [_differences(comparison, *pair) for pair in pairs]
+    mean, low, high, p, sd = np.full((5, len(pairs)), np.nan)
+    wide = np.full((2, len(pairs)), np.nan)
+    for size in {len(column) for column in columns if len(column)}:  # those with as many seeds are tested at once
+        at = [i for i, column in enumerate(columns) if len(column) == size]
+        values = np.stack([columns[i] for i in at], 1)
+        sd[at] = values.std(0, ddof=1) if size > 1 else np.nan
+        mean[at], low[at], high[at], p[at] = mean_test(values)
+        wide[:, at] = np.stack(mean_test(values, 1 - LEVEL / len(pairs))[1:3])
+    adjusted = holm(p)
+    return tuple(
+        Paired(
+            mean=float(mean[i]),
+            low=float(low[i]),
+            high=float(high[i]),
+            n=len(columns[i]),
+            first=first,
+            second=second,
+            sd=float(sd[i]),
+            p=float(p[i]),
+            adjusted=float(adjusted[i]),
+            wide=(float(wide[0, i]), float(wide[1, i])),
+            needed=needed(float(mean[i]), float(low[i]), float(high[i]), float(sd[i]), LEVEL / len(pairs)),
+        )
+        for i, (first, second) in enumerate(pairs)
+    )
+
+
+def _differences(comparison: Comparison, first: str, second: str) -> np.ndarray:
+    """first − second over the seeds that both have: (n,), empty where they share none."""
+    one, two = comparison.estimate(first), comparison.estimate(second)
+    of_second = dict(zip(two.seeds, two.values, strict=True))
+    return np.array([v - of_second[s] for s, v in zip(one.seeds, one.values, strict=True) if s in of_second])

@@ -1,0 +1,114 @@
+"""Tuned fairly: the choice by validation only, the test read once.
+
+`best_of` takes from each group (an optimizer, say) the configuration with the best mean validation over seeds, and only
+then reads that one's test. What stands in the table was therefore not chosen by the test. The defaults of an
+optimizer stand beside what tuning made of it, where the study ran them (`varied.typed_alone`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from passo.analysis.compare import Outcome, compare
+from passo.analysis.intervals import Interval, interval
+from passo.analysis.paired import FairComparison, fair
+from passo.analysis.tables import Table
+from passo.analysis.varied import groups, typed_alone
+from passo.analysis.words import higher_is_better, joined, ranged, spoken
+from passo.errors import StoreError, UsageError
+from passo.store import StoredStudy
+
+BY, REPORT = "validation/loss", "test/accuracy"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What validation chose for one group out of `tried`, and its test; the defaults' where the study has them."""
+
+    group: str
+    name: str
+    tried: int
+    validation: Interval
+    test: Outcome
+    defaults: Outcome | None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Each group's choice, the best test first; `fair` compares the choices with each other."""
+
+    by: str
+    report: str
+    groups: tuple[Chosen, ...]
+    fair: FairComparison
+
+    def table(self) -> Table:
+        columns = ("group", "chosen", "of", spoken(self.by), spoken(self.report), "with defaults")
+        rows = [
+            (
+                g.group,
+                g.name,
+                str(g.tried),
+                ranged(g.validation, self.by),
+                ranged(g.test, self.report),
+                "—" if g.defaults is None else ranged(g.defaults, self.report),
+            )
+            for g in self.groups
+        ]
+        note = f"Chosen by {spoken(self.by)} alone; the test was read once, of these.{self._equal()}"
+        return Table(columns, tuple(rows), note)
+
+    def _equal(self) -> str:
+        tried = sorted({g.tried for g in self.groups})
+        return f" The budgets differ: {tried[0]} to {tried[-1]} configurations." if len(tried) > 1 else ""
+
+    def sentence(self) -> str:
+        """What each group reaches, tuned, and whether the choices can be told apart."""
+        parts = [f"{g.group} {ranged(g.test, self.report)} ({g.name}, of {g.tried})" for g in self.groups]
+        told = f"Tuned by {spoken(self.by)}, the {spoken(self.report)} is {joined(parts)}.{self._equal()}"
+        return f"{told} {self.fair.sentence()}" if len(self.groups) > 1 else told
+
+
+def best_of(
+    study: StoredStudy,
+    by: str = BY,
+    report: str = REPORT,
+    group: str | None = None,
+    names: Sequence[str] | None = None,
+) -> Tuned:
+    """The configuration of each group that validation chooses, and its test.
+
+    `group` is a setting that varies (by default the optimizer); a configuration that lost a seed is not chosen.
+    Raises `UsageError` where `by` is a test metric: choosing by it would make the test part of the training.
+    """
+    if by.startswith("test/"):
+        raise UsageError(
+            f"a choice by {by} would use the test to tune: choose by validation/…, and let the test report"
+        )
+    kept = {label: complete(study, members, by, report, names) for label, members in groups(study, group).items()}
+    kept = {label: members for label, members in kept.items() if members}
+    if not kept:
+        raise StoreError(f"no configuration in {study.folder} has both {by!r} and {report!r} for all of its seeds")
+    alone = set(typed_alone(study))
+    found = [_chosen(study, label, members, by, report, alone) for label, members in kept.items()]
+    sign = -1 if higher_is_better(report) else 1
+    told = tuple(sorted(found, key=lambda c: sign * c.test.mean))
+    return Tuned(by, report, told, fair(study, report, [c.name for c in told]))
+
+
+def complete(
+    study: StoredStudy, members: Sequence[str], by: str, report: str, names: Sequence[str] | None
+) -> list[str]:
+    """The configurations without a lost seed that have both metrics."""
+    lost = {run.name for run in study.runs if run.kind == "train" and run.status not in ("done", "running")}
+    wanted = [name for name in members if name not in lost and (names is None or name in names)]
+    return [n for n in wanted if study.select(n) and all({by, report} <= set(r.metrics()) for r in study.select(n))]
+
+
+def _chosen(study: StoredStudy, label: str, members: Sequence[str], by: str, report: str, alone: set[str]) -> Chosen:
+    best = compare(study, by, members).outcomes[0]
+    defaults = next((name for name in members if name in alone), None)
+    told = None if defaults is None else compare(study, report, [defaults]).outcomes[0]
+    test = compare(study, report, [best.name]).outcomes[0]
+    return Chosen(label, best.name, len(members), interval(best.values), test, told)

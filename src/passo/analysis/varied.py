@@ -1,0 +1,172 @@
+"""What varies among the configurations of a study, found by comparing what their runs were asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from passo.analysis.words import joined
+from passo.errors import UsageError
+from passo.registry import unknown
+from passo.store import StoredRun, StoredStudy
+
+RATE = "optimizer.lr"
+_NOT_CHOSEN = ("seed", "record", "device", "devices", "num_workers", "name")  # they change no result on purpose
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested configuration with dotted keys; lists become tuples.
+
+    >>> flat({"optimizer": {"name": "adam", "betas": [0.9, 0.999]}, "batch_size": 64})
+    {'optimizer.name': 'adam', 'optimizer.betas': (0.9, 0.999), 'batch_size': 64}
+    """
+    return dict(_leaves(config, prefix))
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configurations of a study: `of[name][key]` is a setting, for every key in `keys`, which vary.
+
+    A key that a configuration does not have is None there. Diverged and failed runs count: they were configured.
+    """
+
+    keys: tuple[str, ...]
+    of: Mapping[str, Mapping[str, Any]]
+
+    def values(self, key: str) -> list[Any]:
+        """The values of a key, each once: numbers ascending, others in the order of the study.
+
+        A name's last part is enough where it is the only one: "lr" for "optimizer.lr".
+        """
+        there = dict.fromkeys(each[self.key(key)] for each in self.of.values())
+        return sorted(there) if all(is_number(value) for value in there) else list(there)
+
+    def key(self, name: str) -> str:
+        """The whole key for a name or its last part; raises `UnknownName` with those that vary."""
+        ends = [key for key in self.keys if key == name or key.endswith(f".{name}")]
+        if name in self.keys or len(ends) == 1:
+            return name if name in self.keys else ends[0]
+        raise unknown("setting that varies", name, self.keys)
+
+    def label(self, name: str, without: tuple[str, ...] = ()) -> str:
+        """A configuration by its settings, without some: "adam, lr 0.001"; its own name where nothing is left."""
+        parts = [setting(key, self.of[name][key]) for key in self.keys if key not in without]
+        return ", ".join(part for part in parts if part) or "all"
+
+
+def setting(key: str, value: Any) -> str:
+    """One setting in words.
+
+    >>> setting("optimizer.name", "adam"), setting("optimizer.lr", 0.001), setting("schedule", None)
+    ('adam', 'lr 0.001', '')
+    """
+    if value is None:
+        return ""
+    last = key.rpartition(".")[2]
+    return str(value) if last == "name" else f"{last} {number(value)}"
+
+
+def number(value: Any) -> str:
+    """A setting's value as one would type it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def settings(study: StoredStudy, names: list[str] | None = None) -> Settings:
+    """What varies among the trainings of a study, seeds and what is recorded aside."""
+    configs: dict[str, dict[str, Any]] = {}
+    for run in study.runs:
+        if run.kind == "train" and (names is None or run.name in names):
+            configs.setdefault(run.name, flat(run.config))
+    everything = dict.fromkeys(key for config in configs.values() for key in config)
+    chosen = [key for key in everything if key.split(".")[0] not in _NOT_CHOSEN]
+    keys = tuple(key for key in chosen if len({_told(config.get(key)) for config in configs.values()}) > 1)
+    return Settings(keys, {name: {key: config.get(key) for key in keys} for name, config in configs.items()})
+
+
+def _told(value: Any) -> str:
+    return repr(float(value)) if is_number(value) else repr(value)
+
+
+def groups(study: StoredStudy, by: str | None = None) -> dict[str, tuple[str, ...]]:
+    """The names of configurations by a setting's value; without one by the optimizer, where that varies."""
+    found = settings(study)
+    if by is None:
+        if "optimizer.name" not in found.keys:
+            return {"all": tuple(found.of)}
+        by = "optimizer.name"
+    key = found.key(by)
+    told = {value: setting(key, value) or f"no {key}" for value in found.values(key)}
+    return {told[value]: tuple(n for n, each in found.of.items() if each[key] == value) for value in told}
+
+
+def split(study: StoredStudy, by: str) -> list[StoredStudy]:
+    """One study for each value of a setting: problems, whose configurations bear the names of what else varies."""
+    found = settings(study)
+    key = found.key(by)
+    if len(found.keys) < 2:
+        raise UsageError(f"{study.folder} varies {key} alone, so each of its problems has one configuration")
+    parts = []
+    for value in found.values(key):
+        names = {name: found.label(name, (key,)) for name, each in found.of.items() if each[key] == value}
+        runs = tuple(replace(run, name=names[run.name]) for run in study.runs if run.name in names)
+        parts.append(replace(study, name=setting(key, value) or f"no {key}", runs=runs))
+    return parts
+
+
+def ended(study: StoredStudy, name: str) -> tuple[StoredRun, ...]:
+    """The runs of a configuration that came to an end, diverged ones too, by seed.
+
+    Raises `UnknownName` with the list where there is none.
+    """
+    there = [run for run in study.runs if run.kind == "train" and run.status in ("done", "diverged")]
+    found = [run for run in there if run.name == name]
+    if not found:
+        raise unknown(f"configuration in {study.folder}", name, sorted({run.name for run in there}))
+    return tuple(sorted(found, key=lambda run: -1 if run.seed is None else run.seed))
+
+
+def lost(study: StoredStudy) -> dict[str, tuple[str, ...]]:
+    """By configuration: the runs without a result, as "seed 2 diverged"; those of whole configurations too."""
+    found: dict[str, tuple[str, ...]] = {}
+    for run in study.runs:
+        if run.kind == "train" and run.status not in ("done", "running"):
+            found[run.name] = (*found.get(run.name, ()), f"seed {run.seed} {run.status}")
+    return found
+
+
+def typed_alone(study: StoredStudy) -> tuple[str, ...]:
+    """The configurations that are an optimizer's defaults: typed with its name alone, or called "default(s)"."""
+    base = study.config.get("base", {}) if isinstance(study.config, Mapping) else {}
+    entries = study.config.get("runs", ()) if isinstance(study.config, Mapping) else ()
+    typed = {entry["name"]: entry.get("optimizer", base.get("optimizer")) for entry in entries if "name" in entry}
+
+    def alone(name: str) -> bool:
+        given = typed.get(name)
+        return isinstance(given, str) or (isinstance(given, Mapping) and set(given) == {"name"})
+
+    return tuple(n for n in settings(study).of if alone(n) or {"default", "defaults"} & set(n.lower().split("-")))
+
+
+def told_lost(found: Mapping[str, tuple[str, ...]]) -> str:
+    """What was lost in one sentence, "" where nothing was."""
+    if not found:
+        return ""
+    parts = [f"{name} ({', '.join(each)})" for name, each in found.items()]
+    return f"Without a result, and so not in the means: {joined(parts)}."
