@@ -28,11 +28,8 @@ def trained(replicas: list[Replica], *seeds: int, loss_fn: nn.Module | None = No
 
 
 def lenets(lrs: list[float], seeds: list[int]) -> list[Replica]:
-    return [
-        replica(passo.build("lenet", SHAPE, CLASSES, seed=seed), "adam", {"lr": lr}, seed)
-        for seed in seeds
-        for lr in lrs
-    ]
+    made = [(passo.build("lenet", SHAPE, CLASSES, seed=seed), lr, seed) for seed in seeds for lr in lrs]
+    return [replica(model, "adam", {"lr": lr}, seed) for model, lr, seed in made]
 
 
 def test_a_replica_does_not_depend_on_how_many_neighbours_it_has_or_in_which_order() -> None:
@@ -162,14 +159,21 @@ def test_smoothing_and_dropout_are_each_replicas_own() -> None:
 
 
 def test_it_goes_on_from_its_state_to_the_same_bits() -> None:
-    data = torch.randn(40, *SHAPE), torch.randint(CLASSES, (40,))
+    x, y = torch.randn(40, *SHAPE), torch.randint(CLASSES, (40,))
 
     def made() -> tuple[Replicas, Together]:
         models = [passo.build("cnn", SHAPE, CLASSES, seed=k, filters=[3], units=[4], norm="batch") for k in range(4)]
-        kinds = [("nadam", {}), ("sgd", {"momentum": 0.9}), ("ftrl", {}), ("rmsprop", {"centered": True})]
-        replicas = [replica(model, *kind, k // 2) for k, (model, kind) in enumerate(zip(models, kinds, strict=True))]
+        kinds: list[tuple[str, dict[str, Any]]] = [
+            ("nadam", {}),
+            ("sgd", {"momentum": 0.9}),
+            ("ftrl", {}),
+            ("rmsprop", {"centered": True}),
+        ]
+        replicas = [
+            replica(model, *kind, seed=k // 2) for k, (model, kind) in enumerate(zip(models, kinds, strict=True))
+        ]
         generators = [torch.Generator().manual_seed(k) for k in range(2)]
-        return Replicas(replicas, nn.CrossEntropyLoss()), Together([Batches(*data, 7, generator=g) for g in generators])
+        return Replicas(replicas, nn.CrossEntropyLoss()), Together([Batches(x, y, 7, generator=g) for g in generators])
 
     whole, batches = made()
     wanted = [record.loss.tolist() for record in whole.fit(batches, 3)]
@@ -198,9 +202,8 @@ def _copied(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["mlp", "tiny-cnn", "lenet", "cnn2", "cnn"])
 def test_gradients_in_single_precision_are_those_in_double_to_1e_5(name: str) -> None:
-    models = [
-        passo.build(name, (1, 28, 28), 10, seed=k, **({"dropout": 0.0} if name == "cnn2" else {})) for k in range(4)
-    ]
+    options = {"dropout": 0.0} if name == "cnn2" else {}
+    models = [passo.build(name, (1, 28, 28), 10, seed=k, **options) for k in range(4)]
     x, y = torch.randn(2, 64, 1, 28, 28), torch.randint(10, (4, 64))
     grads = []
     for dtype in (torch.float64, torch.float32):
@@ -276,9 +279,9 @@ def test_what_does_not_belong_together_is_refused() -> None:
         list(Replicas([small], nn.CTCLoss()).fit(together(3)))
 
 
-def test_every_fixed_model_of_the_catalogue_is_fused_or_named() -> None:
+def test_these_models_of_the_catalogue_are_fused_and_no_others() -> None:
     fused = {"line", "mlp", "tiny-cnn", "lenet", "cnn2", "cnn", "autoencoder"}
-    for name in MODELS:
+    for name in set(MODELS) - {"gan"}:  # its halves are trained apart
         shape = (28, 28) if name in ("rnn", "gru", "lstm") else (1, 28, 28)
         try:
             Fused([passo.build(name, shape, 10)], [0])
