@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,7 @@ Settings = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the study (default: ./passo-runs/NAME).")]
 Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Run more than 100,000 runs: they are meant.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many runs at a time (default: one a core).")]
 
 
@@ -36,29 +37,35 @@ def list_() -> None:
 
 
 @app.command()
-def show(name: Name, settings: Settings = None) -> None:
-    """What a study would run."""
-    from passo.experiments import study
+def show(
+    name: Name,
+    settings: Settings = None,
+    estimate: Annotated[
+        bool, typer.Option(help="Take a few steps of a run of each group, for the time it takes.")
+    ] = True,
+    yes: Yes = False,
+) -> None:
+    """What a study would run: how many runs, in which groups, and about how long they take."""
+    from passo.cli.planned import plan
+    from passo.experiments import read_study
 
-    file = study(name, settings or []).file
-    out.print(f"[bold]{file.name}[/]: {file.description}")
-    out.print(f"{file.count} runs; seeds {', '.join(map(str, file.seeds))}; base: {file.base}")
-    rows = [("train", run.name, run.changes) for run in file.runs]
-    rows += [("lr_range", entry.name, entry.optimizer) for entry in file.ranges]
-    rows += [
-        ("descent", entry.name, {"optimizer": entry.optimizer, "schedule": entry.schedule}) for entry in file.descents
-    ]
-    rows += [("schedule", entry.title, entry.schedule) for entry in file.previews]
-    table(("kind", "name", "what it changes"), rows)
+    plan(read_study(name, settings or [], many=yes), estimate)
 
 
 @app.command()
-def run(name: Name, settings: Settings = None, out_: Out = None, force: Force = False, jobs: Jobs = None) -> None:
+def run(
+    name: Name,
+    settings: Settings = None,
+    out_: Out = None,
+    force: Force = False,
+    jobs: Jobs = None,
+    yes: Yes = False,
+) -> None:
     """Run a study: everything in it that is not there yet."""
     from passo import store
     from passo.experiments import study
 
-    chosen = study(name, settings or [])
+    chosen = study(name, settings or [], many=yes)
     folder = out_ if out_ is not None else store.root() / chosen.name
     perform(chosen, folder, force, jobs)
     tell(folder, chosen.file.metric)
@@ -147,4 +154,16 @@ def tell(folder: Path, metric: str) -> None:
         out.print(str(comparison.table()), markup=False, soft_wrap=True)
     if lost := [run.id for run in there.runs if run.status == "diverged"]:
         out.print(f"diverged, and so not compared: {', '.join(lost)} (see `passo runs show {folder}`)", markup=False)
+    for found in there.facts.get("search") or []:
+        out.print(searched(found), markup=False, soft_wrap=True)
     out.print(f"kept in {folder}")
+
+
+def searched(found: dict[str, Any]) -> str:
+    """What a search came to, in a sentence or two."""
+    begun = f"search from {found['from']}" if found["from"] else "search"
+    if found["best"] is None:
+        return f"{begun}: {found['why']}"
+    told = f"{begun}: best {found['metric']} {found['value']:.4g} by {found['best']}; it ended, since {found['why']}"
+    edges = found["edges"]
+    return told + (f"; {', '.join(edges)} is best at an end of its range: widen it" if edges else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,19 +55,23 @@ class Builder:
 
 def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with their sections as tables, and `lr` where it belongs."""
-    given = {key: {"name": v} if key in NAMED and isinstance(v, str) else v for key, v in values.items()}
-    if "lr" in given and isinstance(given.get("optimizer"), Mapping | None):
-        given["optimizer"] = {**(given.get("optimizer") or {}), "lr": given.pop("lr")}
+    given: dict[str, Any] = {
+        key: {"name": value} if isinstance(value, str) and key in NAMED else value for key, value in values.items()
+    }
+    optimizer = given.get("optimizer")
+    if "lr" in given and isinstance(optimizer, dict | None):
+        given["optimizer"] = {**(optimizer or {}), "lr": given.pop("lr")}
     for section, usual in USUAL.items():
-        if isinstance(given.get(section), Mapping):
-            given[section] = {"name": usual, **given[section]}
+        options = given.get(section)
+        if isinstance(options, dict) and "name" not in options:
+            given[section] = {"name": usual, **options}
     return given
 
 
 def _text(value: Any) -> str:
     """Equal for equal values of equal types only: 1, 1.0 and true are three."""
-    return json.dumps(value, default=repr, check_circular=False) if isinstance(value, dict | list) else repr(value)
+    return repr(value)
 
 
 def _name(section: Any) -> Any:
-    return str(section.get("name")) if isinstance(section, Mapping) else section is None
+    return str(section.get("name")) if isinstance(section, dict) else section is None

@@ -25,7 +25,7 @@ def lay(settings: dict[str, Any], key: str, value: Any) -> None:
     here: Any = settings
     for depth, part in enumerate(way):
         inner = _inside(here, part, key)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             copy: Any = dict(inner)
         elif isinstance(inner, list | tuple):
             copy = list(inner)
@@ -68,14 +68,17 @@ def join(settings: dict[str, Any], key: str, value: Any) -> None:
 
 
 def resolved(value: Any, suggestions: Mapping[str, float]) -> Any:
-    if isinstance(value, Mapping):
-        return {key: resolved(inner, suggestions) for key, inner in value.items()}
-    found = SUGGESTED.fullmatch(value) if isinstance(value, str) else None
-    if found:
+    """A value with every "suggested by …" in it replaced by what that range test suggests."""
+    if isinstance(value, str):
+        found = SUGGESTED.fullmatch(value) if "suggested" in value else None
+        if found is None:
+            return value
         factor, name = found.groups()
         if name not in suggestions:
             raise unknown("range test", name, suggestions)
         return _factor(factor) * suggestions[name]
+    if isinstance(value, dict):
+        return {key: resolved(inner, suggestions) for key, inner in value.items()}
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,19 +45,19 @@ def stages(file: StudyFile, study: store.Store) -> Iterator[list[Task]]:
 
 
 def first_trainings(file: StudyFile) -> list[Task]:
-    """The trainings that a study begins with: all of them, or a search's first round.
+    """The trainings that a study begins with, for its first seed: all of them, or a search's first round.
 
     What range tests will suggest is not known yet: 1e-3 stands for it.
     """
     suggestions = {entry.name: 1e-3 for entry in file.ranges}
     if file.search is None:
-        return _trainings(file, file.configurations, suggestions)
+        return _trainings(file, file.configurations, suggestions, file.seeds[:1])
     runs = []
     for entry in file.configurations:
         walk = file.search.walk(entry.name)
         runs += [file.proposed(entry, one.label, one.changes) for one in next(walk)]
         walk.close()
-    return _trainings(file, runs, suggestions)
+    return _trainings(file, runs, suggestions, file.seeds[:1])
 
 
 def check_search(file: StudyFile, data: Data) -> None:
@@ -115,8 +115,14 @@ def _told(file: StudyFile, search: Search, entry: RunEntry, verdict: Verdict) ->
     return {**found, "edges": list(verdict.edges), "rounds": [dict(one) for one in verdict.rounds]}
 
 
-def _trainings(file: StudyFile, runs: Iterable[RunEntry], suggestions: Mapping[str, float]) -> list[Task]:
-    return [Task("train", name, seed, settings) for name, seed, settings in file.trainings(runs, suggestions)]
+def _trainings(
+    file: StudyFile,
+    runs: Iterable[RunEntry],
+    suggestions: Mapping[str, float],
+    seeds: Sequence[int] | None = None,
+) -> list[Task]:
+    """A task for each run and seed."""
+    return [Task("train", name, seed, settings) for name, seed, settings in file.trainings(runs, suggestions, seeds)]
 
 
 def _previews(file: StudyFile) -> list[Task]:

@@ -118,13 +118,17 @@ class StudyFile(Part):
         self, runs: Iterable[RunEntry], suggestions: Mapping[str, float], seeds: Iterable[int] | None = None
     ) -> list[tuple[str, int, dict[str, Any]]]:
         """(name, seed, configuration as JSON keeps it) of each run and seed: as `training`, for thousands."""
-        builder, found = Builder(), []
+        builder, found = self._builder, []
         seeds = self.seeds if seeds is None else tuple(seeds)
         for run in runs:
             for seed in seeds:
                 made = self._told(run, lambda: builder.settings(self.settings(run, seed, suggestions)))  # noqa: B023
                 found.append((run.name, seed, made))
         return found
+
+    @cached_property
+    def _builder(self) -> Builder:
+        return Builder()
 
     @staticmethod
     def _told(run: RunEntry, build: Callable[[], Any]) -> Any:

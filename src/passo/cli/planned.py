@@ -1,0 +1,127 @@
+"""What a study would run, in words and tables: its runs, their groups, and what they would take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from passo.cli.show import out, table
+from passo.errors import PassoError
+
+if TYPE_CHECKING:
+    from passo.experiments.estimating import Estimate
+    from passo.experiments.stages import Task
+    from passo.experiments.studyform import StudyFile
+
+ROWS = 20  # of a table that may have thousands
+
+
+def plan(file: StudyFile, estimated: bool) -> None:
+    """Tell what a study runs, how many, in which groups, and how long that takes."""
+    from passo.experiments.grouping import groups
+    from passo.experiments.stages import first_trainings
+
+    out.print(f"[bold]{file.name}[/]: ", end="")
+    out.print(file.description, markup=False)
+    most = "at most " if file.coarse_to_fine else ""
+    seeds = _few([str(seed) for seed in file.seeds])
+    out.print(f"{most}{file.count:,} runs; seeds {seeds}; base: {file.base}", markup=False)
+    for line in _varied(file):
+        out.print(line, markup=False)
+    _runs(file)
+    found = groups(first_trainings(file))
+    if found:
+        seeds = len(file.seeds)
+        _groups(found, seeds, _estimates(found, seeds) if estimated else [None] * len(found))
+    if file.search is not None:
+        out.print("These are the first round's; the later ones depend on what it gives.")
+
+
+def _few(words: list[str], most: int = 12) -> str:
+    more = f", … ({len(words):,} in all)" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
+def _varied(file: StudyFile) -> list[str]:
+    """One line for each table that varies something."""
+    lines = [f"grid: {key} = {_few([str(v) for v in values])}" for key, values in file.grid.items()]
+    lines += [f"zip: {key} = {_few([str(v) for v in values])}" for key, values in file.zip.items()]
+    for name in ("random", "coarse_to_fine", "tpe", "successive_halving"):
+        entry = getattr(file, name)
+        if entry is not None:
+            own = {key: value for key, value in entry.model_dump().items() if key != "keys"}
+            told = ", ".join(f"{key} {value}" for key, value in own.items())
+            lines.append(f"{name}: {told}; {', '.join(f'{key} {value}' for key, value in entry.keys.items())}")
+    return lines
+
+
+def _runs(file: StudyFile) -> None:
+    """Names, and what each changes; the first ones of many."""
+    runs = [run for run in file.configurations if run.name]
+    rows: list[tuple[str, str, Any]] = [("train", run.name, run.changes) for run in runs[:ROWS]]
+    if len(runs) > ROWS:
+        rows.append(("train", f"… and {len(runs) - ROWS:,} more", ""))
+    rows += [("lr_range", entry.name, entry.optimizer) for entry in file.ranges]
+    rows += [
+        ("descent", entry.name, {"optimizer": entry.optimizer, "schedule": entry.schedule}) for entry in file.descents
+    ]
+    rows += [("schedule", entry.title, entry.schedule) for entry in file.previews]
+    if rows:
+        table(("kind", "name", "what it changes"), rows)
+
+
+def _estimates(found: list[list[Task]], seeds: int) -> list[Estimate | None]:
+    """Measured, or the reason why not."""
+    from passo.experiments.estimating import estimates
+
+    try:
+        return estimates(found, threads=_threads(seeds * sum(map(len, found))))
+    except PassoError as error:
+        out.print(f"no estimate: {error}", markup=False)
+        return [None] * len(found)
+
+
+def _threads(runs: int) -> int:
+    """How many a run will have."""
+    import torch
+
+    return max(1, torch.get_num_threads() // _jobs(runs))
+
+
+def _jobs(runs: int) -> int:
+    from passo.experiments.executors import default_jobs
+
+    return min(default_jobs(), runs)
+
+
+def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]) -> None:
+    """The groups as a table, and the time of all runs together; `found` holds one task for all seeds."""
+    from rich.filesize import decimal
+
+    rows = []
+    for number, (group, one) in enumerate(zip(found[:ROWS], measured, strict=False), start=1):
+        settings = group[0].settings
+        model = {key: value for key, value in settings["model"].items() if key not in ("name", "dropout")}
+        data = settings["dataset"]["name"]
+        told = ("", "") if one is None else (_took(one.seconds), decimal(one.bytes))
+        name = f"{settings['model']['name']} {model or ''}".strip()
+        rows.append((number, f"{len(group) * seeds:,}", name, data, settings["batch_size"], settings["epochs"], *told))
+    columns = ("group", "runs", "model", "data", "batch", "epochs", "one run", "its memory")
+    table(columns, rows, right=("group", "runs", "batch", "epochs", "one run", "its memory"))
+    if len(found) > ROWS:
+        out.print(f"… and {len(found) - ROWS:,} more groups")
+    known = [(len(group), one.seconds) for group, one in zip(found, measured, strict=True) if one is not None]
+    if known:
+        runs = seeds * sum(map(len, found))
+        seconds = runs * sum(count * each for count, each in known) / sum(count for count, _ in known)
+        of = "" if len(known) == len(found) else f", judged by {len(known)} of {len(found):,} groups"
+        jobs = _jobs(runs)
+        at_once = f"{jobs} at a time" if jobs > 1 else "one after another"
+        out.print(f"{runs:,} trainings: about {_took(seconds / jobs)} {at_once}, as measured now{of}")
+
+
+def _took(seconds: float) -> str:
+    """A time, as exact as an estimate is."""
+    if seconds < 100:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
