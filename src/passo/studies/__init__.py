@@ -1,0 +1,1 @@
+"""The shipped studies: TOML files, and the published note that is replicated."""
