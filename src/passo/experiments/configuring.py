@@ -38,8 +38,8 @@ class Builder:
                 self._check({key: given[key]}, {key: texts[key]})
         found = {key: self._dumped[texts[key]] if key in texts else usual for key, usual in self._usual.items()}
         seed = given.get("seed", 0)
-        if type(seed) is not int or seed < 0:  # as TrainConfig says it
-            train_config(given)
+        if type(seed) is not int or seed < 0:
+            seed = train_config(given).seed  # refuses it, or makes it a number
         return {**found, "seed": seed}
 
     def _check(self, given: dict[str, Any], texts: Mapping[str, tuple[str, str]]) -> None:

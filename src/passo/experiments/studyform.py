@@ -100,7 +100,7 @@ class StudyFile(Part):
         """Everything that one run is asked to do; the first seed's run is watched as `record` says."""
         settings: dict[str, Any] = {}
         for source in (self.base, run.changes):
-            for key, value in source.items():
+            for key, value in sorted(source.items(), key=lambda item: item[0].count(".")):  # a section, then its parts
                 if "." in key:
                     lay(settings, key, value)
                 else:
