@@ -10,6 +10,7 @@ import typer
 
 from passo import __version__
 from passo.cli import (
+    compare,
     data,
     descend,
     export,
@@ -19,6 +20,7 @@ from passo.cli import (
     notes,
     predict,
     proof,
+    replicate,
     runs,
     schedule,
     studies,
@@ -42,7 +44,9 @@ app.command("inspect")(reads(inspect.inspect))
 app.command("descend")(descend.descend)
 app.command("schedule")(schedule.schedule)
 app.command("proof")(proof.proof)
+app.command("replicate")(replicate.replicate)
 app.add_typer(studies.app, name="study")
+app.command("compare")(compare.compare)
 app.command("note")(notes.note)
 app.command("export")(export.export)
 app.command("predict")(predict.predict)

@@ -1,0 +1,72 @@
+"""`passo replicate`, as a person types it: on the true data, where they are on this machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from passo.data import where
+from passo.store import Store, open_study
+from passo.studies.published import METRICS, published_note
+
+ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "1000", "PASSO_OFFLINE": "1", "COLUMNS": "120"}
+
+
+def passo(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "passo", *words], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def whole(folder: Path) -> None:
+    """A replication that is done: every published number, as if it were ours."""
+    with Store.create(folder, name="published-note-exact", config={"threads": 1, "kernels": {}}) as store:
+        for run in published_note().runs:
+            writer = store.add_run(run.name, config={})
+            for epoch in range(1, run.epochs + 1):
+                writer.scalars(epoch, epoch, {METRICS[c]: values[epoch - 1] for c, values in run.printed.items()})
+                writer.event("epoch", "", epoch, seconds=0.0, shared=None)
+            writer.finish()
+
+
+@pytest.mark.slow
+@pytest.mark.full_data
+def test_the_first_epochs_are_the_published_ones_in_every_printed_digit(tmp_path: Path) -> None:
+    if not any(place.found for place in where("fashion-mnist")):
+        pytest.skip("the full Fashion-MNIST is not on this machine")
+    runs = [word for name in ("optimisers-momentum", "20-epochs-adam-lambda") for word in ("--runs", name)]
+    done = passo("replicate", *runs, "--epochs-only", "2", "--out", "r", "--write", "page.md", cwd=tmp_path)
+    if "may differ" in done.stderr:
+        pytest.skip(done.stderr)
+    assert "Of the 4 epochs that are there, all 18 printed numbers are ours, to the last digit." in done.stdout
+    assert "Empty: no printed number differs." in (tmp_path / "page.md").read_text(encoding="utf-8")
+    again = passo("replicate", *runs, "--epochs-only", "2", "--out", "r", cwd=tmp_path)
+    assert "4 of 4 epochs were trained" in again.stdout
+    assert open_study(tmp_path / "r").status == "interrupted"
+
+
+def test_what_is_whole_is_shown_and_not_trained_again(tmp_path: Path) -> None:
+    whole(tmp_path / "r")
+    done = passo("replicate", "--out", "r", "--write", "page.md", cwd=tmp_path)
+    assert "Of all 14 runs, all 890 printed numbers are ours, to the last digit." in done.stdout
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert page.startswith("# The published note, digit for digit")
+    assert "JuliaAlanne/MLOps" in page
+
+
+def test_an_unknown_run_is_one_sentence_with_the_nearest_name(tmp_path: Path) -> None:
+    done = passo("replicate", "--runs", "optimisers-adm", cwd=tmp_path, code=2)
+    assert "unknown run of the published note 'optimisers-adm'. Did you mean 'optimisers-adam'?" in " ".join(
+        done.stderr.split()
+    )
+    assert not (tmp_path / "passo-runs").exists()
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    whole(tmp_path / "r")
+    done = passo("replicate", "--out", "r", "--write", "nowhere/page.md", cwd=tmp_path, code=1)
+    assert "cannot write nowhere/page.md: no such file or directory" in " ".join(done.stderr.split())
