@@ -91,7 +91,8 @@ def test_an_estimate_grows_with_the_epochs_and_leaves_threads_and_gradients_alon
     "changes",
     [{"batch_size": "all"}, {"model": "autoencoder", "dataset": {**BASE["dataset"], "scale": "normalize"}},
      {"model": "gan", "dataset": {**BASE["dataset"], "scale": "symmetric"}}, {"model": "gru"},
-     {"optimizer": "lbfgs"}, {"dataset": {**BASE["dataset"], "validation": None}}, {"optimizer": {"name": "sgd", "lr": 1e30}}],
+     {"optimizer": "lbfgs"}, {"dataset": {**BASE["dataset"], "validation": None}},
+     {"optimizer": {"name": "sgd", "lr": 1e30}}],
     ids=str,
 )  # fmt: skip
 def test_every_kind_of_training_can_be_estimated(changes: dict[str, Any]) -> None:

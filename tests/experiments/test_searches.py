@@ -316,9 +316,10 @@ def test_an_interrupted_search_comes_to_the_same_rounds_and_repeats_nothing(
 
 
 def test_tpe_and_halving_run_as_studies(tmp_path: Path) -> None:
+    rates = "lr = { loguniform = [1e-3, 0.1] }\n"
     tables = {
-        "tpe": "[tpe]\ntrials = 4\nparallel = 2\nlr = { loguniform = [1e-3, 0.1] }\n",
-        "halving": "[successive_halving]\ntrials = 4\nreduction = 2\nepochs = [1, 2]\nlr = { loguniform = [1e-3, 0.1] }\n",
+        "tpe": "[tpe]\ntrials = 4\nparallel = 2\n" + rates,
+        "halving": "[successive_halving]\ntrials = 4\nreduction = 2\nepochs = [1, 2]\n" + rates,
     }
     for name, table in tables.items():
         (tmp_path / f"{name}.toml").write_text(TEXT + table)

@@ -45,6 +45,29 @@ WHOLE: dict[str, Any] = {
 }  # fmt: skip
 
 
+VARIED: dict[str, Any] = {
+    "name": "varied",
+    "seeds": 2,
+    "base": {"dataset": "fashion-mnist-sample", "optimizer": {"name": "adam", "betas": [0.9, 0.99]}},
+    "runs": [{"name": "plain"}, {"name": "small", "model": {"name": "mlp", "hidden": [8]}}],
+    "grid": {"optimizer.lr": [0.001, 0.01], "optimizer.betas.0": [0.0, 0.5], "dataset": {"per_class": [8, 9]}},
+    "zip": {"epochs": [1, 2], "batch_size": [16, "all"]},
+    "random": {"samples": 3, "seed": 1, "l2": {"loguniform": [1e-5, 1e-2]}, "accumulate": {"int": [1, 3]},
+               "sampling": {"choice": ["shuffle", "sequential"]}},
+}  # fmt: skip
+SEARCHES: dict[str, dict[str, Any]] = {
+    "coarse_to_fine": {"rounds": 2, "metric": "train/loss", "clip_norm": {"first": [0.1, 1.0, 5.0], "scale": "log"},
+                       "l1": {"range": [0.0, 0.1], "points": 3, "scale": "linear"}},
+    "tpe": {"trials": 6, "parallel": 2, "seed": 0, "clip_norm": {"uniform": [0.5, 2.0]}, "l1": {"choice": [0.0, 0.1]}},
+    "successive_halving": {"trials": 6, "reduction": 2, "epochs": [1, 2], "clip_norm": {"loguniform": [0.1, 1.0]}},
+}  # fmt: skip
+
+
+def searching(name: str) -> dict[str, Any]:
+    """A study that varies and searches; halving sets the epochs itself."""
+    return {**VARIED, "zip": {"batch_size": [16, "all"]}, name: SEARCHES[name]}
+
+
 def toml(tree: dict[str, Any]) -> str:
     """A mapping as a person writes it: plain keys first, then [tables] and [[lists of tables]]."""
     plain, tables = [], []
@@ -85,9 +108,17 @@ def test_the_study_that_is_made_wrong_is_right() -> None:
     assert study.count == 2 * (2 + 1) + 1 + 1 + 1
 
 
+def test_the_studies_that_vary_and_are_made_wrong_are_right() -> None:
+    assert parse_study(toml(VARIED), "varied.toml").count == 2 * 2 * 8 * 2 * 3
+    counts = {name: parse_study(toml(searching(name)), "varied.toml").count for name in SEARCHES}
+    searched = {"coarse_to_fine": 9 + 8, "tpe": 6, "successive_halving": 6 + 3}
+    assert counts == {name: 2 * 2 * 8 * 2 * 3 * times for name, times in searched.items()}
+
+
 def _folder_of(study: StudyFile) -> None:
     """What a study that is taken promises: it can be kept, under names that are folders, in a list that is finite."""
-    names = [study.name, *(one.name for one in (*study.runs, *study.ranges, *study.descents))]
+    varied = () if study.search else study.configurations
+    names = [study.name, *(one.name for one in (*study.runs, *varied, *study.ranges, *study.descents))]
     assert all(name not in ("", ".", "..") and not set(name) & set("/\\\0") for name in names)
     assert 0 < study.count <= 100_000
     json.dumps(study.model_dump(mode="json"))
@@ -99,6 +130,20 @@ def _wronged(tree: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def test_a_study_with_something_wrong_is_refused(wanted: int) -> None:
     refused(_wronged(WHOLE), lambda tree: _folder_of(parse_study(toml(tree), "mine.toml")), wanted, "mine.toml")
+
+
+def test_what_varies_with_something_wrong_is_refused(wanted: int) -> None:
+    trees = st.one_of(*(_wronged(tree) for tree in (VARIED, *map(searching, SEARCHES))))
+    refused(trees, lambda tree: _folder_of(parse_study(toml(tree), "varied.toml")), wanted, "varied.toml")
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_with_something_wrong_is_refused(name: str, wanted: int) -> None:
+    tables = _wronged(SEARCHES[name])
+    small = {"name": "search", "base": {"dataset": "fashion-mnist-sample"}}
+    refused(
+        tables, lambda table: _folder_of(parse_study(toml({**small, name: table}), "search.toml")), wanted, "search"
+    )
 
 
 def test_a_damaged_study_file_is_refused(tmp_path: Path, wanted: int) -> None:
@@ -137,6 +182,14 @@ def test_settings_over_a_study_with_something_wrong_are_refused(wanted: int) -> 
     words = st.lists(st.builds("{}={}".format, keys, TEXTS), min_size=1, max_size=2)
     small = toml({**WHOLE, "runs": WHOLE["runs"][:1], "descents": [], "previews": []})
     refused(words, lambda given: _folder_of(parse_study(small, "mine.toml", given)), wanted)
+
+
+def test_settings_over_what_varies_with_something_wrong_are_refused(wanted: int) -> None:
+    inner = [f"{table}.{key}" for table in ("grid", "random", "tpe") for key in _paths(searching("tpe")[table])]
+    keys = st.one_of(st.sampled_from(inner), st.sampled_from(inner).map(lambda k: k + ".a"), st.sampled_from(KEYS))
+    words = st.lists(st.builds("{}={}".format, keys, TEXTS), min_size=1, max_size=2)
+    text = toml({**searching("tpe"), "runs": []})
+    refused(words, lambda given: _folder_of(parse_study(text, "varied.toml", given)), wanted)
 
 
 def test_a_configuration_with_something_wrong_is_refused(wanted: int) -> None:

@@ -1,0 +1,103 @@
+"""`passo study show` and `run`, as a person types them, where something varies."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from passo.cli import main
+
+Passo = Callable[..., str]
+TEXT = """
+name = "mine"
+description = "rates [and] widths"
+seeds = 2
+
+[base]
+dataset = { name = "fashion-mnist-sample", per_class = 10 }
+model = "mlp"
+epochs = 1
+
+[grid]
+"optimizer.lr" = [0.001, 0.01, 0.1]
+"model.hidden" = [[8], [16]]
+"model.dropout" = [0.0, 0.5]
+"""
+SEARCH = TEXT.partition("[grid]")[0] + '[coarse_to_fine]\nrounds = 2\nlr = { first = [0.001, 0.1], scale = "log" }\n'
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands are typed: a folder with two study files, without a network."""
+    (tmp_path / "mine.toml").write_text(TEXT)
+    (tmp_path / "search.toml").write_text(SEARCH)
+    for name, value in (("PASSO_OFFLINE", "1"), ("COLUMNS", "160")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def passo(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Passo:
+    """A command, in this process: what it says, held to its exit code."""
+
+    def call(*words: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["passo", *words])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
+        with pytest.raises(SystemExit) as ended:
+            main()
+        caught = capsys.readouterr()
+        assert ended.value.code == code, caught.out + caught.err
+        return caught.out + caught.err
+
+    return call
+
+
+def test_show_tells_the_runs_their_groups_their_time_and_their_memory(passo: Passo, here: Path) -> None:
+    said = passo("study", "show", "mine.toml")
+    assert "mine: rates [and] widths" in said
+    assert "24 runs; seeds 0, 1" in said
+    assert "lr=0.001,hidden=8,dropout=0" in said
+    rows = re.findall(r"^ +\d+ +(\d+)  mlp \{'hidden': \[(\d+)\].*?([\d.e-]+) s +([\d.]+) kB$", said, re.MULTILINE)
+    assert [(runs, width) for runs, width, *_ in rows] == [("12", "8"), ("12", "16")]
+    assert all(float(seconds) > 0 and float(memory) > 0 for *_, seconds, memory in rows)
+    assert re.search(r"24 trainings: about .* as measured now", said)
+    assert not (here / "passo-runs").exists()
+
+
+def test_without_an_estimate_nothing_is_measured_and_no_data_are_needed(passo: Passo) -> None:
+    said = passo("study", "show", "mine.toml", "--no-estimate", "--set", "dataset=mnist")
+    assert "24 runs" in said
+    assert "as measured now" not in said
+    told = passo("study", "show", "mine.toml", "--set", "dataset=mnist")
+    assert "no estimate: " in told
+
+
+def test_settings_change_the_grid_and_the_seeds(passo: Passo) -> None:
+    words = ("--set", "seeds=10", "--set", "grid.optimizer.lr=[0.1,0.2]", "--no-estimate")
+    said = passo("study", "show", "mine.toml", *words)
+    assert "80 runs; seeds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in said
+    refused = passo("study", "show", "mine.toml", "--set", "lr=0.5", code=2)
+    assert "optimizer.lr is varied by [grid], so that this changes nothing" in refused
+
+
+def test_too_many_runs_want_a_yes_and_a_long_table_ends(passo: Passo) -> None:
+    refused = passo("study", "run", "mine.toml", "--set", "seeds=20000", code=2)
+    assert "unless you add --yes, and this one would make 240,000" in refused
+    said = passo("study", "show", "mine.toml", "--set", "seeds=20000", "--yes", "--no-estimate")
+    assert "240,000 runs; seeds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … (20,000 in all)" in said
+    many = passo("study", "show", "mine.toml", "--set", f"grid.l2={[n / 10 for n in range(9)]}", "--no-estimate")
+    assert "… and 88 more" in many
+
+
+def test_a_search_is_shown_as_its_first_round_and_tells_what_it_came_to(passo: Passo) -> None:
+    shown = passo("study", "show", "search.toml", "--no-estimate")
+    assert "at most 8 runs" in shown
+    assert "These are the first round's" in shown
+    said = passo("study", "run", "search.toml", "--jobs", "1")
+    assert re.search(r"search: best validation/loss [\d.]+ by round-\d,lr=[\d.]+; it ended, since ", said)
