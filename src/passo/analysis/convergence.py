@@ -211,7 +211,11 @@ class Convergences:
             state: [each.name for each in self.each if any(run.state == state for run in each.runs)]
             for state in ("restless", "unclear", "still falling", "rising", "did not fall", "diverged", "too short")
         }
-        parts = [f"{state}: {joined(names)}" for state, names in by_state.items() if names]
+        parts = [
+            f"{state}: {'all' if len(names) == len(self.each) else joined(names)}"
+            for state, names in by_state.items()
+            if names
+        ]
         return f"{told}{' (' + '; '.join(parts) + ')' if parts else ''}."
 
 

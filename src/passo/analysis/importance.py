@@ -102,7 +102,7 @@ def _cells(study: StoredStudy, varied: Settings, metric: str) -> dict[tuple, lis
     of = {tuple(varied.of[name][key] for key in varied.keys): name for name in runs}
     wanted = list(itertools.product(*(varied.values(key) for key in varied.keys)))
     if gone := [combination for combination in wanted if combination not in of]:
-        first = ", ".join(setting(k, v) or f"no {k}" for k, v in zip(varied.keys, gone[0], strict=True))
+        first = " ".join(setting(k, v) or f"no {k}" for k, v in zip(varied.keys, gone[0], strict=True))
         raise StoreError(
             f"importance needs a full grid with every run finished: {len(gone)} of {len(wanted)} combinations are "
             f"missing in {study.folder}, such as {first}; name configurations that make one"
@@ -115,7 +115,7 @@ def _cells(study: StoredStudy, varied: Settings, metric: str) -> dict[tuple, lis
 
 
 def variance_shares(values: np.ndarray, levels: Mapping[str, list], metric: str) -> Importance:
-    """The shares of values (levels of the first setting, …, of the last, seeds); raises `StoreError` without variance."""
+    """The shares of values (levels of the first setting, …, of the last, seeds); `StoreError` without variance."""
     if not np.isfinite(values).all():
         raise StoreError(f"a run's last {spoken(metric)} is not finite, so that its variance is not either")
     centred = values - values.mean()

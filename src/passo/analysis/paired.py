@@ -105,12 +105,15 @@ class FairComparison:
         n = max(outcome.n for outcome in self.comparison.outcomes)
         if n < 2:
             return "One seed each: no intervals, and nothing can be told apart."
+        warned = self.metric.startswith("test/") and len(self.comparison.outcomes) > 2 and not self.planned
+        choice = " To choose one of them, go by validation: choosing here would spend the test." if warned else ""
         looked = "of all pairs, since the best was found by looking" if not self.planned else "against it, named before"
         count = f"{self.count} comparison{'s' if self.count > 1 else ''}"
         return (
             f"Intervals: Student's t over seeds. Differences: paired by seed, {method(n)}, each at 95 % by itself; "
             f"p: corrected by Holm for {count} {looked}. Seeds needed: to tell it apart 4 times in 5 "
             f"at level {LEVEL:g}/{self.count}, if the difference is what was seen, and at the ends of its interval."
+            f"{choice}"
         )
 
     def sentence(self) -> str:

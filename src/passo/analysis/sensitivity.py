@@ -3,7 +3,7 @@
 Of the means over seeds at each rate, the band is the stretch around the best that stays within the tolerance: one point
 of a share (0.01), 5 % of the best of any other metric. Its ends are where the line between neighbouring rates, straight
 in log₁₀(rate), crosses the tolerance; its width is in decades. An end at the last rate that was tried is a bound only
-("at least"). A rate at which any seed diverged is no part of a band: an end beside it is put at the last rate that held.
+("at least"). A rate at which any seed diverged is no part of a band: an end beside it is at the last rate that held.
 
 The same for any other positive number that varies: a batch size, a weight decay.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.tables import Table
-from passo.analysis.varied import RATE, Settings, is_number, lost, settings
+from passo.analysis.varied import RATE, Settings, called, is_number, lost, settings
 from passo.analysis.words import amount, higher_is_better, is_share, ranged, significant, spoken
 from passo.errors import StoreError, UsageError
 from passo.store import StoredStudy
@@ -67,8 +67,7 @@ class Sensitivities:
     groups: tuple[Sensitivity, ...]
 
     def table(self) -> Table:
-        last = self.key.rpartition(".")[2]
-        columns = ("group", f"best {last}", f"{spoken(self.metric)} there", "band", "width", "tried")
+        columns = ("group", f"best {called(self.key)}", f"{spoken(self.metric)} there", "band", "width", "tried")
         rows = [
             (
                 group.name,
@@ -88,13 +87,12 @@ class Sensitivities:
 
     def sentence(self) -> str:
         """Where each group is best, and how wide its band is."""
-        what = "learning rate" if self.key == RATE else self.key.rpartition(".")[2].replace("_", " ")
         parts = [
             f"{group.name} is best at {significant(group.at[group.best])} ({amount(group.top.mean, self.metric)}) "
             f"and within {self.within} of that over {group.words()}"
             for group in self.groups
         ]
-        return f"By the {what}: {'; '.join(parts)}."
+        return f"By the {called(self.key)}: {'; '.join(parts)}."
 
 
 def sensitivity(

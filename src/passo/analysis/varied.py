@@ -62,9 +62,9 @@ class Settings:
         raise unknown("setting that varies", name, self.keys)
 
     def label(self, name: str, without: tuple[str, ...] = ()) -> str:
-        """A configuration by its settings, without some: "adam, lr 0.001"; its own name where nothing is left."""
+        """A configuration by its settings, without some: "adam lr 0.001"; "all" where nothing is left."""
         parts = [setting(key, self.of[name][key]) for key in self.keys if key not in without]
-        return ", ".join(part for part in parts if part) or "all"
+        return " ".join(part for part in parts if part) or "all"
 
 
 def setting(key: str, value: Any) -> str:
@@ -77,6 +77,18 @@ def setting(key: str, value: Any) -> str:
         return ""
     last = key.rpartition(".")[2]
     return str(value) if last == "name" else f"{last} {number(value)}"
+
+
+def called(key: str) -> str:
+    """A setting as one says it.
+
+    >>> called("optimizer.lr"), called("optimizer.weight_decay"), called("optimizer.name")
+    ('learning rate', 'weight decay', 'optimizer')
+    """
+    if key == RATE:
+        return "learning rate"
+    first, _, last = key.rpartition(".")
+    return (first if first and last == "name" else last).replace("_", " ")
 
 
 def number(value: Any) -> str:

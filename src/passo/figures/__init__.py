@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_weights
+from passo.figures.compared import COMPARED, Wish, draw_compared
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.landscapes import landscape_chart
@@ -61,12 +62,15 @@ def draw_all(study: StoredStudy) -> list[Figure]:
 
 
 __all__ = [
+    "COMPARED",
     "FIGURES",
     "RUN_FIGURES",
     "Figure",
+    "Wish",
     "curves_chart",
     "draw",
     "draw_all",
+    "draw_compared",
     "draw_run",
     "landscape_chart",
     "range_chart",

@@ -1,0 +1,134 @@
+"""What the batch size changes: how noisy a gradient is, where the loss ends, how long an epoch takes.
+
+Noise of the gradient, of the traced weights k over the steps t of a run that was watched:
+
+    noise = √( mean over t, k of (g_{t+1,k} − g_{t,k})² / 2 )        of independent batches: the gradient's own sd
+
+Neighbours are subtracted because the gradient's slow way would count as noise otherwise; what the weights' own move
+changes from one step to the next is still in it, so that a full batch, which has no noise, does not come to 0.
+Independent batches of B samples at the same weights give noise ∝ 1/√B. Without a trace, the same is computed of the
+mini-batch losses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from passo.analysis.curves import runs_of
+from passo.analysis.intervals import Interval, interval
+from passo.analysis.recorded import recorded
+from passo.analysis.tables import Table
+from passo.analysis.varied import settings
+from passo.analysis.words import ranged, significant, spoken
+from passo.errors import StoreError
+from passo.store import StoredRun, StoredStudy
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch size, over seeds: noise of gradient (None without a trace) and mini-batch loss, ends, seconds."""
+
+    name: str
+    size: int
+    gradient: Interval | None
+    loss: Interval
+    end: Interval
+    test: Interval
+    seconds: Interval
+
+
+@dataclass(frozen=True)
+class BatchSizes:
+    """All batch sizes of a study, ascending; `metric` is what is called test in each."""
+
+    metric: str
+    each: tuple[Batch, ...]
+
+    @property
+    def gradients(self) -> bool:
+        """Whether the noise is that of the gradient, in all of them."""
+        return all(batch.gradient is not None for batch in self.each)
+
+    def noise(self, batch: Batch) -> Interval:
+        """Of the gradient where that was recorded, else of the mini-batch loss."""
+        return batch.gradient if self.gradients and batch.gradient is not None else batch.loss
+
+    def table(self) -> Table:
+        noise = "gradient noise" if self.gradients else "noise of the loss"
+        columns = ("batch size", noise, "training loss", spoken(self.metric), "seconds per epoch")
+        rows = [
+            (f"{b.size:,}", ranged(self.noise(b)), ranged(b.end), ranged(b.test, self.metric), ranged(b.seconds))
+            for b in self.each
+        ]
+        return Table(columns, tuple(rows), "Means over seeds and 95 % intervals. Seconds: wall clock of later epochs.")
+
+    def sentence(self) -> str:
+        """From the smallest batch to the largest: noise, time, loss."""
+        low, high = self.each[0], self.each[-1]
+        what = "the gradient's noise" if self.gradients else "the mini-batch loss's noise"
+        best = min(self.each, key=lambda b: b.end.mean if math.isfinite(b.end.mean) else math.inf)
+        return (
+            f"From batches of {low.size:,} to {high.size:,}, {what} goes from {significant(self.noise(low).mean)} to "
+            f"{significant(self.noise(high).mean)} and an epoch from {significant(low.seconds.mean)} to "
+            f"{significant(high.seconds.mean)} s; the training loss ends lowest with {best.size:,} "
+            f"({ranged(best.end)})."
+        )
+
+
+def batch_sizes(study: StoredStudy, metric: str = "test/accuracy") -> BatchSizes:
+    """The batch sizes of a study in which nothing else varies; raises `StoreError` where that is not so."""
+    varied = settings(study)
+    if "batch_size" not in varied.keys:
+        raise StoreError(f"the batch size does not vary in {study.folder}")
+    if len(varied.keys) > 1:
+        raise StoreError(f"{study.folder} varies more than the batch size: {', '.join(varied.keys)}")
+    found = [_batch(study, name, metric) for name in study.names() if name in varied.of]
+    return BatchSizes(metric, tuple(sorted(found, key=lambda batch: batch.size)))
+
+
+def _batch(study: StoredStudy, name: str, metric: str) -> Batch:
+    runs = runs_of(study, name)
+    noises = [gradient_noise(run) for run in runs if "trace" in run.arrays()]
+    return Batch(
+        name,
+        size_of(runs[0]),
+        interval(noises) if len(noises) == len(runs) else None,
+        interval([loss_noise(run) for run in runs]),
+        interval([run.metric("epoch/train_loss").last for run in runs]),
+        interval([run.metric(metric).last for run in runs]),
+        interval([float(np.mean(seconds[1:] if len(seconds) > 1 else seconds)) for seconds in map(_seconds, runs)]),
+    )
+
+
+def _seconds(run: StoredRun) -> np.ndarray:
+    return run.metric("epoch/seconds").values
+
+
+def size_of(run: StoredRun) -> int:
+    """The samples in a batch; of "all", the samples in training."""
+    size = run.config.get("batch_size")
+    return size if isinstance(size, int) else int(run.info["data"]["counts"]["train"])
+
+
+def gradient_noise(run: StoredRun) -> float:
+    """The noise of the traced weights' gradients, as in the module's equation."""
+    values, meta = recorded(run, "trace")
+    grad = values[:, list(meta["stages"]).index("grad_raw")].astype(np.float64)  # (T, K)
+    return noise_of(grad)
+
+
+def loss_noise(run: StoredRun) -> float:
+    """The same of the mini-batch losses."""
+    return noise_of(run.metric("train/loss").values[:, None])
+
+
+def noise_of(values: np.ndarray) -> float:
+    """√(mean of squared differences of neighbours / 2) over (T, K); NaN for one step.
+
+    >>> round(noise_of(np.array([[0.0], [2.0], [0.0]])), 4)
+    1.4142
+    """
+    return float(np.sqrt((np.diff(values, axis=0) ** 2).mean() / 2)) if len(values) > 1 else math.nan

@@ -1,0 +1,143 @@
+"""A metric over two settings that vary: the cells of a grid, and of the finer grids that followed it.
+
+A search that refines goes in rounds. A run tells its round in `info["round"]`, or by its name: `round-2-…`, `r2-…`;
+what tells none is of round 1. Each round's cells reach to the middles between its own levels, in the logarithm where
+the levels are positive and span more than a factor of ten.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from passo.analysis.curves import runs_of
+from passo.analysis.intervals import Interval, interval
+from passo.analysis.tables import Table
+from passo.analysis.varied import called, is_number, number, settings
+from passo.analysis.words import amount, higher_is_better, ranged, spoken
+from passo.errors import StoreError, UsageError
+from passo.store import StoredStudy
+
+_ROUND = re.compile(r"(?:^|[-_])(?:round|r)[-_]?(\d+)(?=[-_]|$)")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration: its values, its round, its result over seeds, its edges (x from, x to, y from, y to)."""
+
+    name: str
+    x: float
+    y: float
+    round: int
+    found: Interval
+    edges: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Cells over two settings; log_x and log_y say how an axis is best drawn. The best is by mean."""
+
+    metric: str
+    keys: tuple[str, str]
+    log_x: bool
+    log_y: bool
+    cells: tuple[Cell, ...]
+
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        return tuple(sorted({cell.round for cell in self.cells}))
+
+    @property
+    def best(self) -> Cell:
+        sign = -1 if higher_is_better(self.metric) else 1
+        return min(self.cells, key=lambda c: math.inf if math.isnan(c.found.mean) else sign * c.found.mean)
+
+    def full(self, which: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """x (n,), y (m,) and means (m, n) of a round that is a full grid; None where it is none."""
+        cells = {(cell.x, cell.y): cell.found.mean for cell in self.cells if cell.round == which}
+        x, y = (np.array(sorted({place[i] for place in cells})) for i in (0, 1))
+        if len(cells) < len(x) * len(y):
+            return None
+        return x, y, np.array([[cells[a, b] for a in x] for b in y])
+
+    def table(self) -> Table:
+        last = map(called, self.keys)
+        rows = [
+            (c.name, str(c.round), number(c.x), number(c.y), ranged(c.found, self.metric))
+            for c in sorted(self.cells, key=lambda c: (c.round, c.x, c.y))
+        ]
+        return Table(("configuration", "round", *last, spoken(self.metric)), tuple(rows))
+
+    def sentence(self) -> str:
+        """Where it is best, and what each round found."""
+        best, (x, y) = self.best, map(called, self.keys)
+        told = (
+            f"Over {x} and {y}, the best mean {spoken(self.metric)} of {len(self.cells)} configurations is "
+            f"{ranged(best.found, self.metric)}, at {x} {number(best.x)} and {y} {number(best.y)}"
+        )
+        if len(self.rounds) == 1:
+            return f"{told}."
+        sign = -1 if higher_is_better(self.metric) else 1
+        tops = [min(sign * c.found.mean for c in self.cells if c.round == r) * sign for r in self.rounds]
+        parts = [f"round {r}: {amount(top, self.metric)}" for r, top in zip(self.rounds, tops, strict=True)]
+        return f"{told} ({'; '.join(parts)})."
+
+
+def plane(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple[str, str] | None = None) -> Plane:
+    """The configurations of a study over two of its settings.
+
+    Raises `UsageError` where not exactly two numbers vary and none are named, or where two configurations share a
+    place; `StoreError` where nothing has the metric.
+    """
+    varied = settings(study)
+    numbers = [k for k in varied.keys if all(is_number(value) for value in varied.values(k))]
+    if keys is None:
+        if len(numbers) != 2:
+            there = ", ".join(varied.keys) or "nothing"
+            raise UsageError(f"a plane has two settings that are numbers; in {study.folder} vary: {there}")
+        keys = numbers[0], numbers[1]
+    keys = varied.key(keys[0]), varied.key(keys[1])
+    names = [n for n in study.names() if n in varied.of and all(metric in r.metrics() for r in study.select(n))]
+    if not names:
+        raise StoreError(f"no finished configuration in {study.folder} has {metric!r}")
+    at = {name: (float(varied.of[name][keys[0]]), float(varied.of[name][keys[1]])) for name in names}
+    if len({(at[name], _round_of(study, name)) for name in names}) < len(names):
+        raise UsageError(
+            f"more than {keys[0]} and {keys[1]} varies in {study.folder}: name configurations of one plane"
+        )
+    return _placed(study, metric, keys, at)
+
+
+def _round_of(study: StoredStudy, name: str) -> int:
+    info = study.select(name)[0].info.get("round")
+    told = _ROUND.search(name)
+    return info if isinstance(info, int) else int(told[1]) if told else 1
+
+
+def _placed(study: StoredStudy, metric: str, keys: tuple[str, str], at: dict[str, tuple[float, float]]) -> Plane:
+    log = [_logarithmic([place[i] for place in at.values()]) for i in (0, 1)]
+    rounds = {name: _round_of(study, name) for name in at}
+    cells = []
+    for name, (x, y) in at.items():
+        mates = [at[other] for other in at if rounds[other] == rounds[name]]
+        edges = [_edges([mate[i] for mate in mates], (x, y)[i], log[i]) for i in (0, 1)]
+        found = interval([run.metric(metric).last for run in runs_of(study, name)])
+        cells.append(Cell(name, x, y, rounds[name], found, (*edges[0], *edges[1])))
+    return Plane(metric, keys, log[0], log[1], tuple(sorted(cells, key=lambda cell: cell.round)))
+
+
+def _logarithmic(values: list[float]) -> bool:
+    return min(values) > 0 and max(values) / min(values) > 10
+
+
+def _edges(levels: list[float], at: float, log: bool) -> tuple[float, float]:
+    """From the middle to the next lower level to the middle to the next higher one; alike on both sides at the ends."""
+    places = np.array(sorted({math.log10(level) if log else level for level in levels}))
+    i = int(np.abs(places - (math.log10(at) if log else at)).argmin())
+    gaps = np.diff(places) if len(places) > 1 else np.array([0.2 if log else 1.0])
+    low = places[i] - gaps[max(0, i - 1)] / 2
+    high = places[i] + gaps[min(i, len(gaps) - 1)] / 2
+    return (float(10**low), float(10**high)) if log else (float(low), float(high))

@@ -1,0 +1,245 @@
+"""`passo compare`: which configuration is better, by how much, how surely, how soon; and what tuning makes of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from passo.cli.show import out
+
+if TYPE_CHECKING:
+    from passo.figures.compared import Wish
+    from passo.store import StoredStudy
+
+FIGURES = "ranked, sensitivity, heatmap, parallel, profiles, importance, budget, batch-size"
+BY = ("all", "tuned", "defaults")
+
+Part = tuple[str, str, Callable[[], Any]]
+
+
+def compare(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY…", help="A study; several are problems, profiled.")],
+    metric: Annotated[
+        str | None, typer.Option(help="What is compared, by its last value (default: the study's own, test/accuracy).")
+    ] = None,
+    names: Annotated[
+        list[str] | None, typer.Option("--names", help="Only these configurations: a,b,c; may be repeated.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A configuration that you named before: fewer comparisons to correct for.")
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="all; tuned: what validation chooses for each group; defaults: untuned ones.")
+    ] = "all",
+    choose: Annotated[str, typer.Option(help="The validation metric that tuning chooses by.")] = "validation/loss",
+    group: Annotated[
+        str | None, typer.Option(metavar="KEY", help="What is tuned apart, a setting that varies (optimizer.name).")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="How soon is it reached? 0.8 (default: half of them end there).")
+    ] = None,
+    curve: Annotated[
+        str | None, typer.Option(help="The metric over training for targets and areas (default: in validation).")
+    ] = None,
+    problem: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Values of this setting are problems: profile over them.")
+    ] = None,
+    unit: Annotated[str, typer.Option(help="What profiles count: epochs, steps or seconds.")] = "epochs",
+    figure: Annotated[str | None, typer.Option(help=f"Draw it: {FIGURES}.")] = None,
+    out_: Annotated[
+        Path | None, typer.Option("--out", help="A .html, .png or .svg file for the figure (default: in the study).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, numbers unrounded.")] = False,
+) -> None:
+    """Compare the configurations of a study fairly: ranked, paired by seed, corrected for how many were looked at.
+
+    Says what cannot be told apart and about how many seeds that would take; how soon each reaches a target, whether it
+    converged, how wide its band of learning rates is, and what tuning by validation makes of it. docs/comparing.md
+    defines every number.
+    """
+    from passo import store
+    from passo.errors import UsageError
+    from passo.figures.compared import Wish
+    from passo.registry import unknown
+
+    if by not in BY:
+        raise unknown("--by", by, BY)
+    if as_json and figure is not None:
+        raise UsageError("--json and --figure are two answers: ask for one")
+    if out_ is not None and figure is None:
+        raise UsageError(f"--out is where a figure goes: add --figure, one of: {FIGURES}")
+    pool = tuple(name for word in names or [] for name in word.split(",") if name) or None
+    with ExitStack() as told:
+        for one in studies:
+            told.enter_context(store.understood(one))
+        found = [store.find(one) for one in studies]
+        shared = Wish(by=choose, against=against, group=group, problem=problem, target=target, unit=unit)
+        asked = [Asked(each, pool, _wish(each, shared, metric, curve, by, pool)) for each in found]
+        if figure is not None:
+            _draw(figure, asked, out_)
+        elif as_json:
+            out.print(json.dumps(_data(asked), indent=1, ensure_ascii=False), markup=False, soft_wrap=True)
+        else:
+            _tell(asked)
+
+
+class Asked(NamedTuple):
+    """A study, the configurations that were named (None: all), and what is wished of those that `--by` leaves."""
+
+    study: StoredStudy
+    pool: tuple[str, ...] | None
+    wish: Wish
+
+
+def _wish(
+    study: StoredStudy, shared: Wish, metric: str | None, curve: str | None, by: str, pool: tuple[str, ...] | None
+) -> Wish:
+    """The wish with this study's own metric, curve and configurations."""
+    chosen = metric or str(study.config.get("metric", "test/accuracy"))
+    wish = replace(shared, metric=chosen, curve=curve or _curve_of(study, chosen))
+    return replace(wish, names=_names(study, by, wish, pool))
+
+
+def _curve_of(study: StoredStudy, metric: str) -> str:
+    """The validation metric that belongs to a test metric, or the loss, or that of training."""
+    there = {name for run in study.select() for name in run.metrics()}
+    wished = (metric.replace("test/", "validation/"), "validation/loss", "epoch/train_loss")
+    return next((name for name in wished if name in there), metric)
+
+
+def _names(study: StoredStudy, by: str, wish: Wish, pool: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The configurations that are wanted; None for all."""
+    from passo.analysis.tuning import best_of
+    from passo.analysis.varied import typed_alone
+    from passo.errors import StoreError
+
+    if by == "tuned":
+        return tuple(each.name for each in best_of(study, wish.by, wish.metric, wish.group, pool).groups)
+    if by == "all":
+        return pool
+    alone = tuple(name for name in typed_alone(study) if pool is None or name in pool)
+    if not alone:
+        rule = "one whose optimizer is its name alone, or that is called default"
+        raise StoreError(f"no configuration in {study.folder} is an optimizer's defaults: {rule}")
+    return alone
+
+
+def _parts(asked: Asked) -> Iterator[Part]:
+    """Everything that is said of one study: a key, a heading, and what computes it."""
+    from passo.analysis.budgets import budgets
+    from passo.analysis.convergence import convergences
+    from passo.analysis.ends import endings
+    from passo.analysis.importance import importance
+    from passo.analysis.paired import fair
+    from passo.analysis.sensitivity import sensitivity
+    from passo.analysis.targets import targets
+    from passo.analysis.tuning import best_of
+    from passo.analysis.varied import RATE, settings
+
+    study, pool, wish = asked
+    varied = settings(study, None if pool is None else list(pool))
+    several = len(varied.of) > 1
+    yield "ranked", "Ranked", lambda: fair(study, wish.metric, wish.names, wish.against)
+    if several and varied.keys:
+        yield "tuned", "Tuned by validation", lambda: best_of(study, wish.by, wish.metric, wish.group, pool)
+    yield "target", "To a target", lambda: targets(study, wish.curve, wish.target, wish.names)
+    yield "ends", "Best, last, area", lambda: endings(study, wish.curve, wish.names)
+    yield "convergence", "Convergence", lambda: convergences(study, names=wish.names)
+    if wish.names is not None:
+        return
+    if RATE in varied.keys:
+        yield "sensitivity", "Learning rates", lambda: sensitivity(study, wish.curve)
+    if several and varied.keys:
+        yield "budget", "By the tuning budget", lambda: budgets(study, wish.by, wish.metric, wish.group)
+        yield "importance", "What mattered", lambda: importance(study, wish.curve)
+
+
+def _tell(asked: list[Asked]) -> None:
+    from passo.errors import StoreError
+
+    for one in asked:
+        if len(asked) > 1:
+            out.print(f"═══ {one.study.name} ═══\n", markup=False, style="bold")
+        for i, (_, heading, compute) in enumerate(_parts(one)):
+            try:
+                _part(heading, compute())
+            except StoreError as why:
+                if i == 0:
+                    raise
+                out.print(f"[bold]{heading}[/]")
+                out.print(f"nothing: {why}\n", markup=False, soft_wrap=True)
+    if len(asked) > 1 or asked[0].wish.problem is not None:
+        _part("Performance profiles", _profiles(asked))
+
+
+def _part(heading: str, found: Any) -> None:
+    out.print(f"[bold]{heading}[/]")
+    out.print(f"{found.sentence()}\n\n{found.table()}\n", markup=False, soft_wrap=True)
+
+
+def _profiles(asked: list[Asked]) -> Any:
+    from passo.analysis.profiles import profiles
+    from passo.figures.compared import problems
+
+    wish = asked[0].wish
+    there = problems([one.study for one in asked], wish)
+    return profiles(there, wish.curve, [wish.target] * len(there), wish.unit)
+
+
+def _data(asked: list[Asked]) -> dict[str, Any]:
+    """All parts as plain data, each with its sentence; what cannot be computed says why."""
+    from passo.errors import StoreError
+
+    told: dict[str, Any] = {"studies": []}
+    for one in asked:
+        parts: dict[str, Any] = {"study": one.study.name, "folder": str(one.study.folder)}
+        parts |= {"metric": one.wish.metric, "curve": one.wish.curve}
+        for i, (key, _, compute) in enumerate(_parts(one)):
+            try:
+                parts[key] = _said(compute())
+            except StoreError as why:
+                if i == 0:
+                    raise
+                parts[key] = {"nothing": str(why)}
+        told["studies"].append(parts)
+    if len(asked) > 1 or asked[0].wish.problem is not None:
+        told["profiles"] = _said(_profiles(asked))
+    return told
+
+
+def _said(found: Any) -> dict[str, Any]:
+    """A result as data, with its sentence and its table."""
+    table = found.table()
+    return {"sentence": found.sentence(), "table": [table.columns, *table.rows], "note": table.note, **plain(found)}
+
+
+def plain(value: Any) -> Any:
+    """A result as JSON has it: dataclasses and mappings as objects, arrays as lists, what is not finite as null."""
+    import numpy as np
+
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _draw(name: str, asked: list[Asked], path: Path | None) -> None:
+    from passo.figures.compared import draw_compared
+    from passo.figures.page import save_figure
+
+    drawn = draw_compared(name, [one.study for one in asked], asked[0].wish)
+    saved = save_figure(drawn, path if path is not None else asked[0].study.folder / f"{drawn.name}.png")
+    out.print(drawn.sentence, markup=False, soft_wrap=True)
+    out.print(f"saved as {saved}", markup=False, soft_wrap=True)

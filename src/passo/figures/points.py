@@ -1,0 +1,96 @@
+"""Points with their 95 % intervals over a number, joined by lines: what sensitivity, budgets and batch sizes share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from passo.analysis.intervals import Interval
+from passo.analysis.words import is_share, spoken
+from passo.figures.panels import log_ticks, tick_look
+from passo.figures.style import WIDTH, altair, colour, data, picking
+
+Series = Mapping[str, Sequence[tuple[float, Interval]]]
+
+
+def points(
+    series: Series,
+    shades: Mapping[str, str],
+    *,
+    x: str | None,
+    metric: str,
+    y: str | None = None,
+    log_x: bool = True,
+    log_y: bool = False,
+    width: float = WIDTH,
+    height: float = 240,
+    over: Sequence[Any] = (),
+) -> Any:
+    """One line of points for each series of (x, interval); `over` are further layers on the same axes."""
+    alt = altair()
+    rows = [(at, found, name) for name, each in series.items() for at, found in each if math.isfinite(found.mean)]
+    share = is_share(metric)
+    ends = [_ends(found, share, log_y) for _, found, _ in rows]
+    columns = {
+        "x": [float(at) for at, _, _ in rows],
+        "y": [found.mean for _, found, _ in rows],
+        "low": [low for low, _ in ends],
+        "high": [high for _, high in ends],
+        "label": [name for _, _, name in rows],
+    }
+    base = alt.Chart(data(columns)).encode(
+        x=_x(columns["x"], x, log_x),
+        color=colour("label", list(shades), list(shades.values())).legend(
+            symbolType="stroke", **({"columns": 3} if len(shades) > 4 else {})
+        ),
+        opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.15)),
+    )
+    drawn = [value for name in ("y", "low", "high") for value in columns[name] if math.isfinite(value)]
+    axis = _y(drawn, y or spoken(metric), share, log_y)
+    form = ".1%" if share else ".4~g"
+    tips = [alt.Tooltip("label:N", title="group"), alt.Tooltip("x:Q", title=x or "x", format=".4~g")]
+    tips += [alt.Tooltip(f"{field}:Q", title=field, format=form) for field in ("y", "low", "high")]
+    return alt.layer(
+        base.mark_rule(strokeWidth=1.6, strokeOpacity=0.5).encode(y=axis(field="low"), y2="high:Q"),
+        base.mark_line(clip=True).encode(y=axis(field="y")),
+        base.mark_point(filled=True, size=46).encode(y=axis(field="y"), tooltip=tips),
+        *over,
+    ).properties(width=width, height=height)
+
+
+def _ends(found: Interval, share: bool, log: bool) -> tuple[float, float]:
+    """The interval, cut to what the axis has; a mean without one has none drawn."""
+    if not found.known:
+        return math.nan, math.nan
+    low, high = (max(0.0, found.low), min(1.0, found.high)) if share else (found.low, found.high)
+    return (max(low, found.mean / 10) if log else low), high
+
+
+def _x(values: Sequence[float], title: str | None, log: bool) -> Any:
+    alt = altair()
+    low, high = min(values), max(values)
+    bare = {} if title else {"labels": False, "ticks": False}
+    if not log or low <= 0:
+        air = 0.04 * (high - low) or 0.5
+        axis = alt.Axis(title=title, grid=False, tickMinStep=1, tickCount=8, format="~g", **bare)
+        return alt.X("x:Q", axis=axis, scale=alt.Scale(domain=[low - air, high + air], nice=False))
+    room = (high / low) ** 0.04 if high > low else 1.5
+    ends = [low / room, high * room]
+    look = {**tick_look(log_ticks(ends[0], ends[1])), "labelOverlap": False}
+    axis = alt.Axis(title=title, grid=False, **look, **bare)
+    return alt.X("x:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))
+
+
+def _y(values: Sequence[float], title: str, share: bool, log: bool) -> Any:
+    """How to make the y channel of a field, with room for all values."""
+    alt = altair()
+    low, high = min(values), max(values)
+    if log:
+        ends = [0.9 * low, 1.1 * high]
+        axis = alt.Axis(title=title, **tick_look(log_ticks(ends[0], ends[1], most=7)), labelOverlap=False)
+        return lambda field: alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))
+    air = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    ends = [max(0.0, low - air), min(1.0, high + air)] if share else [low - air, high + air]
+    axis = alt.Axis(title=title, tickCount=5, **({"format": "~%"} if share else {}))
+    return lambda field: alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(domain=ends, nice=False, zero=False))

@@ -1,0 +1,115 @@
+"""Configurations ranked: each one's value with its interval, and its paired difference from the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from passo.analysis.paired import FairComparison, Paired
+from passo.analysis.words import is_share, spoken
+from passo.figures.panels import heading
+from passo.figures.style import BLUE, GREY, INK, RED, Figure, altair, data, finished
+
+APART, LEVEL = "told apart", "not distinguishable"
+
+
+def ranked(found: FairComparison, subtitle: str = "") -> Figure:
+    """Values on the left, differences on the right; what cannot be told from the reference is grey."""
+    names = list(found.comparison.names)
+    high = max(60, 22 * len(names))
+    chart = altair().hconcat(_values(found, names, high), _differences(found, names, high), spacing=20)
+    planned = "named before" if found.planned else "the best"
+    caption = (
+        f"Left: {spoken(found.metric)}, means and 95 % intervals (Student's t), small dots are the seeds. Right: "
+        f"differences from {found.reference} ({planned}), paired by seed: thick their 95 % intervals, thin those "
+        f"that hold for all {found.count} comparisons at once (Bonferroni; cut at the frame). Told apart: "
+        "Holm's p at most 0.05; else about how many seeds would tell."
+    )
+    title = finished(chart, f"{spoken(found.metric).capitalize()}, ranked", subtitle)
+    return Figure("ranked", title, caption, found.sentence())
+
+
+def _state(found: FairComparison, name: str) -> str:
+    return LEVEL if name != found.reference and found.against[name].verdict == LEVEL else APART
+
+
+def _axis(names: list[str], **look: Any) -> Any:
+    alt = altair()
+    axis = alt.Axis(title=None, labelLimit=200, grid=True, **look)
+    return alt.Y("name:N", sort=None, scale=alt.Scale(domain=names), axis=axis)
+
+
+def _values(found: FairComparison, names: list[str], high: float) -> Any:
+    alt = altair()
+    share = is_share(found.metric)
+    outcomes = [o for o in found.comparison.outcomes if math.isfinite(o.mean)]
+    columns = {
+        "name": [o.name for o in outcomes],
+        "mean": [o.mean for o in outcomes],
+        "low": [max(0.0, o.low) if share else o.low for o in outcomes],
+        "high": [min(1.0, o.high) if share else o.high for o in outcomes],
+    }
+    seeds = [(o.name, str(seed), value) for o in outcomes for seed, value in zip(o.seeds, o.values, strict=True)]
+    each = {name: [seed[i] for seed in seeds] for i, name in enumerate(("name", "seed", "mean"))}
+    axis = alt.Axis(title=spoken(found.metric), tickCount=4, format="~%" if share else "~g")
+    x = alt.X("mean:Q", scale=alt.Scale(zero=False), axis=axis)
+    form = ".1%" if share else ".4~g"
+    base = alt.Chart(data(columns)).encode(y=_axis(names))
+    tips = [alt.Tooltip("name:N"), *(alt.Tooltip(f"{field}:Q", format=form) for field in ("mean", "low", "high"))]
+    dots = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.5)
+    return alt.layer(
+        base.mark_rule(strokeWidth=2, color=BLUE, opacity=0.55).encode(x=alt.X("low:Q"), x2="high:Q"),
+        dots.encode(x=x, y=_axis(names), tooltip=["seed:N", alt.Tooltip("mean:Q", format=form)]),
+        base.mark_point(filled=True, size=72, opacity=1, color=BLUE).encode(x=x, tooltip=tips),
+    ).properties(width=250, height=high, title=heading("value"))
+
+
+def _differences(found: FairComparison, names: list[str], high: float) -> Any:
+    alt = altair()
+    unit = 100.0 if is_share(found.metric) else 1.0
+    pairs = [found.against[n] for n in names if n != found.reference and math.isfinite(found.against[n].mean)]
+    low, top = _reach(pairs)
+    columns = {
+        "name": [p.first for p in pairs],
+        **{field: [unit * getattr(p, field) for p in pairs] for field in ("mean", "low", "high")},
+        "wide_low": [unit * max(p.wide[0], low) for p in pairs],
+        "wide_high": [unit * min(p.wide[1], top) for p in pairs],
+        "state": [_state(found, p.first) for p in pairs],
+        "text": [_remark(p) for p in pairs],
+    }
+    scale = alt.Scale(domain=[APART, LEVEL], range=[RED, GREY])
+    shade = alt.Color("state:N", scale=scale, legend=alt.Legend(orient="bottom", direction="horizontal"))
+    title = f"minus {found.reference}" + (" (points)" if unit > 1 else "")
+    domain = alt.Scale(domain=[unit * low, unit * top], nice=False)
+    x = alt.X("mean:Q", scale=domain, axis=alt.Axis(title=title, tickCount=5))
+    base = alt.Chart(data(columns)).encode(y=_axis(names, labels=False, ticks=False), color=shade)
+    zero = alt.Chart(data({"x": [0.0]})).mark_rule(color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
+    words = base.mark_text(align="left", dx=8, fontSize=10.5).encode(x=alt.value("width"), text="text:N")
+    tips = ["name:N", *(alt.Tooltip(f"{field}:Q", format=".3~f") for field in ("mean", "low", "high")), "text:N"]
+    return alt.layer(
+        zero,
+        base.mark_rule(strokeWidth=1, clip=True).encode(x=alt.X("wide_low:Q"), x2="wide_high:Q"),
+        base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.mark_point(filled=True, size=72, opacity=1).encode(x=x, tooltip=tips),
+        words.encode(color=alt.value(INK)),
+    ).properties(width=250, height=high, title=heading("difference, paired by seed"))
+
+
+def _reach(pairs: Sequence[Paired]) -> tuple[float, float]:
+    """The axis: 0, all means and their own intervals; the wide ones as far as they do not dwarf these."""
+    ends = [0.0, *(end for p in pairs for end in (p.low, p.high, p.mean) if math.isfinite(end))]
+    air = 0.3 * (max(ends) - min(ends)) or 1.0
+    wide = [end for p in pairs for end in p.wide if math.isfinite(end)] or ends
+    little = 0.05 * (max(ends) - min(ends)) or 1.0
+    return max(min(ends) - air, min(*wide, *ends) - little), min(max(ends) + air, max(*wide, *ends) + little)
+
+
+def _remark(pair: Paired) -> str:
+    """What stands at the right: p, or the seeds that would be needed."""
+    if not pair.known:
+        return ""
+    if pair.verdict != LEVEL:
+        return "p < 0.001" if pair.adjusted < 0.001 else f"p {pair.adjusted:.3f}"
+    about = pair.needed.about
+    return "more seeds than a million" if about is None else f"about {about:,} seeds"
