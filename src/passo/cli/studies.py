@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,13 @@ Settings = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the study (default: ./passo-runs/NAME).")]
 Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Run more than 100,000 runs: they are meant.")]
+Executor = Literal["auto", "replicas", "processes", "here"]
+Engine = Annotated[
+    Executor,
+    typer.Option(
+        help="How: --jobs at a time, one by one here, trainings of a kind as one network, or what is quicker."
+    ),
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many runs at a time (default: one a core).")]
 
 
@@ -59,6 +66,7 @@ def run(
     out_: Out = None,
     force: Force = False,
     jobs: Jobs = None,
+    executor: Engine = "processes",
     yes: Yes = False,
 ) -> None:
     """Run a study: everything in it that is not there yet."""
@@ -67,7 +75,7 @@ def run(
 
     chosen = study(name, settings or [], many=yes)
     folder = out_ if out_ is not None else store.root() / chosen.name
-    perform(chosen, folder, force, jobs)
+    perform(chosen, folder, force, jobs, executor)
     tell(folder, chosen.file.metric)
 
 
@@ -120,13 +128,13 @@ def weights(
     out.print(f"saved as {saved}", markup=False)
 
 
-def perform(chosen: Study, folder: Path, force: bool, jobs: int | None) -> None:
+def perform(chosen: Study, folder: Path, force: bool, jobs: int | None, executor: Executor = "processes") -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
     failed = 0
     with progress("last") as bar:
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
         try:
-            for step in chosen.running(folder, force=force, jobs=jobs):
+            for step in chosen.running(folder, force=force, jobs=jobs, executor=executor):
                 accuracy = step.metrics.get("test/accuracy")
                 last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
                 bar.update(line, completed=step.done, last=last)

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from passo.data import Augmentation, Data, load
 from passo.errors import ConfigError
 from passo.experiments.devices import check_devices
-from passo.models import MADE_FOR, build
+from passo.models import MADE_FOR, build, count_parameters, own_file
 from passo.optim import Schedule, describe, make_optimizer, make_schedule, parameter_groups
 from passo.seeding import generator
 from passo.training import (
@@ -23,6 +23,7 @@ from passo.training import (
     StepRecord,
     TrainConfig,
     choose_device,
+    environment,
     fit,
 )
 from passo.training.distributed import Ranks
@@ -94,6 +95,19 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
     return Parts(
         device, model, loss_fn, optimizer, schedule, train, validation, test, steps, task, penalty, scaler, best
     )
+
+
+def facts(config: TrainConfig, data: Data | Loaders, parts: Parts) -> dict[str, Any]:
+    """What a run says of itself as it begins."""
+    own = own_file.is_own(config.model.name)
+    return {
+        "parameters": count_parameters(parts.model).trainable,
+        **({"model_sha256": own_file.sha256(config.model.name)} if own else {}),
+        "steps_per_epoch": parts.steps_per_epoch,
+        "task": parts.task.name,
+        "environment": environment(parts.device),
+        "data": data.facts() if isinstance(data, Data) else {"name": "(the caller's own batches)"},
+    }
 
 
 def averaged(config: TrainConfig, parts: Parts) -> AveragedModel | None:

@@ -16,19 +16,17 @@ from passo.data import Data, FileBatches
 from passo.data.reading import ended
 from passo.errors import Diverged, StoreError, TrainingError
 from passo.experiments import diverged
-from passo.experiments.assembling import Loaders, Parts, averaged, records_of
+from passo.experiments.assembling import Loaders, Parts, averaged, facts, records_of
 from passo.experiments.concluding import Result, conclude, stopped_early
 from passo.experiments.devices import shared
 from passo.experiments.failing import of_own_model, out_of_memory
 from passo.experiments.instruments import instruments
 from passo.experiments.keeping import Keeper, TimeUp, put_back
 from passo.experiments.sink import Sink
-from passo.models import count_parameters, own_file
 from passo.training import (
     Progress,
     StepRecord,
     TrainConfig,
-    environment,
 )
 from passo.training.stopping import epoch_values
 
@@ -87,14 +85,7 @@ def _running(
     keeper: Keeper | None,
     state: Mapping[str, Any] | None,
 ) -> Iterator[StepRecord | Result]:
-    sink.info(
-        parameters=count_parameters(parts.model).trainable,
-        **({"model_sha256": own_file.sha256(config.model.name)} if own_file.is_own(config.model.name) else {}),
-        steps_per_epoch=parts.steps_per_epoch,
-        task=parts.task.name,
-        environment=environment(parts.device),
-        data=data.facts() if isinstance(data, Data) else {"name": "(the caller's own batches)"},
-    )
+    sink.info(**facts(config, data, parts))
     average = averaged(config, parts)
     if state is not None:
         put_back(state, parts, average)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from passo.data import Data
 from passo.errors import PassoError, StoreError
 from passo.experiments import descent
 from passo.experiments.assembling import load_data
+from passo.experiments.eligible import eligible, measured
 from passo.experiments.executors import default_jobs, here, processes, terminable
+from passo.experiments.fusing import fused
 from passo.experiments.pending import Ended, adopt, discard, last_metrics, place, trained
 from passo.experiments.range_runs import range_run, verify_run
 from passo.experiments.sink import Draft
@@ -26,6 +28,9 @@ from passo.experiments.studyform import StudyFile
 from passo.experiments.studyparts import DescentEntry, PreviewEntry
 from passo.optim import preview
 from passo.training import TrainConfig, environment, keep_memory, train_config
+
+Executor = Literal["auto", "replicas", "processes", "here"]
+SIDE = {False: 1.0, True: 1.3}  # how much sooner two processes of one thread each end than one of two, as measured
 
 
 @dataclass(frozen=True)
@@ -52,18 +57,31 @@ class Study:
     def name(self) -> str:
         return self.file.name
 
-    def run(self, out: str | Path | None = None, *, force: bool = False, jobs: int | None = None) -> store.StoredStudy:
+    def run(
+        self,
+        out: str | Path | None = None,
+        *,
+        force: bool = False,
+        jobs: int | None = None,
+        executor: Executor = "processes",
+    ) -> store.StoredStudy:
         """Run everything, and return the study as it is stored."""
         folder = Path(out) if out is not None else store.root() / self.name
-        for _ in self.running(folder, force=force, jobs=jobs):
+        for _ in self.running(folder, force=force, jobs=jobs, executor=executor):
             pass
         return store.open_study(folder)
 
-    def running(self, folder: Path, *, force: bool = False, jobs: int | None = None) -> Iterator[Progress]:
+    def running(
+        self, folder: Path, *, force: bool = False, jobs: int | None = None, executor: Executor = "processes"
+    ) -> Iterator[Progress]:
         """Run everything that is not there yet; yields a `Progress` after each run.
 
         A training that was stopped, or killed, goes on from its last state. A run that fails is marked so, and the
         others go on; raises `StoreError` only where nothing could be done.
+
+        `executor`: "processes", `jobs` at a time; "here", one after another; "replicas", trainings of a kind as one
+        network, and the others in processes; "auto" measures some steps and takes what is quicker (the study's fact
+        `executors` says what, and `alone` why a run could not be fused). Engines agree to rounding, not to the bit.
         """
         keep_memory()
         data = self._data()  # missing data show before a folder is made
@@ -78,7 +96,7 @@ class Study:
                 for run_id in whole.intersection(task.run_id for task in stage):
                     discard(folder, run_id)  # taken over just before an end that came too soon
                 done += len(stage) - len(tasks)
-                for task, ended in _perform_all(tasks, jobs or default_jobs(), folder):
+                for task, ended in _perform_all(tasks, jobs or default_jobs(), folder, executor, study):
                     _take(study, task, ended)
                     done += 1
                     if ended.status == "failed":
@@ -107,15 +125,50 @@ def study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *,
     return Study(name, settings, many=many)
 
 
-def _perform_all(tasks: list[Task], jobs: int, folder: Path) -> Iterator[tuple[Task, Draft | Ended]]:
-    """Short tasks here; trainings in processes where more than one may run at a time."""
+def _perform_all(
+    tasks: list[Task], jobs: int, folder: Path, executor: Executor, study: store.Store
+) -> Iterator[tuple[Task, Draft | Ended]]:
+    """Short tasks here; trainings of a kind as one network where that is quicker, others in processes of their own."""
     quick = [task for task in tasks if task.kind != "train"]
     long = [task for task in tasks if task.kind == "train"]
     yield from here(perform, quick)
+    if executor in ("auto", "replicas") and len(long) > 1:
+        ended = set()
+        for task, draft in _as_one(long, folder, executor, jobs, study):
+            if draft is not None:
+                ended.add(task.run_id)
+                yield task, draft
+        long = [task for task in long if task.run_id not in ended]
+    if executor == "here":
+        jobs = 1
     if jobs > 1 and len(long) > 1:
         yield from processes(partial(_train, folder), long, min(jobs, len(long)), _lost)
     else:
         yield from here(partial(_train, folder), long)
+
+
+def _as_one(
+    tasks: list[Task], folder: Path, executor: Executor, jobs: int, study: store.Store
+) -> Iterator[tuple[Task, Draft | None]]:
+    """Groups of trainings as one network each; None for one that diverged, which says why when it runs alone."""
+
+    def loading(config: TrainConfig) -> Data:
+        return _cached_data(config.model_dump_json(include={"dataset"}))
+
+    found, alone = eligible(tasks, loading)
+    told: list[dict[str, Any]] = []
+    for group in found:
+        data = loading(TrainConfig.model_validate(group[0].settings))
+        fact: dict[str, Any] = {"runs": [task.run_id for task in group], "executor": "replicas"}
+        if executor == "auto":
+            each = measured(group, data)
+            fact |= {"ms_together": each.together, "ms_alone": each.alone}
+            if each.together * SIDE[jobs > 1] > each.alone:
+                fact["executor"] = "processes" if jobs > 1 else "here"
+        told.append(fact)
+        study.facts(executors=told, alone=alone)
+        if fact["executor"] == "replicas":
+            yield from fused(folder, group, data)
 
 
 def _train(folder: Path, task: Task) -> Ended:

@@ -40,7 +40,7 @@ class Replica(NamedTuple):
 class ReplicaStep(NamedTuple):
     """One step of R replicas: `loss` (R,) at the weights before it, NaN for those that have ended.
 
-    `lr` and `momentum` are (R,), NaN where an optimizer has no momentum; `penalty` (R,). `ends` are there at the last
+    `lr` and `momentum` (β₁ in Adam's family) are (R,), NaN where an optimizer has none; `penalty` (R,). `ends` are there at the last
     step of an epoch, one for each replica. `diverged` are the replicas whose loss was not finite for the first time.
     """
 
@@ -96,13 +96,13 @@ class Replicas:
         epochs: int = 1,
         *,
         validation: Pairs | None = None,
-        task: Task | None = None,
+        tasks: Sequence[Task] = (),
         progress: Progress | None = None,
     ) -> Iterator[ReplicaStep]:
         """Train, and yield a `ReplicaStep` after every step. `batches` are x (S, B, …) and y (S, B, …): `Together`.
 
-        `validation` is evaluated at the end of every epoch; a `task` says what is shown and measured there. `progress`
-        is where the training goes on, and is kept true at every record.
+        `validation` is evaluated at the end of every epoch. `tasks`, one for each seed, say what is shown and measured.
+        `progress` is where the training goes on, and is kept true at every record.
         """
         at, steps = progress or Progress(), len(batches)  # type: ignore[arg-type]
         for epoch in range(at.epoch, epochs + 1):
@@ -111,6 +111,9 @@ class Replicas:
                 self._moved = self._schedules(steps)
             record: ReplicaStep | None = None
             for x, y in at.walk(batches):
+                if tasks:
+                    shown = [task.prepare(x[s], y[s], at.step + 1) for s, task in enumerate(tasks)]
+                    x, y = _stacked(shown)
                 record = self._step(x, y, {name: table[at.taken] for name, table in self._moved.items()}, at)
                 at.step, at.taken = at.step + 1, at.taken + 1
                 at.total = record.loss if at.total is None else at.total + record.loss
@@ -119,7 +122,7 @@ class Replicas:
                     yield record
             if at.total is None or record is None:
                 raise TrainingError(f"epoch {epoch} has no batches: the data are empty, or were used up by an iterator")
-            seen = None if validation is None else self.evaluate(validation, task)
+            seen = None if validation is None else self.evaluate(validation, tasks)
             for row, one in enumerate(self.replicas):
                 if one.schedule is not None and row not in self.ended:
                     one.schedule.after_epoch(None if seen is None else seen[row].loss)
@@ -145,7 +148,8 @@ class Replicas:
             self.updates.step(moved)
             if self.ended:
                 told = told.index_fill(0, torch.tensor(list(self.ended)), torch.nan)
-        return ReplicaStep(at.step + 1, at.epoch, told, moved["lr"], moved["momentum"], y.shape[1], penalty,
+        momentum = np.where(np.isnan(moved["momentum"]), moved["beta1"], moved["momentum"])
+        return ReplicaStep(at.step + 1, at.epoch, told, moved["lr"], momentum, y.shape[1], penalty,
                            diverged=diverged)  # fmt: skip
 
     def _diverged(self, loss: Tensor) -> list[int]:
@@ -167,22 +171,24 @@ class Replicas:
         self.updates.forget(row)
 
     @torch.no_grad()
-    def evaluate(self, batches: Pairs, task: Task | None = None) -> list[Evaluation]:
-        """Every replica over the same batches of (x, y), as `training.evaluate` would."""
+    def evaluate(self, batches: Pairs, tasks: Sequence[Task] = ()) -> list[Evaluation]:
+        """Every replica over the same batches of (x, y), as `training.evaluate` would; `tasks` are one a seed."""
         total = torch.zeros(len(self.replicas), dtype=torch.float64)
         right, count, classes = torch.zeros(len(self.replicas), dtype=torch.int64), 0, True
-        measures = None if task is None else [task.measure() for _ in self.replicas]
+        each = len(self.replicas) // max(1, len(tasks))
+        measures = [tasks[row // each].measure() for row in range(len(self.replicas))] if tasks else None
         for number, (x, y) in enumerate(batches):
-            if task is not None:
-                x, y = task.shown(x, y, number)
-            output = self.network(x[None], training=False)
-            total += losses(self.loss_fn, output, y.expand(len(output), *y.shape)) * len(y)
-            classes = classes and not y.is_floating_point() and output.dim() == 3 and y.dim() == 1
+            shown = [task.shown(x, y, number) for task in tasks] or [(x, y)]
+            x, y = _stacked(shown if any(one[0] is not shown[0][0] for one in shown) else shown[:1])
+            output = self.network(x, training=False)
+            y = y.repeat_interleave(len(output) // len(y), 0)
+            total += losses(self.loss_fn, output, y) * y.shape[1]
+            classes = classes and not y.is_floating_point() and output.dim() == 3 and y.dim() == 2
             if classes:
                 right += (output.argmax(-1) == y).sum(1)
-            count += len(y)
+            count += y.shape[1]
             for row, measure in enumerate(measures or ()):
-                measure.add(x, output[row], y)
+                measure.add(x[row * len(x) // len(output)], output[row], y[row])
         if not count:
             raise TrainingError("cannot evaluate: there are no batches")
         told = [measure.values() for measure in measures] if measures is not None else [{}] * len(self.replicas)
@@ -269,6 +275,13 @@ class Replicas:
         if not any(found) or all(np.isinf(found)):
             return None
         return self.sheets[0].new_tensor(found)[:, None]
+
+
+def _stacked(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """x (S, B, …) and y (S, B, …); a single pair is not copied."""
+    if len(pairs) == 1:
+        return pairs[0][0][None], pairs[0][1][None]
+    return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
 
 
 def _seeds(replicas: Sequence[Replica]) -> list[int]:

@@ -12,14 +12,20 @@ from passo.replicas.layers import NotFused
 VALUED = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.BCEWithLogitsLoss)
 
 
+def check_loss(loss_fn: Any) -> None:
+    """Raise `NotFused` for a loss that is not computed for replicas."""
+    if getattr(loss_fn, "reduction", None) != "mean":
+        raise NotFused(f"loss {type(loss_fn).__name__} is no mean of torch's over images")
+    if not isinstance(loss_fn, (nn.CrossEntropyLoss, *VALUED)):
+        raise NotFused(f"loss {type(loss_fn).__name__} is not computed for replicas")
+
+
 def losses(loss_fn: Any, output: Tensor, y: Tensor, smoothing: Tensor | None = None) -> Tensor:
     """loss_fn's mean for each replica: output (R, B, …), y (R, B, …) → (R,).
 
-    `smoothing` (R,) takes the place of cross-entropy's own label smoothing. Raises `NotFused` for a loss that is not a
-    mean of torch's.
+    `smoothing` (R,) takes the place of cross-entropy's own label smoothing.
     """
-    if getattr(loss_fn, "reduction", None) != "mean":
-        raise NotFused(f"loss {type(loss_fn).__name__} is no mean of torch's over images")
+    check_loss(loss_fn)
     if isinstance(loss_fn, nn.CrossEntropyLoss) and not y.is_floating_point() and output.dim() == 3:
         return _cross_entropy(loss_fn, output, y, smoothing)
     for kind in VALUED:

@@ -43,6 +43,11 @@ class _Kind(NamedTuple):
     flags: tuple[tuple[str, bool], ...]
 
 
+def check_rule(optimizer: Optimizer) -> None:
+    """Raise `NotStepped` where there is no rule over rows for this optimizer and its options."""
+    _kind(optimizer)
+
+
 def _kind(optimizer: Optimizer) -> _Kind:
     cls, group = type(optimizer), optimizer.param_groups[0]
     if cls not in RULES:
