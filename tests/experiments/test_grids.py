@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import statistics
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from passo.errors import ConfigError, PassoError, UsageError
-from passo.experiments import configuring, study
+from passo.experiments import configuring, read_study, shipped, study
 from passo.experiments.configuring import Builder
 from passo.experiments.distributions import Distribution
 from passo.experiments.naming import named, shortened
@@ -277,3 +278,25 @@ def test_a_range_test_suggests_within_a_grid(tmp_path: Path) -> None:
     suggested = there.select("range", kind="lr_range")[0].info["suggestion"]
     rates = sorted(run.config["optimizer"]["lr"] for run in there.select(kind="train"))
     assert rates == pytest.approx([0.1 * suggested, suggested])
+
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "studies.md").read_text(encoding="utf-8"), re.DOTALL)
+HEAD = BLOCKS[0].partition("[record]")[0]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0])
+def test_every_study_in_the_documents_is_one(block: str) -> None:
+    """What is no whole study stands below the base of the first one."""
+    head = HEAD.replace('model = "tiny-cnn"\n', "") if "[base.model]" in block else HEAD
+    assert parse_study(block if block == BLOCKS[0] else head + block, "docs/studies.md").count > 1
+
+
+def test_the_documents_count_the_shipped_studies_as_they_are() -> None:
+    table = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8").partition("## The studies in the package")[2]
+    told: dict[str, int] = {}
+    for names, counts in re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE):
+        numbers = [int(count) for count in re.findall(r"\d+", counts)]
+        told |= dict(zip(re.findall(r"`(.*?)`", names), numbers, strict=True))
+    mine = {name: count for name, count in told.items() if name in shipped()}
+    assert mine == told == {name: read_study(name).count for name in told}

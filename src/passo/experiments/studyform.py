@@ -146,18 +146,27 @@ class StudyFile(Part):
         self._check_count(many)
         self._check_varied()
         self._check_names()
+        suggestions = {entry.name: 1e-3 for entry in self.ranges}
+        runs = self.configurations
+        if self.search is not None:
+            corners = self.search.corners()
+            runs = [self.proposed(entry, one.label, one.changes) for entry in runs for one in corners]
+        try:
+            self.trainings(runs, suggestions, self.seeds[:1])
+        except UsageError:
+            self._check_base()  # a mistake of all of them is told once, as what it is
+            raise
+        if not runs:
+            self._check_base()
+        for entry in (*self.ranges, *self.descents, *self.previews):
+            self._check_part(entry)
+
+    def _check_base(self) -> None:
+        """What is wrong in the base alone; a key that it lacks may be one that every configuration brings."""
         try:
             train_config({**self.base, "seed": self.seeds[0]})
         except UsageError as error:
             raise ConfigError(f"base: {error}") from error
-        suggestions = {entry.name: 1e-3 for entry in self.ranges}
-        self.trainings(self.configurations, suggestions, self.seeds[:1])
-        if self.search is not None:
-            corners = self.search.corners()
-            ends = [self.proposed(entry, one.label, one.changes) for entry in self.configurations for one in corners]
-            self.trainings(ends, suggestions, self.seeds[:1])
-        for entry in (*self.ranges, *self.descents, *self.previews):
-            self._check_part(entry)
 
     def _check_count(self, many: bool) -> None:
         if self.count > MOST:
