@@ -58,6 +58,22 @@ def test_what_is_whole_is_shown_and_not_trained_again(tmp_path: Path) -> None:
     assert "JuliaAlanne/MLOps" in page
 
 
+def test_a_study_over_seeds_is_judged_beside_the_exact_one(tmp_path: Path) -> None:
+    whole(tmp_path / "r")
+    with Store.create(tmp_path / "seeds", name="published-note", config={}) as store:
+        for seed in range(3):
+            for name, loss in (("optimisers-momentum", 0.48), ("optimisers-sgd", 0.58)):
+                run = store.add_run(name, config={}, seed=seed)
+                values = {"validation/loss": loss, "test/loss": loss, "test/accuracy": 1 - loss}
+                run.scalars(1, 1, {metric: value + 0.001 * seed * loss for metric, value in values.items()})
+                run.finish()
+    done = passo("replicate", "--out", "r", "--seeds", "seeds", "--write", "page.md", cwd=tmp_path)
+    assert "Of 1 claims, 1 hold over 3 seeds." in done.stdout
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "| momentum beats plain SGD | −0.1" in page
+    assert "| optimisers-sgd | 0.5840 |" in page
+
+
 def test_an_unknown_run_is_one_sentence_with_the_nearest_name(tmp_path: Path) -> None:
     done = passo("replicate", "--runs", "optimisers-adm", cwd=tmp_path, code=2)
     assert "unknown run of the published note 'optimisers-adm'. Did you mean 'optimisers-adam'?" in " ".join(

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from passo.analysis.compare import Comparison, compare
+from passo.analysis.compare import Comparison, Outcome, compare
 from passo.analysis.needed import LEVEL
 from passo.analysis.paired import Paired, all_pairs, gap
 from passo.analysis.tables import Table
-from passo.analysis.words import amount, higher_is_better, joined, spoken
+from passo.analysis.words import amount, higher_is_better, joined, ranged, spoken
 from passo.errors import StoreError
 from passo.store import StoredStudy
 from passo.studies.published import METRICS, published_note
@@ -135,6 +135,31 @@ def judge(study: StoredStudy, metric: str = "validation/loss", claims: Sequence[
     pairs = all_pairs(comparison, [(one.first, one.second) for one in paired])
     judged = [_judged(one, pair, comparison) for one, pair in zip(paired, pairs, strict=True)]
     return Claims(metric, tuple(judged), tuple(one for one in claims if one not in paired))
+
+
+def beside(study: StoredStudy) -> Table:
+    """Each run of the note beside ours over seeds, on the test split: printed, our interval, and our seeds' range.
+
+    Runs that the study lacks are left out; raises `StoreError` where it has none.
+    """
+    names = [name for name in published_note().names if name in study.names()]
+    if not names:
+        raise StoreError(f"{study.folder} has no run of the published note: passo study run published-note")
+    loss, accuracy = (compare(study, metric, names) for metric in ("test/loss", "test/accuracy"))
+    rows = []
+    for run in published_note().chosen(names):
+        cells = [f"{run.printed['val_loss'][-1]:.4f}", *_ours(loss.estimate(run.name), loss.metric)]
+        cells += [
+            f"{100 * run.printed['val_accuracy'][-1]:.2f} %",
+            *_ours(accuracy.estimate(run.name), accuracy.metric),
+        ]
+        rows.append((run.name, *cells, str(loss.estimate(run.name).n)))
+    columns = ("run", "loss, published", "ours", "seeds' range", "accuracy, published", "ours", "seeds' range", "seeds")
+    return Table(columns, tuple(rows), "Test split, after the last epoch: one seed of the note's, and ours with 95 %.")
+
+
+def _ours(found: Outcome, metric: str) -> tuple[str, str]:
+    return ranged(found, metric), f"{amount(min(found.values), metric)} to {amount(max(found.values), metric)}"
 
 
 def _judged(claim: Claim, pair: Paired, comparison: Comparison) -> Judged:

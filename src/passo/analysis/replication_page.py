@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from passo.analysis.claims import beside, judge
 from passo.analysis.replicated import Replicated
 from passo.analysis.tables import Table
+from passo.store import StoredStudy
 from passo.studies.published import published_note
 
 _STREAM = """## How the note runs, and so does this
@@ -42,8 +44,8 @@ the maker (a function of two lines, built with the machine's C compiler, in this
 the choice to the libraries. A study keeps which they were, and goes on under no others."""
 
 
-def markdown(found: Replicated, others: Sequence[Replicated] = ()) -> str:
-    """The whole page; `others` are replications under other kernels or threads."""
+def markdown(found: Replicated, others: Sequence[Replicated] = (), seeds: StoredStudy | None = None) -> str:
+    """The whole page; `others` are replications under other kernels or threads, `seeds` the study over many seeds."""
     differences = found.table()
     parts = [
         "# The published note, digit for digit",
@@ -59,8 +61,17 @@ def markdown(found: Replicated, others: Sequence[Replicated] = ()) -> str:
         _settings([found, *others]).markdown(),
         _COMMAND,
         _STREAM,
+        *(() if seeds is None else _over_seeds(seeds)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _over_seeds(study: StoredStudy) -> Iterable[str]:
+    claims = judge(study)
+    yield "## Over seeds"
+    yield f"What one seed printed, under passo's own random streams: the study `{study.name}`. {claims.sentence()}"
+    yield claims.table().markdown()
+    yield beside(study).markdown()
 
 
 def _shared(found: Replicated) -> str:

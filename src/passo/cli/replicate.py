@@ -33,6 +33,9 @@ def replicate(
     beside: Annotated[
         list[Path] | None, typer.Option(help="Another replication to tell of on that page; again for more.")
     ] = None,
+    seeds: Annotated[
+        Path | None, typer.Option(help="A study `published-note`: judge the note's claims by it, here and on the page.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")] = False,
 ) -> None:
     """Replicate the published note, digit for digit: passo replicate --epochs-only 2 --runs optimisers-adam
@@ -40,16 +43,22 @@ def replicate(
     What is in the folder is not trained again: the command goes on where it was stopped, and shows what is whole.
     """
     from passo import store
+    from passo.errors import ConfigError
     from passo.studies.published import published_note
 
     published_note().chosen(runs or [])
+    if beside and write is None:
+        raise ConfigError("--beside tells of another replication on a page: give --write PAGE.md too")
     folder = out_ if out_ is not None else store.root() / "published-note-exact"
     if force or not _whole(folder):
         _train(folder, exact, runs or [], epochs_only, threads, force)
     study = store.open_study(folder)
     _tell(study)
+    over = None if seeds is None else store.find(seeds)
+    if over is not None:
+        _judge(over)
     if write is not None:
-        _page(study, [store.open_study(other) for other in beside or []], write)
+        _page(study, [store.open_study(other) for other in beside or []], over, write)
 
 
 def _whole(folder: Path) -> bool:
@@ -100,13 +109,22 @@ def _tell(study: StoredStudy) -> None:
     )
 
 
-def _page(study: StoredStudy, others: list[StoredStudy], path: Path) -> None:
+def _judge(study: StoredStudy) -> None:
+    from passo.analysis.claims import judge
+
+    found = judge(study)
+    out.print(str(found.table()), markup=False, soft_wrap=True)
+    out.print(found.sentence(), markup=False, soft_wrap=True)
+
+
+def _page(study: StoredStudy, others: list[StoredStudy], seeds: StoredStudy | None, path: Path) -> None:
     from passo.analysis.replicated import replicated
     from passo.analysis.replication_page import markdown
     from passo.errors import StoreError
 
     try:
-        path.write_text(markdown(replicated(study), [replicated(other) for other in others]), encoding="utf-8")
+        text = markdown(replicated(study), [replicated(other) for other in others], seeds)
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
     out.print(f"written to {path}")
