@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+import torch
+
 from passo.data import Data
 from passo.errors import PassoError
 from passo.experiments.assembling import Parts, assemble
@@ -31,9 +33,10 @@ WARM, TIMED = 3, 8  # steps
 
 
 class Measured(NamedTuple):
-    """Milliseconds a step of one model takes: `together` with its group, and `alone`."""
+    """Milliseconds a step of one model takes: `together` with its group, by so many `threads`, and `alone`."""
 
     together: float
+    threads: int
     alone: float
 
 
@@ -64,12 +67,25 @@ def eligible(tasks: Sequence[Task], loading: Loading) -> tuple[list[list[Task]],
 
 
 def measured(tasks: Sequence[Task], data: Data) -> Measured:
-    """Steps of a group, and of its first training alone, on copies that are thrown away."""
+    """Steps of a group, and of its first training alone, on copies that are thrown away.
+
+    One thread or all of them: where others use the machine too, threads that wait for each other cost more than they
+    bring.
+    """
+    every = torch.get_num_threads()
     group = Group([Member.of(task, data) for task in tasks], data, None)
-    together = _timed(group.walk()) / len(tasks)
-    parts = Member.of(tasks[0], data).parts
+    group.epochs = 2 * (WARM + TIMED)  # of a step at least
+    walk, parts = group.walk(), Member.of(tasks[0], data).parts
+    found: dict[int, float] = {}
+    try:
+        for threads in sorted({every, 1}, reverse=True):
+            torch.set_num_threads(threads)
+            found[threads] = _timed(walk) / len(tasks)
+    finally:
+        torch.set_num_threads(every)
     alone = fit(parts.model, parts.loss_fn, parts.optimizer, parts.train, epochs=WARM + TIMED, task=parts.task)
-    return Measured(together, _timed(alone))
+    best = min(found, key=lambda threads: found[threads])
+    return Measured(found[best], best, _timed(alone))
 
 
 def _timed(walk: Iterator[Any]) -> float:
@@ -132,8 +148,6 @@ def _why_alone(task: Task, rules: dict[str, str | None]) -> str | None:
 
 
 def _rule(config: TrainConfig) -> str | None:
-    import torch
-
     try:
         check_rule(make_optimizer(config.optimizer.name, [torch.nn.Parameter(torch.zeros(1, 1))],
                                   **config.optimizer.options))  # fmt: skip

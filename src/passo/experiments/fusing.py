@@ -57,29 +57,36 @@ class Member:
         return Replica(parts.model, parts.optimizer, parts.schedule, config.seed, parts.penalty, *clipping)
 
 
-def fused(folder: Path, tasks: Sequence[Task], data: Data) -> Iterator[tuple[Task, Draft | None]]:
+def fused(
+    folder: Path, tasks: Sequence[Task], data: Data, threads: int | None = None
+) -> Iterator[tuple[Task, Draft | None]]:
     """Train a group as one; yields each task with what it would write, or with None where it is to run alone after all.
 
     Tasks come as `eligible` puts them together. Raises what the engine raises for those that do not belong together.
     """
-    group = Group([Member.of(task, data) for task in tasks], data, folder / PENDING)
-    with stopping() as stop:
-        group.train(stop)
-        yield from group.results()
+    group = Group([Member.of(task, data) for task in tasks], data, folder / PENDING, threads)
+    before = torch.get_num_threads()
+    torch.set_num_threads(group.threads)
+    try:
+        with stopping() as stop:
+            group.train(stop)
+            yield from group.results()
+    finally:
+        torch.set_num_threads(before)
     group.drop()
 
 
 class Group:
     """Members of one network, where their training is, and what it has told so far."""
 
-    def __init__(self, members: Sequence[Member], data: Data, folder: Path | None) -> None:
-        self.members, self._data = members, data
+    def __init__(self, members: Sequence[Member], data: Data, folder: Path | None, threads: int | None = None) -> None:
+        self.members, self._data, self.threads = members, data, threads or torch.get_num_threads()
         first = members[0]
         self.engine = Replicas([one.replica() for one in members], first.parts.loss_fn)
         leaders = members[:: len(members) // len(self.engine.network.seeds)]  # one of each seed
         self._tasks = [one.parts.task for one in leaders]
         self._batches = Together([_batches(one.parts.train) for one in leaders])
-        self._validation, self._epochs = first.parts.validation, first.config.epochs
+        self._validation, self.epochs = first.parts.validation, first.config.epochs
         self._progress = Progress()
         self._told: list[np.ndarray] = []  # of each step: (4, R), as COLUMNS
         self._diverged: set[int] = set()
@@ -91,13 +98,12 @@ class Group:
     def walk(self) -> Iterator[ReplicaStep]:
         """The training itself, a record a step."""
         return self.engine.fit(
-            self._batches, self._epochs, validation=self._validation, tasks=self._tasks, progress=self._progress
+            self._batches, self.epochs, validation=self._validation, tasks=self._tasks, progress=self._progress
         )
 
     def train(self, stop: Stop) -> None:
         """To the end; raises KeyboardInterrupt, with the state kept, where it is asked to stop."""
         self._begun, self._since, kept = time.perf_counter(), self._progress.step, time.monotonic()
-        engine = self.engine
         for record in self.walk():
             self._told.append(_columns(record))
             self._diverged.update(record.diverged)
@@ -108,9 +114,9 @@ class Group:
                 kept = time.monotonic()
             if stop.asked:
                 raise KeyboardInterrupt
-            if len(engine.ended) == len(self.members):
+            if len(self.engine.ended) == len(self.members):
                 break
-        engine.put()
+        self.engine.put()
         self._seconds = time.perf_counter() - self._begun
 
     def results(self) -> Iterator[tuple[Task, Draft | None]]:
@@ -153,7 +159,9 @@ class Group:
         config, parts, draft = member.config, member.parts, member.draft
         last, steps = self.engine.ended.get(row, len(table)), len(self._batches)
         written = Draft()
-        written.info(**facts(config, self._data, parts), engine="replicas", replicas=len(self.members))
+        written.info(
+            **facts(config, self._data, parts), engine="replicas", replicas=len(self.members), threads=self.threads
+        )
         names = COLUMNS if parts.penalty is not None else COLUMNS[:-1]
         for number, values in enumerate(table[:last, :, row].tolist(), start=1):
             scalars = {name: value for name, value in zip(names, values, strict=False) if not math.isnan(value)}
@@ -173,6 +181,7 @@ class Group:
         if self._path is None:
             return
         state = {
+            "threads": self.threads,
             "engine": self.engine.state(),
             "progress": self._progress.state(self._batches),
             "told": np.stack(self._told),
@@ -192,6 +201,7 @@ class Group:
             state = load(self._path)
         except (CheckpointError, StoreError):
             return
+        self.threads = state["threads"]  # another number adds in another order
         self.engine.load_state(state["engine"])
         self._progress = Progress.of(state["progress"], torch.device("cpu"))
         self._told, self._diverged = list(np.asarray(state["told"])), set(state["diverged"])

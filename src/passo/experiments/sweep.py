@@ -160,15 +160,14 @@ def _as_one(
     for group in found:
         data = loading(TrainConfig.model_validate(group[0].settings))
         fact: dict[str, Any] = {"runs": [task.run_id for task in group], "executor": "replicas"}
-        if executor == "auto":
-            each = measured(group, data)
-            fact |= {"ms_together": each.together, "ms_alone": each.alone}
-            if each.together * SIDE[jobs > 1] > each.alone:
-                fact["executor"] = "processes" if jobs > 1 else "here"
+        each = measured(group, data)
+        fact |= {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
+        if executor == "auto" and each.together * SIDE[jobs > 1] > each.alone:
+            fact["executor"] = "processes" if jobs > 1 else "here"
         told.append(fact)
         study.facts(executors=told, alone=alone)
         if fact["executor"] == "replicas":
-            yield from fused(folder, group, data)
+            yield from fused(folder, group, data, each.threads)
 
 
 def _train(folder: Path, task: Task) -> Ended:
