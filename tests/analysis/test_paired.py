@@ -121,6 +121,16 @@ def test_the_best_that_was_found_by_looking_is_corrected_for_all_pairs_and_a_pla
     assert "3 comparisons against it, named before" in planned.table().note
 
 
+def test_of_very_many_configurations_not_all_pairs_are_computed_and_all_are_corrected_for(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = {f"c{i}": [float(v) for v in 0.5 + 0.01 * random.standard_normal(3)] for i in range(101)}
+    found = fair(study_of(tmp_path / "s", values))
+    assert (found.count, len(found.pairs)) == (101 * 100 // 2, 100)
+    pair = min(found.pairs, key=lambda pair: pair.p)
+    assert pair.adjusted == pytest.approx(min(1, 5050 * pair.p))
+    assert "corrected by Bonferroni for 5,050 comparisons" in found.table().note
+
+
 def test_simultaneous_intervals_are_bonferronis(tmp_path: Path) -> None:
     values = {"a": [0.90, 0.91, 0.92], "b": [0.80, 0.82, 0.81], "c": [0.70, 0.72, 0.74]}
     pair = fair(study_of(tmp_path / "s", values)).against["b"]
@@ -151,6 +161,13 @@ def test_one_seed_and_configurations_without_a_shared_seed_are_told_without_numb
     assert "nothing can be told apart" in one.table().note
     apart = fair(study_of(tmp_path / "apart", {"a": [0.9, 0.8], "b": [0.8, 0.7]}, diverged=["a-s0", "b-s1"]))
     assert apart.against["b"].n == 0 and apart.against["b"].verdict == "not distinguishable"
+
+
+def test_one_configuration_alone_is_told_without_comparisons(tmp_path: Path) -> None:
+    found = fair(study_of(tmp_path / "s", {"a": [0.9, 0.8]}))
+    assert found.pairs == () and found.count == 0
+    assert "nothing to compare it with" in found.table().note
+    assert found.sentence().startswith("a ends with a test accuracy of 85.0 %")
 
 
 def test_an_unknown_reference_gets_the_list(tmp_path: Path) -> None:

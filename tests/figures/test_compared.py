@@ -124,6 +124,19 @@ def test_the_heatmap_holds_every_mean_and_the_best_is_told(grid: StoredStudy) ->
     assert "learning rate 0.01" in figure.sentence
 
 
+def test_a_fine_grid_has_lines_of_equal_height_in_place_of_numbers(tmp_path: Path) -> None:
+    places = list(itertools.product(np.geomspace(1e-4, 1, 11), np.geomspace(1e-3, 1e-1, 5)))
+    curves = [[{"validation/accuracy": [0.9 - 0.1 * math.log10(lr / 0.01) ** 2]}] for lr, _ in places]
+    runs = {f"c{i}": each for i, each in enumerate(curves)}
+    configs = {f"c{i}": adam(float(lr), l2=float(l2)) for i, (lr, l2) in enumerate(places)}
+    figure = draw_compared("heatmap", invented(tmp_path / "fine", runs, configs))
+    pieces = [row for row in rows(figure) if row.get("piece")]
+    heights = {round(0.9 - 0.1 * math.log10(float(row["x"]) / 0.01) ** 2, 2) for row in pieces}
+    assert 0.8 in heights and len(heights) > 3  # the lines are where the function has a round height, or near
+    assert "Lines: heights" in figure.caption
+    assert {row["text"] for row in rows(figure) if row.get("text")} <= {f"{p} %" for p in range(50, 91)}
+
+
 def test_lines_of_parallel_coordinates_end_at_the_result_and_the_best_is_on_top(grid: StoredStudy) -> None:
     figure = draw_compared("parallel", grid)
     lines = [row for row in rows(figure) if row.get("name")]

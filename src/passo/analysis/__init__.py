@@ -11,28 +11,38 @@ from passo.analysis.averages import (
     moving_average_weights,
     weights_by_lag,
 )
+from passo.analysis.budgets import budgets
 from passo.analysis.calibration import Calibration, calibration
 from passo.analysis.classified import Classified, classified
 from passo.analysis.compare import Comparison, Difference, Outcome, compare
+from passo.analysis.convergence import convergences
 from passo.analysis.curves import Band, bands, runs_of
 from passo.analysis.curves import tell as tell_bands
 from passo.analysis.descents import Descent, Surface, descent, surface
 from passo.analysis.descents import tell as tell_descents
 from passo.analysis.distances import Distances, distances
+from passo.analysis.ends import endings
 from passo.analysis.hardest import Hardest, hardest
+from passo.analysis.importance import importance
 from passo.analysis.intervals import Interval, interval, t_quantile
 from passo.analysis.landscapes import LossSurface, loss_surface, random_walk
 from passo.analysis.layers import Layers
 from passo.analysis.memory import half_life, mean_age
 from passo.analysis.overfitting import Overfitting, overfitting
+from passo.analysis.paired import FairComparison, fair
+from passo.analysis.planes import plane
 from passo.analysis.predictions import Predictions, cross_entropy, divergence, entropy, predictions
+from passo.analysis.profiles import profiles
 from passo.analysis.ranges import RangeCurve, RangeSummary, Suggestion, lr_ranges, range_summary, rules_agree
 from passo.analysis.recomputed import Recomputed, recompute
 from passo.analysis.reconstructed import Reconstructed, reconstructed
 from passo.analysis.recorded import Recorded
 from passo.analysis.regressed import Regressed, regressed
 from passo.analysis.schedules import Effect, Plan, ScheduleEffect, plans, schedule_effect
+from passo.analysis.sensitivity import sensitivity
 from passo.analysis.tables import Table
+from passo.analysis.targets import targets
+from passo.analysis.tuning import best_of
 from passo.analysis.updates import Residual, Traces, residual, traces
 from passo.analysis.verified import RangeCheck, range_check
 from passo.analysis.whole import Clipping, LossChange
@@ -50,6 +60,7 @@ __all__ = [
     "Difference",
     "Distances",
     "Effect",
+    "FairComparison",
     "Hardest",
     "Interval",
     "Layers",
@@ -76,18 +87,24 @@ __all__ = [
     "adversaries",
     "answers",
     "bands",
+    "best_of",
+    "budgets",
     "calibration",
     "classified",
     "compare",
+    "convergences",
     "correction",
     "cross_entropy",
     "descent",
     "distances",
     "divergence",
+    "endings",
     "entropy",
     "ewma",
+    "fair",
     "half_life",
     "hardest",
+    "importance",
     "interval",
     "loss_surface",
     "lr_ranges",
@@ -95,8 +112,10 @@ __all__ = [
     "moving_average",
     "moving_average_weights",
     "overfitting",
+    "plane",
     "plans",
     "predictions",
+    "profiles",
     "random_walk",
     "range_check",
     "range_summary",
@@ -107,8 +126,10 @@ __all__ = [
     "rules_agree",
     "runs_of",
     "schedule_effect",
+    "sensitivity",
     "surface",
     "t_quantile",
+    "targets",
     "tell_bands",
     "tell_descents",
     "traces",

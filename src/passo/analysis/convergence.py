@@ -205,6 +205,8 @@ class Convergences:
     def sentence(self) -> str:
         """How many runs converged, and which configurations did not."""
         runs = [run for each in self.each for run in each.runs]
+        if len(runs) == 1:
+            return runs[0].sentence()
         done = sum(run.converged for run in runs)
         told = f"The {spoken(self.metric)} converged in {done} of {len(runs)} runs"
         by_state = {

@@ -62,6 +62,10 @@ class Endings:
         area = ranged(first.area, self.metric)
         told = f"{first.name} has the best {spoken(self.metric)} over the whole training, {area}"
         far = max(self.each, key=lambda e: abs(e.gap.mean) if np.isfinite(e.gap.mean) else -1.0)
+        if len(self.each) == 1 and far.gap.mean:
+            by = amount(abs(far.gap.mean), self.metric).replace(" %", " points")
+            when = f"which was in epoch {significant(far.epoch)}"
+            return f"{first.name} ends {by} from its own best, {when}; the area: {area}."
         if not far.gap.mean:
             return f"{told}; every run is best at its end."
         by = amount(abs(far.gap.mean), self.metric).replace(" %", " points")

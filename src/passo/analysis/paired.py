@@ -4,7 +4,8 @@ With p₍₁₎ ≤ … ≤ p₍ₖ₎ of k comparisons, Holm's adjusted p₍ⱼ
 it, the chance that *any* of the comparisons calls different what is the same stays below 5 % (S. Holm, "A Simple
 Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979)). Which configuration is
 best is found by looking at all of them, so that every pair was looked at: k = c(c − 1)/2 for c configurations. Where
-one was named before (`against`), k = c − 1. Bonferroni's intervals, at 1 − 0.05/k each, hold all at once.
+one was named before (`against`), k = c − 1. Bonferroni's intervals, at 1 − 0.05/k each, hold all at once; of more than
+100 configurations his min(1, k·p), which is never below Holm's, takes its place, so that not all pairs are computed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from passo.analysis.varied import lost, told_lost
 from passo.analysis.words import higher_is_better, is_share, joined, ranged, seeds, spoken
 from passo.store import StoredStudy
 
+MANY = 100  # configurations: with more, all pairs are counted for the correction and not computed
 APART = "not distinguishable"
 
 
@@ -86,7 +88,7 @@ class FairComparison:
     def table(self) -> Table:
         """One row for each configuration, the best first."""
         head = ("configuration", spoken(self.metric), "95 % interval", "n", f"minus {self.reference}")
-        columns = (*head, "p (Holm)", "told apart", "seeds needed")
+        columns = (*head, "p (corrected)", "told apart", "seeds needed")
         return Table(columns, tuple(map(self._row, self.comparison.outcomes)), self.note())
 
     def _row(self, outcome: Outcome) -> tuple[str, ...]:
@@ -105,13 +107,16 @@ class FairComparison:
         n = max(outcome.n for outcome in self.comparison.outcomes)
         if n < 2:
             return "One seed each: no intervals, and nothing can be told apart."
+        if not self.count:
+            return "Intervals: Student's t over seeds. One configuration: there is nothing to compare it with."
         warned = self.metric.startswith("test/") and len(self.comparison.outcomes) > 2 and not self.planned
         choice = " To choose one of them, go by validation: choosing here would spend the test." if warned else ""
         looked = "of all pairs, since the best was found by looking" if not self.planned else "against it, named before"
-        count = f"{self.count} comparison{'s' if self.count > 1 else ''}"
+        whose = "Holm" if self.count == len(self.pairs) else "Bonferroni"
+        count = f"{self.count:,} comparison{'s' if self.count > 1 else ''}"
         return (
             f"Intervals: Student's t over seeds. Differences: paired by seed, {method(n)}, each at 95 % by itself; "
-            f"p: corrected by Holm for {count} {looked}. Seeds needed: to tell it apart 4 times in 5 "
+            f"p: corrected by {whose} for {count} {looked}. Seeds needed: to tell it apart 4 times in 5 "
             f"at level {LEVEL:g}/{self.count}, if the difference is what was seen, and at the ends of its interval."
             f"{choice}"
         )
@@ -122,7 +127,7 @@ class FairComparison:
         n = seeds(best.n)
         ends = f"{best.name} ends with a {spoken(self.metric)} of {ranged(best, self.metric)} ({n})"
         if not best.known:
-            return self._with_lost(f"{ends}; one seed tells nothing apart.")
+            return self._with_lost(f"{ends}; one seed tells nothing apart." if self.count else f"{ends}.")
         worse, better = ("lower", "higher") if higher_is_better(self.metric) else ("higher", "lower")
         parts = [ends]
         for verdict in (better, worse):
@@ -166,14 +171,18 @@ def fair(
     there = {name: each for name, each in told.items() if names is None or name in names}
     others = [name for name in comparison.names if name != reference]
     pairs = [(name, reference) for name in others]
-    if against is None:
+    count = len(pairs) if against is not None else len(comparison.names) * len(others) // 2
+    if against is None and len(comparison.names) <= MANY:
         pairs += [(a, b) for i, a in enumerate(others) for b in others[i + 1 :]]
-    return FairComparison(comparison, reference, against is not None, all_pairs(comparison, pairs), len(pairs), there)
+    found = all_pairs(comparison, pairs, count)
+    return FairComparison(comparison, reference, against is not None, found, count, there)
 
 
-def all_pairs(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> tuple[Paired, ...]:
-    """Each pair's difference, corrected for all of these pairs."""
-    columns = [_differences(comparison, *pair) for pair in pairs]
+def all_pairs(comparison: Comparison, pairs: Sequence[tuple[str, str]], count: int | None = None) -> tuple[Paired, ...]:
+    """Each pair's difference, corrected for all of these pairs (Holm), or for a larger `count` (Bonferroni)."""
+    count = count or len(pairs)
+    values_of = {o.name: dict(zip(o.seeds, o.values, strict=True)) for o in comparison.outcomes}
+    columns = [_differences(values_of[first], values_of[second]) for first, second in pairs]
     mean, low, high, p, sd = np.full((5, len(pairs)), np.nan)
     wide = np.full((2, len(pairs)), np.nan)
     for size in {len(column) for column in columns if len(column)}:  # those with as many seeds are tested at once
@@ -181,8 +190,8 @@ def all_pairs(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> tuple
         values = np.stack([columns[i] for i in at], 1)
         sd[at] = values.std(0, ddof=1) if size > 1 else np.nan
         mean[at], low[at], high[at], p[at] = mean_test(values)
-        wide[:, at] = np.stack(mean_test(values, 1 - LEVEL / len(pairs))[1:3])
-    adjusted = holm(p)
+        wide[:, at] = np.stack(mean_test(values, 1 - LEVEL / count)[1:3])
+    adjusted = holm(p) if count == len(pairs) else np.minimum(1.0, count * p)
     return tuple(
         Paired(
             mean=float(mean[i]),
@@ -195,14 +204,12 @@ def all_pairs(comparison: Comparison, pairs: Sequence[tuple[str, str]]) -> tuple
             p=float(p[i]),
             adjusted=float(adjusted[i]),
             wide=(float(wide[0, i]), float(wide[1, i])),
-            needed=needed(float(mean[i]), float(low[i]), float(high[i]), float(sd[i]), LEVEL / len(pairs)),
+            needed=needed(float(mean[i]), float(low[i]), float(high[i]), float(sd[i]), LEVEL / count),
         )
         for i, (first, second) in enumerate(pairs)
     )
 
 
-def _differences(comparison: Comparison, first: str, second: str) -> np.ndarray:
+def _differences(first: Mapping[int | None, float], second: Mapping[int | None, float]) -> np.ndarray:
     """first − second over the seeds that both have: (n,), empty where they share none."""
-    one, two = comparison.estimate(first), comparison.estimate(second)
-    of_second = dict(zip(two.seeds, two.values, strict=True))
-    return np.array([v - of_second[s] for s, v in zip(one.seeds, one.values, strict=True) if s in of_second])
+    return np.array([value - second[seed] for seed, value in first.items() if seed in second])

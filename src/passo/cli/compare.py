@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FIGURES = "ranked, sensitivity, heatmap, parallel, profiles, importance, budget, batch-size"
 BY = ("all", "tuned", "defaults")
+ROWS = 40  # of a table that are printed
 
 Part = tuple[str, str, Callable[[], Any]]
 
@@ -180,8 +181,13 @@ def _tell(asked: list[Asked]) -> None:
 
 
 def _part(heading: str, found: Any) -> None:
+    table = found.table()
+    left = len(table.rows) - ROWS
+    if left > 0:
+        note = f"… and {left:,} rows more: --json has all, --names chooses.\n{table.note}"
+        table = replace(table, rows=table.rows[:ROWS], note=note)
     out.print(f"[bold]{heading}[/]")
-    out.print(f"{found.sentence()}\n\n{found.table()}\n", markup=False, soft_wrap=True)
+    out.print(f"{found.sentence()}\n\n{table}\n", markup=False, soft_wrap=True)
 
 
 def _profiles(asked: list[Asked]) -> Any:

@@ -9,12 +9,15 @@ from typing import Any
 
 from passo.analysis.compare import compare
 from passo.analysis.varied import called, is_number, number, setting, settings
-from passo.analysis.words import amount, is_share, joined, ranged, spoken
+from passo.analysis.words import amount, is_share, joined, ranged, significant, spoken
 from passo.errors import StoreError
 from passo.figures.curves import about
+from passo.figures.panels import GLYPHS, log_ticks, tick_words
 from passo.figures.style import INK, WIDTH, Figure, altair, data, finished
 from passo.store import StoredStudy
 
+MARKS = 10  # values that an axis can write out
+MANY = 60  # lines, from which on they are thin
 TOP = 0.25  # of the configurations: what the sentence calls the best ones
 
 
@@ -35,8 +38,20 @@ def _axis(key: str, values: Sequence[Any]) -> _Axis:
     else:
         heights = [0.5 if len(values) == 1 else i / (len(values) - 1) for i in range(len(values))]
     told = [number(value) if is_number(value) else setting(key, value) or "none" for value in values]
-    marks = _legible(list(zip(told, heights, strict=True)))
-    return _Axis(called(key), tuple(marks), dict(zip(values, heights, strict=True)))
+    marks = list(zip(told, heights, strict=True))
+    if len(values) > MARKS and all(map(is_number, values)):
+        marks = _ticks(values)
+    return _Axis(called(key), tuple(_legible(marks)), dict(zip(values, heights, strict=True)))
+
+
+def _ticks(values: Sequence[float]) -> list[tuple[str, float]]:
+    """Round numbers along an axis with more values than can be written."""
+    low, high = min(values), max(values)
+    if low > 0 and high / low > 10:
+        ticks = log_ticks(low, high, most=MARKS)
+        heights = [math.log10(tick / low) / math.log10(high / low) for tick in ticks]
+        return list(zip(tick_words(ticks), heights, strict=True))
+    return [(significant(low + share * (high - low), 2), share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
 def _legible(marks: list[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -89,7 +104,7 @@ def _told(best: Sequence[Any], varied: Any, metric: str, count: int) -> str:
     first = best[0]
     what = "The best" if len(best) == 1 else f"The best {len(best)}"
     return (
-        f"{what} of {count} configurations by mean {spoken(metric)} ({ranged(first, metric)} at most) "
+        f"{what} of {count} configurations by mean {spoken(metric)} ({ranged(first, metric)} at best) "
         f"{'has' if len(best) == 1 else 'have'}: {'; '.join(ranges)}."
     )
 
@@ -107,7 +122,8 @@ def _y(field: str = "height") -> Any:
 def _lines(columns: dict[str, list[Any]], metric: str, ends: tuple[float, float], last: int) -> Any:
     alt = altair()
     scale = alt.Scale(scheme="viridis", domain=list(ends), reverse=not is_share(metric))
-    base = alt.Chart(data(columns)).mark_line(strokeWidth=2, opacity=0.8)
+    many = len(set(columns["name"])) > MANY
+    base = alt.Chart(data(columns)).mark_line(strokeWidth=1 if many else 2, opacity=0.55 if many else 0.8)
     form = ".1%" if is_share(metric) else ".4~g"
     return base.encode(
         x=_x(last),
@@ -133,7 +149,7 @@ def _frame(axes: Sequence[_Axis], metric: str, low: float, high: float) -> list[
     return [
         alt.Chart(data(rules)).mark_rule(color=INK, strokeWidth=1.2).encode(x=_x(last), y=_y(), y2="end:Q"),
         *(
-            words.mark_text(align="left", dx=5, fontSize=10.5, color=INK, **look).encode(
+            words.mark_text(align="left", dx=5, fontSize=10.5, font=GLYPHS, color=INK, **look).encode(
                 x=_x(last), y=_y(), text="text:N"
             )
             for look in (halo, {})

@@ -10,7 +10,7 @@ import numpy as np
 from passo.analysis.planes import Cell, Plane, plane
 from passo.analysis.varied import called
 from passo.analysis.words import amount, is_share, spoken
-from passo.figures.contours import outlines, round_levels
+from passo.figures.contours import label_places, outlines, round_levels
 from passo.figures.curves import about
 from passo.figures.panels import HALO, log_ticks, tick_look
 from passo.figures.style import INK, Figure, altair, data, finished
@@ -26,7 +26,7 @@ def heatmap(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple
     found = plane(study, metric, keys)
     words = _values(found)
     heights = [] if words else _contours(found)
-    layers = [_cells(found), *heights, *_rounds(found), *words, *_best(found)]
+    layers = [_cells(found, 0 if heights else 1), *heights, *_rounds(found), *words, *_best(found)]
     chart = alt.layer(*layers).properties(width=WIDE, height=HIGH)
     x, y = map(called, found.keys)
     finer = " Finer rounds are drawn over the first, in a frame each." if len(found.rounds) > 1 else ""
@@ -65,7 +65,7 @@ def _shade(found: Plane) -> Any:
     return alt.Color("mean:Q", scale=scale, legend=legend)
 
 
-def _cells(found: Plane) -> Any:
+def _cells(found: Plane, gap: float = 1) -> Any:
     alt = altair()
     x, y = _scales(found)
     columns = {
@@ -77,7 +77,7 @@ def _cells(found: Plane) -> Any:
         "name:N",
         alt.Tooltip("mean:Q", title=spoken(found.metric), format=".1%" if is_share(found.metric) else ".4~g"),
     ]
-    base = alt.Chart(data(columns)).mark_rect(stroke="#FFFFFF", strokeWidth=1)
+    base = alt.Chart(data(columns)).mark_rect(stroke="#FFFFFF", strokeWidth=gap)
     return base.encode(x=x("left"), x2="right:Q", y=y("below"), y2="above:Q", color=_shade(found), tooltip=tips)
 
 
@@ -91,15 +91,45 @@ def _contours(found: Plane) -> list[Any]:
     heights, levels = round_levels(means)
     flat = np.log10(across) if found.log_x else across
     tall = np.log10(up) if found.log_y else up
+    lines = [(level, line) for level, height in levels.items() for _, line in outlines(flat, tall, heights, [height])]
+    if not lines:
+        return []
     columns: dict[str, list[Any]] = {"x": [], "y": [], "piece": [], "at": []}
-    for piece, (_, line) in enumerate(outlines(flat, tall, heights, list(levels.values()))):
-        for at, (a, b) in enumerate(line):
-            values = (10**a if found.log_x else a, 10**b if found.log_y else b, str(piece), at)
-            for column, value in zip(columns.values(), values, strict=True):
+    for piece, (_, line) in enumerate(lines):
+        for at, place in enumerate(line):
+            a, b = _back(found, place)
+            for column, value in zip(columns.values(), (a, b, str(piece), at), strict=True):
                 column.append(value)
     x, y = _scales(found)
-    drawn = alt.Chart(data(columns)).mark_line(strokeWidth=1, color="#FFFFFF", opacity=0.75)
-    return [drawn.encode(x=x("x"), y=y("y"), detail="piece:N", order="at:Q")] if columns["x"] else []
+    drawn = alt.Chart(data(columns)).mark_line(strokeWidth=1.2, color="#FFFFFF", opacity=0.85)
+    return [drawn.encode(x=x("x"), y=y("y"), detail="piece:N", order="at:Q"), *_levels(found, lines, flat, tall)]
+
+
+def _back(found: Plane, place: np.ndarray) -> tuple[float, float]:
+    """A place on the axes as they are drawn, in the settings' own units."""
+    a, b = map(float, place)
+    return (10**a if found.log_x else a), (10**b if found.log_y else b)
+
+
+def _levels(found: Plane, lines: list[tuple[float, np.ndarray]], flat: np.ndarray, tall: np.ndarray) -> list[Any]:
+    """Each line's height, once, where there is room for it."""
+    frame = np.array([[flat[0], tall[0]], [flat[-1], tall[-1]]])
+    later = [cell for cell in found.cells if cell.round != found.rounds[0]]
+    taken = np.array([(cell.x, cell.y) for cell in [*later, found.best]])
+    taken = np.where([found.log_x, found.log_y], np.log10(np.where(taken > 0, taken, 1.0)), taken)
+    places = label_places(lines, frame, HIGH / WIDE, taken)
+    columns = {
+        "x": [_back(found, place)[0] for _, place in places],
+        "y": [_back(found, place)[1] for _, place in places],
+        "text": [_short(level, found.metric) for level, _ in places],
+    }
+    x, y = _scales(found)
+    words = altair().Chart(data(columns))
+    looks = ({"stroke": INK, "strokeWidth": 2.5, "strokeOpacity": 0.55}, {})
+    return [
+        words.mark_text(fontSize=10, color="#FFFFFF", **look).encode(x=x("x"), y=y("y"), text="text:N")
+        for look in looks
+    ]
 
 
 def _rounds(found: Plane) -> list[Any]:

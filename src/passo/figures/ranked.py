@@ -112,4 +112,4 @@ def _remark(pair: Paired) -> str:
     if pair.verdict != LEVEL:
         return "p < 0.001" if pair.adjusted < 0.001 else f"p {pair.adjusted:.3f}"
     about = pair.needed.about
-    return "more seeds than a million" if about is None else f"about {about:,} seeds"
+    return "needs over a million seeds" if about is None else f"needs about {about:,} seeds"
