@@ -8,9 +8,8 @@ gradients, what the optimizer keeps, and what the forward pass leaves for the ba
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -27,7 +26,8 @@ from passo.training import Progress, TrainConfig
 from passo.training.evaluate import evaluate
 from passo.training.tasks.halves import Halves
 
-STEPS = 6  # the first is not timed
+STEPS = 64  # at most, after the first, which is not timed
+SECONDS = 0.3  # … or as many as these allow: a few steps alone would miss what else the machine does
 GROUPS = 12  # that are measured; there may be thousands
 
 
@@ -78,26 +78,27 @@ def estimate(config: TrainConfig, data: Data) -> Estimate:
 
     with saved_tensors_hooks(seen, lambda tensor: tensor):
         next(records)
-    taken = list(_timed(islice(records, STEPS - 1), parts.device))
     assert parts.steps_per_epoch is not None
-    step = statistics.median(taken) if taken else _whole_run(config, data)
     steps = config.epochs * parts.steps_per_epoch
+    step = _seconds_a_step(islice(records, STEPS), parts.device) if steps > 1 else _of_one_step(config, data)
     return Estimate(steps * step + _evaluations(config, data, parts), _weights(parts) + sum(kept.values()))
 
 
-def _timed(records: Iterable[Any], device: torch.device) -> Iterator[float]:
-    begun = time.perf_counter()
+def _seconds_a_step(records: Iterable[Any], device: torch.device) -> float:
+    begun, steps = time.perf_counter(), 0
     for _ in records:
+        steps += 1
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        yield time.perf_counter() - begun
-        begun = time.perf_counter()
+        if time.perf_counter() - begun > SECONDS:
+            break
+    return (time.perf_counter() - begun) / steps
 
 
-def _whole_run(config: TrainConfig, data: Data) -> float:
+def _of_one_step(config: TrainConfig, data: Data) -> float:
     """Of a training that has one step, the time of that step in a second training, which is warm."""
     parts = assemble(config, data)
-    return next(iter(_timed(records_of(config, parts._replace(validation=None), None, Progress()), parts.device)))
+    return _seconds_a_step(records_of(config, parts._replace(validation=None), None, Progress()), parts.device)
 
 
 def _evaluations(config: TrainConfig, data: Data, parts: Parts) -> float:
