@@ -82,6 +82,7 @@ def test_the_page_tells_other_kernels_and_their_largest_difference(tmp_path: Pat
     rows = [line for line in markdown(found, [other]).splitlines() if line.startswith("| AVX2 |")]
     assert rows[0].endswith("| 10 | 50 | 0 | – | – |")
     assert rows[1].endswith("| 10 | 50 | 1 | 0.0123 | epoch 2, optimisers-adam |")
+    assert "Of the 2 tried here, 1 gives every printed number." in markdown(found, [other])
 
 
 def test_a_study_of_something_else_is_refused_in_one_sentence(tmp_path: Path) -> None:

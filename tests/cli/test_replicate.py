@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from passo.cli import kernels
 from passo.data import where
 from passo.store import Store, open_study
 from passo.studies.published import METRICS, published_note
@@ -86,3 +87,40 @@ def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     whole(tmp_path / "r")
     done = passo("replicate", "--out", "r", "--write", "nowhere/page.md", cwd=tmp_path, code=1)
     assert "cannot write nowhere/page.md: no such file or directory" in " ".join(done.stderr.split())
+
+
+@pytest.fixture
+def before_torch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """As if torch had not been imported, on an x86 processor; the environment is put back afterwards."""
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(kernels.platform, "machine", lambda: "x86_64")
+    for name in (*kernels.AVX2, kernels.VENDOR):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def test_the_kernels_are_avx2s_and_what_was_chosen_before_stays(before_torch: pytest.MonkeyPatch) -> None:
+    before_torch.setattr(kernels, "_maker", lambda: "GenuineIntel")
+    before_torch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    assert kernels.as_published() is None
+    chosen = [os.environ[name] for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")]
+    assert chosen == ["avx2", "SSE41", "AVX2"]
+    assert kernels.VENDOR not in os.environ
+
+
+def test_where_the_kernels_cannot_be_had_one_sentence_says_why(before_torch: pytest.MonkeyPatch) -> None:
+    before_torch.setattr(kernels, "_maker", lambda: "AuthenticAMD")
+    before_torch.setattr(kernels.shutil, "which", lambda _: None)
+    told = kernels.as_published()
+    assert told is not None
+    assert "(AuthenticAMD), and there is no C compiler to tell it otherwise: the last digits may differ" in told
+    before_torch.setattr(kernels.platform, "machine", lambda: "arm64")
+    assert "this is no x86 processor (arm64)" in str(kernels.as_published())
+
+
+def test_kernels_are_not_chosen_once_torch_is_there() -> None:
+    import torch
+
+    assert torch.__version__
+    assert "torch is loaded already" in str(kernels.as_published())

@@ -35,8 +35,8 @@ _ORDER = """## What the last digits depend on
 The same training, number for number, is the same only where every sum is made in the same order. How many numbers are
 added at a time depends on the processor's instructions (AVX2: eight, AVX-512: sixteen), on the library's kernels (MKL
 has some for Intel's processors and others for the rest), and on the number of threads. Each order rounds otherwise, by
-about one part in ten million; training multiplies that until it reaches the fourth decimal, mostly within the first two
-epochs. Which order the note's machine took was found by trying: of those tried, one gives every printed number."""
+about one part in ten million, and training multiplies that until, after an epoch or a few, it reaches the fourth
+decimal. Nothing that was printed says which order the note's machine took: it was found by trying."""
 
 _COMMAND = """`passo replicate` chooses that one by itself (`--exact`): AVX2 for torch, oneDNN and MKL through their own
 environment variables, and, on a processor that is not Intel's, MKL's kernels for Intel by answering its question after
@@ -59,6 +59,7 @@ def markdown(found: Replicated, others: Sequence[Replicated] = (), seeds: Stored
         _shared(found),
         _ORDER,
         _settings([found, *others]).markdown(),
+        _tried([found, *others]),
         _COMMAND,
         _STREAM,
         *(() if seeds is None else _over_seeds(seeds)),
@@ -88,6 +89,12 @@ def _settings(found: Iterable[Replicated]) -> Table:
     """A row for each replication: what its sums were made with, and how many printed numbers it gives."""
     columns = ("torch", "oneDNN", "MKL", "threads", "epochs", "numbers", "that differ", "by at most", "first")
     return Table(columns, tuple(_setting(one) for one in found))
+
+
+def _tried(found: Sequence[Replicated]) -> str:
+    """How many of the settings give every printed number."""
+    exact = sum(not one.departures for one in found)
+    return f"Of the {len(found)} tried here, {exact or 'none'} give{'s' if exact < 2 else ''} every printed number."
 
 
 def _setting(found: Replicated) -> tuple[str, ...]:
