@@ -44,12 +44,12 @@ def replicate(
     """
     from passo import store
     from passo.errors import ConfigError
-    from passo.studies.published import published_note
+    from passo.studies.published import EXACT, published_note
 
     published_note().chosen(runs or [])
     if beside and write is None:
         raise ConfigError("--beside tells of another replication on a page: give --write PAGE.md too")
-    folder = out_ if out_ is not None else store.root() / "published-note-exact"
+    folder = out_ if out_ is not None else store.root() / EXACT
     if force or not _whole(folder):
         _train(folder, exact, runs or [], epochs_only, threads, force)
     study = store.open_study(folder)
@@ -64,11 +64,12 @@ def replicate(
 def _whole(folder: Path) -> bool:
     """Whether a replication is there of which nothing is left to train."""
     from passo import store
+    from passo.studies.published import EXACT
 
     if not (folder / store.DATABASE).is_file():
         return False
     there = store.open_study(folder)
-    return there.name == "published-note-exact" and there.status == "done"
+    return there.name == EXACT and there.status == "done"
 
 
 def _train(folder: Path, exact: bool, runs: list[str], epochs: int | None, threads: int, force: bool) -> None:

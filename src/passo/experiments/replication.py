@@ -33,12 +33,11 @@ from passo.errors import CheckpointError, UsageError
 from passo.models import build
 from passo.optim import make_optimizer, make_schedule
 from passo.store import RunWriter, Store, root
-from passo.studies.published import PublishedRun, published_note
+from passo.studies.published import EXACT, PublishedRun, published_note
 from passo.training import environment, evaluate, fit, keep_memory
 from passo.training.checkpoint import load as load_state
 from passo.training.checkpoint import save
 
-NAME = "published-note-exact"
 INIT, TRAINING, BATCH = 17, 42, 64
 KERNELS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "PASSO_MKL_VENDOR")
 
@@ -51,7 +50,6 @@ class EpochDone:
     epoch: int
     values: Mapping[str, float]
     shared: str | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,8 @@ class Course:
         torch.manual_seed(INIT)
         self.model = build("tiny-cnn")
         self.optimizer = make_optimizer(params=self.model.parameters(), **run.optimizer)
-        self.schedule = None
-        if run.schedule is not None:
-            fits = {"epochs": run.epochs, "steps_per_epoch": steps}
-            self.schedule = make_schedule(optimizer=self.optimizer, **fits, **run.schedule)
+        on = {"optimizer": self.optimizer, "epochs": run.epochs, "steps_per_epoch": steps}
+        self.schedule = None if run.schedule is None else make_schedule(**on, **run.schedule)
         seeding.seed_everything(TRAINING)
         self.generators = seeding.capture()
 
@@ -95,7 +91,7 @@ class Course:
         """The learning rate of the next epoch."""
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def ahead(self, other: Course) -> bool:
+    def led_by(self, other: Course) -> bool:
         """Whether `other` is where this one will be after its next epoch."""
         mine, its = (one.run.config for one in (self, other))
         same = all(mine[key] == its[key] for key in ("optimizer", "train_accuracy"))
@@ -187,9 +183,9 @@ def replicate(
     before, random = torch.get_num_threads(), seeding.capture()
     torch.set_num_threads(threads)
     keep_memory()
-    place = root() / NAME if folder is None else Path(folder)
+    place = root() / EXACT if folder is None else Path(folder)
     try:
-        with Store.create(place, name=NAME, config={"threads": threads, "kernels": kernels()}, force=force) as store:
+        with Store.create(place, name=EXACT, config={"threads": threads, "kernels": kernels()}, force=force) as store:
             store.facts(data=data.facts(), environment=environment(), title="The published note, digit for digit")
             yield from _side_by_side(store, chosen, Passes.of(data), epochs)
     finally:
@@ -225,7 +221,7 @@ def _side_by_side(
 def _advanced(course: Course, courses: Sequence[Course], passes: Passes, writer: RunWriter) -> EpochDone:
     """One epoch further, written with its state."""
     begun = time.perf_counter()
-    leader = next((other for other in courses if course.ahead(other)), None)
+    leader = next((other for other in courses if course.led_by(other)), None)
     if leader is None:
         course.train(passes)
     else:
@@ -236,7 +232,7 @@ def _advanced(course: Course, courses: Sequence[Course], passes: Passes, writer:
     how = "trained" if shared is None else f"shared with {shared}"
     writer.event("epoch", f"epoch {epoch}: {how}", step, seconds=seconds, shared=shared)
     writer.checkpoint(step, lambda path: save(path, course.state()))
-    return EpochDone(course.run.name, epoch, course.values, shared, seconds)
+    return EpochDone(course.run.name, epoch, course.values, shared)
 
 
 def _writer(store: Store, run: PublishedRun) -> RunWriter:

@@ -11,6 +11,9 @@ from typing import Any
 
 from passo.registry import unknown
 
+EXACT = "published-note-exact"
+"""The name of the study that repeats it, and of its folder where none is given."""
+
 METRICS = {
     "train_loss": "epoch/train_loss",
     "val_loss": "validation/loss",
