@@ -116,6 +116,16 @@ def test_what_varies_is_found_by_comparing_and_seeds_and_recording_are_not_it(tm
         found.key("lr")
 
 
+def test_lists_of_as_many_numbers_vary_place_by_place_and_others_whole(tmp_path: Path) -> None:
+    def one(betas: list[float], hidden: list[int]) -> dict:
+        return {"optimizer": {"name": "adam", "betas": betas}, "model": {"hidden": hidden}}
+
+    configs = {"a": one([0.9, 0.99], [8]), "b": one([0.5, 0.99], [8, 8])}
+    found = settings(invented(tmp_path / "l", {name: [{ACCURACY: [0.5]}] for name in configs}, configs))
+    assert set(found.keys) == {"optimizer.betas.0", "model.hidden"}
+    assert found.of["b"]["optimizer.betas.0"] == 0.5 and found.of["b"]["model.hidden"] == (8, 8)
+
+
 def test_a_study_is_split_into_problems_whose_solvers_bear_their_settings(tmp_path: Path) -> None:
     pairs = list(itertools.product((0.1, 0.2), (30, 60)))
     configs = {f"{lr}-{n}": adam(lr, dataset={"per_class": n}) for lr, n in pairs}

@@ -100,6 +100,20 @@ def test_names_a_target_and_a_reference_are_taken(here: Path) -> None:
     assert "adam-0.1 " not in told
 
 
+def test_names_that_hold_commas_are_taken_whole(here: Path) -> None:
+    grid = (
+        STUDY.replace('name = "two"', 'name = "grid"') + '[grid]\n"optimizer.lr" = [0.01, 0.1]\nbatch_size = [16, 32]\n'
+    )
+    (here / "grid.toml").write_text(grid, encoding="utf-8")
+    said("study", "run", "grid.toml", "--set", "epochs=1", "--jobs", "1", cwd=here)
+    known = passo.open(here / "passo-runs/grid").names()
+    assert any("," in name for name in known)
+    told = json.loads(said("compare", "grid", "--names", f"{known[0]},{known[3]}", "--json", cwd=here))
+    assert {o["name"] for o in told["studies"][0]["ranked"]["comparison"]["outcomes"]} == {known[0], known[3]}
+    assert "optimizer.lr" in said("compare", "grid", "--figure", "importance", cwd=here)
+    assert "learning rate" in said("compare", "grid", "--figure", "heatmap", cwd=here)
+
+
 def test_a_figure_is_drawn_and_its_sentence_said(here: Path) -> None:
     told = said("compare", "two", "--figure", "sensitivity", "--out", "rates.svg", cwd=here)
     assert "By the learning rate: " in told

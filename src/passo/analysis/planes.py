@@ -1,6 +1,6 @@
 """A metric over two settings that vary: the cells of a grid, and of the finer grids that followed it.
 
-A search that refines goes in rounds. A run tells its round in `info["round"]`, or by its name: `round-2-…`, `r2-…`;
+A search that refines goes in rounds. A run tells its round in `info["round"]`, or by its name: `round-2,…`, `r2-…`;
 what tells none is of round 1. Each round's cells reach to the middles between its own levels, in the logarithm where
 the levels are positive and span more than a factor of ten.
 """
@@ -21,7 +21,7 @@ from passo.analysis.words import amount, higher_is_better, ranged, spoken
 from passo.errors import StoreError, UsageError
 from passo.store import StoredStudy
 
-_ROUND = re.compile(r"(?:^|[-_])(?:round|r)[-_]?(\d+)(?=[-_]|$)")
+_ROUND = re.compile(r"(?:^|[-_])(?:round|r)[-_]?(\d+)(?=[-_,]|$)")
 
 
 @dataclass(frozen=True)

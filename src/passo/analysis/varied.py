@@ -70,12 +70,13 @@ class Settings:
 def setting(key: str, value: Any) -> str:
     """One setting in words.
 
-    >>> setting("optimizer.name", "adam"), setting("optimizer.lr", 0.001), setting("schedule", None)
-    ('adam', 'lr 0.001', '')
+    >>> setting("optimizer.name", "adam"), setting("optimizer.betas.0", 0.9), setting("schedule", None)
+    ('adam', 'betas.0 0.9', '')
     """
     if value is None:
         return ""
-    last = key.rpartition(".")[2]
+    first, _, last = key.rpartition(".")
+    last = f"{first.rpartition('.')[2]}.{last}" if last.isdigit() else last
     return str(value) if last == "name" else f"{last} {number(value)}"
 
 
@@ -88,6 +89,8 @@ def called(key: str) -> str:
     if key == RATE:
         return "learning rate"
     first, _, last = key.rpartition(".")
+    if last.isdigit():  # of a list: betas.0
+        return f"{first.rpartition('.')[2]} {last}"
     return (first if first and last == "name" else last).replace("_", " ")
 
 
@@ -106,10 +109,20 @@ def settings(study: StoredStudy, names: list[str] | None = None) -> Settings:
     for run in study.runs:
         if run.kind == "train" and (names is None or run.name in names):
             configs.setdefault(run.name, flat(run.config))
+    _apart(configs)
     everything = dict.fromkeys(key for config in configs.values() for key in config)
     chosen = [key for key in everything if key.split(".")[0] not in _NOT_CHOSEN]
     keys = tuple(key for key in chosen if len({_told(config.get(key)) for config in configs.values()}) > 1)
     return Settings(keys, {name: {key: config.get(key) for key in keys} for name, config in configs.items()})
+
+
+def _apart(configs: Mapping[str, dict[str, Any]]) -> None:
+    """Lists of as many numbers in every configuration become a key for each place: `optimizer.betas.0`."""
+    for key in {key for config in configs.values() for key, value in config.items() if isinstance(value, tuple)}:
+        lists = [config[key] for config in configs.values() if key in config]
+        if all(isinstance(one, tuple) and len(one) == len(lists[0]) and all(map(is_number, one)) for one in lists):
+            for config in configs.values():
+                config |= {f"{key}.{i}": value for i, value in enumerate(config.pop(key, ()))}
 
 
 def _told(value: Any) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -76,13 +75,16 @@ def compare(
         raise UsageError("--json and --figure are two answers: ask for one")
     if out_ is not None and figure is None:
         raise UsageError(f"--out is where a figure goes: add --figure, one of: {FIGURES}")
-    pool = tuple(name for word in names or [] for name in word.split(",") if name) or None
     with ExitStack() as told:
         for one in studies:
             told.enter_context(store.understood(one))
         found = [store.find(one) for one in studies]
         shared = Wish(by=choose, against=against, group=group, problem=problem, target=target, unit=unit)
-        asked = [Asked(each, pool, _wish(each, shared, metric, curve, by, pool)) for each in found]
+        pools = [tuple(n for word in names or [] for n in _split(word, each)) or None for each in found]
+        asked = [
+            Asked(each, pool, _wish(each, shared, metric, curve, by, pool))
+            for each, pool in zip(found, pools, strict=True)
+        ]
         if figure is not None:
             _draw(figure, asked, out_)
         elif as_json:
@@ -106,6 +108,16 @@ def _wish(
     chosen = metric or str(study.config.get("metric", "test/accuracy"))
     wish = replace(shared, metric=chosen, curve=curve or _curve_of(study, chosen))
     return replace(wish, names=_names(study, by, wish, pool))
+
+
+def _split(text: str, study: StoredStudy) -> Iterator[str]:
+    """The names in "a,b"; a name may hold commas itself (round-1,lr=0.01), so the longest that there is counts."""
+    known = {run.name for run in study.runs}
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    while parts:
+        end = next((k for k in range(len(parts), 1, -1) if ",".join(parts[:k]) in known), 1)
+        yield ",".join(parts[:end])
+        parts = parts[end:]
 
 
 def _curve_of(study: StoredStudy, metric: str) -> str:
@@ -201,6 +213,7 @@ def _profiles(asked: list[Asked]) -> Any:
 
 def _data(asked: list[Asked]) -> dict[str, Any]:
     """All parts as plain data, each with its sentence; what cannot be computed says why."""
+    from passo.analysis.plain import said
     from passo.errors import StoreError
 
     told: dict[str, Any] = {"studies": []}
@@ -209,36 +222,15 @@ def _data(asked: list[Asked]) -> dict[str, Any]:
         parts |= {"metric": one.wish.metric, "curve": one.wish.curve}
         for i, (key, _, compute) in enumerate(_parts(one)):
             try:
-                parts[key] = _said(compute())
+                parts[key] = said(compute())
             except StoreError as why:
                 if i == 0:
                     raise
                 parts[key] = {"nothing": str(why)}
         told["studies"].append(parts)
     if len(asked) > 1 or asked[0].wish.problem is not None:
-        told["profiles"] = _said(_profiles(asked))
+        told["profiles"] = said(_profiles(asked))
     return told
-
-
-def _said(found: Any) -> dict[str, Any]:
-    """A result as data, with its sentence and its table."""
-    table = found.table()
-    return {"sentence": found.sentence(), "table": [table.columns, *table.rows], "note": table.note, **plain(found)}
-
-
-def plain(value: Any) -> Any:
-    """A result as JSON has it: dataclasses and mappings as objects, arrays as lists, what is not finite as null."""
-    import numpy as np
-
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _draw(name: str, asked: list[Asked], path: Path | None) -> None:

@@ -36,7 +36,7 @@ def _state(found: FairComparison, name: str) -> str:
 
 def _axis(names: list[str], **look: Any) -> Any:
     alt = altair()
-    axis = alt.Axis(title=None, labelLimit=200, grid=True, **look)
+    axis = alt.Axis(title=None, labelLimit=270, grid=True, **look)
     return alt.Y("name:N", sort=None, scale=alt.Scale(domain=names), axis=axis)
 
 
