@@ -57,6 +57,7 @@ bench: $(DEV)
 	$(BIN)/python benchmarks/checkpoints.py --out out/benchmarks/checkpoints.json
 	$(BIN)/python benchmarks/devices.py --out out/benchmarks/devices.json
 	$(BIN)/python benchmarks/data_size.py --out out/benchmarks/data_size.json
+	$(BIN)/python benchmarks/replicas.py --out out/benchmarks/replicas.json
 
 venv: $(CREATED)
 

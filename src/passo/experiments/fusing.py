@@ -30,6 +30,7 @@ from passo.experiments.stages import Task
 from passo.replicas import Replica, Replicas, ReplicaStep
 from passo.training import Progress, TrainConfig
 from passo.training.checkpoint import load, save
+from passo.training.machine import quick_products
 from passo.training.stopping import epoch_values
 
 SECONDS = 60.0  # between two states that are kept
@@ -68,7 +69,7 @@ def fused(
     before = torch.get_num_threads()
     torch.set_num_threads(group.threads)
     try:
-        with stopping() as stop:
+        with stopping() as stop, quick_products():
             group.train(stop)
             yield from group.results()
     finally:

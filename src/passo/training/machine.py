@@ -66,6 +66,29 @@ def divided(parts: int) -> Iterator[int]:
         torch.set_num_threads(_all.pop())
 
 
+ROUNDING = 1e-6  # of a product in single precision: error over norm
+
+
+@contextmanager
+def quick_products() -> Iterator[bool]:
+    """Inside the block float32 products take torch's "medium" precision, where that is within float32's own rounding.
+
+    On some processors it is, and quicker; on others it means bfloat16. Yields whether it was taken.
+    """
+    before = torch.get_float32_matmul_precision()
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(shape, generator=generator) for shape in ((64, 256), (256, 64)))
+    exact = a.double() @ b.double()
+    torch.set_float32_matmul_precision("medium")
+    taken = float((a @ b - exact).norm() / exact.norm()) < ROUNDING
+    try:
+        if not taken:
+            torch.set_float32_matmul_precision(before)
+        yield taken
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def environment(device: torch.device | None = None) -> dict[str, Any]:
     """Versions, threads and hardware: what the same bits depend on."""
     facts = {
