@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from passo.errors import ConfigError, MissingExtra
 from passo.experiments import study
 from passo.experiments.coarse_to_fine import CoarseToFine
 from passo.experiments.searching import Proposal, Search, Verdict
+from passo.experiments.stages import score
 from passo.experiments.studyfile import parse_study
 from passo.experiments.trials import SuccessiveHalving, Tpe
 
@@ -329,3 +331,29 @@ def test_tpe_and_halving_run_as_studies(tmp_path: Path) -> None:
         assert there.facts["search"][0]["best"] in there.names()
     epochs = {run.name.split(",")[1]: run.config["epochs"] for run in there.runs}
     assert epochs == {"rung-1": 1, "rung-2": 2}
+
+
+def test_a_run_is_scored_by_its_last_value_and_only_where_it_reached_its_end(tmp_path: Path) -> None:
+    with store.Store.create(tmp_path / "study", name="scores", config={}) as writing:
+        for status in ("done", "diverged", "failed", "interrupted"):
+            run = writing.add_run(status, config={}, seed=0)
+            for step, loss in ((10, 0.9), (20, 0.4), (30, 0.7)):
+                run.scalars(step, step / 10, {"validation/loss": loss, "train/loss": 5.0})
+            run.finish(status)
+        empty = writing.add_run("none", config={}, seed=0)
+        empty.scalars(1, 1.0, {"validation/loss": math.nan})
+        empty.finish("done")
+        scores = {
+            name: score(writing, f"{name}-s0", "validation/loss") for name in ("done", "diverged", "failed", "none")
+        }
+        assert scores.pop("done") == 0.7
+        assert all(math.isnan(one) for one in scores.values())
+        assert math.isnan(score(writing, "done-s0", "validation/accuracy"))
+
+
+def test_trials_of_one_batch_are_apart_though_none_of_them_has_ended() -> None:
+    rounds, _ = walked(tpe(trials=42, parallel=8), bowl)
+    for proposals in rounds[2:]:
+        rates = sorted(math.log10(one.changes["optimizer.lr"]) for one in proposals)
+        assert min(b - a for a, b in itertools.pairwise(rates)) > 0
+        assert rates[-1] - rates[0] > 0.1

@@ -87,7 +87,7 @@ def _searching(
         yield _trainings(file, [run for round_ in runs.values() for run in round_], suggestions)
         for number, round_ in runs.items():
             entry, walk = begun[number]
-            scores = [[_score(study, f"{run.name}-s{seed}", search.metric) for seed in file.seeds] for run in round_]
+            scores = [[score(study, f"{run.name}-s{seed}", search.metric) for seed in file.seeds] for run in round_]
             try:
                 asked[number] = walk.send(scores)
             except StopIteration as end:
@@ -96,7 +96,7 @@ def _searching(
         study.facts(search=[ended[number] for number in sorted(ended)])
 
 
-def _score(study: store.Store, run_id: str, metric: str) -> float:
+def score(study: store.Store, run_id: str, metric: str) -> float:
     """The last value of a metric of a run; NaN where it is not there, or the run did not reach its end."""
     rows = study.read(
         "SELECT value FROM metrics JOIN runs ON runs.id = metrics.run AND runs.status = 'done' "
