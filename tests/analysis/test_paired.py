@@ -146,6 +146,17 @@ def test_what_cannot_be_told_is_said_with_the_seeds_that_would_tell_it(tmp_path:
     assert pair.needed.words() in str(found.table())
 
 
+def test_what_is_told_apart_only_without_the_correction_is_said_to_be_so(tmp_path: Path) -> None:
+    values = {"a": [0.90, 0.91, 0.92], "b": [0.89, 0.896, 0.909], "c": [0.2, 0.9, 0.5], "d": [0.3, 0.1, 0.9]}
+    found = fair(study_of(tmp_path / "s", values))
+    pair = found.against["b"]
+    assert pair.high < 0 < 0.05 < pair.adjusted
+    assert pair.alone and pair.verdict == "not distinguishable"
+    assert "b only by itself, not among 6 comparisons" in found.sentence()
+    assert "only by itself" in str(found.table())
+    assert fair(study_of(tmp_path / "two", {n: values[n] for n in "ab"})).against["b"].verdict == "lower"
+
+
 def test_a_configuration_that_lost_seeds_is_not_silently_better(tmp_path: Path) -> None:
     values = {"a": [0.90, 0.91, 0.92], "b": [0.80, 0.82, 0.81], "gone": [0.1]}
     found = fair(study_of(tmp_path / "s", values, diverged=["a-s1", "gone-s0"]))

@@ -126,6 +126,15 @@ def test_lists_of_as_many_numbers_vary_place_by_place_and_others_whole(tmp_path:
     assert found.of["b"]["optimizer.betas.0"] == 0.5 and found.of["b"]["model.hidden"] == (8, 8)
 
 
+def test_groups_are_choices_of_kind_and_numbers_are_tuned_within_them(tmp_path: Path) -> None:
+    momentum = {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}}
+    configs = {"s1": sgd(0.1), "s2": sgd(0.2), "m": momentum, "a": adam(0.1), "w1": adam(0.1, l2=1e-3)}
+    configs["w2"] = adam(0.1, l2=1e-2)
+    study = invented(tmp_path / "k", {name: [{ACCURACY: [0.5]}] for name in configs}, configs)
+    assert groups(study) == {"sgd": ("s1", "s2"), "sgd momentum 0.9": ("m",), "adam": ("a", "w1", "w2")}
+    assert groups(study, "momentum") == {"no momentum": ("s1", "s2", "a", "w1", "w2"), "momentum 0.9": ("m",)}
+
+
 def test_a_study_is_split_into_problems_whose_solvers_bear_their_settings(tmp_path: Path) -> None:
     pairs = list(itertools.product((0.1, 0.2), (30, 60)))
     configs = {f"{lr}-{n}": adam(lr, dataset={"per_class": n}) for lr, n in pairs}

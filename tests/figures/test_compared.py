@@ -25,6 +25,7 @@ from passo.figures import COMPARED, Wish, draw_compared
 from passo.figures.style import Figure
 from passo.store import StoredStudy
 
+LEVEL = "not distinguishable"
 RATES, DECAYS = (0.001, 0.01, 0.1), (0.0, 0.1)
 
 
@@ -105,7 +106,8 @@ def test_the_ranking_draws_the_differences_that_it_tells(grid: StoredStudy) -> N
     for name, row in drawn.items():
         pair = found.against[name]
         assert float(row["mean"]) == pytest.approx(100 * pair.mean, rel=1e-4)
-        assert row["state"] == ("not distinguishable" if pair.verdict == "not distinguishable" else "told apart")
+        level = pair.low <= 0 <= pair.high
+        assert row["state"] == ("told apart" if pair.adjusted <= 0.05 else LEVEL if level else "only by itself")
 
 
 def test_a_planned_reference_is_drawn_and_called_so(grid: StoredStudy) -> None:

@@ -28,6 +28,7 @@ from passo.store import StoredStudy
 
 MANY = 100  # configurations: with more, all pairs are counted for the correction and not computed
 APART = "not distinguishable"
+ALONE = "only by itself"
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -60,6 +61,11 @@ class Paired(Difference):
         if not self.adjusted <= LEVEL:
             return APART
         return "higher" if self.mean > 0 else "lower"
+
+    @property
+    def alone(self) -> bool:
+        """Whether its own 95 % interval leaves out 0, and the correction for many does not let that count."""
+        return self.verdict == APART and self.known and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class FairComparison:
         level = pair.verdict == APART
         p = "—" if math.isnan(pair.adjusted) else "< 0.001" if pair.adjusted < 0.001 else f"{pair.adjusted:.3f}"
         needs = pair.needed.words() if level and pair.known else ""
-        return (*row, gap(pair, self.metric), p, "no" if level else pair.verdict, needs)
+        return (*row, gap(pair, self.metric), p, (ALONE if pair.alone else "no") if level else pair.verdict, needs)
 
     def note(self) -> str:
         """What the columns are, in one paragraph."""
@@ -118,7 +124,7 @@ class FairComparison:
             f"Intervals: Student's t over seeds. Differences: paired by seed, {method(n)}, each at 95 % by itself; "
             f"p: corrected by {whose} for {count} {looked}. Seeds needed: to tell it apart 4 times in 5 "
             f"at level {LEVEL:g}/{self.count}, if the difference is what was seen, and at the ends of its interval."
-            f"{choice}"
+            f" Only by itself: its own interval leaves out 0, the correction does not let that count.{choice}"
         )
 
     def sentence(self) -> str:
@@ -133,9 +139,12 @@ class FairComparison:
         for verdict in (better, worse):
             if names := [name for name, pair in self.against.items() if pair.verdict == verdict]:
                 parts.append(f"{joined(names)} {'ends' if len(names) == 1 else 'end'} {verdict}")
-        parts += [_undecided(pair) for pair in self.against.values() if pair.verdict == APART][:3]
-        rest = sum(pair.verdict == APART for pair in self.against.values()) - 3
-        parts += [f"nor are {rest} more"] if rest > 0 else []
+        if alone := [name for name, pair in self.against.items() if pair.alone]:
+            told = f"{joined(alone)} only by {'itself' if len(alone) == 1 else 'themselves'}"
+            parts.append(f"{told}, not among {self.count:,} comparisons")
+        level = [pair for pair in self.against.values() if pair.verdict == APART and not pair.alone]
+        parts += [_undecided(pair) for pair in level[:3]]
+        parts += [f"nor are {len(level) - 3} more"] if len(level) > 3 else []
         return self._with_lost("; ".join(parts) + ".")
 
     def _with_lost(self, told: str) -> str:

@@ -79,7 +79,8 @@ def best_of(
 ) -> Tuned:
     """The configuration of each group that validation chooses, and its test.
 
-    `group` is a setting that varies (by default the optimizer); a configuration that lost a seed is not chosen.
+    `group` is a setting that varies (by default, all of kind: `varied.groups`); a configuration that lost a seed is not
+    chosen.
     Raises `UsageError` where `by` is a test metric: choosing by it would make the test part of the training.
     """
     if by.startswith("test/"):

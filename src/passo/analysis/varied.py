@@ -130,15 +130,23 @@ def _told(value: Any) -> str:
 
 
 def groups(study: StoredStudy, by: str | None = None) -> dict[str, tuple[str, ...]]:
-    """The names of configurations by a setting's value; without one by the optimizer, where that varies."""
+    """The names of configurations by a setting's value; without one, by all that is a choice of kind.
+
+    A kind is a setting with values that are no numbers (an optimizer's name), or one that is there with a single value
+    or not at all (momentum 0.9); numbers are what is tuned within a group. Where no kind varies, all are one group.
+    """
     found = settings(study)
-    if by is None:
-        if "optimizer.name" not in found.keys:
-            return {"all": tuple(found.of)}
-        by = "optimizer.name"
-    key = found.key(by)
-    told = {value: setting(key, value) or f"no {key}" for value in found.values(key)}
-    return {told[value]: tuple(n for n, each in found.of.items() if each[key] == value) for value in told}
+    keys = [found.key(by)] if by is not None else [key for key in found.keys if _is_kind(found.values(key))]
+    members: dict[str, list[str]] = {}
+    for name, each in found.of.items():
+        told = " ".join(part for part in (setting(key, each[key]) for key in keys) if part)
+        members.setdefault(told or (f"no {by}" if by is not None else "all"), []).append(name)
+    return {told: tuple(names) for told, names in members.items()}
+
+
+def _is_kind(values: list[Any]) -> bool:
+    there = [value for value in values if value is not None]
+    return not all(map(is_number, there)) or (len(there) == 1 and len(values) == 2)
 
 
 def split(study: StoredStudy, by: str) -> list[StoredStudy]:

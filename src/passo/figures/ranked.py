@@ -9,13 +9,13 @@ from typing import Any
 from passo.analysis.paired import FairComparison, Paired
 from passo.analysis.words import is_share, spoken
 from passo.figures.panels import heading
-from passo.figures.style import BLUE, GREY, INK, RED, Figure, altair, data, finished
+from passo.figures.style import BLUE, GREY, INK, ORANGE, RED, Figure, altair, data, finished
 
-APART, LEVEL = "told apart", "not distinguishable"
+APART, ALONE, LEVEL = "told apart", "only by itself", "not distinguishable"
 
 
 def ranked(found: FairComparison, subtitle: str = "") -> Figure:
-    """Values on the left, differences on the right; what cannot be told from the reference is grey."""
+    """Values on the left, differences on the right; grey is what cannot be told from the reference."""
     names = list(found.comparison.names)
     high = max(60, 22 * len(names))
     chart = altair().hconcat(_values(found, names, high), _differences(found, names, high), spacing=20)
@@ -24,14 +24,15 @@ def ranked(found: FairComparison, subtitle: str = "") -> Figure:
         f"Left: {spoken(found.metric)}, means and 95 % intervals (Student's t), small dots are the seeds. Right: "
         f"differences from {found.reference} ({planned}), paired by seed: thick their 95 % intervals, thin those "
         f"that hold for all {found.count} comparisons at once (Bonferroni; cut at the frame). Told apart: "
-        "Holm's p at most 0.05; else about how many seeds would tell."
+        "corrected p at most 0.05; only by itself: its own interval leaves out 0; else about how many seeds would tell."
     )
     title = finished(chart, f"{spoken(found.metric).capitalize()}, ranked", subtitle)
     return Figure("ranked", title, caption, found.sentence())
 
 
 def _state(found: FairComparison, name: str) -> str:
-    return LEVEL if name != found.reference and found.against[name].verdict == LEVEL else APART
+    pair = found.against[name]
+    return ALONE if pair.alone else LEVEL if pair.verdict == LEVEL else APART
 
 
 def _axis(names: list[str], **look: Any) -> Any:
@@ -78,7 +79,7 @@ def _differences(found: FairComparison, names: list[str], high: float) -> Any:
         "state": [_state(found, p.first) for p in pairs],
         "text": [_remark(p) for p in pairs],
     }
-    scale = alt.Scale(domain=[APART, LEVEL], range=[RED, GREY])
+    scale = alt.Scale(domain=[APART, ALONE, LEVEL], range=[RED, ORANGE, GREY])
     shade = alt.Color("state:N", scale=scale, legend=alt.Legend(orient="bottom", direction="horizontal"))
     title = f"minus {found.reference}" + (" (points)" if unit > 1 else "")
     domain = alt.Scale(domain=[unit * low, unit * top], nice=False)
