@@ -71,6 +71,7 @@ def test_the_same_holds_for_equal_values_and_falls_for_a_plain_difference(tmp_pa
     found = judge(study(tmp_path / "equal", {"a": values, "b": values}), claims=[SAME, DIFFERENT])
     assert [one.verdict for one in found.judged] == ["holds", "cannot be told"]
     assert [one.agreeing for one in found.judged] == [10, 0]
+    assert found.table().rows[0][1:3] == ("—", "0")  # the note has no such runs
     other = study(tmp_path / "other", {"a": values, "b": [value + 0.1 + 0.001 * i for i, value in enumerate(values)]})
     assert verdict(judge(other, claims=[SAME])) == "does not hold"
 
@@ -99,6 +100,7 @@ def test_the_published_difference_is_that_of_the_last_printed_losses(tmp_path: P
     ends = {"optimisers-momentum": around(0.4, 0.01, 1), "optimisers-sgd": around(0.6, 0.01, 2)}
     (one,) = judge(study(tmp_path / "s", ends)).judged
     assert one.published == pytest.approx(0.4836 - 0.5840)
+    assert judge(study(tmp_path / "t", ends)).table().rows[0][1] == "−0.1004"
 
 
 def test_each_run_stands_beside_the_note_with_interval_and_range(tmp_path: Path) -> None:
