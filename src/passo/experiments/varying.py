@@ -19,6 +19,7 @@ from passo.errors import ConfigError
 from passo.experiments.distributions import KINDS, Distribution, distribution
 from passo.experiments.naming import spelled
 from passo.experiments.studyparts import Part
+from passo.registry import nearest, unknown
 from passo.seeding import derive
 from passo.training.config import TrainConfig, train_config
 
@@ -113,7 +114,11 @@ class Keyed(Part):
         keys = flat({**given, **{key: value for key, value in table.items() if key not in cls.model_fields}})
         if not keys:
             raise ConfigError('it varies nothing: give it a key, such as "optimizer.lr"')
+        own_keys = [name for name in cls.model_fields if name != "keys"]
         for key in keys:
+            head = key.partition(".")[0]
+            if head not in TrainConfig.model_fields and nearest(head.lower(), own_keys):
+                raise ConfigError(str(unknown("key", head, [*own_keys, *TrainConfig.model_fields])))
             check_key(key)
         return {**own, "keys": keys}
 
