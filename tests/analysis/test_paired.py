@@ -152,7 +152,7 @@ def test_what_is_told_apart_only_without_the_correction_is_said_to_be_so(tmp_pat
     pair = found.against["b"]
     assert pair.high < 0 < 0.05 < pair.adjusted
     assert pair.alone and pair.verdict == "not distinguishable"
-    assert "b only by itself, not among 6 comparisons" in found.sentence()
+    assert "b differs looked at alone, not after the correction for 6 comparisons" in found.sentence()
     assert "only by itself" in str(found.table())
     assert fair(study_of(tmp_path / "two", {n: values[n] for n in "ab"})).against["b"].verdict == "lower"
 

@@ -10,7 +10,7 @@ from invented import PER_EPOCH, invented
 from passo.analysis.ends import area, endings
 from passo.analysis.targets import reach, seconds_at, survival_median, targets
 from passo.errors import StoreError, UnknownName
-from passo.store import Series, StoredStudy
+from passo.store import Series, Store, StoredStudy, open_study
 
 ACCURACY = "validation/accuracy"
 
@@ -76,6 +76,15 @@ def test_seconds_within_an_epoch_are_in_proportion_and_unknown_where_nothing_was
     run = study.run("fast-s0")
     assert [seconds_at(run, epoch) for epoch in (0.5, 1.0, 3.5)] == [1.25, 2.5, 8.75]
     assert math.isnan(seconds_at(run, 5.0))
+
+
+def test_seconds_of_runs_that_were_trained_as_one_network_are_said_to_be_their_groups(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "g", name="g", config={}) as store:
+        run = store.add_run("a", config={}, seed=0)
+        run.scalars(1, 1.0, {ACCURACY: 0.9, "epoch/seconds": 1.0})
+        run.info(engine="replicas", replicas=8)
+        run.finish()
+    assert "Seconds: of the whole group" in targets(open_study(tmp_path / "g"), ACCURACY, 0.5).table().note
 
 
 def test_what_is_not_there_is_told(study: StoredStudy) -> None:

@@ -12,7 +12,7 @@ from passo.analysis.budgets import budgets, chances
 from passo.analysis.sensitivity import sensitivity
 from passo.analysis.tuning import best_of
 from passo.errors import StoreError, UnknownName, UsageError
-from passo.store import StoredStudy
+from passo.store import Store, StoredStudy, open_study
 
 BY, REPORT = "validation/loss", "test/accuracy"
 LOSSES = {  # (validation loss, test accuracy) of each seed
@@ -47,6 +47,21 @@ def test_a_configuration_that_lost_a_seed_is_not_chosen_and_unequal_budgets_are_
     found = best_of(study)
     assert "sgd-2" not in str(found.table())
     assert "The budgets differ: 1 to 3 configurations." in found.sentence()
+
+
+def test_weights_that_early_stopping_put_back_are_judged_by_their_own_validation(tmp_path: Path) -> None:
+    stopping = {"early_stopping": {"patience": 1, "restore_best": True}}
+    with Store.create(tmp_path / "s", name="s", config={}) as store:
+        for name, losses, best in (("a", [0.5, 0.2, 0.9], 2), ("b", [0.5, 0.4, 0.3], 3)):
+            run = store.add_run(name, config=adam(0.1 * best, **stopping), seed=0)
+            for epoch, loss in enumerate(losses, 1):
+                run.scalars(10 * epoch, float(epoch), {BY: loss})
+            run.scalars(30, 3.0, {REPORT: 0.5 + 0.1 * best})
+            run.info(best={"monitor": BY, "value": min(losses), "epoch": best, "step": 10 * best})
+            run.finish()
+    (group,) = best_of(open_study(tmp_path / "s")).groups
+    assert (group.name, group.validation.mean) == ("a", 0.2)
+    assert budgets(open_study(tmp_path / "s")).groups[0].at(2).mean == pytest.approx(0.7)
 
 
 def test_defaults_stand_beside_tuned_where_the_study_has_them(study: StoredStudy) -> None:

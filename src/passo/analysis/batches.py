@@ -21,7 +21,7 @@ from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.recorded import recorded
 from passo.analysis.tables import Table
-from passo.analysis.varied import settings
+from passo.analysis.varied import clock, settings
 from passo.analysis.words import ranged, significant, spoken
 from passo.errors import StoreError
 from passo.store import StoredRun, StoredStudy
@@ -46,6 +46,7 @@ class BatchSizes:
 
     metric: str
     each: tuple[Batch, ...]
+    clock: str = "wall clock"
 
     @property
     def gradients(self) -> bool:
@@ -63,7 +64,11 @@ class BatchSizes:
             (f"{b.size:,}", ranged(self.noise(b)), ranged(b.end), ranged(b.test, self.metric), ranged(b.seconds))
             for b in self.each
         ]
-        return Table(columns, tuple(rows), "Means over seeds and 95 % intervals. Seconds: wall clock of later epochs.")
+        return Table(
+            columns,
+            tuple(rows),
+            f"Means over seeds and 95 % intervals. Seconds, from the second epoch on: {self.clock}.",
+        )
 
     def sentence(self) -> str:
         """From the smallest batch to the largest: noise, time, loss."""
@@ -86,7 +91,7 @@ def batch_sizes(study: StoredStudy, metric: str = "test/accuracy") -> BatchSizes
     if len(varied.keys) > 1:
         raise StoreError(f"{study.folder} varies more than the batch size: {', '.join(varied.keys)}")
     found = [_batch(study, name, metric) for name in study.names() if name in varied.of]
-    return BatchSizes(metric, tuple(sorted(found, key=lambda batch: batch.size)))
+    return BatchSizes(metric, tuple(sorted(found, key=lambda batch: batch.size)), clock(study.select()))
 
 
 def _batch(study: StoredStudy, name: str, metric: str) -> Batch:

@@ -27,7 +27,7 @@ import numpy as np
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, intervals
 from passo.analysis.tables import Table
-from passo.analysis.tuning import BY, REPORT, complete
+from passo.analysis.tuning import BY, REPORT, complete, validated
 from passo.analysis.varied import groups
 from passo.analysis.words import amount, higher_is_better, ranged, spoken
 from passo.errors import StoreError, UsageError
@@ -132,7 +132,8 @@ def _budget(study: StoredStudy, label: str, names: Sequence[str], by: str, repor
     )
     if not seeds:
         raise StoreError(f"the configurations of {label} in {study.folder} share no seed")
-    v, w = (np.array([[each[s].metric(m).last for each in runs] for s in seeds]) for m in (by, report))  # (seeds, n)
+    v = np.array([[validated(each[seed], by) for each in runs] for seed in seeds])  # (seeds, n)
+    w = np.array([[each[seed].metric(report).last for each in runs] for seed in seeds])
     order = np.argsort((1 if higher_is_better(by) else -1) * np.where(np.isfinite(v), v, np.nan), axis=1, kind="stable")
     v, w = np.take_along_axis(v, order, 1), np.take_along_axis(w, order, 1)
     n = len(names)

@@ -39,8 +39,8 @@ import numpy as np
 
 from passo.analysis.intervals import Interval, interval, t_quantile
 from passo.analysis.tables import Table
-from passo.analysis.varied import ended
-from passo.analysis.words import joined, ranged, significant, spoken
+from passo.analysis.varied import ended, listed
+from passo.analysis.words import ranged, significant, spoken
 from passo.errors import StoreError
 from passo.store import StoredRun, StoredStudy
 
@@ -214,7 +214,7 @@ class Convergences:
             for state in ("restless", "unclear", "still falling", "rising", "did not fall", "diverged", "too short")
         }
         parts = [
-            f"{state}: {'all' if len(names) == len(self.each) else joined(names)}"
+            f"{state}: {'all' if len(names) == len(self.each) else listed(names)}"
             for state, names in by_state.items()
             if names
         ]

@@ -22,8 +22,8 @@ from passo.analysis.intervals import Interval
 from passo.analysis.needed import LEVEL, Needed, needed
 from passo.analysis.resampled import mean_test, method
 from passo.analysis.tables import Table
-from passo.analysis.varied import lost, told_lost
-from passo.analysis.words import higher_is_better, is_share, joined, ranged, seeds, spoken
+from passo.analysis.varied import listed, lost, told_lost
+from passo.analysis.words import higher_is_better, is_share, ranged, seeds, spoken
 from passo.store import StoredStudy
 
 MANY = 100  # configurations: with more, all pairs are counted for the correction and not computed
@@ -138,10 +138,10 @@ class FairComparison:
         parts = [ends]
         for verdict in (better, worse):
             if names := [name for name, pair in self.against.items() if pair.verdict == verdict]:
-                parts.append(f"{joined(names)} {'ends' if len(names) == 1 else 'end'} {verdict}")
+                parts.append(f"{listed(names)} {'ends' if len(names) == 1 else 'end'} {verdict}")
         if alone := [name for name, pair in self.against.items() if pair.alone]:
-            told = f"{joined(alone)} only by {'itself' if len(alone) == 1 else 'themselves'}"
-            parts.append(f"{told}, not among {self.count:,} comparisons")
+            told = f"{listed(alone)} {'differs' if len(alone) == 1 else 'differ'} looked at alone"
+            parts.append(f"{told}, not after the correction for {self.count:,} comparisons")
         level = [pair for pair in self.against.values() if pair.verdict == APART and not pair.alone]
         parts += [_undecided(pair) for pair in level[:3]]
         parts += [f"nor are {len(level) - 3} more"] if len(level) > 3 else []

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from passo.analysis.tables import Table
-from passo.analysis.varied import ended
+from passo.analysis.varied import clock, ended, listed
 from passo.analysis.words import amount, higher_is_better, joined, significant, spoken
 from passo.errors import StoreError
 from passo.store import StoredRun, StoredStudy
@@ -67,19 +67,24 @@ class Way:
 
 @dataclass(frozen=True)
 class Targets:
-    """All configurations' ways to one value of a metric, the fastest first; `chosen`: the value was given."""
+    """All configurations' ways to one value of a metric, the fastest first; `chosen`: the value was given.
+
+    clock: what the seconds are.
+    """
 
     metric: str
     value: float
     chosen: bool
     ways: tuple[Way, ...]
+    clock: str = "wall clock"
 
     def table(self) -> Table:
         rows = [(w.name, f"{w.reached} of {len(w.runs)}", *(w.words(unit) for unit in UNITS)) for w in self.ways]
         why = "" if self.chosen else " (the median of the configurations' means at the end; give --target for another)"
         note = (
             f"To a {spoken(self.metric)} of {amount(self.value, self.metric)}{why}: medians over runs (Kaplan–Meier); "
-            "a run that never gets there counts as longer than it was given. Seconds: wall clock, validation included."
+            "a run that never gets there counts as longer than it was given. "
+            f"Seconds: {self.clock}, validation included."
         )
         return Table(("configuration", "reached by", *UNITS), tuple(rows), note)
 
@@ -95,7 +100,7 @@ class Targets:
         if others:
             parts.append(joined([f"{way.name} after {_counted(way)}" for way in others[:4]]))
         if never:
-            parts.append(f"{joined(never)} never {'does' if len(never) == 1 else 'do'} in the epochs given")
+            parts.append(f"{listed(never)} never {'does' if len(never) == 1 else 'do'} in the epochs given")
         return "; ".join(parts) + "."
 
 
@@ -161,7 +166,8 @@ def targets(
         raise StoreError(f"no run in {study.folder} has {metric!r}, so there is no way to a target")
     goal = usual_target(ran, metric) if value is None else value
     ways = [Way(name, tuple(reach(run, metric, goal) for run in runs)) for name, runs in ran.items()]
-    return Targets(metric, goal, value is not None, tuple(sorted(ways, key=lambda way: (way.median(), -way.reached))))
+    ways.sort(key=lambda way: (way.median(), -way.reached))
+    return Targets(metric, goal, value is not None, tuple(ways), clock([run for runs in ran.values() for run in runs]))
 
 
 def _having(study: StoredStudy, name: str, metric: str, strict: bool) -> tuple[StoredRun, ...]:

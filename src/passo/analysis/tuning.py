@@ -7,17 +7,21 @@ optimizer stand beside what tuning made of it, where the study ran them (`varied
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from passo.analysis.compare import Outcome, compare
+from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.paired import FairComparison, fair
 from passo.analysis.tables import Table
 from passo.analysis.varied import groups, typed_alone
 from passo.analysis.words import higher_is_better, joined, ranged, spoken
 from passo.errors import StoreError, UsageError
-from passo.store import StoredStudy
+from passo.store import StoredRun, StoredStudy
 
 BY, REPORT = "validation/loss", "test/accuracy"
 
@@ -108,8 +112,21 @@ def complete(
 
 
 def _chosen(study: StoredStudy, label: str, members: Sequence[str], by: str, report: str, alone: set[str]) -> Chosen:
-    best = compare(study, by, members).outcomes[0]
+    values = {name: [validated(run, by) for run in runs_of(study, name)] for name in members}
+    sign = -1 if higher_is_better(by) else 1
+    means = {name: sign * float(np.mean(each)) for name, each in values.items()}
+    best = min(members, key=lambda name: math.inf if math.isnan(means[name]) else means[name])
     defaults = next((name for name in members if name in alone), None)
     told = None if defaults is None else compare(study, report, [defaults]).outcomes[0]
-    test = compare(study, report, [best.name]).outcomes[0]
-    return Chosen(label, best.name, len(members), interval(best.values), test, told)
+    test = compare(study, report, [best]).outcomes[0]
+    return Chosen(label, best, len(members), interval(values[best]), test, told)
+
+
+def validated(run: StoredRun, by: str) -> float:
+    """The validation of the weights that were tested: the best epoch's where early stopping put them back."""
+    series = run.metric(by)
+    stopping, best = run.config.get("early_stopping"), run.info.get("best")
+    if stopping and stopping.get("restore_best", True) and best:
+        at = np.flatnonzero(series.steps == best.get("step"))
+        return float(series.values[at[0]]) if len(at) else series.last
+    return series.last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -175,6 +175,12 @@ def ended(study: StoredStudy, name: str) -> tuple[StoredRun, ...]:
     return tuple(sorted(found, key=lambda run: -1 if run.seed is None else run.seed))
 
 
+def clock(runs: Sequence[StoredRun]) -> str:
+    """What the seconds of runs are, for a note; those that were trained as one network share their group's."""
+    fused = any(run.info.get("engine") == "replicas" for run in runs)
+    return "of the whole group that was trained as one network: not for comparing" if fused else "wall clock"
+
+
 def lost(study: StoredStudy) -> dict[str, tuple[str, ...]]:
     """By configuration: the runs without a result, as "seed 2 diverged"; those of whole configurations too."""
     found: dict[str, tuple[str, ...]] = {}
@@ -197,9 +203,21 @@ def typed_alone(study: StoredStudy) -> tuple[str, ...]:
     return tuple(n for n in settings(study).of if alone(n) or {"default", "defaults"} & set(n.lower().split("-")))
 
 
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names in a sentence; of very many the first few, and how many more.
+
+    >>> listed(["a", "b"]), listed(list("abcdefgh"))
+    ('a and b', 'a, b, c, d and 4 more')
+    """
+    if len(names) <= most:
+        return joined(names)
+    shown = most - 2
+    return f"{', '.join(names[:shown])} and {len(names) - shown} more"
+
+
 def told_lost(found: Mapping[str, tuple[str, ...]]) -> str:
     """What was lost in one sentence, "" where nothing was."""
     if not found:
         return ""
     parts = [f"{name} ({', '.join(each)})" for name, each in found.items()]
-    return f"Without a result, and so not in the means: {joined(parts)}."
+    return f"Without a result, and so not in the means: {listed(parts)}."

@@ -49,7 +49,7 @@ def batch_figure(study: StoredStudy, metric: str = "test/accuracy") -> Figure:
     chart = alt.vconcat(*panels, spacing=12).resolve_scale(x="shared")
     caption = (
         f"Over the batch size, logarithmic: {noise} (dashed: {GUIDE} through the first point), the training loss of "
-        f"the last epoch, {spoken(metric)}, seconds per epoch (wall clock); means and 95 % intervals over seeds."
+        f"the last epoch, {spoken(metric)}, seconds per epoch ({found.clock}); means and 95 % intervals over seeds."
     )
     title = finished(chart, "What the batch size changes", about(study))
     return Figure("batch-size", title, caption, found.sentence())
