@@ -144,6 +144,17 @@ def test_the_best_at_an_end_of_its_range_is_named_and_the_range_is_not_left() ->
     assert all(1e-5 <= one.changes["optimizer.lr"] <= 1.0 for proposals in rounds for one in proposals)
 
 
+@pytest.mark.parametrize("first", [[0.123456, 0.123457], [1, 2], [1.5, 1.50001, 9.0], [7, 8, 100_003]])
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_rounding_never_leads_beyond_the_first_grid(first: list[float], scale: str) -> None:
+    for sign in (1, -1):
+        search = fine(rounds=6, **{"optimizer.lr": {"first": first, "scale": scale}})
+        rounds, _ = walked(search, lambda one, sign=sign: [sign * one.changes["optimizer.lr"]])
+        rates = [one.changes["optimizer.lr"] for proposals in rounds for one in proposals]
+        assert all(first[0] <= rate <= first[-1] for rate in rates)
+        assert len(rates) == len(set(rates))
+
+
 def test_a_configuration_that_diverges_for_one_seed_is_never_the_best() -> None:
     def judge(one: Proposal) -> list[float]:
         return [bowl(one)[0], math.nan] if 0.01 < one.changes["optimizer.lr"] < 0.1 else bowl(one)[:2]

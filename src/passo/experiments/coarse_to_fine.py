@@ -60,7 +60,12 @@ class Axis:
             value = low * (high / low) ** share
         else:
             value = low + (high - low) * share
-        return round(value) if self.whole else float(f"{value:.{DIGITS}g}")
+        rounded = round(value) if self.whole else float(f"{value:.{DIGITS}g}")
+        return sorted((low, rounded, high))[1]  # rounding leads beyond neither
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        return self.first[0], self.first[-1]
 
     @property
     def whole(self) -> bool:
@@ -134,7 +139,7 @@ class CoarseToFine(Search):
         axes = self.axes()
         grids: dict[str, tuple[Any, ...]] = {key: one.first for key, one in axes.items()}
         seen: dict[tuple[Any, ...], tuple[Proposal, Sequence[float]]] = {}
-        best, told, why = None, [], f"all {self.rounds} rounds are used up"
+        best, told, why = None, [], ""
         for number in range(1, self.rounds + 1):
             points = [point for point in product(*grids.values()) if point not in seen]
             if not points:
@@ -147,29 +152,27 @@ class CoarseToFine(Search):
             if not places:
                 return Verdict(None, math.nan, f"no configuration of round {number} ended with a finite {self.metric}")
             old, best = best, list(seen)[places[0]]
-            facts = {"round": number, "runs": len(points), "best": seen[best][0].changes, "value": mean(seen[best][1])}
-            if old is not None:
-                gain, noise = gained(seen[old][1], seen[best][1], self.higher)
-                facts |= {"gain": gain} if noise is None else {"gain": gain, "noise": noise}
-                if noise is not None and gain <= noise:
-                    told.append(facts)
-                    why = f"the gain of round {number}, {gain:.3g}, is inside the noise over seeds, {noise:.3g}"
-                    break
-            told.append(facts)
+            gain = {} if old is None else gained(seen[old][1], seen[best][1], self.higher)
+            proposal, values = seen[best]
+            told.append({"round": number, "runs": len(points), "best": proposal.changes, "value": mean(values), **gain})
+            if "noise" in gain and gain["gain"] <= gain["noise"]:
+                told_gain = f"the gain of round {number}, {gain['gain']:.3g},"
+                why = f"{told_gain} is inside the noise over seeds, {gain['noise']:.3g}"
+                break
             grids = {key: axes[key].around(value, grids[key]) for key, value in zip(axes, best, strict=True)}
         assert best is not None
-        ends = {key: (one.first[0], one.first[-1]) for key, one in axes.items()}
-        edges = [key for key, value in zip(axes, best, strict=True) if value in ends[key]]
+        edges = [key for key, value in zip(axes, best, strict=True) if value in axes[key].ends]
+        why = why or f"all {self.rounds} rounds are used up"
         return Verdict(seen[best][0], mean(seen[best][1]), why, tuple(told), tuple(edges))
 
 
-def gained(old: Sequence[float], new: Sequence[float], higher: bool) -> tuple[float, float | None]:
-    """The mean gain over seeds, and twice its standard error; None for that where one seed tells nothing of it.
+def gained(old: Sequence[float], new: Sequence[float], higher: bool) -> dict[str, float]:
+    """The mean gain over seeds, and as `noise` twice its standard error, of which one seed tells nothing.
 
-    >>> gained([0.5, 0.7], [0.6, 0.8], higher=True)[0].__round__(6)
-    0.1
+    >>> gained([1.0, 2.0], [0.5, 1.5], higher=False), gained([1.0], [2.0], higher=True)
+    ({'gain': 0.5, 'noise': 0.0}, {'gain': 1.0})
     """
     gains = [(after - before) if higher else (before - after) for before, after in zip(old, new, strict=True)]
     if len(gains) < 2:
-        return gains[0], None
-    return statistics.fmean(gains), 2 * statistics.stdev(gains) / math.sqrt(len(gains))
+        return {"gain": gains[0]}
+    return {"gain": statistics.fmean(gains), "noise": 2 * statistics.stdev(gains) / math.sqrt(len(gains))}
