@@ -8,6 +8,7 @@ import pytest
 from invented import invented
 
 from passo.analysis.convergence import converged, convergences, run_convergence
+from passo.errors import StoreError
 
 EPOCHS = np.arange(1.0, 31.0)
 
@@ -88,3 +89,12 @@ def test_a_study_is_told_run_by_run_with_those_that_diverged(tmp_path: Path) -> 
     assert found.sentence() == ("The training loss converged in 2 of 4 runs (still falling: b; diverged: b).")
     assert found.each[0].value.n == 2 and found.each[1].value.n == 1
     assert run_convergence(study.run("b-s1")).sentence() == "The training loss of b-s1 diverged after 8 epochs."
+
+
+def test_a_run_that_diverged_before_its_first_epoch_ended_is_told(tmp_path: Path) -> None:
+    runs = {"a": [{"epoch/train_loss": list(FALL)}], "gone": [{"train/loss": [math.nan]}]}
+    study = invented(tmp_path / "s", runs, diverged=["gone-s0"])
+    assert convergences(study).sentence() == "The training loss converged in 1 of 2 runs (diverged: gone)."
+    assert "diverged in its first epoch" in run_convergence(study.run("gone-s0")).sentence()
+    with pytest.raises(StoreError, match="no run in .* has 'test/f1'"):
+        convergences(study, "test/f1")

@@ -8,7 +8,7 @@ import pytest
 from invented import PER_EPOCH, invented
 
 from passo.analysis.ends import area, endings
-from passo.analysis.targets import reach, seconds_at, survival_median, targets
+from passo.analysis.targets import half_there, reach, seconds_at, targets
 from passo.errors import StoreError, UnknownName
 from passo.store import Series, Store, StoredStudy, open_study
 
@@ -44,15 +44,19 @@ def test_runs_that_never_arrive_are_longer_than_they_were_given_and_not_dropped(
     assert "fast reaches a validation accuracy of 75.0 % after 2 epochs (3 of 3 runs)" in found.sentence()
 
 
-def test_the_median_is_kaplan_and_meiers(study: StoredStudy) -> None:
-    assert survival_median([3, 1, 2], [True] * 3) == 2
-    assert survival_median([1, 2, 9, 9], [True, True, False, False]) == 2
-    assert survival_median([1, 9, 9], [True, False, False]) == math.inf
-    assert survival_median([2, 5, 6], [False, True, True]) == 5  # of two under way at 5, one arrives: S = ½
-    # the textbook's remission times: 6-MP arm of Freireich et al. 1963 has a median of 23 weeks
-    times = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
-    events = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
-    assert survival_median(times, [bool(event) for event in events]) == 23
+def test_half_of_all_runs_must_be_there_whatever_the_others_were_given() -> None:
+    assert half_there([3, 1, 2], [True] * 3) == 2
+    assert half_there([1, 2, 9, 9], [True, True, False, False]) == 2
+    assert half_there([1, 9, 9], [True, False, False]) == math.inf
+    assert half_there([8, 1, 2], [True, False, False]) == math.inf  # two gave up early: that makes nobody fast
+    assert math.isnan(half_there([math.nan, 1], [True, True]))
+
+
+def test_a_run_that_diverged_before_its_first_record_counts_as_never_there(tmp_path: Path) -> None:
+    runs = {"a": [{ACCURACY: [0.5, 0.9]}], "gone": [{"train/loss": [math.nan]}]}
+    found = targets(invented(tmp_path / "d", runs, diverged=["gone-s0"]), ACCURACY, 0.8)
+    assert [(way.name, way.reached, len(way.runs)) for way in found.ways] == [("a", 1, 1), ("gone", 0, 1)]
+    assert found.ways[1].words() == "> 0"
 
 
 def test_a_diverged_run_that_was_there_before_counts_as_arrived(tmp_path: Path) -> None:

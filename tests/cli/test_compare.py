@@ -96,7 +96,7 @@ def test_names_a_target_and_a_reference_are_taken(here: Path) -> None:
     words = ("compare", "two", "--names", "adam-0.01,sgd-0.1", "--names", "sgd-1", "--against", "sgd-0.1")
     told = said(*words, "--target", "0.3", cwd=here)
     assert "corrected by Holm for 2 comparisons against it, named before" in told
-    assert "To a validation accuracy of 30.0 %: medians" in told
+    assert "To a validation accuracy of 30.0 %: until half" in told
     assert "adam-0.1 " not in told
 
 

@@ -68,11 +68,14 @@ class Converged:
     def converged(self) -> bool:
         return self.state in CONVERGED
 
+    def _when(self) -> str:
+        return f"after {significant(self.epochs)} epochs" if self.epochs else "in its first epoch"
+
     def sentence(self) -> str:
         """All four answers."""
         name = f"The {spoken(self.metric)} of {self.run}"
         told = {
-            "diverged": f"{name} diverged after {significant(self.epochs)} epochs.",
+            "diverged": f"{name} diverged {self._when()}.",
             "too short": f"{name} has too few records to tell whether it converged: train for {FEWEST} epochs or more.",
             "did not fall": f"{name} did not fall: it ends at {significant(self.value)}.",
             "unclear": f"{name} swings too much at its end ({significant(self.value)}) to tell whether it converged.",
@@ -146,7 +149,9 @@ def _speed(epochs: np.ndarray, values: np.ndarray, value: float, fall: float) ->
 
 
 def run_convergence(run: StoredRun, metric: str = "epoch/train_loss") -> Converged:
-    """Whether a stored run's loss converged; raises `StoreError` where it was not recorded."""
+    """Whether a stored run's loss converged; raises `StoreError` where it was not recorded and nothing diverged."""
+    if run.status == "diverged" and metric not in run.metrics():
+        return _nothing(run.id, metric, "diverged", 0.0)
     series = run.metric(metric)
     found = converged(series.epochs, series.values, run.id, metric)
     if run.status == "diverged" and found.state != "diverged":
@@ -233,11 +238,15 @@ def convergences(
     Raises `UnknownName` for a configuration that the study lacks, `StoreError` where none recorded the metric.
     """
     chosen = names or list(dict.fromkeys(r.name for r in study.runs if r.kind == "train"))
-    have = {name: [r for r in ended(study, name) if metric in r.metrics()] for name in chosen if _ran(study, name)}
+    have = {
+        name: [run for run in ended(study, name) if run.status == "diverged" or metric in run.metrics()]
+        for name in chosen
+        if _ran(study, name)
+    }
     found = [
         Convergence(name, tuple(run_convergence(run, metric) for run in runs)) for name, runs in have.items() if runs
     ]
-    if not found:
+    if all(run.state == "diverged" and not run.epochs for each in found for run in each.runs):
         raise StoreError(f"no run in {study.folder} has {metric!r}, so nothing can be said of convergence")
     return Convergences(metric, tuple(found))
 

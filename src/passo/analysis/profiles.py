@@ -60,7 +60,7 @@ class Profiles:
             )
             for s, solver in enumerate(self.solvers)
         ]
-        note = f"Median {self.unit} to each problem's target, — where fewer than half of the runs reach it"
+        note = f"{self.unit.capitalize()} until half of the runs are at each problem's target, — where fewer ever are"
         return Table(columns, tuple(rows), f"{note}; then shares of problems.")
 
     def sentence(self) -> str:

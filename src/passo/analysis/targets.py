@@ -1,11 +1,10 @@
 """Time, epochs and steps until a metric first reaches a target; runs that never do are counted, not dropped.
 
-A run that ends (or diverges) before the target is *censored*: all that is known is that it would take longer than it
-was given. A mean over the runs that got there would reward a configuration for its failures, so the median is that of
-Kaplan and Meier, which takes both: S(t) = Π over times tᵢ ≤ t at which dᵢ runs get there of (1 − dᵢ/nᵢ), with nᵢ runs
-still under way; the median is the first t with S(t) ≤ ½, and does not exist where fewer than half are known to arrive.
-
-E. L. Kaplan, P. Meier, "Nonparametric Estimation from Incomplete Observations", JASA 53 (1958).
+A run that ends before the target is *censored*: all that is known is that it would take longer than it was given. One
+that diverged never gets there. A mean over the runs that arrived would reward a configuration for its failures, so what
+is told is when half of all runs are there: the ⌈n/2⌉-th smallest of n times, those that never arrive counted as
+infinite. Where runs were given different budgets that is an upper bound. (Kaplan and Meier's median, which drops
+censored runs as it goes, takes censoring to have nothing to do with the result; divergence has.)
 
 A target is reached at a record, so an epoch's validation tells it to the epoch. Seconds are the wall clock's: of
 epochs with their validation (`epoch/seconds`), on whatever else the machine did.
@@ -14,7 +13,7 @@ epochs with their validation (`epoch/seconds`), on whatever else the machine did
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,14 +53,15 @@ class Way:
         return sum(run.there for run in self.runs)
 
     def median(self, unit: str = "epochs") -> float:
-        """The median over runs, infinite where too few got there, NaN where the unit was not recorded."""
-        return survival_median([getattr(run, unit) for run in self.runs], [run.there for run in self.runs])
+        """When half of the runs are there; infinite where too few ever are, NaN where the unit was not recorded."""
+        return half_there([getattr(run, unit) for run in self.runs], [run.there for run in self.runs])
 
     def words(self, unit: str = "epochs") -> str:
         """ "3", "> 20" where it is known only that it takes longer, "—" where nothing is."""
         found = self.median(unit)
         if math.isinf(found):
-            return f"> {_short(max(getattr(run, unit) for run in self.runs), unit)}"
+            given = max(getattr(run, unit) for run in self.runs)
+            return "—" if math.isnan(given) else f"> {_short(given, unit)}"
         return "—" if math.isnan(found) else _short(found, unit)
 
 
@@ -82,8 +82,8 @@ class Targets:
         rows = [(w.name, f"{w.reached} of {len(w.runs)}", *(w.words(unit) for unit in UNITS)) for w in self.ways]
         why = "" if self.chosen else " (the median of the configurations' means at the end; give --target for another)"
         note = (
-            f"To a {spoken(self.metric)} of {amount(self.value, self.metric)}{why}: medians over runs (Kaplan–Meier); "
-            "a run that never gets there counts as longer than it was given. "
+            f"To a {spoken(self.metric)} of {amount(self.value, self.metric)}{why}: until half of the "
+            "runs are there; one that never gets there counts as longer than it was given. "
             f"Seconds: {self.clock}, validation included."
         )
         return Table(("configuration", "reached by", *UNITS), tuple(rows), note)
@@ -113,26 +113,25 @@ def _short(value: float, unit: str) -> str:
     return f"{value:,.0f}" if unit == "steps" else significant(value)
 
 
-def survival_median(times: Sequence[float], reached: Sequence[bool]) -> float:
-    """The Kaplan–Meier median of times (n,), of which those not `reached` are only bounds from below.
+def half_there(times: Sequence[float], reached: Sequence[bool]) -> float:
+    """When half of the runs are there: times (n,), infinite where not `reached`; NaN where the times are not known.
 
-    >>> survival_median([1, 2, 3], [True, True, True]), survival_median([1, 9, 9], [True, False, False])
+    >>> half_there([1, 2, 3], [True, True, True]), half_there([1, 9, 9], [True, False, False])
     (2.0, inf)
     """
-    if any(math.isnan(time) for time in times):
+    if any(math.isnan(time) for time, there in zip(times, reached, strict=True) if there):
         return math.nan
-    left = 1.0
-    for time in sorted(set(times)):
-        under_way = sum(other >= time for other in times)
-        events = sum(there and other == time for other, there in zip(times, reached, strict=True))
-        left *= 1 - events / under_way
-        if left <= 0.5 + 1e-12:
-            return float(time)
-    return math.inf
+    ordered = sorted(time if there else math.inf for time, there in zip(times, reached, strict=True))
+    return float(ordered[(len(ordered) - 1) // 2])
 
 
 def reach(run: StoredRun, metric: str, value: float) -> Reached:
-    """When a run's metric first is at the value or beyond it; raises `StoreError` where it was not recorded."""
+    """When a run's metric first is at the value or beyond it; raises `StoreError` where it was not recorded.
+
+    A run that diverged before its first record is not there, after nothing.
+    """
+    if run.status == "diverged" and metric not in run.metrics():
+        return Reached(run.id, False, 0.0, 0.0, 0.0)
     series = run.metric(metric)
     there = series.values >= value if higher_is_better(metric) else series.values <= value
     at = int(there.argmax()) if there.any() else len(series.values) - 1
@@ -161,23 +160,26 @@ def targets(
     Raises `UnknownName` for a configuration that the study lacks, `StoreError` where none recorded the metric.
     """
     there = names or list(dict.fromkeys(run.name for run in study.runs if run.kind == "train"))
-    ran = {name: runs for name in there if (runs := _having(study, name, metric, strict=names is not None))}
-    if not ran:
+    ran = {name: _ran(study, name, metric, named=names is not None) for name in there}
+    ran = {name: runs for name, runs in ran.items() if runs}
+    told = {name: having for name, runs in ran.items() if (having := [r for r in runs if metric in r.metrics()])}
+    if not told:
         raise StoreError(f"no run in {study.folder} has {metric!r}, so there is no way to a target")
-    goal = usual_target(ran, metric) if value is None else value
+    goal = usual_target(told, metric) if value is None else value
     ways = [Way(name, tuple(reach(run, metric, goal) for run in runs)) for name, runs in ran.items()]
     ways.sort(key=lambda way: (way.median(), -way.reached))
     return Targets(metric, goal, value is not None, tuple(ways), clock([run for runs in ran.values() for run in runs]))
 
 
-def _having(study: StoredStudy, name: str, metric: str, strict: bool) -> tuple[StoredRun, ...]:
-    if not strict and not any(r.name == name and r.status in ("done", "diverged") for r in study.runs):
-        return ()
-    return tuple(run for run in ended(study, name) if metric in run.metrics())
+def _ran(study: StoredStudy, name: str, metric: str, named: bool) -> list[StoredRun]:
+    """The ended runs that have the metric, or diverged before it was read."""
+    if not named and not any(r.name == name and r.status in ("done", "diverged") for r in study.runs):
+        return []
+    return [run for run in ended(study, name) if run.status == "diverged" or metric in run.metrics()]
 
 
-def usual_target(ran: dict[str, tuple[StoredRun, ...]], metric: str) -> float:
-    """The median over configurations of their mean last value."""
+def usual_target(ran: Mapping[str, Sequence[StoredRun]], metric: str) -> float:
+    """The median over configurations of their mean last value; of runs that have the metric."""
     lasts = [np.mean([run.metric(metric).last for run in runs]) for runs in ran.values()]
     finite = [float(last) for last in lasts if np.isfinite(last)]
     if not finite:

@@ -100,7 +100,8 @@ def _told(best: Sequence[Any], varied: Any, metric: str, count: int) -> str:
             ends = sorted({number(min(values)), number(max(values))}, key=float)
             ranges.append(f"{called(key)} {' to '.join(ends)}")
         else:
-            ranges.append(f"{called(key)} {joined([str(value) for value in values])}")
+            words = ["none" if value is None else number(value) for value in values]
+            ranges.append(f"{called(key)} {joined(words)}")
     first = best[0]
     what = "The best" if len(best) == 1 else f"The best {len(best)}"
     return (

@@ -51,8 +51,8 @@ def profile_curves(found: Profiles, subtitle: str = "") -> Figure:
     never = [name for i, name in enumerate(names) if not math.isfinite(float(found.costs[:, i].min()))]
     caption = (
         f"For each solver the share of the {len(found.problems)} problems on which it needs at most τ times the "
-        f"{found.unit} of the fastest (medians over runs). At τ = 1: how often it is the fastest; at the right: how "
-        "often it gets there at all. Equal lines are set a little apart. After Dolan and Moré 2002."
+        f"{found.unit} of the fastest, until half of its runs are at the target. At τ = 1: how often it is fastest; "
+        "at the right: how often it gets there at all. Equal lines are set a little apart. After Dolan and Moré 2002."
     )
     caption += f" Never there: {', '.join(never)}." if never else ""
     chart = interactive(chart.properties(width=WIDTH, height=260))
