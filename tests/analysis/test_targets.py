@@ -56,7 +56,7 @@ def test_a_run_that_diverged_before_its_first_record_counts_as_never_there(tmp_p
     runs = {"a": [{ACCURACY: [0.5, 0.9]}], "gone": [{"train/loss": [math.nan]}]}
     found = targets(invented(tmp_path / "d", runs, diverged=["gone-s0"]), ACCURACY, 0.8)
     assert [(way.name, way.reached, len(way.runs)) for way in found.ways] == [("a", 1, 1), ("gone", 0, 1)]
-    assert found.ways[1].words() == "> 0"
+    assert found.ways[1].words() == "—"
 
 
 def test_a_diverged_run_that_was_there_before_counts_as_arrived(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ class Convergences:
             (
                 c.name,
                 c.words,
-                ranged(c.value),
+                "—" if math.isnan(c.value.mean) else ranged(c.value),
                 *(_short(c.median(what)) for what in ("half", "fast", "drift", "swings")),
             )
             for c in self.each

@@ -61,7 +61,7 @@ class Way:
         found = self.median(unit)
         if math.isinf(found):
             given = max(getattr(run, unit) for run in self.runs)
-            return "—" if math.isnan(given) else f"> {_short(given, unit)}"
+            return f"> {_short(given, unit)}" if given > 0 else "—"
         return "—" if math.isnan(found) else _short(found, unit)
 
 

@@ -147,10 +147,11 @@ def _frame(axes: Sequence[_Axis], metric: str, low: float, high: float) -> list[
     placed = {name: [mark[i] for mark in marks] for i, name in enumerate(("axis", "height", "text"))}
     words = alt.Chart(data(placed))
     halo = {"stroke": "#FFFFFF", "strokeWidth": 3.5}
+    font = {"font": GLYPHS} if any("⁻" in str(text) for text in placed["text"]) else {}
     return [
         alt.Chart(data(rules)).mark_rule(color=INK, strokeWidth=1.2).encode(x=_x(last), y=_y(), y2="end:Q"),
         *(
-            words.mark_text(align="left", dx=5, fontSize=10.5, font=GLYPHS, color=INK, **look).encode(
+            words.mark_text(align="left", dx=5, fontSize=10.5, color=INK, **look, **font).encode(
                 x=_x(last), y=_y(), text="text:N"
             )
             for look in (halo, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from passo.analysis.intervals import Interval
@@ -11,6 +12,8 @@ from passo.analysis.words import is_share, spoken
 from passo.figures.panels import log_ticks, tick_look
 from passo.figures.style import WIDTH, altair, colour, data, picking
 
+FEW, FEW_APART = 10, 0.08  # ticks; the share of the axis between two
+SIDEWAYS = 0.006  # of the axis, between groups at one place; less where there are more than five
 Series = Mapping[str, Sequence[tuple[float, Interval]]]
 
 
@@ -27,20 +30,24 @@ def points(
     height: float = 240,
     over: Sequence[Any] = (),
 ) -> Any:
-    """One line of points for each series of (x, interval); `over` are further layers on the same axes."""
+    """One line of points for each series of (x, interval), set apart sideways; `over` are layers on the same axes."""
     alt = altair()
     rows = [(at, found, name) for name, each in series.items() for at, found in each if math.isfinite(found.mean)]
     share = is_share(metric)
     ends = [_ends(found, share, log_y) for _, found, _ in rows]
+    names, places = list(series), [float(at) for at, _, _ in rows]
+    log_x = log_x and min(places) > 0
+    span = min(places), max(places)
     columns = {
-        "x": [float(at) for at, _, _ in rows],
+        "x": places,
+        "drawn": [_aside(float(at), names.index(name), len(names), span, log_x) for at, _, name in rows],
         "y": [found.mean for _, found, _ in rows],
         "low": [low for low, _ in ends],
         "high": [high for _, high in ends],
         "label": [name for _, _, name in rows],
     }
     base = alt.Chart(data(columns)).encode(
-        x=_x(columns["x"], x, log_x),
+        x=_x(places, x, log_x),
         color=colour("label", list(shades), list(shades.values())).legend(
             symbolType="stroke", **({"columns": 3} if len(shades) > 4 else {})
         ),
@@ -71,15 +78,29 @@ def _x(values: Sequence[float], title: str | None, log: bool) -> Any:
     alt = altair()
     low, high = min(values), max(values)
     bare = {} if title else {"labels": False, "ticks": False}
-    if not log or low <= 0:
+    if not log:
         air = 0.04 * (high - low) or 0.5
         axis = alt.Axis(title=title, grid=False, tickMinStep=1, tickCount=8, format="~g", **bare)
-        return alt.X("x:Q", axis=axis, scale=alt.Scale(domain=[low - air, high + air], nice=False))
+        return alt.X("drawn:Q", axis=axis, scale=alt.Scale(domain=[low - air, high + air], nice=False))
     room = (high / low) ** 0.04 if high > low else 1.5
     ends = [low / room, high * room]
-    look = {**tick_look(log_ticks(ends[0], ends[1])), "labelOverlap": False}
-    axis = alt.Axis(title=title, grid=False, **look, **bare)
-    return alt.X("x:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))
+    look = _own_ticks(values, ends) or tick_look(log_ticks(ends[0], ends[1]))
+    axis = alt.Axis(title=title, grid=False, labelOverlap=False, **look, **bare)
+    return alt.X("drawn:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))
+
+
+def _own_ticks(values: Sequence[float], ends: Sequence[float]) -> dict[str, Any]:
+    """Ticks at the values themselves, where these are few and stand apart."""
+    there = sorted(set(values))
+    least = FEW_APART * math.log(ends[1] / ends[0])
+    apart = all(math.log(b / a) > least for a, b in pairwise(there))
+    return {"values": there, "format": "~g"} if apart and len(there) <= FEW else {}
+
+
+def _aside(at: float, place: int, count: int, span: tuple[float, float], log: bool) -> float:
+    """A place on the axis, moved sideways so that groups at one place can all be seen."""
+    share = min(SIDEWAYS, 5 * SIDEWAYS / count) * (place - (count - 1) / 2)
+    return at * (span[1] / span[0]) ** share if log else at + share * (span[1] - span[0])
 
 
 def _y(values: Sequence[float], title: str, share: bool, log: bool) -> Any:

@@ -24,8 +24,9 @@ def sensitivity_curves(study: StoredStudy, metric: str = "validation/accuracy", 
     title = called(found.key)
     chart = points(series, shades, x=title, metric=metric, over=_bands(found, shades), height=280)
     caption = (
-        f"Means over seeds and 95 % intervals. The thick bar over each curve's best is its band: where the mean, "
-        f"straight between neighbours, stays within {found.within} of the best; where a seed diverged it ends."
+        "Means over seeds and 95 % intervals, groups set apart sideways. The thick bar over each curve's best is its "
+        f"band: where the mean, straight between neighbours, stays within {found.within} of the best; where a seed "
+        "diverged it ends."
     )
     heading = f"How much the {title} matters"
     return Figure("sensitivity", finished(interactive(chart), heading, about(study)), caption, found.sentence())
