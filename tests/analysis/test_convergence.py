@@ -60,7 +60,7 @@ def test_fast_is_for_good_an_early_visit_does_not_count() -> None:
 def test_the_drift_of_a_straight_fall_is_its_slope_times_the_last_third() -> None:
     found = converged(EPOCHS, 2.5 - 0.05 * EPOCHS)
     assert found.drift == pytest.approx(-0.05 * 9)  # from record 21 to record 30
-    assert "has not converged" in found.sentence() and "at most" in found.sentence()
+    assert "has not converged" in found.sentence() and "goes lower" in found.sentence()
 
 
 def test_units_of_the_loss_do_not_matter() -> None:

@@ -45,7 +45,7 @@ def test_networks_that_differ_in_norm_and_dropout_alone_start_from_the_same_weig
     plain = weights(build(name, seed=3))
     for norm in NORMS:
         other = weights(build(name, seed=3, norm=norm, dropout=0.5))
-        left = {n for n in plain if norm == "batch" and n.endswith("bias") and n != "out.bias"}  # it would subtract them
+        left = {n for n in plain if norm == "batch" and n.endswith("bias") and n != "out.bias"}
         if name == "cnn" and norm == "batch":
             assert left == {"conv1.bias", "conv2.bias", "fc1.bias"}
         assert other.keys() == plain.keys() - left

@@ -30,6 +30,8 @@ TREE = {
     "schedule": [],
     "proof": [],
     "study": ["list", "show", "run", "chart", "weights"],
+    "compare": [],
+    "replicate": [],
     "note": [],
     "runs": ["list", "show"],
 }

@@ -19,7 +19,7 @@ and in words, the first that applies:
     still falling  moving, downwards: it has not converged, and the value is an upper bound
     did not fall   the fall is below 0, or inside the swings (2 s)
     rising         moving, upwards
-    unclear        |drift| exceeds 2 % of the fall, the error 10 %: its swings hide whether it is level
+    unclear        |drift| exceeds 2 % of the fall, and may exceed 10 % (with its error): its swings hide it
     restless       it converged, and swings by more than 2.5 % of the fall: it did not settle
     settled        it converged and stays
 
@@ -83,12 +83,14 @@ class Converged:
         if self.state in told:
             return told[self.state]
         near = f"from epoch {significant(self.fast)} on it stays within 5 % of its fall"
+        if self.state == "restless":
+            near = f"half of its fall was done by epoch {significant(self.half)}"
         if not self.converged:
-            way, bound = ("falling", "at most ") if self.state == "still falling" else ("rising", "")
+            way, more = ("falling", ", and goes lower") if self.state == "still falling" else ("rising", "")
             by = significant(abs(self.drift), 2)
             return (
                 f"{name} has not converged: after {significant(self.epochs)} epochs it is still {way}, by {by} over "
-                f"the last third; it ends about {bound}{significant(self.value)}."
+                f"the last third, where it is about {significant(self.value)}{more}."
             )
         ends = "and settled" if self.state == "settled" else "but did not settle"
         swings = f"it swings by {significant(self.swings, 2)} about a line"
@@ -133,7 +135,7 @@ def _state(fall: float, drift: float, error: float, swings: float) -> str:
         return "did not fall"
     if moving:
         return "rising"
-    if abs(drift) > MOVING * fall and error > HIDDEN * fall:
+    if abs(drift) > MOVING * fall and abs(drift) + error > HIDDEN * fall:
         return "unclear"
     return "restless" if swings > SWINGS * fall else "settled"
 

@@ -31,7 +31,7 @@ def _whole(value: Any) -> bool:
 
 
 def _real(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf  # of any length
 
 
 def _wholes(value: Any) -> bool:

@@ -40,8 +40,8 @@ class Replica(NamedTuple):
 class ReplicaStep(NamedTuple):
     """One step of R replicas: `loss` (R,) at the weights before it, NaN for those that have ended.
 
-    `lr` and `momentum` (β₁ in Adam's family) are (R,), NaN where an optimizer has none; `penalty` (R,). `ends` are there at the last
-    step of an epoch, one for each replica. `diverged` are the replicas whose loss was not finite for the first time.
+    `lr` and `momentum` (β₁ in Adam's family) are (R,), NaN where an optimizer has none; `penalty` is (R,). `ends` are
+    there at the last step of an epoch, one for each replica. `diverged` are those whose loss was first not finite.
     """
 
     step: int
