@@ -131,7 +131,7 @@ class Style:
         before = model[-1] if len(model) else None
         alone = isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) or getattr(layer, "num_groups", 0) == channels
         if alone and isinstance(before, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            before.bias = None
+            before.register_parameter("bias", None)
         model.add_module(f"norm{number}", layer)
 
     def add_dense(self, model: nn.Sequential, width: int, hidden: Sequence[int], after: int = 0) -> int:
