@@ -204,6 +204,7 @@ def _copied(value: Any) -> Any:
 def test_gradients_in_single_precision_are_those_in_double_to_1e_5(name: str) -> None:
     options = {"dropout": 0.0} if name == "cnn2" else {}
     models = [passo.build(name, (1, 28, 28), 10, seed=k, **options) for k in range(4)]
+    torch.manual_seed(1)  # images of which none lies so near to a kink of ReLU or pooling that its side is rounding
     x, y = torch.randn(2, 64, 1, 28, 28), torch.randint(10, (4, 64))
     grads = []
     for dtype in (torch.float64, torch.float32):
