@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from passo.cli import main
+from passo.cli.show import out
 
 Passo = Callable[..., str]
 TEXT = """
@@ -36,8 +37,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the commands are typed: a folder with two study files, without a network."""
     (tmp_path / "mine.toml").write_text(TEXT)
     (tmp_path / "search.toml").write_text(SEARCH)
-    for name, value in (("PASSO_OFFLINE", "1"), ("COLUMNS", "160")):
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PASSO_OFFLINE", "1")
+    monkeypatch.setattr(out, "_width", 160)  # COLUMNS was read when the console was made, by whichever test came first
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
