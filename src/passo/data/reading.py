@@ -20,6 +20,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -217,7 +218,11 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _listen(worker: int) -> None:
-    """In a process that reads: SIGTERM is heard from the process that trains alone, and ends this one."""
+    """In a process that reads: SIGTERM is heard from the process that trains alone, and ends this one.
+
+    Its errors go to that process through a queue; what it would print of its own is the queue's being gone at the end.
+    """
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # for as long as this process lives
 
     def wait() -> None:
         while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
