@@ -222,7 +222,7 @@ def _listen(worker: int) -> None:
 
     Its errors go to that process through a queue; what it would print of its own is the queue's being gone at the end.
     """
-    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # for as long as this process lives
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # as long as this process lives
 
     def wait() -> None:
         while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
