@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ import pytest
 import torch
 
 from passo import store
-from passo.experiments import fusing, study
+from passo.experiments import fusing, study, sweep
 from passo.experiments.assembling import load_data
-from passo.experiments.eligible import eligible
+from passo.experiments.eligible import Measured, eligible
 from passo.experiments.keeping import Stop
 from passo.experiments.stages import Task, first_trainings
 from passo.store import StoredStudy
@@ -156,7 +158,7 @@ def test_a_group_that_is_stopped_goes_on_to_the_same_bits(file: Path, tmp_path: 
         assert draft.facts["weights_sha256"] == wanted[run].facts["weights_sha256"]
         assert _scalars(draft) == _scalars(wanted[run])
     again.drop()
-    assert not list(tmp_path.glob("*.safetensors"))
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def _scalars(draft: Any) -> list[Any]:
@@ -182,6 +184,38 @@ def test_a_study_that_is_interrupted_in_a_group_keeps_it_and_repeats_nothing(
     study(file).run(tmp_path / "s", jobs=1, executor="replicas")
     assert seen[9] == 9  # the step that was lost, and none before it
     same(study(file).run(tmp_path / "alone", jobs=1), store.open_study(tmp_path / "s"))
+
+
+def test_a_group_that_was_begun_is_gone_on_with_whatever_auto_measures_now(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, alone_is_quicker = fusing._columns, Measured(2.0, 1, 1.0)
+    seen: list[int] = []
+
+    def pressed(record: Any) -> Any:
+        seen.append(record.step)
+        if len(seen) == 9:
+            raise KeyboardInterrupt
+        return told(record)
+
+    monkeypatch.setattr(fusing, "SECONDS", 0.0)
+    monkeypatch.setattr(fusing, "_columns", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        study(file).run(tmp_path / "s", jobs=1, executor="replicas")
+    monkeypatch.setattr(sweep, "measured", lambda *_: alone_is_quicker)
+    there = study(file).run(tmp_path / "s", jobs=1, executor="auto")
+    assert [fact["executor"] for fact in there.facts["executors"]] == ["replicas", "here"]
+    assert seen[9] == 9
+
+
+def test_ctrl_c_while_replicas_are_tested_ends_the_study_after_that_group(file: Path, tmp_path: Path) -> None:
+    plain = study(file).running(tmp_path / "s", jobs=1, executor="replicas")
+    next(plain)  # the first of the group's results: the others are still to come
+    os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        list(plain)
+    there = store.open_study(tmp_path / "s")
+    assert (there.status, len(there.select())) == ("interrupted", 4)
 
 
 REASONS: list[tuple[str, dict[str, Any], str]] = [

@@ -65,16 +65,24 @@ def fused(
 
     Tasks come as `eligible` puts them together. Raises what the engine raises for those that do not belong together.
     """
-    group = Group([Member.of(task, data) for task in tasks], data, folder / PENDING, threads)
+    group = Group([Member.of(task, data) for task in tasks], data, folder, threads)
     before = torch.get_num_threads()
     torch.set_num_threads(group.threads)
     try:
         with stopping() as stop, quick_products():
             group.train(stop)
             yield from group.results()
+            group.drop()
+            if stop.asked:  # while they were tested
+                raise KeyboardInterrupt
     finally:
         torch.set_num_threads(before)
-    group.drop()
+
+
+def kept_at(folder: Path, tasks: Sequence[Task]) -> Path:
+    """Where the study in `folder` keeps the state of a group: another for every group and every setting in it."""
+    told = json.dumps([[task.run_id, task.settings] for task in tasks], sort_keys=True)
+    return folder / PENDING / f"group-{hashlib.sha256(told.encode()).hexdigest()[:16]}.safetensors"
 
 
 class Group:
@@ -91,9 +99,7 @@ class Group:
         self._progress = Progress()
         self._told: list[np.ndarray] = []  # of each step: (4, R), as COLUMNS
         self._diverged: set[int] = set()
-        told = json.dumps([[one.task.run_id, one.task.settings] for one in members], sort_keys=True)
-        name = f"group-{hashlib.sha256(told.encode()).hexdigest()[:16]}.safetensors"
-        self._path = None if folder is None else folder / name  # None keeps nothing
+        self._path = None if folder is None else kept_at(folder, [one.task for one in members])  # None keeps nothing
         self._go_on()
 
     def walk(self) -> Iterator[ReplicaStep]:

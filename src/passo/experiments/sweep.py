@@ -18,7 +18,7 @@ from passo.experiments import descent
 from passo.experiments.assembling import load_data
 from passo.experiments.eligible import eligible, measured
 from passo.experiments.executors import default_jobs, here, processes, terminable
-from passo.experiments.fusing import fused
+from passo.experiments.fusing import fused, kept_at
 from passo.experiments.pending import Ended, adopt, discard, last_metrics, place, trained
 from passo.experiments.range_runs import range_run, verify_run
 from passo.experiments.sink import Draft
@@ -162,7 +162,8 @@ def _as_one(
         fact: dict[str, Any] = {"runs": [task.run_id for task in group], "executor": "replicas"}
         each = measured(group, data)
         fact |= {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
-        if executor == "auto" and each.together * SIDE[jobs > 1] > each.alone:
+        begun = kept_at(folder, group).is_file()  # goes on as it began
+        if executor == "auto" and not begun and each.together * SIDE[jobs > 1] > each.alone:
             fact["executor"] = "processes" if jobs > 1 else "here"
         told.append(fact)
         study.facts(executors=told, alone=alone)
