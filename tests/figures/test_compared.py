@@ -22,6 +22,7 @@ from passo.analysis.sensitivity import sensitivity
 from passo.analysis.words import ranged
 from passo.errors import UnknownName, UsageError
 from passo.figures import COMPARED, Wish, draw_compared
+from passo.figures.curves import final_accuracy
 from passo.figures.style import Figure
 from passo.store import StoredStudy
 
@@ -85,6 +86,15 @@ def test_a_comparing_figure_renders_without_infinite_extents(
 ) -> None:
     svg = vl_convert.vegalite_to_svg(of(name, grid, batches).spec(), vl_version="6.4")
     assert svg.startswith("<svg") and "NaN" not in svg and "Infinity" not in svg
+
+
+@pytest.mark.parametrize("draw", [lambda study: draw_compared("ranked", study), final_accuracy])
+def test_one_seed_has_no_interval_and_none_is_drawn(draw: Any, tmp_path: Path) -> None:
+    ends = {"a": [{"test/accuracy": [0.8]}], "b": [{"test/accuracy": [0.7]}]}
+    figure = draw(invented(tmp_path / "one", ends, {"a": adam(0.1), "b": sgd(0.1)}))
+    drawn = [row for row in rows(figure) if "low" in row]
+    assert drawn and all(row["low"] == row["high"] == "" for row in drawn)
+    assert ">null<" not in vl_convert.vegalite_to_svg(figure.spec(), vl_version="6.4")
 
 
 def test_both_panels_of_the_ranking_have_the_same_rows_in_the_same_order(grid: StoredStudy) -> None:

@@ -134,8 +134,8 @@ def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
     columns = {
         "name": [o.name for o in outcomes],
         "mean": [o.mean for o in outcomes],
-        "low": [max(0.0, o.low) for o in outcomes],
-        "high": [min(1.0, o.high) for o in outcomes],
+        "low": [max(o.low, 0.0) for o in outcomes],  # in this order: of NaN, which stays NaN
+        "high": [min(o.high, 1.0) for o in outcomes],
         "family": list(families),
     }
     each = {
@@ -155,7 +155,9 @@ def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
     tips += [alt.Tooltip("low:Q", title="95 % from", format=".1%"), alt.Tooltip("high:Q", title="to", format=".1%")]
     single = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.55)
     return [
-        base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2, opacity=0.55)
+        .encode(x=alt.X("low:Q"), x2="high:Q"),
         single.encode(x=x, y=y, tooltip=[alt.Tooltip("seed:N"), alt.Tooltip("mean:Q", format=".1%")]),
         base.mark_point(filled=True, size=75, opacity=1).encode(x=x, tooltip=tips),
     ]

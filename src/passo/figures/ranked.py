@@ -48,8 +48,8 @@ def _values(found: FairComparison, names: list[str], high: float) -> Any:
     columns = {
         "name": [o.name for o in outcomes],
         "mean": [o.mean for o in outcomes],
-        "low": [max(0.0, o.low) if share else o.low for o in outcomes],
-        "high": [min(1.0, o.high) if share else o.high for o in outcomes],
+        "low": [max(o.low, 0.0) if share else o.low for o in outcomes],  # in this order: of NaN, which stays NaN
+        "high": [min(o.high, 1.0) if share else o.high for o in outcomes],
     }
     seeds = [(o.name, str(seed), value) for o in outcomes for seed, value in zip(o.seeds, o.values, strict=True)]
     each = {name: [seed[i] for seed in seeds] for i, name in enumerate(("name", "seed", "mean"))}
@@ -60,7 +60,9 @@ def _values(found: FairComparison, names: list[str], high: float) -> Any:
     tips = [alt.Tooltip("name:N"), *(alt.Tooltip(f"{field}:Q", format=form) for field in ("mean", "low", "high"))]
     dots = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.5)
     return alt.layer(
-        base.mark_rule(strokeWidth=2, color=BLUE, opacity=0.55).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2, color=BLUE, opacity=0.55)
+        .encode(x=alt.X("low:Q"), x2="high:Q"),
         dots.encode(x=x, y=_axis(names), tooltip=["seed:N", alt.Tooltip("mean:Q", format=form)]),
         base.mark_point(filled=True, size=72, opacity=1, color=BLUE).encode(x=x, tooltip=tips),
     ).properties(width=250, height=high, title=heading("value"))
@@ -86,7 +88,11 @@ def _differences(found: FairComparison, names: list[str], high: float) -> Any:
     x = alt.X("mean:Q", scale=domain, axis=alt.Axis(title=title, tickCount=5))
     base = alt.Chart(data(columns)).encode(y=_axis(names, labels=False, ticks=False), color=shade)
     zero = alt.Chart(data({"x": [0.0]})).mark_rule(color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
-    words = base.mark_text(align="left", dx=8, fontSize=10.5).encode(x=alt.value("width"), text="text:N")
+    words = (
+        base.transform_filter("datum.text")
+        .mark_text(align="left", dx=8, fontSize=10.5)
+        .encode(x=alt.value("width"), text="text:N")
+    )
     tips = ["name:N", *(alt.Tooltip(f"{field}:Q", format=".3~f") for field in ("mean", "low", "high")), "text:N"]
     return alt.layer(
         zero,
