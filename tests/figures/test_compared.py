@@ -136,6 +136,35 @@ def test_the_heatmap_holds_every_mean_and_the_best_is_told(grid: StoredStudy) ->
     assert "learning rate 0.01" in figure.sentence
 
 
+def test_a_corner_that_failed_leaves_the_colours_to_the_rest_and_is_told(tmp_path: Path) -> None:
+    """Of 12 losses, one is 2.3 and the others lie between 0.5 and 0.71: the scale ends at 0.71."""
+    places = list(itertools.product((1e-3, 1e-2, 1e-1, 1.0), (1e-3, 1e-2, 1e-1)))
+    losses = [0.5 + 0.02 * i for i in range(11)] + [2.3]
+    runs = {f"c{i}": [{"validation/loss": [loss]}] * 2 for i, loss in enumerate(losses)}
+    configs = {f"c{i}": adam(lr, l2=l2) for i, (lr, l2) in enumerate(places)}
+    figure = draw_compared("heatmap", invented(tmp_path / "s", runs, configs), Wish(curve="validation/loss"))
+    scale = figure.spec()["layer"][0]["encoding"]["color"]["scale"]
+    assert scale["domain"] == pytest.approx([0.5, 0.7]) and scale["clamp"]
+    assert "One cell is worse than the darkest colour says (to 2.3)." in figure.caption
+    assert {row["text"] for row in rows(figure) if row.get("text")} >= {"0.5", "0.52", "2.3"}
+
+
+def test_the_numbers_of_a_finer_round_stand_in_its_cells_and_hide_those_below(tmp_path: Path) -> None:
+    first = list(itertools.product((1e-3, 1e-2, 1e-1), (1e-3, 1e-2, 1e-1)))
+    finer = list(itertools.product((5e-3, 1e-2, 2e-2), (5e-3, 1e-2, 2e-2)))
+    values = {f"round-1,{i}": (place, 0.6 + 0.01 * i) for i, place in enumerate(first)}
+    values |= {f"round-2,{i}": (place, 0.7 + 0.01 * i) for i, place in enumerate(finer)}
+    runs = {name: [{"validation/accuracy": [value]}] for name, (_, value) in values.items()}
+    configs = {name: adam(place[0], l2=place[1]) for name, (place, _) in values.items()}
+    told = {
+        row["text"]
+        for row in rows(draw_compared("heatmap", invented(tmp_path / "s", runs, configs)))
+        if row.get("text")
+    }
+    assert {f"{70 + i} %" for i in range(9)} <= told
+    assert "64 %" not in told and "60 %" in told  # the middle of the first round lies below the second
+
+
 def test_a_fine_grid_has_lines_of_equal_height_in_place_of_numbers(tmp_path: Path) -> None:
     places = list(itertools.product(np.geomspace(1e-4, 1, 11), np.geomspace(1e-3, 1e-1, 5)))
     curves = [[{"validation/accuracy": [0.9 - 0.1 * math.log10(lr / 0.01) ** 2]}] for lr, _ in places]

@@ -13,10 +13,13 @@ from passo.analysis.words import amount, is_share, spoken
 from passo.figures.contours import label_places, outlines, round_levels
 from passo.figures.curves import about
 from passo.figures.panels import HALO, log_ticks, tick_look
+from passo.figures.points import own_ticks
 from passo.figures.style import INK, Figure, altair, data, finished
 from passo.store import StoredStudy
 
 WIDE, HIGH = 460, 330
+ROOM = 29, 22  # points that a number in a cell needs
+FENCE = 1.5  # Tukey's, Exploratory Data Analysis (1977), section 2D
 SCHEME = "viridis"
 
 
@@ -26,14 +29,14 @@ def heatmap(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple
     found = plane(study, metric, keys)
     words = _values(found)
     heights = [] if words else _contours(found)
-    layers = [_cells(found, 0 if heights else 1), *heights, *_rounds(found), *words, *_best(found)]
+    layers = [_cells(found, 0 if heights else 1), *heights, *_rounds(found), *words, *_best(found, bool(words))]
     chart = alt.layer(*layers).properties(width=WIDE, height=HIGH)
     x, y = map(called, found.keys)
     finer = " Finer rounds are drawn over the first, in a frame each." if len(found.rounds) > 1 else ""
     lines = " Lines: heights between the first round's points, straight between neighbours." if heights else ""
     caption = (
         f"Mean {spoken(metric)} over seeds for each {x} and {y}; a cell reaches half-way to its neighbours.{lines}"
-        f"{finer} The diamond is the best mean."
+        f"{finer} The diamond is the best mean.{_beyond(found)}"
     )
     title = finished(chart, f"{spoken(metric).capitalize()} over {x} and {y}", about(study))
     return Figure("heatmap", title, caption, found.sentence())
@@ -46,7 +49,9 @@ def _scales(found: Plane) -> tuple[Any, Any]:
     made = []
     for i, (log, kind) in enumerate(((found.log_x, alt.X), (found.log_y, alt.Y))):
         low, high = float(ends[:, 2 * i].min()), float(ends[:, 2 * i + 1].max())
-        look = {**tick_look(log_ticks(low, high, most=9)), "labelOverlap": False} if log else {"tickCount": 8}
+        first = [(cell.x, cell.y)[i] for cell in found.cells if cell.round == found.rounds[0]]
+        ticks = {} if not log else own_ticks(first, (low, high)) or tick_look(log_ticks(low, high, most=9))
+        look = {**ticks, "labelOverlap": False} if log else {"tickCount": 8}
         axis = alt.Axis(title=called(found.keys[i]), grid=False, **look)
         scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False)
         made.append(lambda field, kind=kind, axis=axis, scale=scale: kind(f"{field}:Q", axis=axis, scale=scale))
@@ -57,12 +62,36 @@ def _shade(found: Plane) -> Any:
     alt = altair()
     legend = alt.Legend(
         title=spoken(found.metric), orient="right", direction="vertical", gradientLength=180, symbolSize=100,
-        **({"format": "~%"} if is_share(found.metric) else {}),
+        tickCount=6, **({"format": "~%"} if is_share(found.metric) else {}),
     )  # fmt: skip
-    means = [cell.found.mean for cell in found.cells if math.isfinite(cell.found.mean)]
     reverse = not is_share(found.metric)  # bright is good, for a loss too
-    scale = alt.Scale(scheme=SCHEME, domain=[min(means), max(means)], reverse=reverse)
+    scale = alt.Scale(scheme=SCHEME, domain=list(_reach(found)), reverse=reverse, clamp=True)
     return alt.Color("mean:Q", scale=scale, legend=legend)
+
+
+def _reach(found: Plane) -> tuple[float, float]:
+    """From the least to the greatest mean that has a colour of its own.
+
+    Means that are bad outliers by Tukey's rule (beyond the quartile by more than 1.5 times the quartiles' distance)
+    share the last colour: where a corner of the plane failed, the rest would otherwise be all of one colour.
+    """
+    means = np.array([cell.found.mean for cell in found.cells if math.isfinite(cell.found.mean)])
+    below, above = np.quantile(means, [0.25, 0.75])
+    room = FENCE * (above - below)
+    inside = means[means >= below - room] if is_share(found.metric) else means[means <= above + room]
+    return float(inside.min()), float(inside.max())
+
+
+def _beyond(found: Plane) -> str:
+    """What a caption says of means beyond the colours."""
+    low, high = _reach(found)
+    means = [cell.found.mean for cell in found.cells]
+    out = [mean for mean in means if mean < low] if is_share(found.metric) else [mean for mean in means if mean > high]
+    if not out:
+        return ""
+    worst = min(out) if is_share(found.metric) else max(out)
+    who = "One cell is" if len(out) == 1 else f"{len(out)} cells are"
+    return f" {who} worse than the darkest colour says (to {amount(worst, found.metric)})."
 
 
 def _cells(found: Plane, gap: float = 1) -> Any:
@@ -168,11 +197,10 @@ def _values(found: Plane) -> list[Any]:
     first = [cell for cell in found.cells if cell.round == found.rounds[0]]
     if len({c.x for c in first}) > 9 or len({c.y for c in first}) > 12:
         return []
-    over = [cell for cell in found.cells if cell.round != found.rounds[0]]
-    shown = [c for c in first if c is not found.best and not any(_touch(found, o, c) for o in over)]
+    shown = [c for c in found.cells if c is not found.best and _room(found, c)]
+    shown = [c for c in shown if not any(_touch(found, o, c) for o in found.cells if o.round > c.round)]
     shown = [c for c in shown if math.isfinite(c.found.mean)]
-    means = [c.found.mean for c in found.cells if math.isfinite(c.found.mean)]
-    middle = (min(means) + max(means)) / 2
+    middle = sum(_reach(found)) / 2
     x, y = _scales(found)
     layers = []
     for dark_text, shade in ((True, INK), (False, "#FFFFFF")):
@@ -187,6 +215,17 @@ def _values(found: Plane) -> list[Any]:
     return layers
 
 
+def _room(found: Plane, cell: Cell) -> bool:
+    """Whether a cell is large enough for its number."""
+    ends = np.array([other.edges for other in found.cells])
+    sizes = []
+    for i, (log, points) in enumerate(((found.log_x, WIDE), (found.log_y, HIGH))):
+        at = np.array([ends[:, 2 * i].min(), ends[:, 2 * i + 1].max(), *cell.edges[2 * i : 2 * i + 2]])
+        low, high, start, stop = np.log10(at) if log else at
+        sizes.append(points * (stop - start) / (high - low))
+    return sizes[0] >= ROOM[0] and sizes[1] >= ROOM[1]
+
+
 def _short(value: float, metric: str) -> str:
     return f"{100 * value:.0f} %" if is_share(metric) else amount(value)
 
@@ -195,7 +234,7 @@ def _touch(found: Plane, over: Cell, under: Cell) -> bool:
     """Whether a cell of a finer round lies over the middle of another, or so near that it would cut its number."""
     ends = np.array([cell.edges for cell in found.cells])
     near = []
-    for i, (log, room) in enumerate(((found.log_x, 0.035), (found.log_y, 0.03))):
+    for i, (log, room) in enumerate(((found.log_x, 0.03), (found.log_y, 0.03))):
         at = np.array(
             [ends[:, 2 * i].min(), ends[:, 2 * i + 1].max(), *over.edges[2 * i : 2 * i + 2], (under.x, under.y)[i]]
         )
@@ -204,9 +243,14 @@ def _touch(found: Plane, over: Cell, under: Cell) -> bool:
     return all(near)
 
 
-def _best(found: Plane) -> list[Any]:
-    """A diamond at the best mean."""
+def _best(found: Plane, told: bool) -> list[Any]:
+    """A diamond at the best mean; `told`: with its number below, where there is room for both."""
     x, y = _scales(found)
-    place = altair().Chart(data({"x": [found.best.x], "y": [found.best.y]}))
-    look = {"shape": "diamond", "size": 150, "strokeWidth": 2, "stroke": "#FFFFFF", "fill": INK, "opacity": 1}
-    return [place.mark_point(**look).encode(x=x("x"), y=y("y"))]
+    best = found.best
+    told = told and _room(found, best) and not any(_touch(found, o, best) for o in found.cells if o.round > best.round)
+    columns = {"x": [best.x], "y": [best.y], "text": [_short(best.found.mean, found.metric)]}
+    place = altair().Chart(data(columns))
+    look = {"shape": "diamond", "size": 110 if told else 150, "strokeWidth": 2, "stroke": "#FFFFFF", "fill": INK}
+    mark = place.mark_point(**look, opacity=1, yOffset=-5 if told else 0).encode(x=x("x"), y=y("y"))
+    word = place.mark_text(dy=8, fontSize=10.5, fontWeight=700, color=INK).encode(x=x("x"), y=y("y"), text="text:N")
+    return [mark, word] if told else [mark]

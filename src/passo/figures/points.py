@@ -84,12 +84,12 @@ def _x(values: Sequence[float], title: str | None, log: bool) -> Any:
         return alt.X("drawn:Q", axis=axis, scale=alt.Scale(domain=[low - air, high + air], nice=False))
     room = (high / low) ** 0.04 if high > low else 1.5
     ends = [low / room, high * room]
-    look = _own_ticks(values, ends) or tick_look(log_ticks(ends[0], ends[1]))
+    look = own_ticks(values, ends) or tick_look(log_ticks(ends[0], ends[1]))
     axis = alt.Axis(title=title, grid=False, labelOverlap=False, **look, **bare)
     return alt.X("drawn:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))
 
 
-def _own_ticks(values: Sequence[float], ends: Sequence[float]) -> dict[str, Any]:
+def own_ticks(values: Sequence[float], ends: Sequence[float]) -> dict[str, Any]:
     """Ticks at the values themselves, where these are few and stand apart."""
     there = sorted(set(values))
     least = FEW_APART * math.log(ends[1] / ends[0])
