@@ -1,0 +1,271 @@
+"""Trainings on a Ray cluster: a task for it is a group of replicas, or one training that no other is like.
+
+A worker may share no disk with this process. It is sent its task, and the data, which travel once for all; it sends
+home what is to be written, and this process, the study's one writer, writes it. A worker that sees the study's folder
+keeps the state of what it trains there, so that another one goes on after it is lost; else its task is begun anew.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from passo.data import Data
+from passo.experiments.eligible import eligible, rectangles
+from passo.experiments.executors import GRACE
+from passo.experiments.fusing import OnTheWay, fused
+from passo.experiments.pending import PENDING, Ended, discard, place, trained
+from passo.experiments.sink import Draft
+from passo.experiments.stages import Task
+from passo.models import own_file
+from passo.store import Store
+from passo.training import TrainConfig, keep_memory
+
+TRIES = 3  # workers that a task may have, one after another is lost
+LEAST = 8  # replicas of a group that is cut so that every processor has one
+SIGN = "sign"  # a file in the study: a worker that reads the right word there sees the folder
+
+Loading = Callable[[TrainConfig], Data]
+Answer = tuple[dict[str, Draft | Ended | None], dict[str, bytes] | None, str]
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What is sent to a worker: trainings; where the study is, and how to know that this is it; whose machine it is."""
+
+    tasks: tuple[Task, ...]
+    study: Path
+    sign: str
+    host: str
+    own: bool  # the model is a file's, which the person at the keyboard named
+
+    def seen(self) -> bool:
+        """Whether the study's folder is to be reached from here."""
+        try:
+            return (self.study / PENDING / SIGN).read_text() == self.sign
+        except OSError:
+            return False
+
+
+@dataclass
+class _Job:
+    """Trainings that go to one worker, and how workers before it were lost."""
+
+    tasks: Sequence[Task]
+    lost: list[str] = field(default_factory=list)
+
+
+def on_ray(
+    ray: Any, tasks: Sequence[Task], folder: Path, loading: Loading, study: Store, jobs: int | None
+) -> Iterator[tuple[Task, Draft | Ended]]:
+    """Train on the cluster that `ray` is connected to; yields each task with what it did, as it comes.
+
+    `jobs` at a time; default: all that the cluster takes. What a worker that was lost had is tried again, `TRIES` times
+    in all; then its runs have failed. A replica that diverged, and all of a group that could not be trained, run alone.
+    """
+    if not tasks:
+        return
+    told = _Told(study)
+    processors = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    with _signed(folder) as sign:
+        send = _Sender(ray, folder, sign, loading)
+        waiting = deque(_Job(group) for group in _groups(tasks, loading, processors, told))
+        together = {task.run_id for job in waiting for task in job.tasks}
+        waiting.extend(_Job([task]) for task in tasks if task.run_id not in together)
+        under: dict[Any, _Job] = {}
+        try:
+            while waiting or under:
+                while waiting and len(under) < (jobs or math.inf):
+                    job = waiting.popleft()
+                    under[send(job)] = job
+                ready, _ = ray.wait(list(under), timeout=1.0)
+                for job, answer in [(under.pop(ref), _answer(ray, ref)) for ref in ready]:
+                    for task, ended in _ended(job, answer, folder, told):
+                        if ended is None:
+                            waiting.append(_Job([task]))
+                        else:
+                            yield task, ended
+                    if isinstance(answer, str) and len(job.lost) < TRIES:
+                        waiting.appendleft(job)
+        finally:
+            _cancel(ray, list(under))
+
+
+def _groups(tasks: Sequence[Task], loading: Loading, processors: int, told: _Told) -> Iterator[list[Task]]:
+    """What is trained as one network: as when the study was begun, else in groups that keep every processor busy."""
+    left = {task.run_id: task for task in tasks}
+    for fact in told.facts:
+        if len(fact["runs"]) > 1 and fact["executor"] == "ray" and left.keys() >= set(fact["runs"]):
+            yield [left.pop(run) for run in fact["runs"]]
+    found = eligible(list(left.values()), loading)
+    told.write(alone=found.alone, notes=found.notes)
+    size = max(LEAST, math.ceil(sum(map(len, found.groups)) / processors))
+    for same in found.groups:
+        pieces = max(1, round(len(same) / size))
+        for group in rectangles(same, math.ceil(len(same) / pieces)):
+            if len(group) > 1:
+                told.add(runs=[task.run_id for task in group], executor="ray", threads=1)
+                yield group
+
+
+def _answer(ray: Any, ref: Any) -> Answer | str:
+    """What a worker sent home; or, in words, how it was lost."""
+    try:
+        return ray.get(ref)
+    except ray.exceptions.RayTaskError as error:  # not the training's fault: this is told as a run's end
+        told = str(getattr(error, "cause", error)).strip().splitlines() or [type(error).__name__]
+        return {}, None, f"the cluster's worker cannot run it ({type(error.cause).__name__}: {told[-1]})"
+    except ray.exceptions.RayError as error:
+        return _how(error)
+
+
+def _how(error: Exception) -> str:
+    """How a worker was lost; Ray has a class of error for each."""
+    kind = type(error).__name__
+    ways = {
+        "OutOfMemoryError": "it was ended where memory is short",
+        "WorkerCrashedError": "its process was ended from outside, or ended by itself",
+        "NodeDiedError": "its machine left the cluster",
+        "LocalRayletDiedError": "Ray ended on its machine",
+    }
+    return ways.get(kind, f"{kind}: {(str(error).strip().splitlines() or ['no reason is given'])[0]}")
+
+
+def _ended(job: _Job, answer: Answer | str, folder: Path, told: _Told) -> Iterator[tuple[Task, Draft | Ended | None]]:
+    """Each training of a job with what it did; None for one that is to run alone. Nothing of a job to be tried again."""
+    if isinstance(answer, str):
+        job.lost.append(answer)
+        told.lost(job)
+        if len(job.lost) == TRIES:
+            how = (
+                f"{TRIES} workers that trained it were lost, the last one so: {answer}; repeat the command to try again"
+            )
+            yield from ((task, Ended("failed", how)) for task in job.tasks)
+        return
+    results, files, why = answer
+    if files is not None:
+        _put(folder, job.tasks[0].run_id, files)
+    if why and len(job.tasks) > 1:
+        told.add(runs=[task.run_id for task in job.tasks], executor="ray", failed=why)
+    for task in job.tasks:
+        ended = results.get(task.run_id)
+        yield task, Ended("failed", why) if ended is None and len(job.tasks) == 1 else ended
+
+
+def _put(folder: Path, run_id: str, files: dict[str, bytes]) -> None:
+    """A training's own study, as it came from its worker, where the study takes such over."""
+    discard(folder, run_id)
+    for name, content in files.items():
+        path = place(folder, run_id) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _cancel(ray: Any, refs: list[Any]) -> None:
+    """End what is under way: first it is asked, and may keep its state; then, where that takes too long, by force."""
+    if not refs:
+        return
+    with suppress(ray.exceptions.RayError):
+        for ref in refs:
+            ray.cancel(ref)
+        try:
+            _, refs = ray.wait(refs, num_returns=len(refs), timeout=GRACE)
+        finally:
+            for ref in refs:
+                ray.cancel(ref, force=True)
+
+
+class _Sender:
+    """Sends jobs to the cluster, and each data set once."""
+
+    def __init__(self, ray: Any, folder: Path, sign: str, loading: Loading) -> None:
+        self._ray, self._folder, self._sign, self._loading = ray, folder.resolve(), sign, loading
+        self._work = ray.remote(num_cpus=1, max_retries=0)(work)  # what is lost is counted and told here
+        self._data: dict[str, Any] = {}
+
+    def __call__(self, job: _Job) -> Any:
+        config = TrainConfig.model_validate(job.tasks[0].settings)
+        named = config.model_dump_json(include={"dataset"})
+        if named not in self._data:
+            self._data[named] = self._ray.put(self._loading(config))
+        own = own_file.is_own(config.model.name) and own_file.allowed(config.model.name)
+        errand = Errand(tuple(job.tasks), self._folder, self._sign, platform.node(), own)
+        return self._work.remote(errand, self._data[named])
+
+
+class _Told:
+    """What the study says of its groups, and of workers that were lost; what it said before stays."""
+
+    def __init__(self, study: Store) -> None:
+        self._study = study
+        self.facts: list[dict[str, Any]] = self._known("executors")
+        self._lost: list[dict[str, Any]] = self._known("lost")
+
+    def add(self, **fact: Any) -> None:
+        if fact not in self.facts:
+            self.facts.append(fact)
+            self.write()
+
+    def lost(self, job: _Job) -> None:
+        self._lost.append({"runs": [task.run_id for task in job.tasks], "how": job.lost[-1], "time": len(job.lost)})
+        self.write(lost=self._lost)
+
+    def write(self, **facts: Any) -> None:
+        self._study.facts(executors=self.facts, **facts)
+
+    def _known(self, key: str) -> list[dict[str, Any]]:
+        rows = self._study.read("SELECT value FROM study WHERE key=?", (key,))
+        return json.loads(rows[0][0]) if rows else []
+
+
+@contextmanager
+def _signed(study: Path) -> Iterator[str]:
+    """Put a word into the study's folder, by which workers know whether they see it."""
+    path, word = study / PENDING / SIGN, secrets.token_hex(8)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(word)
+    try:
+        yield word
+    finally:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
+
+
+def work(errand: Errand, data: Data) -> Answer:
+    """What a worker does: train, on one thread. What each run did, files of a run that was alone, what went wrong."""
+    torch.set_num_threads(1)
+    keep_memory()
+    if errand.own:
+        own_file.allow(errand.tasks[0].settings["model"]["name"])
+    if len(errand.tasks) == 1:
+        return _alone(errand, data)
+    try:
+        steps = list(fused(errand.study if errand.seen() else None, errand.tasks, data, threads=1))
+    except Exception as error:  # each runs alone then, and says what is wrong with it
+        return {}, None, f"{type(error).__name__}: {error}"
+    return {step[0].run_id: step[1] for step in steps if not isinstance(step, OnTheWay)}, None, ""
+
+
+def _alone(errand: Errand, data: Data) -> Answer:
+    """One training: in the study's folder on the study's machine (a database is no file for two), else sent home."""
+    (task,) = errand.tasks
+    config = TrainConfig.model_validate(task.settings)
+    if errand.host == platform.node() and errand.seen():
+        return {task.run_id: trained(config, task.name, data, place(errand.study, task.run_id))}, None, ""
+    with TemporaryDirectory(ignore_cleanup_errors=True) as here:
+        folder = Path(here) / "run"
+        ended = trained(config, task.name, data, folder)
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        return {task.run_id: ended}, files, ""
