@@ -1,0 +1,118 @@
+"""A lecture's claim about Adam, as sentences: untuned, tuned with equal budgets, how wide its usable rates are.
+
+Three optimizers (SGD, SGD with momentum 0.9, Adam) at the same nine learning rates each, on several models. In doubt
+is who has not tuned: so Adam's default is held to the best that tuning finds among all of them, chosen by validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from passo.analysis.elsewhere import chosen_elsewhere, paired
+from passo.analysis.profiles import Profiles, profiles
+from passo.analysis.sensitivity import Sensitivities, sensitivity
+from passo.analysis.sentences import Said
+from passo.analysis.varied import RATE, groups, settings, split
+from passo.store import StoredRun, StoredStudy
+from passo.studies.lectured import MODELS
+
+Studies = Mapping[str, StoredStudy]
+TEST, VALIDATION = "test/accuracy", "validation/loss"
+ADAM, SGD, MOMENTUM = "adam", "sgd", "sgd momentum 0.9"
+DEFAULT = 0.001  # torch's, of both Adam and SGD
+WITHIN = 0.01  # of the best tuned: one point
+BAND = 0.05  # of its own best: five points, since one seed's validation has few images
+
+
+def test_of(runs: Mapping[int, StoredRun]) -> dict[int, float]:
+    """By seed, the test's accuracy."""
+    return {seed: run.metric(TEST).last for seed, run in runs.items()}
+
+
+def untuned(study: StoredStudy, group: str) -> dict[int, StoredRun]:
+    """By seed, the run with the default learning rate."""
+    varied = settings(study)
+    (name,) = (name for name in groups(study)[group] if varied.of[name][RATE] == DEFAULT)
+    return {run.seed: run for run in study.select(name) if run.seed is not None}
+
+
+def tuned(study: StoredStudy, group: str | None = None) -> dict[int, StoredRun]:
+    """By seed, the run that validation chooses on the other seeds, from a group or from all."""
+    names = study.names() if group is None else groups(study)[group]
+    return chosen_elsewhere(study, names, lambda run: run.metric(VALIDATION).last)
+
+
+def bands(study: StoredStudy, group: str) -> dict[int, float]:
+    """By seed, how many decades of learning rates end within five points of that seed's best validation accuracy."""
+    found = {}
+    for seed in sorted({run.seed for run in study.select() if run.seed is not None}):
+        alone = replace(study, runs=tuple(run for run in study.runs if run.seed == seed))
+        (own,) = (each for each in sensitivity(alone, within=BAND).groups if each.name == group)
+        found[seed] = own.decades
+    return found
+
+
+def usable(study: StoredStudy) -> Sensitivities:
+    """The same over the means of all seeds, group by group."""
+    return sensitivity(study, within=BAND)
+
+
+def in_doubt(studies: Studies) -> Profiles:
+    """Performance profiles over all models and rates: each model with one learning rate is a problem.
+
+    The target of a model is five points below the best mean validation accuracy of all its configurations.
+    """
+    problems, goals = [], []
+    for study in studies.values():
+        top = max(group.top.mean for group in usable(study).groups)
+        parts = split(study, RATE)
+        problems += [replace(part, name=f"{study.name}, {part.name}") for part in parts]
+        goals += [top - BAND] * len(parts)
+    return profiles(problems, values=goals)
+
+
+def _untuned(studies: Studies, model: str) -> dict[int, float]:
+    study = studies[f"learning-rate-{model}"]
+    return paired(test_of(untuned(study, ADAM)), test_of(untuned(study, SGD)))
+
+
+def _near(studies: Studies, model: str) -> dict[int, float]:
+    study = studies[f"learning-rate-{model}"]
+    return paired(test_of(untuned(study, ADAM)), test_of(tuned(study)))
+
+
+def _tuned(studies: Studies, model: str) -> dict[int, float]:
+    study = studies[f"learning-rate-{model}"]
+    return paired(test_of(tuned(study, ADAM)), test_of(tuned(study, MOMENTUM)))
+
+
+def _band(studies: Studies, model: str) -> dict[int, float]:
+    study = studies[f"learning-rate-{model}"]
+    return paired(bands(study, ADAM), bands(study, MOMENTUM))
+
+
+def _of(model: str):
+    on = f"on {model}, the"
+    accuracy = f"{on} test accuracy"
+    default = "with Adam's default"
+    return (
+        (Said(accuracy, "higher", default, "with SGD's default", unit="points"), partial(_untuned, model=model)),
+        (
+            Said(accuracy, "not lower", default, "with the best of all, tuned", margin=WITHIN, unit="points"),
+            partial(_near, model=model),
+        ),
+        (
+            Said(accuracy, "higher", "with Adam, tuned,", "with momentum, tuned", unit="points"),
+            partial(_tuned, model=model),
+        ),
+        (
+            Said(f"{on} width of the usable rates", "higher", "with Adam", "with momentum", unit="decades"),
+            partial(_band, model=model),
+        ),
+    )
+
+
+ADAMS = tuple(part for model in MODELS for part in _of(model))
+"""Each sentence with what gives its numbers, by seed."""
