@@ -10,6 +10,7 @@ import typer
 
 from passo import __version__
 from passo.cli import (
+    claims,
     compare,
     data,
     descend,
@@ -45,6 +46,7 @@ app.command("descend")(descend.descend)
 app.command("schedule")(schedule.schedule)
 app.command("proof")(proof.proof)
 app.command("replicate")(replicate.replicate)
+app.command("claims")(claims.claims)
 app.add_typer(studies.app, name="study")
 app.command("compare")(compare.compare)
 app.command("note")(notes.note)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,19 @@ from passo.figures.style import WIDTH, Figure, altair, colour, colours, data, fi
 
 def profile_curves(found: Profiles, subtitle: str = "") -> Figure:
     """Steps, one line for each solver; equal ones are set a little apart so that both are seen."""
+    never = [name for i, name in enumerate(found.solvers) if not math.isfinite(float(found.costs[:, i].min()))]
+    caption = (
+        f"For each solver the share of the {len(found.problems)} problems on which it needs at most τ times the "
+        f"{found.unit} of the fastest, until half of its runs are at the target. At τ = 1: how often it is fastest; "
+        "at the right: how often it gets there at all. Equal lines are set a little apart. After Dolan and Moré 2002."
+    )
+    caption += f" Never there: {', '.join(never)}." if never else ""
+    title = finished(interactive(profile_steps(found)), "Performance profiles", subtitle)
+    return Figure("profiles", title, caption, found.sentence())
+
+
+def profile_steps(found: Profiles, height: int = 260, shades: Mapping[str, str] | None = None) -> Any:
+    """The lines alone, to stand in another chart, in its `shades`."""
     alt = altair()
     finite = found.ratios[np.isfinite(found.ratios)]
     end = max(2.0, 1.15 * float(finite.max(initial=1.0)))
@@ -37,24 +52,15 @@ def profile_curves(found: Profiles, subtitle: str = "") -> Figure:
         scale=alt.Scale(domain=[-0.03, 1.03], nice=False),
         axis=alt.Axis(title="share of problems", format="~%", values=[0, 0.25, 0.5, 0.75, 1]),
     )
-    chart = (
+    return (
         alt.Chart(data(columns))
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=x,
             y=y,
-            color=colour("label", names, colours(names)),
+            color=colour("label", names, [shades[name] for name in names] if shades else colours(names)),
             opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
             tooltip=["label:N", alt.Tooltip("x:Q", format=".3~g"), alt.Tooltip("y:Q", format=".0%")],
         )
+        .properties(width=WIDTH, height=height)
     )
-    never = [name for i, name in enumerate(names) if not math.isfinite(float(found.costs[:, i].min()))]
-    caption = (
-        f"For each solver the share of the {len(found.problems)} problems on which it needs at most τ times the "
-        f"{found.unit} of the fastest, until half of its runs are at the target. At τ = 1: how often it is fastest; "
-        "at the right: how often it gets there at all. Equal lines are set a little apart. After Dolan and Moré 2002."
-    )
-    caption += f" Never there: {', '.join(never)}." if never else ""
-    chart = interactive(chart.properties(width=WIDTH, height=260))
-    title = finished(chart, "Performance profiles", subtitle)
-    return Figure("profiles", title, caption, found.sentence())

@@ -22,7 +22,7 @@ def sensitivity_curves(study: StoredStudy, metric: str = "validation/accuracy", 
     shades = dict(zip(names, colours(names), strict=True))
     series = {g.name: list(zip(g.at, g.found, strict=True)) for g in found.groups}
     title = called(found.key)
-    chart = points(series, shades, x=title, metric=metric, over=_bands(found, shades), height=280)
+    chart = points(series, shades, x=title, metric=metric, over=bands_drawn(found, shades), height=280)
     caption = (
         "Means over seeds and 95 % intervals, groups set apart sideways. The thick bar over each curve's best is its "
         f"band: where the mean, straight between neighbours, stays within {found.within} of the best; where a seed "
@@ -32,7 +32,7 @@ def sensitivity_curves(study: StoredStudy, metric: str = "validation/accuracy", 
     return Figure("sensitivity", finished(interactive(chart), heading, about(study)), caption, found.sentence())
 
 
-def _bands(found: Sensitivities, shades: dict[str, str]) -> list[Any]:
+def bands_drawn(found: Sensitivities, shades: dict[str, str]) -> list[Any]:
     alt = altair()
     columns = {
         "low": [g.low for g in found.groups],

@@ -1,0 +1,221 @@
+"""A lecture's claims as figures, one for each: batches, Adam, L2."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from passo.analysis.adam_claim import BAND, DEFAULT, TEST, Studies, in_doubt, usable
+from passo.analysis.batch_claim import COMMON, after, at_rate, of_size, own_rate, seconds
+from passo.analysis.batches import gradient_noise
+from passo.analysis.intervals import Interval, interval
+from passo.analysis.penalty_claim import TRAINING, VALIDATION, rms, strengths
+from passo.analysis.profiles import Profiles
+from passo.analysis.sensitivity import Sensitivities
+from passo.analysis.words import joined, ranged, significant, spoken
+from passo.figures.curves import about
+from passo.figures.panels import HALO, heading, stacked
+from passo.figures.points import points
+from passo.figures.profiled import profile_steps
+from passo.figures.style import BLUE, COLOURS, GREY, INK, RED, Figure, altair, data, finished, interactive
+from passo.figures.tuned import bands_drawn
+from passo.registry import Registry
+from passo.store import StoredRun, StoredStudy
+
+LECTURED: Registry[Callable[[Studies], Figure]] = Registry("figure of a claim")
+HIGH = 120
+Line = Sequence[tuple[float, Interval]]
+Runs = Mapping[int, Sequence[StoredRun]]
+
+
+def draw_lectured(name: str, studies: Studies) -> Figure:
+    """The figure of a claim, from its trials by name; raises `UnknownName` for a claim that there is not."""
+    return LECTURED[name](studies)
+
+
+def over_seeds(runs: Sequence[StoredRun], read: Callable[[StoredRun], float]) -> Interval:
+    """Mean and 95 % interval of what is read of each run."""
+    return interval([read(run) for run in runs])
+
+
+def _alone(
+    series: Line, y: str, *, metric: str = "", x: str | None = None, log: bool = False, over: Sequence = ()
+) -> Any:
+    """A panel with one line, which needs no legend."""
+    panel = points({"": series}, {"": INK}, x=x, metric=metric, y=y, log_y=log, height=HIGH, over=over)
+    for layer in panel.layer[:3]:
+        layer.encoding.color, layer.encoding.opacity = (altair().value(value) for value in (INK, 1.0))
+    return panel
+
+
+def _law(series: Line) -> Any:
+    """∝ 1/B through the first point."""
+    begin, first = series[0]
+    columns = {"x": [size for size, _ in series], "y": [first.mean * begin / size for size, _ in series]}
+    line = altair().Chart(data(columns)).mark_line(strokeDash=[4, 4], color=GREY, strokeWidth=1.5)
+    return line.encode(x="x:Q", y="y:Q")
+
+
+def batches(studies: Studies) -> Figure:
+    """Noise, progress and time over the batch size."""
+    noise, study = studies["gradient-noise"], studies["batch-size"]
+    variance = [
+        (size, over_seeds([run for name in names for run in noise.select(name)], lambda run: gradient_noise(run) ** 2))
+        for size, names in of_size(noise).items()
+    ]
+    common = at_rate(study)
+    own = {epoch: {size: [*own_rate(study, size, epoch).values()] for size in common} for epoch in (1.0, math.inf)}
+    losses = {epoch: _losses(common, own[epoch], epoch) for epoch in own}
+    took = [(size, over_seeds(runs, seconds)) for size, runs in common.items()]
+    rates = dict(zip(losses[1.0], (GREY, BLUE), strict=True))
+    chart = stacked(
+        _alone(variance, "variance of the gradient", log=True, over=[_law(variance)]),
+        points(losses[1.0], rates, x=None, metric="", y="loss, epoch 1", height=HIGH),
+        points(losses[math.inf], rates, x=None, metric="", y="loss, last epoch", height=HIGH),
+        _alone(took, "seconds per epoch", log=True, x="batch size"),
+    )
+    caption = (
+        "Over the batch size, logarithmic. Top: variance of the gradient of a weight between batches, at weights that "
+        "do not move (dashed: ∝ 1/B through the first point). Middle: validation loss after one epoch and after the "
+        f"last, at a learning rate of {COMMON:g} and at the rate that the other seeds choose for each size. Bottom: "
+        "seconds of an epoch, its validation included, by the clock of a machine that others share. Means and 95 % "
+        "intervals over seeds, each by itself."
+    )
+    return Figure(
+        "claims-batches",
+        finished(interactive(chart), "Small batches: noise, progress, time", about(study)),
+        caption,
+        _batches_told(variance, losses[1.0]["a rate of its own"], took),
+    )
+
+
+def _losses(common: Runs, own: Runs, epoch: float) -> dict[str, Line]:
+    """The validation loss after an epoch by batch size, at one rate and at rates of their own."""
+
+    def line(runs: Runs) -> Line:
+        return [(size, over_seeds(each, lambda run: after(run, epoch))) for size, each in runs.items()]
+
+    return {f"learning rate {COMMON:g}": line(common), "a rate of its own": line(own)}
+
+
+def _batches_told(variance: Line, first: Line, took: Line) -> str:
+    (low, most), (high, least) = variance[0], variance[-1]
+    best = min(first, key=lambda point: point[1].mean)
+    return (
+        f"From batches of {low} to {high} the gradient's variance falls {significant(most.mean / least.mean)} times "
+        f"(the number of images in a batch grows {significant(high / low)} times); with a learning rate of its own for "
+        f"each size, one epoch comes furthest with batches of {best[0]} (validation loss {ranged(best[1])}); an epoch "
+        f"takes {significant(took[0][1].mean)} s with batches of {took[0][0]} and {significant(took[-1][1].mean)} s "
+        f"with {took[-1][0]}."
+    )
+
+
+def adam(studies: Studies) -> Figure:
+    """Validation accuracy over the learning rate for each model, and over all of them how often a target is reached."""
+    found = {name.removeprefix("learning-rate-"): usable(study) for name, study in studies.items()}
+    profile = in_doubt(studies)
+    shades = {group: COLOURS["momentum" if "momentum" in group else group] for group in profile.solvers}
+    panels = [_rates(each, shades, model, i == len(found) - 1) for i, (model, each) in enumerate(found.items())]
+    lower = profile_steps(profile, height=150, shades=shades)
+    lower = lower.properties(title=heading("each model with each rate: how often a target is reached, and how soon"))
+    chart = altair().vconcat(stacked(*panels, spacing=10), lower, spacing=22)
+    points_ = f"{100 * BAND:g} points"
+    caption = (
+        "Top: validation accuracy after the last epoch over the learning rate, means and 95 % intervals over seeds, "
+        f"for each model; the thick bar is the band within {points_} of an optimizer's own best, the dotted line Adam's"
+        f" default. Bottom: performance profiles over {len(profile.problems)} problems, each a model with one of the "
+        f"rates: the share on which an optimizer needs at most τ times the fewest epochs until half of its seeds are "
+        f"within {points_} of the model's best mean. At the right: on how many of the rates it gets there at all."
+    )
+    title = finished(interactive(chart), "Adam, SGD and momentum, over the learning rate", _adam_about(studies))
+    return Figure("claims-adam", title, caption, _adam_told(found, profile))
+
+
+def _adam_about(studies: Studies) -> str:
+    return about(next(iter(studies.values()))).partition(" ")[2]
+
+
+def _rates(found: Sensitivities, shades: Mapping[str, str], model: str, last: bool) -> Any:
+    series = {g.name: list(zip(g.at, g.found, strict=True)) for g in found.groups}
+    over = [*bands_drawn(found, dict(shades)), *_default()]
+    x = "learning rate" if last else None
+    panel = points(series, shades, x=x, metric=found.metric, y="accuracy", height=HIGH, over=over)
+    return panel.properties(title=heading(model))
+
+
+def _default() -> list[Any]:
+    """A dotted line at Adam's default rate, with its name."""
+    alt = altair()
+    place = alt.Chart(data({"x": [DEFAULT], "text": ["Adam's default"]}))
+    rule = place.mark_rule(strokeDash=[1, 3], color=INK, strokeWidth=1.2).encode(x="x:Q")
+    words = [
+        place.mark_text(align="left", baseline="bottom", dx=5, fontSize=10.5, color=INK, **look).encode(
+            x="x:Q", y=alt.value(HIGH - 4), text="text:N"
+        )
+        for look in (HALO, {})
+    ]
+    return [rule, *words]
+
+
+def _adam_told(found: Mapping[str, Sensitivities], profile: Profiles) -> str:
+    parts = []
+    for model, each in found.items():
+        widths = joined([f"{g.words()} with {g.name}" for g in sorted(each.groups, key=lambda g: g.name)])
+        parts.append(f"on {model} {widths}")
+    reached = joined([f"{s} on {100 * profile.solved(s):.0f} %" for s in profile.solvers])
+    return (
+        f"Within {100 * BAND:g} points of its own best are {'; '.join(parts)}. Within as much of the best of all gets "
+        f"{reached} of the {len(profile.problems)} models and rates."
+    )
+
+
+def l2(studies: Studies) -> Figure:
+    """Lengths, losses and the test over the strength of L2, beside none."""
+    study = studies["penalties"]
+    names = strengths(study)
+    none, some = names[0.0], {strength: name for strength, name in names.items() if strength > 0}
+
+    def line(read: Callable[[StoredRun], float]) -> Line:
+        return [(strength, over_seeds(study.select(name), read)) for strength, name in some.items()]
+
+    def without(read: Callable[[StoredRun], float], shade: str) -> Any:
+        level = over_seeds(study.select(none), read).mean
+        rule = altair().Chart(data({"y": [level]})).mark_rule(strokeDash=[4, 4], strokeWidth=1.5, color=shade)
+        return rule.encode(y="y:Q")
+
+    def last(metric: str) -> Callable[[StoredRun], float]:
+        return lambda run: run.metric(metric).last
+
+    shades = {spoken(TRAINING): RED, spoken(VALIDATION): BLUE}
+    losses = {spoken(metric): line(last(metric)) for metric in (TRAINING, VALIDATION)}
+    dashed = [without(last(metric), shades[spoken(metric)]) for metric in (TRAINING, VALIDATION)]
+    chart = stacked(
+        _alone(line(rms), "rms of the weights", over=[without(rms, INK)]),
+        points(losses, shades, x=None, metric="", y="loss", height=HIGH, over=dashed),
+        _alone(line(last(TEST)), spoken(TEST), metric=TEST, x="strength of L2", over=[without(last(TEST), INK)]),
+    )
+    caption = (
+        "Over the strength λ₂ of the penalty λ₂ Σ w², logarithmic: rms of all weights, training loss (without the "
+        "penalty) and validation loss after the last epoch, test accuracy; means and 95 % intervals over seeds, each "
+        "by itself. Dashed: without a penalty."
+    )
+    title = finished(interactive(chart), "What L2 does to the weights and to what is learned", about(study))
+    return Figure("claims-l2", title, caption, _l2_told(study, names))
+
+
+def _l2_told(study: StoredStudy, names: Mapping[float, str]) -> str:
+    found = [over_seeds(study.select(name), rms).mean for name in names.values()]
+    test = {
+        strength: over_seeds(study.select(name), lambda run: run.metric(TEST).last) for strength, name in names.items()
+    }
+    best = max(test, key=lambda strength: test[strength].mean)
+    return (
+        f"From none to λ₂ = {significant(max(names))} the rms of the weights goes from {significant(found[0])} to "
+        f"{significant(found[-1])}; the test accuracy is {ranged(test[0.0], TEST)} without a penalty and highest at "
+        f"{f'λ₂ = {significant(best)}' if best else 'none'} ({ranged(test[best], TEST)})."
+    )
+
+
+for _draw in (batches, adam, l2):
+    LECTURED.add(_draw.__name__, _draw)
