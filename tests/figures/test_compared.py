@@ -24,7 +24,7 @@ from passo.errors import UnknownName, UsageError
 from passo.figures import COMPARED, Wish, draw_compared
 from passo.figures.curves import final_accuracy
 from passo.figures.style import Figure
-from passo.store import StoredStudy
+from passo.store import Store, StoredStudy, open_study
 
 LEVEL = "not distinguishable"
 RATES, DECAYS = (0.001, 0.01, 0.1), (0.0, 0.1)
@@ -163,6 +163,20 @@ def test_the_numbers_of_a_finer_round_stand_in_its_cells_and_hide_those_below(tm
     }
     assert {f"{70 + i} %" for i in range(9)} <= told
     assert "64 %" not in told and "60 %" in told  # the middle of the first round lies below the second
+
+
+def test_a_search_that_ended_inside_the_noise_is_told_so(tmp_path: Path) -> None:
+    places = {f"round-{r},{i}-{j}": (r * 10.0**-i, 10.0**-j) for r in (1, 2) for i in (1, 2) for j in (2, 3)}
+    with Store.create(tmp_path / "s", name="search", config={}) as store:
+        for name, (lr, l2) in places.items():
+            run = store.add_run(name, config=adam(lr, l2=l2), seed=0)
+            run.scalars(1, 1.0, {"validation/loss": lr, "validation/accuracy": 1 - lr})
+            run.finish()
+        why = "the gain of round 2 is inside the noise"
+        store.facts(search=[{"metric": "validation/loss", "best": "round-2,1-2", "why": why}])
+    study = open_study(tmp_path / "s")
+    assert draw_compared("heatmap", study, Wish(curve="validation/loss")).sentence.endswith(f"ended, since {why}.")
+    assert "ended" not in draw_compared("heatmap", study).sentence  # it did not go by the accuracy
 
 
 def test_a_fine_grid_has_lines_of_equal_height_in_place_of_numbers(tmp_path: Path) -> None:

@@ -39,7 +39,13 @@ def heatmap(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple
         f"{finer} The diamond is the best mean.{_beyond(found)}"
     )
     title = finished(chart, f"{spoken(metric).capitalize()} over {x} and {y}", about(study))
-    return Figure("heatmap", title, caption, found.sentence())
+    return Figure("heatmap", title, caption, found.sentence() + _ended(study, metric))
+
+
+def _ended(study: StoredStudy, metric: str) -> str:
+    """Why the search ended that made the rounds, where it went by this metric."""
+    told = [each for each in study.facts.get("search") or [] if each["metric"] == metric and each["best"] is not None]
+    return f" The search ended, since {told[0]['why']}." if len(told) == 1 else ""
 
 
 def _scales(found: Plane) -> tuple[Any, Any]:
