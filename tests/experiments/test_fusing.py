@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 import torch
 
 from passo import store
-from passo.experiments import fusing, study, sweep
+from passo.experiments import fusing, study, together
 from passo.experiments.assembling import load_data
-from passo.experiments.eligible import Measured, eligible
+from passo.experiments.eligible import eligible
 from passo.experiments.keeping import Stop
 from passo.experiments.stages import Task, first_trainings
+from passo.experiments.together import Measured
 from passo.store import StoredStudy
 from passo.training import TrainConfig
 
@@ -138,7 +140,7 @@ def test_a_group_that_is_stopped_goes_on_to_the_same_bits(file: Path, tmp_path: 
         return fusing.Group([fusing.Member.of(task, data) for task in tasks], data, folder)
 
     whole, broken, stop = made(None), made(tmp_path), Stop()
-    whole.train(Stop())
+    deque(whole.train(Stop()))
     wanted = {task.run_id: draft for task, draft in whole.results() if draft is not None}
     walk = broken.walk
 
@@ -149,9 +151,9 @@ def test_a_group_that_is_stopped_goes_on_to_the_same_bits(file: Path, tmp_path: 
 
     broken.walk = pressed  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        broken.train(stop)
+        deque(broken.train(stop))
     again = made(tmp_path)
-    again.train(Stop())
+    deque(again.train(Stop()))
     found = {task.run_id: draft for task, draft in again.results() if draft is not None}
     assert found.keys() == wanted.keys() and len(found) == 4
     for run, draft in found.items():
@@ -202,7 +204,7 @@ def test_a_group_that_was_begun_is_gone_on_with_whatever_auto_measures_now(
     monkeypatch.setattr(fusing, "_columns", pressed)
     with pytest.raises(KeyboardInterrupt):
         study(file).run(tmp_path / "s", jobs=1, executor="replicas")
-    monkeypatch.setattr(sweep, "measured", lambda *_: alone_is_quicker)
+    monkeypatch.setattr(together, "measured", lambda *_: alone_is_quicker)
     there = study(file).run(tmp_path / "s", jobs=1, executor="auto")
     assert [fact["executor"] for fact in there.facts["executors"]] == ["replicas", "here"]
     assert seen[9] == 9
@@ -210,7 +212,7 @@ def test_a_group_that_was_begun_is_gone_on_with_whatever_auto_measures_now(
 
 def test_ctrl_c_while_replicas_are_tested_ends_the_study_after_that_group(file: Path, tmp_path: Path) -> None:
     plain = study(file).running(tmp_path / "s", jobs=1, executor="replicas")
-    next(plain)  # the first of the group's results: the others are still to come
+    next(one for one in plain if one.status == "done")  # the first of the group's results: others are still to come
     os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         list(plain)
@@ -219,7 +221,8 @@ def test_ctrl_c_while_replicas_are_tested_ends_the_study_after_that_group(file: 
 
 
 REASONS: list[tuple[str, dict[str, Any], str]] = [
-    ("a recording", {"record": {"every": 1}}, "it is recorded"),
+    ("a recording that goes by a clock", {"record": {"every": "auto"}}, "record.every=auto"),
+    ("a recording of activations", {"record": {"every": 1, "activations": True}}, "record.activations"),
     ("averaged weights", {"average": 0.9}, "average=0.9"),
     ("accumulation", {"accumulate": 2}, "accumulate=2"),
     ("another optimizer", {"optimizer": {"name": "rprop", "lr": 0.01}}, "optimizer Rprop has no rule over rows"),
@@ -232,6 +235,6 @@ REASONS: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("what", "settings", "told"), REASONS, ids=[one[0] for one in REASONS])
 def test_what_is_not_fused_runs_alone_and_says_why(what: str, settings: dict[str, Any], told: str, file: Path) -> None:
     file.write_text(TEXT.split("[[runs]]")[0] + '[[runs]]\nname = "one"\n')
-    groups, alone = eligible(tasks_of(file, settings), load_data)
+    groups, alone, _ = eligible(tasks_of(file, settings), load_data)
     assert groups == [] and set(alone) == {"one-s0", "one-s1"}
     assert all(re.search(told, reason) for reason in alone.values())

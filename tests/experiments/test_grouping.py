@@ -25,11 +25,11 @@ def task(number: int, **changes: Any) -> Task:
 
 TOGETHER = [
     {"lr": 0.1}, {"optimizer": "sgd"}, {"schedule": {"name": "StepLR", "step_size": 1}}, {"l2": 0.1}, {"seed": 7},
-    {"model": {"name": "mlp", "dropout": 0.5}}, {"clip_norm": 1.0}, {"model": {"name": "mlp"}},
+    {"model": {"name": "mlp", "dropout": 0.5}}, {"clip_norm": 1.0}, {"model": {"name": "mlp"}}, {"epochs": 2},
 ]  # fmt: skip
 APART = [
     {"model": {"name": "mlp", "hidden": [64]}}, {"model": "lenet"}, {"model": {"name": "mlp", "activation": "tanh"}},
-    {"dataset": {"name": "fashion-mnist-sample", "per_class": 9}}, {"batch_size": 32}, {"epochs": 2},
+    {"dataset": {"name": "fashion-mnist-sample", "per_class": 9}}, {"batch_size": 32},
     {"accumulate": 2}, {"precision": "bf16"}, {"task": {"name": "classify"}}, {"sampling": "balanced"},
 ]  # fmt: skip
 

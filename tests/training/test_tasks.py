@@ -24,7 +24,7 @@ from passo.training.tasks.classify import Classify
 from passo.training.tasks.generate import Generate
 from passo.training.tasks.halves import Halves
 from passo.training.tasks.likeness import Likeness, sliced
-from passo.training.tasks.losses import LOSSES
+from passo.training.tasks.losses import LOSSES, ClassError
 from passo.training.tasks.noise import NOISES
 from passo.training.tasks.reconstruct import Distances, Reconstruct
 from passo.training.tasks.regress import Regress
@@ -228,6 +228,31 @@ def test_logits_of_too_few_classes_or_another_shape_are_refused_in_a_sentence(ou
         loss_fn(output, y)
     logits = torch.randn(4, 10, generator=torch.Generator().manual_seed(0))
     assert torch.equal(loss_fn(logits, y), nn.CrossEntropyLoss()(logits, y))
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 1.0, 2.0]])
+def test_smoothed_labels_are_trained_on_and_not_judged_by(weights: list[float] | None) -> None:
+    """y′ = (1 − s)·onehot + s/C, and the loss is Σ w·y′·(−log p) over the sum of the labels' weights."""
+    logits, labels, s = torch.randn(7, 3, dtype=torch.float64), torch.tensor([0, 2, 1, 1, 0, 2, 2]), 0.3
+    weight = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    loss_fn = ClassError(3, weight, s)
+    w = torch.ones(3, dtype=torch.float64) if weight is None else weight
+    smooth = (1 - s) * nn.functional.one_hot(labels, 3).double() + s / 3
+    wanted = -(w * smooth * logits.log_softmax(1)).sum() / w[labels].sum()
+    assert loss_fn(logits, labels).item() == pytest.approx(wanted.item(), rel=1e-12)
+    seen = evaluate(nn.Identity(), loss_fn, [(logits, labels)])
+    plain = -(w[labels] * logits.log_softmax(1)[range(7), labels]).sum() / w[labels].sum()
+    assert seen.loss == pytest.approx(plain.item(), rel=1e-12)
+
+
+def test_label_smoothing_reaches_the_loss_and_is_of_classes() -> None:
+    data = passo.load("fashion-mnist-sample", per_class=5)
+    assert Classify(config(label_smoothing=0.1)).loss_fn(data).label_smoothing == 0.1
+    assert Classify(config(label_smoothing=0.1)).loss_fn(None).label_smoothing == 0.1
+    with pytest.raises(ConfigError, match="label_smoothing is of classes: this training predicts values"):
+        Regress(config(label_smoothing=0.1)).loss_fn(data)
+    with pytest.raises(ConfigError, match="label_smoothing"):
+        config(label_smoothing=1.0)
 
 
 def test_values_are_not_taken_for_classes(tmp_path: Path) -> None:

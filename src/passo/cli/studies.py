@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from passo.cli.show import err, out, percent, progress, table
-from passo.errors import TrainingError
+from passo.errors import TrainingError, UsageError
 from passo.registry import unknown
 
 if TYPE_CHECKING:
     from passo.experiments import Study
+
+ROWS = 40  # of a table that are printed
 
 app = typer.Typer(help="Studies: many runs, compared. List them, see what one would run, run it.", no_args_is_help=True)
 
@@ -24,11 +26,17 @@ Settings = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the study (default: ./passo-runs/NAME).")]
 Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Run more than 100,000 runs: they are meant.")]
-Executor = Literal["auto", "replicas", "processes", "here"]
+Executor = Literal["auto", "replicas", "processes", "here", "ray"]
 Engine = Annotated[
     Executor,
     typer.Option(
-        help="How: --jobs at a time, one by one here, trainings of a kind as one network, or what is quicker."
+        help="How: --jobs at a time, one by one here, trainings of a kind as one network, what is quicker, or on Ray."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="The Ray cluster, for --executor ray (auto: this machine's; default: one begun here)."
     ),
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many runs at a time (default: one a core).")]
@@ -45,18 +53,41 @@ def list_() -> None:
 
 @app.command()
 def show(
-    name: Name,
+    name: Annotated[
+        str, typer.Argument(help="A shipped study, a TOML file of your own, or the folder of a study that was begun.")
+    ],
     settings: Settings = None,
     estimate: Annotated[
         bool, typer.Option(help="Take a few steps of a run of each group, for the time it takes.")
     ] = True,
     yes: Yes = False,
 ) -> None:
-    """What a study would run: how many runs, in which groups, and about how long they take."""
+    """What a study would run: how many runs, in which groups, and about how long they take.
+
+    Of a folder: how many of its runs are done, what became of the others, and the best so far.
+    """
+    from passo import store
+
+    folder = None if name.endswith(".toml") or _is_shipped(name) else store.place(name)
+    if folder is not None:
+        from passo.cli.standing import tell_standing
+
+        if settings:
+            raise UsageError(f"--set lies over a study's file, and {folder} holds its runs: give the file")
+        with store.understood(folder):
+            tell_standing(store.outline(folder))
+        return
     from passo.cli.planned import plan
     from passo.experiments import read_study
 
     plan(read_study(name, settings or [], many=yes), estimate)
+
+
+def _is_shipped(name: str) -> bool:
+    """Whether a study of the package is called so; `experiments.shipped` takes a second, for torch."""
+    from importlib.resources import files
+
+    return Path(name).name == name and (files("passo") / "studies" / f"{name}.toml").is_file()
 
 
 @app.command()
@@ -67,6 +98,7 @@ def run(
     force: Force = False,
     jobs: Jobs = None,
     executor: Engine = "processes",
+    address: Address = None,
     yes: Yes = False,
 ) -> None:
     """Run a study: everything in it that is not there yet."""
@@ -75,7 +107,7 @@ def run(
 
     chosen = study(name, settings or [], many=yes)
     folder = out_ if out_ is not None else store.root() / chosen.name
-    perform(chosen, folder, force, jobs, executor)
+    perform(chosen, folder, force, jobs, executor, address)
     tell(folder, chosen.file.metric)
 
 
@@ -95,7 +127,7 @@ def chart(
     from passo.figures import curves_chart
 
     study = store.find(name)
-    known = sorted({each for run in study.select() for each in run.metrics()})
+    known = study.metrics()
     if metric not in known:
         raise unknown("metric", metric, known)
     path = out_ if out_ is not None else study.folder / f"{metric.replace('/', '-')}.png"
@@ -128,13 +160,23 @@ def weights(
     out.print(f"saved as {saved}", markup=False)
 
 
-def perform(chosen: Study, folder: Path, force: bool, jobs: int | None, executor: Executor = "processes") -> None:
+def perform(
+    chosen: Study,
+    folder: Path,
+    force: bool,
+    jobs: int | None,
+    executor: Executor = "processes",
+    address: str | None = None,
+) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
     failed = 0
     with progress("last") as bar:
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
         try:
-            for step in chosen.running(folder, force=force, jobs=jobs, executor=executor):
+            for step in chosen.running(folder, force=force, jobs=jobs, executor=executor, address=address):
+                if step.status == "running":
+                    bar.update(line, completed=step.done, last=step.told)
+                    continue
                 accuracy = step.metrics.get("test/accuracy")
                 last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
                 bar.update(line, completed=step.done, last=last)
@@ -155,13 +197,21 @@ def tell(folder: Path, metric: str) -> None:
     """The comparison of a study's runs, and where it is kept."""
     from passo import store
     from passo.analysis import compare
+    from passo.analysis.varied import listed
+    from passo.cli.standing import tell_standing
 
     there = store.open_study(folder)
-    if any(metric in run.metrics() for run in there.select()):
+    if len(there.names()) > ROWS:
+        tell_standing(there)
+    elif any(run.has(metric) for run in there.select()):
         comparison = compare(there, metric)
         out.print(str(comparison.table()), markup=False, soft_wrap=True)
     if lost := [run.id for run in there.runs if run.status == "diverged"]:
-        out.print(f"diverged, and so not compared: {', '.join(lost)} (see `passo runs show {folder}`)", markup=False)
+        named = listed(lost)
+        out.print(f"diverged, and so not compared: {named} (see `passo runs show {folder}`)", markup=False)
+    for found in there.facts.get("lost") or []:
+        runs = found["runs"][0] + (f" and {len(found['runs']) - 1} more" if len(found["runs"]) > 1 else "")
+        out.print(f"a worker that trained {runs} was lost: {found['how']}", markup=False)
     for found in there.facts.get("search") or []:
         out.print(searched(found), markup=False, soft_wrap=True)
     out.print(f"kept in {folder}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,11 +17,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from passo.errors import PassoError, TrainingError, require
+from passo.errors import ConfigError, PassoError, TrainingError, require
 
-ANSWER = 15.0  # seconds that an address has to answer; Ray itself would try for minutes
+KNOCK, ANSWER = 5.0, 15.0  # seconds that a machine has to be there, and Ray on it to answer; Ray would try for minutes
 INSTEAD = "to run on this machine without Ray: --executor auto"
-_TOKEN = secrets.token_hex(32)  # of the clusters that this process begins: nobody else on the machine gets in
+_TOKEN = secrets.token_hex(32)  # of the clusters that this process begins
+SKIP = "RAY_DEDUP_LOGS_SKIP_REGEX"
 _DEAD = "A worker died or was killed|killed due to (the node|memory)"  # of Ray's own messages: the study tells it
 
 
@@ -29,13 +32,13 @@ def cluster(address: str | None = None, cpus: int | None = None) -> Iterator[Any
 
     A connection that this process has already, as in a notebook, is used and stays. Else it is `address` (HOST:PORT,
     ray://HOST:PORT, or "auto": the cluster that this machine belongs to), or the variable RAY_ADDRESS. Without any, a
-    cluster of `cpus` processors (default: all) is begun here: on the loopback device alone, without dashboard, with
-    its files in a folder that goes with it. Nothing is reported to anybody.
+    cluster of `cpus` processors (default: all) is begun here: without dashboard, its files in a folder that goes with
+    it, and nothing reported to anybody. Ray listens on the network; only who has the token of this process gets in.
 
     Raises `MissingExtra`, and `TrainingError` where the address does not answer.
     """
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _DEAD)  # read when Ray is imported
-    ray: Any = require("ray", "ray")
+    with _environment({SKIP: os.environ.get(SKIP, _DEAD)}):  # read when Ray is imported
+        ray: Any = require("ray", "ray")
     if ray.is_initialized():
         yield ray
         return
@@ -46,7 +49,7 @@ def cluster(address: str | None = None, cpus: int | None = None) -> Iterator[Any
         if address == "local":
             opened.enter_context(_environment(_own()))
             options |= {"num_cpus": cpus or os.cpu_count() or 1, "include_dashboard": False}
-            options |= {"_node_ip_address": "127.0.0.1", "_temp_dir": opened.enter_context(_folder())}
+            options["_temp_dir"] = opened.enter_context(_folder())
         else:
             _ask(address)
         opened.callback(ray.shutdown)
@@ -65,14 +68,27 @@ def _connect(ray: Any, address: str, options: Mapping[str, Any]) -> None:
 
 def _ask(address: str) -> None:
     """Raise where nobody answers; another process asks, since Ray's own patience cannot be cut short."""
+    if address != "auto":
+        _knock(address)
     code = f"import ray; ray.init({address!r}, log_to_driver=False)"
     try:
         asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=ANSWER)
     except subprocess.TimeoutExpired:
-        raise _unanswered(address, f"tried for {ANSWER:.0f} s") from None
+        raise _unanswered(address, f"tried for {ANSWER:g} s") from None
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["it gave up"]
         raise _unanswered(address, _line(said[-1]))
+
+
+def _knock(address: str) -> None:
+    """Raise at once where there is nobody at all."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^/\s]+?)\]?:(\d{1,5})", address)
+    if found is None:
+        raise ConfigError(f"the address of a Ray cluster is HOST:PORT, ray://HOST:PORT or auto, got {address!r}")
+    try:
+        socket.create_connection((found[1], int(found[2])), KNOCK).close()
+    except (OSError, OverflowError) as error:
+        raise _unanswered(address, getattr(error, "strerror", None) or str(error)) from error
 
 
 def _unanswered(address: str, why: str) -> PassoError:

@@ -1,19 +1,17 @@
-"""Which trainings of a study one network can make, and whether that is quicker than one after another."""
+"""Which trainings of a study one network can make, and why the others cannot be among them."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from passo.data import Data
 from passo.errors import PassoError
 from passo.experiments.assembling import Parts, assemble
-from passo.experiments.fusing import Group, Member
+from passo.experiments.estimating import memory
 from passo.experiments.grouping import groups
 from passo.experiments.stages import Task
 from passo.models.catalogue import model_options
@@ -23,33 +21,34 @@ from passo.replicas.losses import check_loss
 from passo.replicas.network import LONG, Fused
 from passo.replicas.updates import check_rule
 from passo.training import TrainConfig
-from passo.training.loop import fit
-from passo.training.recordings import RecordConfig
+from passo.training.machine import memory_left
 
 FUSED = ("classify", "regress", "reconstruct")
 USUAL = {"average": None, "accumulate": 1, "precision": "float32", "devices": 1, "num_workers": 0}
 MANY, FEW = 64, 16  # replicas of one network at most: of small models, and of those with `LONG` parameters and more
-WARM, TIMED = 3, 8  # steps
 
 
-class Measured(NamedTuple):
-    """Milliseconds a step of one model takes: `together` with its group, by so many `threads`, and `alone`."""
+class Eligible(NamedTuple):
+    """`groups` of two and more trainings that one network can make; why others run `alone`, run → reason; and what is
+    to be said of the groups, in `notes`."""
 
-    together: float
-    threads: int
-    alone: float
+    groups: list[list[Task]]
+    alone: dict[str, str]
+    notes: list[str]
 
 
 Loading = Callable[[TrainConfig], Data]
 
 
-def eligible(tasks: Sequence[Task], loading: Loading) -> tuple[list[list[Task]], dict[str, str]]:
-    """Groups of two and more trainings that one network can make; and why others run alone: run → reason.
+def eligible(tasks: Sequence[Task], loading: Loading) -> Eligible:
+    """Which trainings one network can make. `loading` gives a training's data.
 
-    A group has the same configurations for each of its seeds and is ordered by seed. `loading` gives a training's data.
+    A group has the same configurations for each of its seeds, is ordered by seed, and takes at most half of the memory
+    that is left.
     """
     alone: dict[str, str] = {}
     found: list[list[Task]] = []
+    notes: list[str] = []
     for same in groups(tasks):
         for kind in _by_dropout(same):
             most, reason = _together(kind[0], loading)
@@ -61,43 +60,12 @@ def eligible(tasks: Sequence[Task], loading: Loading) -> tuple[list[list[Task]],
                     left.append(task)
                 else:
                     alone[task.run_id] = why
-            found += _rectangles(left, most)
+            if left and (fitting := _fitting(left[0], loading)) < min(most, len(left)):
+                notes.append(f"memory is short: at most {fitting} trainings of {_named(left[0])} as one network")
+                most = fitting
+            found += rectangles(left, most)
     alone |= {group[0].run_id: "nothing is like it" for group in found if len(group) == 1}
-    return [group for group in found if len(group) > 1], alone
-
-
-def measured(tasks: Sequence[Task], data: Data) -> Measured:
-    """Steps of a group, and of its first training alone, on copies that are thrown away.
-
-    One thread or all of them: where others use the machine too, threads that wait for each other cost more than they
-    bring.
-    """
-    every = torch.get_num_threads()
-    group = Group([Member.of(task, data) for task in tasks], data, None)
-    group.epochs = 2 * (WARM + TIMED)  # of a step at least
-    walk, parts = group.walk(), Member.of(tasks[0], data).parts
-    found: dict[int, float] = {}
-    try:
-        for threads in sorted({every, 1}, reverse=True):
-            torch.set_num_threads(threads)
-            found[threads] = _timed(walk) / len(tasks)
-    finally:
-        torch.set_num_threads(every)
-    alone = fit(parts.model, parts.loss_fn, parts.optimizer, parts.train, epochs=WARM + TIMED, task=parts.task)
-    best = min(found, key=lambda threads: found[threads])
-    return Measured(found[best], best, _timed(alone))
-
-
-def _timed(walk: Iterator[Any]) -> float:
-    """Milliseconds a step, the median; epochs are begun anew where they are short."""
-    seconds = []
-    for _ in islice(walk, WARM):
-        pass
-    begun = time.perf_counter()
-    for _ in islice(walk, TIMED):
-        seconds.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
-    return 1e3 * sorted(seconds)[len(seconds) // 2]
+    return Eligible([group for group in found if len(group) > 1], alone, notes)
 
 
 def _by_dropout(tasks: Sequence[Task]) -> Iterator[list[Task]]:
@@ -128,12 +96,31 @@ def _together(task: Task, loading: Loading) -> tuple[int, str | None]:
     return FEW if network.size >= LONG else MANY, None
 
 
+def _fitting(task: Task, loading: Loading) -> int:
+    """How many of such trainings fit into half of the memory that is left; at least one."""
+    left = memory_left()
+    if left is None:
+        return MANY
+    config = TrainConfig.model_validate({**task.settings, "record": {}})
+    try:
+        return max(1, left // (2 * memory(config, loading(config))))
+    except PassoError:  # alone, it says why
+        return MANY
+
+
+def _named(task: Task) -> str:
+    return str(task.settings["model"]["name"])
+
+
 def _why_alone(task: Task, rules: dict[str, str | None]) -> str | None:
     """What of one training's own settings speaks against fusing it."""
     settings = task.settings
     config = TrainConfig.model_validate(settings)
-    if config.record.model_copy(update={"predictions": False}) != RecordConfig():
-        return "it is recorded"
+    if config.record.every == "auto":
+        return "record.every=auto goes by a clock of its own"
+    for name in ("activations", "loss"):
+        if getattr(config.record, name):
+            return f"record.{name} needs its own forward pass"
     for name, usual in USUAL.items():
         if getattr(config, name) != usual:
             return f"{name}={getattr(config, name)}"
@@ -156,11 +143,11 @@ def _rule(config: TrainConfig) -> str | None:
     return None
 
 
-def _rectangles(tasks: Sequence[Task], most: int) -> Iterator[list[Task]]:
+def rectangles(tasks: Sequence[Task], most: int) -> Iterator[list[Task]]:
     """The same configurations for each seed, ordered by seed, at most so many together."""
     seeds: dict[str, list[int]] = {}
     by = {(task.name, task.seed or 0): task for task in tasks}
-    for name, seed in by:
+    for name, seed in sorted(by, key=lambda one: by[one].settings.get("epochs", 0)):  # so that they end together
         seeds.setdefault(name, []).append(seed)
     shapes: dict[tuple[int, ...], list[str]] = {}
     for name, own in seeds.items():

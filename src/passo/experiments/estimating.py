@@ -9,7 +9,7 @@ gradients, what the optimizer keeps, and what the forward pass leaves for the ba
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -65,6 +65,20 @@ def estimates(groups: Sequence[Sequence[Task]], threads: int = 1) -> list[Estima
 
 def estimate(config: TrainConfig, data: Data) -> Estimate:
     """Begin a training, take a few steps and one evaluation, and tell what the whole would take."""
+    parts, records, size = _begun(config, data)
+    assert parts.steps_per_epoch is not None
+    steps = config.epochs * parts.steps_per_epoch
+    step = _seconds_a_step(islice(records, STEPS), parts.device) if steps > 1 else _of_one_step(config, data)
+    return Estimate(steps * step + _evaluations(config, data, parts), size)
+
+
+def memory(config: TrainConfig, data: Data) -> int:
+    """Bytes of one training while it steps, its data apart: it takes a step to know."""
+    return _begun(config, data)[2]
+
+
+def _begun(config: TrainConfig, data: Data) -> tuple[Parts, Iterator[Any], int]:
+    """A training after its first step: its parts, its next steps, and its bytes."""
     parts = assemble(config, data)
     records = records_of(config, parts._replace(validation=None), None, Progress())
     kept: dict[int, int] = {}
@@ -78,10 +92,7 @@ def estimate(config: TrainConfig, data: Data) -> Estimate:
 
     with saved_tensors_hooks(seen, lambda tensor: tensor):
         next(records)
-    assert parts.steps_per_epoch is not None
-    steps = config.epochs * parts.steps_per_epoch
-    step = _seconds_a_step(islice(records, STEPS), parts.device) if steps > 1 else _of_one_step(config, data)
-    return Estimate(steps * step + _evaluations(config, data, parts), _weights(parts) + sum(kept.values()))
+    return parts, records, _weights(parts) + sum(kept.values())
 
 
 def _seconds_a_step(records: Iterable[Any], device: torch.device) -> float:

@@ -1,7 +1,8 @@
 """A study's trainings as one network: a group of them trains together, and each run is written as if it had been alone.
 
-A replica that diverges is handed back: repeated by the plain loop, it says why. A group's state is kept in the study's
-folder every minute and on Ctrl-C; the same command goes on from there.
+Trainings of a group may have numbers of epochs of their own: each ends when it is through, and the network goes on with
+the others, smaller where it can be. A replica that diverges is handed back: repeated by the plain loop, it says why. A
+group's state is kept in the study's folder every minute and on Ctrl-C; the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from passo.data import Batches, Data, Together
 from passo.errors import CheckpointError, PassoError, StoreError
 from passo.experiments.assembling import Parts, assemble, facts
 from passo.experiments.concluding import conclude, stopped_early
+from passo.experiments.instruments import Instruments, instruments
 from passo.experiments.keeping import Stop, stopping
 from passo.experiments.pending import PENDING
 from passo.experiments.sink import Draft
@@ -31,20 +34,25 @@ from passo.replicas import Replica, Replicas, ReplicaStep
 from passo.training import Progress, TrainConfig
 from passo.training.checkpoint import load, save
 from passo.training.machine import quick_products
+from passo.training.step import EpochEnd
 from passo.training.stopping import epoch_values
 
-SECONDS = 60.0  # between two states that are kept
+SECONDS, SAYS = 60.0, 0.5  # between two states that are kept, and between two words on how far a group is
 COLUMNS = ("train/loss", "lr", "momentum", "train/penalty")  # of every step, in the order of a table's columns
 
 
 @dataclass
 class Member:
-    """A training of a group: what it is made of, and what it will write."""
+    """A training of a group: what it is made of, what looks at it, and what it will write."""
 
     task: Task
     config: TrainConfig
     parts: Parts
     draft: Draft = field(default_factory=Draft)
+    instruments: Instruments | None = None
+    last: int | None = None  # the step at which it ended
+    diverged: bool = False
+    _open: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
     def of(cls, task: Task, data: Data) -> Member:
@@ -54,24 +62,55 @@ class Member:
     def replica(self) -> Replica:
         """The member, as the engine takes it."""
         parts, config = self.parts, self.config
-        clipping = (config.clip_norm, config.clip_value)
-        return Replica(parts.model, parts.optimizer, parts.schedule, config.seed, parts.penalty, *clipping)
+        regular = (parts.penalty, config.clip_norm, config.clip_value, config.label_smoothing)
+        return Replica(parts.model, parts.optimizer, parts.schedule, config.seed, *regular)
+
+    def watch(self) -> Instruments | None:
+        """Put on it what its configuration wants to be recorded; None where that is nothing."""
+        config, parts = self.config, self.parts
+        if not (config.record.every or config.record.path):
+            return None
+        total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
+        wanted = (config.record, parts.model, parts.loss_fn, parts.optimizer, self.draft, total, parts.penalty)
+        self.instruments = self._open.enter_context(instruments(*wanted))
+        if self.instruments.lens is not None:
+            self.instruments.lens.rest()  # a schedule is asked for an epoch's steps before they are made
+        return self.instruments
+
+    def end(self, step: int) -> None:
+        """It has made its last step: its model has its last weights, and nothing looks at it any more."""
+        self.last = step
+        self._open.close()
+
+
+class OnTheWay(NamedTuple):
+    """How far a group is: the share of its work that is done, and where it is in words."""
+
+    tasks: Sequence[Task]
+    share: float
+    told: str
 
 
 def fused(
-    folder: Path, tasks: Sequence[Task], data: Data, threads: int | None = None
-) -> Iterator[tuple[Task, Draft | None]]:
-    """Train a group as one; yields each task with what it would write, or with None where it is to run alone after all.
+    folder: Path | None,
+    tasks: Sequence[Task],
+    data: Data,
+    threads: int | None = None,
+    wanted: Collection[str] | None = None,
+) -> Iterator[OnTheWay | tuple[Task, Draft | None]]:
+    """Train a group as one; says how far it is, then yields each task with what it would write.
 
-    Tasks come as `eligible` puts them together. Raises what the engine raises for those that do not belong together.
+    None stands for what a task would write that is to run alone after all. Tasks come as `eligible` puts them together;
+    `wanted` are the runs that are still to be written (all of them). In `folder`, a study's, its state is kept.
+    Raises what the engine raises for those that do not belong together.
     """
     group = Group([Member.of(task, data) for task in tasks], data, folder, threads)
     before = torch.get_num_threads()
     torch.set_num_threads(group.threads)
     try:
         with stopping() as stop, quick_products():
-            group.train(stop)
-            yield from group.results()
+            yield from group.train(stop)
+            yield from group.results(wanted)
             group.drop()
             if stop.asked:  # while they were tested
                 raise KeyboardInterrupt
@@ -86,54 +125,80 @@ def kept_at(folder: Path, tasks: Sequence[Task]) -> Path:
 
 
 class Group:
-    """Members of one network, where their training is, and what it has told so far."""
+    """Members of one network, where their training is, and what it has told so far.
 
-    def __init__(self, members: Sequence[Member], data: Data, folder: Path | None, threads: int | None = None) -> None:
+    `folder` is the study's; None keeps nothing. One that is only `timed` has no schedules, since these have an end, and
+    nothing looks at it.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        data: Data,
+        folder: Path | None,
+        threads: int | None = None,
+        *,
+        timed: bool = False,
+    ) -> None:
         self.members, self._data, self.threads = members, data, threads or torch.get_num_threads()
         first = members[0]
-        self.engine = Replicas([one.replica() for one in members], first.parts.loss_fn)
-        leaders = members[:: len(members) // len(self.engine.network.seeds)]  # one of each seed
-        self._tasks = [one.parts.task for one in leaders]
-        self._batches = Together([_batches(one.parts.train) for one in leaders])
-        self._validation, self.epochs = first.parts.validation, first.config.epochs
+        replicas = [one.replica() for one in members]
+        self.engine = Replicas(
+            [one._replace(schedule=None) for one in replicas] if timed else replicas,
+            getattr(first.parts.loss_fn, "judge", first.parts.loss_fn),
+        )
+        self._rows = list(range(len(members)))  # the member of each replica
+        self._leaders = {one.config.seed: one for one in reversed(members)}
+        self._validation, self.epochs = first.parts.validation, max(one.config.epochs for one in members)
         self._progress = Progress()
-        self._told: list[np.ndarray] = []  # of each step: (4, R), as COLUMNS
-        self._diverged: set[int] = set()
-        self._path = None if folder is None else kept_at(folder, [one.task for one in members])  # None keeps nothing
+        self._seconds = 0.0  # that its training has taken
+        self._told: list[np.ndarray] = []  # of each step: (4, members), as COLUMNS
+        self._path = None if folder is None else kept_at(folder, [one.task for one in members])
+        for row, member in enumerate(() if timed else members):
+            if (watching := member.watch()) is not None:
+                self.engine.show(row, partial(getattr, watching, "due"))
+        self._lead()
         self._go_on()
 
     def walk(self) -> Iterator[ReplicaStep]:
-        """The training itself, a record a step."""
+        """The training itself, a record a step, with the replicas that there are now."""
         return self.engine.fit(
             self._batches, self.epochs, validation=self._validation, tasks=self._tasks, progress=self._progress
         )
 
-    def train(self, stop: Stop) -> None:
-        """To the end; raises KeyboardInterrupt, with the state kept, where it is asked to stop."""
-        self._begun, self._since, kept = time.perf_counter(), self._progress.step, time.monotonic()
-        for record in self.walk():
-            self._told.append(_columns(record))
-            self._diverged.update(record.diverged)
-            if record.ends is not None:
-                self._end_epoch(record)
-            if stop.asked or time.monotonic() - kept > SECONDS:
+    def train(self, stop: Stop) -> Iterator[OnTheWay]:
+        """To the end, saying every now and then how far it is.
+
+        Raises KeyboardInterrupt, with the state kept, where it is asked to stop.
+        """
+        begun, before = time.perf_counter(), self._seconds
+        kept = said = time.monotonic()
+        walk = self.walk()
+        while self._rows:
+            record = next(walk)
+            self._take(record)
+            if (record.ends is not None or len(self.engine.ended) == len(self._rows)) and self._thin():
+                walk = self.walk()
+            self._seconds = before + time.perf_counter() - begun
+            if stop.asked or not self._rows or time.monotonic() - kept > SECONDS:
                 self._keep()
                 kept = time.monotonic()
             if stop.asked:
                 raise KeyboardInterrupt
-            if len(self.engine.ended) == len(self.members):
-                break
-        self.engine.put()
-        self._seconds = time.perf_counter() - self._begun
+            if time.monotonic() - said > SAYS:
+                yield self._on_the_way(record)
+                said = time.monotonic()
 
-    def results(self) -> Iterator[tuple[Task, Draft | None]]:
-        """What each member writes; None for one that diverged, in training or in its test."""
-        table = np.stack(self._told)  # (steps, 4, R)
-        for row, member in enumerate(self.members):
-            whole = row not in self._diverged and all(
+    def results(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Task, Draft | None]]:
+        """What each member writes, or each that is `wanted`; None for one that diverged, in training or its test."""
+        table = np.stack(self._told)  # (steps, 4, members)
+        for number, member in enumerate(self.members):
+            if wanted is not None and member.task.run_id not in wanted:
+                continue
+            whole = not member.diverged and all(
                 bool(torch.isfinite(parameter).all()) for parameter in member.parts.model.parameters()
             )
-            yield member.task, self._concluded(row, member, table) if whole else None
+            yield member.task, self._concluded(member, table[..., number]) if whole else None
 
     def drop(self) -> None:
         """Everything is written: what was kept to go on from is not needed."""
@@ -142,43 +207,79 @@ class Group:
                 self._path.unlink(missing_ok=True)
                 self._path.parent.rmdir()
 
-    def _end_epoch(self, record: ReplicaStep) -> None:
-        assert record.ends is not None
-        for row, (member, end) in enumerate(zip(self.members, record.ends, strict=True)):
-            if row in self.engine.ended:
-                continue
-            parts, draft = member.parts, member.draft
-            if end.validation is not None and not np.isfinite(end.validation.loss):
-                self._diverged.add(row)
-                self.engine.end(row, record.step)
-                continue
-            draft.scalars(record.step, record.epoch, {**epoch_values(end), "epoch/seconds": end.seconds})
-            self.engine.network.put_one(row, parts.model)
-            for name, values, meta in parts.task.at_epoch(parts.model):
-                draft.array(name, values, first_step=record.step, **meta)
-            if parts.best is not None:
-                parts.best.look(end, parts.model, step=record.step, epoch=record.epoch)
-                if parts.best.stop:
-                    draft.event("early stopping", stopped_early(parts.best, record.epoch), record.step)
-                    self.engine.end(row, record.step)
+    def _on_the_way(self, record: ReplicaStep) -> OnTheWay:
+        steps = len(self._batches)
+        made = [1.0 if one.last is not None else record.step / (one.config.epochs * steps) for one in self.members]
+        told = f"{len(self._rows)} trainings as one network, epoch {record.epoch} of {self.epochs}"
+        return OnTheWay([one.task for one in self.members], sum(made) / len(made), told)
 
-    def _concluded(self, row: int, member: Member, table: np.ndarray) -> Draft | None:
+    def _lead(self) -> None:
+        """Batches and tasks are those of one member of each seed that is left, always the same one."""
+        there = [self._leaders[seed] for seed in self.engine.network.seeds]
+        self._tasks = [one.parts.task for one in there]
+        self._batches = Together([_batches(one.parts.train) for one in there])
+
+    def _take(self, record: ReplicaStep) -> None:
+        told = np.full((len(COLUMNS), len(self.members)), np.nan)
+        told[:, self._rows] = _columns(record)
+        self._told.append(told)
+        for row in record.diverged:
+            self.members[self._rows[row]].diverged = True
+            self.members[self._rows[row]].end(record.step - 1)
+        if record.ends is not None:
+            for row, (number, end) in enumerate(zip(self._rows, record.ends, strict=True)):
+                if row not in self.engine.ended and self._epoch(row, self.members[number], record, end):
+                    self.engine.end(row, record.step)
+                    self.members[number].end(record.step)
+
+    def _epoch(self, row: int, member: Member, record: ReplicaStep, end: EpochEnd) -> bool:
+        """Write what an epoch brought; whether it was the member's last."""
+        parts, draft = member.parts, member.draft
+        if end.validation is not None and not np.isfinite(end.validation.loss):
+            member.diverged = True
+            return True
+        draft.scalars(record.step, record.epoch, {**epoch_values(end), "epoch/seconds": end.seconds})
+        self.engine.network.put_one(row, parts.model)
+        for name, values, meta in parts.task.at_epoch(parts.model):
+            draft.array(name, values, first_step=record.step, **meta)
+        if parts.best is not None:
+            parts.best.look(end, parts.model, step=record.step, epoch=record.epoch)
+            if parts.best.stop:
+                draft.event("early stopping", stopped_early(parts.best, record.epoch), record.step)
+                return True
+        return record.epoch == member.config.epochs
+
+    def _thin(self) -> bool:
+        """Leave out what has ended, where the network gets smaller by it."""
+        going = self.engine.going
+        if len(going) == len(self._rows):
+            return False
+        self._rows = [self._rows[row] for row in going]
+        if self._rows:
+            self.engine.keep(going)
+            self._lead()
+        return True
+
+    def _concluded(self, member: Member, table: np.ndarray) -> Draft | None:
+        """`table` (steps, 4) is what was told of its steps."""
         config, parts, draft = member.config, member.parts, member.draft
-        last, steps = self.engine.ended.get(row, len(table)), len(self._batches)
+        assert member.last is not None
+        last, steps = member.last, len(self._batches)
         written = Draft()
         written.info(
             **facts(config, self._data, parts), engine="replicas", replicas=len(self.members), threads=self.threads
         )
         names = COLUMNS if parts.penalty is not None else COLUMNS[:-1]
-        for number, values in enumerate(table[:last, :, row].tolist(), start=1):
+        for number, values in enumerate(table[:last].tolist(), start=1):
             scalars = {name: value for name, value in zip(names, values, strict=False) if not math.isnan(value)}
             written.scalars(number, number / steps, scalars)
         written.calls += draft.calls
         written.facts |= draft.facts
         at = Progress(step=last, epoch=-(-last // steps) + 1)
-        speed = (self._progress.step - self._since) / self._seconds
+        share = last / sum(one.last or 0 for one in self.members)  # of the group's steps
+        speed = self._progress.step / self._seconds
         try:
-            conclude(config, written, parts, parts.model, at, self._seconds / len(self.members), speed)
+            conclude(config, written, parts, parts.model, at, self._seconds * share, speed)
         except PassoError:  # its test's loss is not finite
             return None
         written.finish("done")
@@ -187,15 +288,20 @@ class Group:
     def _keep(self) -> None:
         if self._path is None:
             return
+        watched = [one.instruments if one.last is None else None for one in self.members]
         state = {
             "threads": self.threads,
+            "seconds": self._seconds,
+            "instruments": [None if one is None else one.state() for one in watched],  # first: it writes into drafts
+            "rows": self._rows,
             "engine": self.engine.state(),
             "progress": self._progress.state(self._batches),
             "told": np.stack(self._told),
-            "diverged": sorted(self._diverged),
+            "diverged": [one.diverged for one in self.members],
+            "last": [one.last for one in self.members],
             "drafts": [[list(one.draft.calls), one.draft.facts] for one in self.members],
             "best": [None if one.parts.best is None else one.parts.best.state_dict() for one in self.members],
-            "ended": {row: dict(self.members[row].parts.model.state_dict()) for row in self.engine.ended},
+            "ended": [None if one.last is None else dict(one.parts.model.state_dict()) for one in self.members],
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         save(self._path, state)
@@ -209,15 +315,24 @@ class Group:
         except (CheckpointError, StoreError):
             return
         self.threads = state["threads"]  # another number adds in another order
-        self.engine.load_state(state["engine"])
+        self._rows, self._seconds = state["rows"], state["seconds"]
+        if self._rows:
+            self.engine.keep(self._rows)
+            self._lead()
+            self.engine.load_state(state["engine"])
         self._progress = Progress.of(state["progress"], torch.device("cpu"))
-        self._told, self._diverged = list(np.asarray(state["told"])), set(state["diverged"])
-        for one, (calls, known), best in zip(self.members, state["drafts"], state["best"], strict=True):
-            one.draft.calls, one.draft.facts = [tuple(call) for call in calls], known
+        self._told = list(np.asarray(state["told"]))
+        own = (state[name] for name in ("diverged", "last", "drafts", "best", "ended", "instruments"))
+        for one, diverged, last, (calls, known), best, weights, seen in zip(self.members, *own, strict=True):
+            one.diverged = diverged
             if one.parts.best is not None:
                 one.parts.best.load_state_dict(best)
-        for row, weights in state["ended"].items():
-            self.members[row].parts.model.load_state_dict(weights)
+            if weights is not None:
+                one.parts.model.load_state_dict(weights)
+                one.end(last)
+            elif one.instruments is not None:
+                one.instruments.put_back(seen)
+            one.draft.calls, one.draft.facts = [tuple(call) for call in calls], known
 
 
 def _batches(train: Any) -> Batches:

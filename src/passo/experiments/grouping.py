@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from passo.experiments.stages import Task
 
-SHARED = ("dataset", "task", "batch_size", "epochs", "accumulate", "precision", "sampling", "class_weights",
+SHARED = ("dataset", "task", "batch_size", "accumulate", "precision", "sampling", "class_weights",
           "device", "devices")  # fmt: skip
 EACH = ("dropout",)  # options of a model that each replica may have of its own
 
@@ -18,8 +18,8 @@ def groups(tasks: Sequence[Task]) -> list[list[Task]]:
     """The trainings among these tasks, those together that have the same key; all in the order in which they came.
 
     The key is the architecture (the model and its options, without dropout) and everything that decides which batches
-    are seen, how many, and in what arithmetic. Learning rate, optimizer, schedule, penalties, clipping, dropout and
-    seed are each replica's own. Tasks of another kind than "train" are left out.
+    are seen, and in what arithmetic. Learning rate, optimizer, schedule, epochs, penalties, clipping, dropout and seed
+    are each replica's own. Tasks of another kind than "train" are left out.
     """
     found: dict[str, list[Task]] = {}
     texts: dict[tuple[str, int], str] = {}  # settings of one study share their sections: each is spelled once

@@ -28,6 +28,12 @@ class Instruments:
         self.others: dict[str, Lens] = {}  # of further halves, where each has an optimizer of its own
         self._sink = sink
 
+    @property
+    def due(self) -> bool:
+        """Whether any of them looks at the next step."""
+        there = (self.lens, self.path, *self.others.values())
+        return any(one.due for one in there if one is not None)
+
     def state(self) -> dict[str, Any]:
         """All that they hold, after a step. Points of the path that stay are written, and so are no part of it."""
         if self.path is not None:

@@ -112,8 +112,9 @@ def _groups(tasks: Sequence[Task], loading: Loading, processors: int, told: _Tol
     told.write(alone=found.alone, notes=found.notes)
     size = max(LEAST, math.ceil(sum(map(len, found.groups)) / processors))
     for same in found.groups:
-        pieces = max(1, round(len(same) / size))
-        for group in rectangles(same, math.ceil(len(same) / pieces)):
+        wide = len({task.name for task in same})  # configurations of each seed
+        most = wide * (size // wide) if size >= wide else math.ceil(wide / round(wide / size))
+        for group in rectangles(same, most):
             if len(group) > 1:
                 told.add(runs=[task.run_id for task in group], executor="ray", threads=1)
                 yield group
@@ -143,7 +144,7 @@ def _how(error: Exception) -> str:
 
 
 def _ended(job: _Job, answer: Answer | str, folder: Path, told: _Told) -> Iterator[tuple[Task, Draft | Ended | None]]:
-    """Each training of a job with what it did; None for one that is to run alone. Nothing of a job to be tried again."""
+    """Each training of a job with what it did; None for one that is to run alone; nothing to be tried again."""
     if isinstance(answer, str):
         job.lost.append(answer)
         told.lost(job)

@@ -107,7 +107,7 @@ def _source(run: StoredRun) -> dict[str, Any]:
 
 def _rebuilt(run: StoredRun, model: nn.Module | None, loss_fn: Any, data: Any) -> tuple[nn.Module, Any, Any]:
     """Model, loss and data by the names in a run's configuration, where they are not given."""
-    parts = ("dataset", "model", "seed", "device", "class_weights", "task")
+    parts = ("dataset", "model", "seed", "device", "class_weights", "label_smoothing", "task")
     config = train_config({part: run.config[part] for part in parts if part in run.config})
     for word, given, name in (("data", data, config.dataset.name), ("model", model, config.model.name)):
         if given is None and name.startswith("("):

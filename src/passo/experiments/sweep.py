@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -13,12 +14,13 @@ import numpy as np
 
 from passo import store
 from passo.data import Data
-from passo.errors import PassoError, StoreError
+from passo.errors import ConfigError, PassoError, StoreError
 from passo.experiments import descent
 from passo.experiments.assembling import load_data
-from passo.experiments.eligible import eligible, measured
+from passo.experiments.cluster import cluster
 from passo.experiments.executors import default_jobs, here, processes, terminable
-from passo.experiments.fusing import fused, kept_at
+from passo.experiments.fusing import OnTheWay
+from passo.experiments.on_ray import on_ray
 from passo.experiments.pending import Ended, adopt, discard, last_metrics, place, trained
 from passo.experiments.range_runs import range_run, verify_run
 from passo.experiments.sink import Draft
@@ -26,23 +28,28 @@ from passo.experiments.stages import Task, check_search, stages
 from passo.experiments.studyfile import read_study
 from passo.experiments.studyform import StudyFile
 from passo.experiments.studyparts import DescentEntry, PreviewEntry
+from passo.experiments.together import as_one
 from passo.optim import preview
 from passo.training import TrainConfig, environment, keep_memory, train_config
 
-Executor = Literal["auto", "replicas", "processes", "here"]
-SIDE = {False: 1.0, True: 1.3}  # how much sooner two processes of one thread each end than one of two, as measured
+Executor = Literal["auto", "replicas", "processes", "here", "ray"]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A run of the study has ended: its task, its status, and how many of how many are done."""
+    """A run of the study has ended: its task, its status, and how many of how many are done.
+
+    Or trainings are on their way as one network: then the status is "running", `task` the first of them, `done` counts
+    the share of them that is done, and `told` says where they are.
+    """
 
     task: Task
     status: str
-    done: int
+    done: float
     total: int
     error: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    told: str = ""
 
 
 class Study:
@@ -64,15 +71,22 @@ class Study:
         force: bool = False,
         jobs: int | None = None,
         executor: Executor = "processes",
+        address: str | None = None,
     ) -> store.StoredStudy:
         """Run everything, and return the study as it is stored."""
         folder = Path(out) if out is not None else store.root() / self.name
-        for _ in self.running(folder, force=force, jobs=jobs, executor=executor):
+        for _ in self.running(folder, force=force, jobs=jobs, executor=executor, address=address):
             pass
         return store.open_study(folder)
 
     def running(
-        self, folder: Path, *, force: bool = False, jobs: int | None = None, executor: Executor = "processes"
+        self,
+        folder: Path,
+        *,
+        force: bool = False,
+        jobs: int | None = None,
+        executor: Executor = "processes",
+        address: str | None = None,
     ) -> Iterator[Progress]:
         """Run everything that is not there yet; yields a `Progress` after each run.
 
@@ -81,13 +95,18 @@ class Study:
 
         `executor`: "processes", `jobs` at a time; "here", one after another; "replicas", trainings of a kind as one
         network, and the others in processes; "auto" measures some steps and takes what is quicker (the study's fact
-        `executors` says what, and `alone` why a run could not be fused). Engines agree to rounding, not to the bit.
+        `executors` says what, and `alone` why a run could not be fused); "ray", on the cluster
+        at `address`, or one begun here. Engines agree to rounding, not to the bit.
         """
         keep_memory()
         data = self._data()  # missing data show before a folder is made
         check_search(self.file, data)
         settings = self.file.model_dump(mode="json", exclude_defaults=True)
-        with terminable(), store.Store.create(folder, name=self.name, config=settings, force=force) as study:
+        with (
+            terminable(),
+            _cluster(executor, address, jobs) as ray,
+            store.Store.create(folder, name=self.name, config=settings, force=force) as study,
+        ):
             study.facts(data=data.facts(), environment=environment(), title=self.file.title)
             begun, done, failed = time.perf_counter(), 0, []
             for stage in self._stages(study):
@@ -96,7 +115,12 @@ class Study:
                 for run_id in whole.intersection(task.run_id for task in stage):
                     discard(folder, run_id)  # taken over just before an end that came too soon
                 done += len(stage) - len(tasks)
-                for task, ended in _perform_all(tasks, jobs or default_jobs(), folder, executor, study):
+                for step in _perform_all(tasks, stage, jobs, folder, executor, study, ray):
+                    if isinstance(step, OnTheWay):
+                        part = done + step.share * len(step.tasks)
+                        yield Progress(step.tasks[0], "running", part, self.file.count, told=step.told)
+                        continue
+                    task, ended = step
                     _take(study, task, ended)
                     done += 1
                     if ended.status == "failed":
@@ -125,16 +149,46 @@ def study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *,
     return Study(name, settings, many=many)
 
 
+@contextmanager
+def _cluster(executor: Executor, address: str | None, jobs: int | None) -> Iterator[Any]:
+    """Ray, connected, where it is to do the work; None for every other executor."""
+    if executor == "ray":
+        with cluster(address, jobs) as ray:
+            yield ray
+        return
+    if address is not None:
+        raise ConfigError(f"an address ({address}) is for --executor ray, got --executor {executor}")
+    yield None
+
+
 def _perform_all(
-    tasks: list[Task], jobs: int, folder: Path, executor: Executor, study: store.Store
-) -> Iterator[tuple[Task, Draft | Ended]]:
-    """Short tasks here; trainings of a kind as one network where that is quicker, others in processes of their own."""
+    tasks: list[Task],
+    stage: list[Task],
+    jobs: int | None,
+    folder: Path,
+    executor: Executor,
+    study: store.Store,
+    ray: Any,
+) -> Iterator[OnTheWay | tuple[Task, Draft | Ended]]:
+    """Short tasks here; trainings of a kind as one network where that is quicker, others in processes of their own.
+
+    `tasks` are those of the stage that are not done.
+    """
     quick = [task for task in tasks if task.kind != "train"]
     long = [task for task in tasks if task.kind == "train"]
     yield from here(perform, quick)
+    if ray is not None:
+        yield from on_ray(ray, long, folder, _loaded, study, jobs)
+        return
+    jobs = jobs or default_jobs()
     if executor in ("auto", "replicas") and len(long) > 1:
         ended = set()
-        for task, draft in _as_one(long, folder, executor, jobs, study):
+        side = None if executor == "replicas" else jobs > 1
+        for step in as_one(long, stage, folder, _loaded, study, side):
+            if isinstance(step, OnTheWay):
+                yield step
+                continue
+            task, draft = step
             if draft is not None:
                 ended.add(task.run_id)
                 yield task, draft
@@ -147,35 +201,11 @@ def _perform_all(
         yield from here(partial(_train, folder), long)
 
 
-def _as_one(
-    tasks: list[Task], folder: Path, executor: Executor, jobs: int, study: store.Store
-) -> Iterator[tuple[Task, Draft | None]]:
-    """Groups of trainings as one network each; None for one that diverged, which says why when it runs alone."""
-
-    def loading(config: TrainConfig) -> Data:
-        return _cached_data(config.model_dump_json(include={"dataset"}))
-
-    found, alone = eligible(tasks, loading)
-    told: list[dict[str, Any]] = []
-    for group in found:
-        data = loading(TrainConfig.model_validate(group[0].settings))
-        fact: dict[str, Any] = {"runs": [task.run_id for task in group], "executor": "replicas"}
-        each = measured(group, data)
-        fact |= {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
-        begun = kept_at(folder, group).is_file()  # goes on as it began
-        if executor == "auto" and not begun and each.together * SIDE[jobs > 1] > each.alone:
-            fact["executor"] = "processes" if jobs > 1 else "here"
-        told.append(fact)
-        study.facts(executors=told, alone=alone)
-        if fact["executor"] == "replicas":
-            yield from fused(folder, group, data, each.threads)
-
-
 def _train(folder: Path, task: Task) -> Ended:
     """A training, in a folder of its own until it is done."""
     try:
         config = TrainConfig.model_validate(task.settings)
-        data = _cached_data(config.model_dump_json(include={"dataset"}))
+        data = _loaded(config)
     except PassoError as error:
         return Ended("failed", str(error))
     return trained(config, task.name, data, place(folder, task.run_id))
@@ -210,6 +240,11 @@ def perform(task: Task) -> Draft:
     return draft
 
 
+def _loaded(config: TrainConfig) -> Data:
+    """A training's data, loaded once for all."""
+    return _cached_data(config.model_dump_json(include={"dataset"}))
+
+
 @cache
 def _cached_data(dataset: str) -> Data:
     return load_data(TrainConfig.model_validate_json(dataset))
@@ -229,13 +264,13 @@ def _trained(task: Task) -> tuple[TrainConfig, Data, dict[str, Any]]:
     """The training's configuration, its data, and the other settings."""
     config = TrainConfig.model_validate(task.settings["training"])
     others = {key: value for key, value in task.settings.items() if key != "training"}
-    return config, _cached_data(config.model_dump_json(include={"dataset"})), others
+    return config, _loaded(config), others
 
 
 def _problem(task: Task) -> tuple[descent.Regression, dict[str, Any]]:
     config = TrainConfig.model_validate({"dataset": task.settings["dataset"]})
     place = task.settings["surface"]
-    return descent.brightness(_cached_data(config.model_dump_json(include={"dataset"})), place["images"]), place
+    return descent.brightness(_loaded(config), place["images"]), place
 
 
 def _surface(task: Task, draft: Draft) -> None:

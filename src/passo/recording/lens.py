@@ -100,6 +100,11 @@ class Lens:
         return list(self._probe.noticing.skipped)
 
     @property
+    def due(self) -> bool:
+        """Whether the next step is looked at."""
+        return self._probe.due
+
+    @property
     def lost(self) -> bool:
         """Whether what was recorded could no longer be written to its store."""
         return any(event.what == "lost" for event in self._probe.records.events)
@@ -187,6 +192,10 @@ class Lens:
             found = {n: r for n, r in zip(self.parameters, eye.roundings(), strict=True) if not np.isnan(r)}
             facts.update(bound=eye.explanation.bound, roundings=found)
         return facts
+
+    def rest(self) -> None:
+        """Look at how the training calls its parts no more, where that is not its author's doing."""
+        self._probe.noticing.rest()
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next look depends on, as nested plain data that a checkpoint can keep. Call it between steps.

@@ -186,6 +186,11 @@ class Probe:
         """Whether the hooks are still on the optimizer."""
         return bool(self._handles) and all(h.id in (h.hooks_dict_ref() or {}) for h in self._handles)
 
+    @property
+    def due(self) -> bool:
+        """Whether the next step is looked at."""
+        return self._due
+
     # ── during backward ──
 
     def _look_forward(self) -> None:

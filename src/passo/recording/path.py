@@ -131,6 +131,12 @@ class PathRecorder:
         """What was kept so far, and the weights as they are now (where it was closed: as they were then)."""
         return self._path(self._kept if self._handle is None else self._with_now())
 
+    @property
+    def due(self) -> bool:
+        """Whether the weights after the next step are kept."""
+        step = self.step + 1
+        return step in self._at if self._at is not None else step % self._every == 0
+
     def drain(self) -> WeightPath | None:
         """Hand over the points so far, and forget them; None where there are none, or where some may still be dropped.
 
@@ -174,8 +180,8 @@ class PathRecorder:
         self.close()
 
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        self.step += 1
-        if self.step in self._at if self._at is not None else self.step % self._every == 0:
+        due, self.step = self.due, self.step + 1
+        if due:
             self._keep()
 
     def _keep(self) -> None:

@@ -15,6 +15,7 @@ from passo.optim import Schedule
 from passo.optim.stepping import check_same_optimizer
 from passo.replicas.losses import losses
 from passo.replicas.network import LONG, Fused
+from passo.replicas.shells import Due, Shell, Shells
 from passo.replicas.updates import MOVED, Updates, numbers_of
 from passo.training import Progress
 from passo.training.evaluate import Evaluation
@@ -72,9 +73,8 @@ class Replicas:
     def __init__(self, replicas: Sequence[Replica], loss_fn: nn.Module) -> None:
         self.replicas, self.loss_fn = replicas, loss_fn
         self.ended: dict[int, int] = {}  # replica → the last step that it made
+        self._shells = Shells()
         self.network = Fused([one.model for one in replicas], _seeds(replicas))
-        self.sheets = [sheet.values for sheet in self.network.sheets]
-        self._kernels = [sheet.values for sheet in self.network.sheets if sheet.kernel]
         for one in replicas:
             check_same_optimizer(one.schedule, one.optimizer)
             one.optimizer.step()  # without gradients: it changes nothing, and torch's schedulers ask for it
@@ -89,6 +89,41 @@ class Replicas:
         smoothing = self._column(one.smoothing for one in replicas)
         self._smoothing = None if smoothing is None else smoothing[:, 0]
         self._moved: dict[str, np.ndarray] = {}  # of this epoch: name → (steps, R)
+
+    @property
+    def sheets(self) -> list[Tensor]:
+        """The weights: (R, n) each."""
+        return [sheet.values for sheet in self.network.sheets]
+
+    def show(self, row: int, due: Due) -> None:
+        """Let the hooks on a replica's model and optimizer see its steps: those before which `due()` is true."""
+        self._shells.put(row, Shell(self.replicas[row].model, self.replicas[row].optimizer, due))
+
+    @property
+    def going(self) -> list[int]:
+        """Replicas that have to stay: those of a seed that goes on and of a place among its seed that does.
+
+        A place is what each seed has one of; where R / S = C, replica r has place r mod C.
+        """
+        seeds = len(self.network.seeds)
+        alive = np.array([row not in self.ended for row in range(len(self.replicas))]).reshape(seeds, -1)
+        return np.flatnonzero(alive.any(axis=1, keepdims=True) & alive.any(axis=0, keepdims=True)).tolist()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these replicas alone, between two epochs; they are numbered anew. `going` says which can.
+
+        What ended and is left out has its weights in its own model.
+        """
+        at = list(rows)
+        self.network.keep(at)
+        self.updates.keep(at, self.sheets)
+        self.replicas = [self.replicas[row] for row in at]
+        for name in ("_l1", "_l2", "_norm", "_value", "_smoothing"):
+            column = getattr(self, name)
+            setattr(self, name, None if column is None else column[at])
+        self._moved = {name: table[:, at] for name, table in self._moved.items()}
+        self.ended = {number: self.ended[row] for number, row in enumerate(at) if row in self.ended}
+        self._shells.keep(at)
 
     def fit(
         self,
@@ -144,8 +179,11 @@ class Replicas:
             for row in diverged:
                 self.end(row, at.step)
             penalty = self._penalise()
+            opened = self._shells.opened(self.network)
             self._clip([sheet.grad for sheet in self.sheets if sheet.grad is not None])
+            self._shells.before(opened, self.network, self.updates)
             self.updates.step(moved)
+            self._shells.after(opened, self.network, moved)
             if self.ended:
                 told = told.index_fill(0, torch.tensor(list(self.ended)), torch.nan)
         momentum = np.where(np.isnan(moved["momentum"]), moved["beta1"], moved["momentum"])
@@ -161,6 +199,7 @@ class Replicas:
     def end(self, row: int, step: int) -> None:
         """Replica `row` has made its last step: its model keeps its weights, and its row goes on from 0, unseen."""
         self.ended[row] = step
+        self._shells.drop(row)
         self.network.put_one(row, self.replicas[row].model)
         for sheet in self.sheets:
             sheet[row] = 0
@@ -212,7 +251,7 @@ class Replicas:
             "buffers": self.network.buffers,
             "updates": self.updates.state(),
             "schedules": [None if one.schedule is None else one.schedule.state_dict() for one in self.replicas],
-            "lrs": [[group["lr"] for group in one.optimizer.param_groups] for one in self.replicas],
+            "options": [[_moving(group) for group in one.optimizer.param_groups] for one in self.replicas],
             "moved": {name: torch.from_numpy(table) for name, table in self._moved.items()},
             "ended": [[row, step] for row, step in self.ended.items()],
         }
@@ -225,18 +264,18 @@ class Replicas:
         for name, kept in state["buffers"].items():
             self.network.buffers[name].copy_(kept)
         self.updates.load_state(state["updates"])
-        for one, schedule, lrs in zip(self.replicas, state["schedules"], state["lrs"], strict=True):
+        for one, schedule, options in zip(self.replicas, state["schedules"], state["options"], strict=True):
             if one.schedule is not None:
                 one.schedule.load_state_dict(schedule)
-            for group, lr in zip(one.optimizer.param_groups, lrs, strict=True):
-                group["lr"] = lr
+            for group, kept in zip(one.optimizer.param_groups, options, strict=True):
+                group |= {name: tuple(value) if name == "betas" else value for name, value in kept.items()}
         self._moved = {name: table.numpy() for name, table in state["moved"].items()}
         self.ended = dict(state["ended"])
 
     def _penalise(self) -> Tensor | None:
         """Add the penalties' gradients; what they are, (R,)."""
         prices: list[Tensor] = []
-        for w in self._kernels:
+        for w in (sheet.values for sheet in self.network.sheets if sheet.kernel):
             assert w.grad is not None
             if self._l1 is not None:
                 w.grad += self._l1 * w.sign()
@@ -290,6 +329,11 @@ def _seeds(replicas: Sequence[Replica]) -> list[int]:
     if [one.seed for one in replicas] != [seed for seed in seeds for _ in range(each)]:
         raise ConfigError("replicas come ordered by their seed, equally many of each")
     return seeds
+
+
+def _moving(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a parameter group that schedules move."""
+    return {name: group[name] for name in ("lr", "momentum", "betas") if name in group}
 
 
 def _decay(one: Replica, name: str) -> float:

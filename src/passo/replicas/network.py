@@ -146,6 +146,11 @@ class Fused:
         """Each parameter by name: (R, *shape)."""
         return {name: part for sheet in self.sheets for name, part in sheet.views().items()}
 
+    def gradients(self) -> dict[str, Tensor]:
+        """Their gradients, of those that have one: (R, *shape)."""
+        there = [(sheet, sheet.values.grad) for sheet in self.sheets]
+        return {name: part for sheet, grad in there if grad is not None for name, part in sheet.views(grad).items()}
+
     def __call__(self, x: Tensor, *, training: bool = True, step: int = 0, part: int = 0) -> Tensor:
         """x: (S, B, …), or (1, B, …) where all seeds see the same → (R, B, …)."""
         seeds = self.seeds if len(x) == len(self.seeds) else self.seeds[:1]
@@ -155,6 +160,15 @@ class Fused:
                 if name.endswith("num_batches_tracked"):
                     buffer += 1
         return self.plan(x, self.views(), at)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these replicas alone: all of some seeds, in order, and equally many of each."""
+        each, at = self.replicas // len(self.seeds), list(rows)
+        self.seeds = tuple(dict.fromkeys(self.seeds[row // each] for row in rows))
+        self.replicas = len(at)
+        self.sheets = [sheet._replace(values=sheet.values.detach()[at].requires_grad_()) for sheet in self.sheets]
+        self.buffers = {name: values[at] for name, values in self.buffers.items()}
+        self.rates = {name: values[at] for name, values in self.rates.items()}
 
     @torch.no_grad()
     def put_one(self, row: int, model: nn.Module) -> None:

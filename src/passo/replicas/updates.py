@@ -94,6 +94,25 @@ class Updates:
                     for values in state.values():
                         values[block.rows.index(row)] = 0
 
+    def keep(self, rows: Sequence[int], sheets: Sequence[Tensor]) -> None:
+        """Go on with these rows alone, which are `sheets` now."""
+        self.sheets = sheets
+        for block in self.blocks:
+            block.keep(rows)
+        self.blocks = [block for block in self.blocks if block.rows]
+
+    def kept(self, row: int) -> tuple[list[State], dict[str, float]]:
+        """One replica's state, as its own optimizer would keep it: name → (n,) for each sheet, and its numbers."""
+        block = next(block for block in self.blocks if row in block.rows)
+        at = block.rows.index(row)
+        begun = {name: float(block.numbers[option][at]) for name, option in BEGUN.items() if option in block.numbers}
+        states = [
+            {name: values[at] + begun[name] if name in begun else values[at].clone() for name, values in state.items()}
+            for state in block.states
+        ]
+        carried = {name: float(block.numbers[name][at]) for name in CARRIED if name in block.numbers}
+        return states, {"step": float(self.steps), **carried}
+
     def state(self) -> dict[str, Any]:
         """Every state, and what numbers are carried on, as a checkpoint keeps it."""
         blocks = [{"states": block.states, "carried": block.carried} for block in self.blocks]
@@ -110,6 +129,7 @@ class Updates:
 
 
 CARRIED = ("mu_product",)  # of the numbers, those that a step takes from the one before
+BEGUN = {"sum": "initial_accumulator_value", "accumulator": "initial_accumulator_value"}  # state → what it leaves out
 
 
 class _Block:
@@ -122,12 +142,22 @@ class _Block:
         self.rule, self.has, self.rows, self.decays = RULES[kind.cls], dict(kind.flags), rows, decays
         self.all = len(rows) == len(sheets[0])
         options = [numbers_of(optimizer) for optimizer in optimizers]
-        self.numbers: Numbers = {name: np.array([one[name] for one in options]) for name in options[0]}
+        common = set.intersection(*map(set, options))  # a schedule leaves numbers of its own, as initial_lr
+        self.numbers: Numbers = {name: np.array([one[name] for one in options]) for name in sorted(common)}
         names = self.rule.state(self.has)
         self.states: list[State] = [
             {name: sheet.new_zeros(len(rows), sheet.shape[1]) for name in names} for sheet in sheets
         ]
         self.kernel = KERNELS.get(kind.cls) if long and sheets[0].device.type == "cpu" else None
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Only those that are among these rows, by their new numbers."""
+        places = [self.rows.index(row) for row in rows if row in self.rows]
+        self.rows = [number for number, row in enumerate(rows) if row in self.rows]
+        self.all = len(self.rows) == len(rows)
+        self.numbers = {name: values[places] for name, values in self.numbers.items()}
+        self.decays = [decay[places] for decay in self.decays]
+        self.states = [{name: values[places] for name, values in state.items()} for state in self.states]
 
     @property
     def carried(self) -> dict[str, Tensor]:

@@ -131,7 +131,8 @@ class TrainConfig(_Strict):
     """One training, whole.
 
     `class_weights` lets each image count by 1 / (images of its class), as the loss sees it; `sampling="balanced"` draws
-    them so. `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the loss that is trained
+    them so. `label_smoothing` s trains on labels of 1 − s for the class and s / C for each; evaluations take the labels
+    as they are. `l1` and `l2` add λ₁ Σ|w| + λ₂ Σ w² over matrices and convolutions to the trained loss
     (`training.penalty` says how that differs from `optimizer.weight_decay`, and from Ftrl's own `optimizer.l1`).
     `accumulate` mini-batches make one step. `precision` is that of the forward pass. `devices` share each mini-batch
     (`training.distributed`). A loss that is not finite stops
@@ -149,6 +150,7 @@ class TrainConfig(_Strict):
     batch_size: int | Literal["all"] = 64
     sampling: Literal["shuffle", "balanced", "sequential"] = "shuffle"
     class_weights: bool = False
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     decay_biases: bool = True
     average: float | None = Field(default=None, gt=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)

@@ -74,10 +74,11 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a model over batches of (x, y): any iterable, a DataLoader too.
 
-    The loss is averaged over samples, so that a smaller last batch counts for what it is. Accuracy is computed
-    where y holds class numbers and the output has one column per class. A `task` says what the model is shown, and adds
-    its own metrics.
+    The loss is averaged over samples, so that a smaller last batch counts for what it is; where `loss_fn` has a
+    `judge`, as one that smooths labels has, it is that one's. Accuracy is computed where y holds class numbers and the
+    output has one column per class. A `task` says what the model is shown, and adds its own metrics.
     """
+    loss_fn = getattr(loss_fn, "judge", loss_fn)
     measure = None if task is None else task.measure()
     total = torch.zeros(())
     right, count, classes = torch.zeros((), dtype=torch.int64), 0, True

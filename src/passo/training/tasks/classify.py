@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from passo.errors import ConfigError
-from passo.training.tasks.losses import ClassError
+from passo.training.tasks.losses import ClassError, Smoothed
 from passo.training.tasks.task import Kept, Task
 
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ class Classify(Task):
             )
 
     def loss_fn(self, data: Data | None) -> nn.Module:
-        """Cross-entropy, weighted by 1 / (images of the class) where `class_weights` are asked for."""
+        """Cross-entropy, weighted by 1 / (images of the class) where `class_weights` are asked for, and smoothed."""
+        smoothing = self.config.label_smoothing
         if data is not None:
-            return ClassError(data.outputs, torch.tensor(data.class_weights) if self.config.class_weights else None)
+            weights = torch.tensor(data.class_weights) if self.config.class_weights else None
+            return ClassError(data.outputs, weights, smoothing)
         if self.config.class_weights:
             raise ConfigError("class_weights are counted in passo's own data: give your own loss its weights")
-        return nn.CrossEntropyLoss()
+        return Smoothed(label_smoothing=smoothing)
 
     def kept(self, outputs: Tensor, targets: Tensor) -> Iterator[Kept]:
         yield "test/probabilities", outputs.float().softmax(1).cpu().numpy(), {"axes": ["image", "class"]}

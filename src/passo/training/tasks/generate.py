@@ -87,8 +87,7 @@ class Generate(Task):
                 "task generate trains a generator against a discriminator: take model=gan, or a module that has both "
                 "under these names, and noise(n, generator)"
             )
-        if self.config.class_weights:
-            raise ConfigError("class_weights are of classes: this training makes inputs")
+        self.without_classes("this training makes inputs")
         if data is not None and self.config.model.name == "gan" and data.scaling.name != "symmetric":
             raise ConfigError(
                 f"model gan makes values in [−1, 1], and dataset.scale={data.scaling.name} gives others: take "

@@ -26,11 +26,20 @@ class AbsoluteError(nn.L1Loss):
         return super().forward(*alike(input, target))
 
 
-class ClassError(nn.CrossEntropyLoss):
+class Smoothed(nn.CrossEntropyLoss):
+    """Cross-entropy that trains on smoothed labels, and is judged without: `judge` is what an evaluation computes."""
+
+    @property
+    def judge(self) -> nn.Module:
+        """The same loss of the labels as they are, so that losses compare whatever was smoothed."""
+        return nn.CrossEntropyLoss(weight=self.weight) if self.label_smoothing else self
+
+
+class ClassError(Smoothed):
     """Cross-entropy of logits (B, C) and class numbers (B,), of which there are `classes`."""
 
-    def __init__(self, classes: int, weight: Tensor | None = None) -> None:
-        super().__init__(weight=weight)
+    def __init__(self, classes: int, weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__(weight=weight, label_smoothing=label_smoothing)
         self.classes = classes
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

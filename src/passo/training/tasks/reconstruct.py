@@ -112,8 +112,7 @@ class Reconstruct(Task):
         self._fixed: Tensor | None = None
 
     def begin(self, data: Data | None, model: nn.Module) -> None:
-        if self.config.class_weights:
-            raise ConfigError("class_weights are of classes: this training gives inputs back")
+        self.without_classes("this training gives inputs back")
         if data is None:
             return
         output = self.config.model.options.get("output") if self.config.model.name == "autoencoder" else None

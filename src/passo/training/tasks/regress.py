@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from passo.errors import ConfigError
 from passo.training.tasks.losses import SquaredError
 from passo.training.tasks.task import Measure, Task
 
@@ -48,8 +47,7 @@ class Regress(Task):
     figures = ("residuals", "overfitting")
 
     def loss_fn(self, data: Data | None) -> nn.Module:
-        if self.config.class_weights:
-            raise ConfigError("class_weights are of classes: this training predicts values")
+        self.without_classes("this training predicts values")
         return SquaredError()
 
     def measure(self) -> Measure:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from torch import Tensor, nn
 
+from passo.errors import ConfigError
 from passo.training.step import LossFunction, Manner, Pair, StepRecord, accumulated_step
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ class Task:
 
         Called once, before anything else. `data` are None where the caller brings batches of his own.
         """
+
+    def without_classes(self, why: str) -> None:
+        """Raise `ConfigError` where the configuration asks for what only classes have."""
+        for name, told in (("class_weights", "class_weights are"), ("label_smoothing", "label_smoothing is")):
+            if getattr(self.config, name):
+                raise ConfigError(f"{told} of classes: {why}")
 
     def halves(self) -> dict[str, dict[str, Any]]:
         """The parts of the model that have an optimizer each, and its options where they are others.

@@ -1,0 +1,247 @@
+"""Groups whose trainings end at different times, are recorded, are short of memory, or are interrupted at their end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from passo import store
+from passo.experiments import eligible as eligibility
+from passo.experiments import fusing, study, together
+from passo.experiments.assembling import load_data
+from passo.experiments.eligible import eligible
+from passo.experiments.keeping import Stop
+from passo.experiments.stages import Task, first_trainings
+from passo.experiments.together import Measured
+from passo.store import StoredRun
+from passo.training import TrainConfig
+
+TEXT = """
+name = "uneven"
+seeds = 2
+
+[base]
+dataset = { name = "fashion-mnist-sample", per_class = 12, validation = 0.25 }
+model = { name = "mlp", hidden = [12] }
+batch_size = 16
+
+[[runs]]
+name = "adam"
+optimizer = { name = "adam", lr = 0.003 }
+schedule = { name = "OneCycleLR", max_lr = 0.003 }
+
+[[runs]]
+name = "momentum"
+optimizer = { name = "sgd", lr = 0.03, momentum = 0.9 }
+clip_norm = 0.5
+label_smoothing = 0.2
+
+[[runs]]
+name = "nadam"
+optimizer = { name = "nadam", lr = 0.003, weight_decay = 0.01 }
+
+[[runs]]
+name = "adagrad"
+optimizer = { name = "adagrad", lr = 0.01, initial_accumulator_value = 0.1 }
+l2 = 0.001
+
+[grid]
+epochs = [2, 4]
+"""
+EPOCHS = {"grid": {"epochs": [1, 3, 4]}}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "uneven.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def tasks_of(file: Path, settings: dict[str, Any] | None = None) -> list[Task]:
+    """Every training, ordered by seed."""
+    first = first_trainings(study(file, settings or {}).file)
+    return [Task("train", one.name, seed, {**one.settings, "seed": seed}) for seed in (0, 1) for one in first]
+
+
+def made(tasks: list[Task], folder: Path | None) -> fusing.Group:
+    data = load_data(TrainConfig.model_validate(tasks[0].settings))
+    return fusing.Group([fusing.Member.of(task, data) for task in tasks], data, folder)
+
+
+def near(one: StoredRun, other: StoredRun, name: str) -> bool:
+    """Arrays as near as single precision carries through a training, over their norm."""
+    a, b = np.nan_to_num(one.array(name)), np.nan_to_num(other.array(name))
+    same_gaps = np.array_equal(np.isnan(one.array(name)), np.isnan(other.array(name)))
+    return same_gaps and bool(np.linalg.norm(a - b) <= 2e-3 * np.linalg.norm(b) + 1e-6)
+
+
+def test_trainings_of_several_lengths_are_one_network_that_gets_smaller(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "measured", lambda *_: Measured(1.0, 1, 9.0))  # no clock cuts the group
+    alone = study(file).run(tmp_path / "alone", jobs=1)
+    fused = study(file).run(tmp_path / "fused", jobs=1, executor="replicas")
+    assert [len(fact["runs"]) for fact in fused.facts["executors"]] == [16]
+    for run in alone.select():
+        twin = fused.run(run.id)
+        epochs = 2 if "epochs=2" in run.id else 4
+        assert twin.metric("validation/loss").epochs.tolist() == list(range(1, epochs + 1))
+        for name in run.metrics():
+            if name != "epoch/seconds":
+                np.testing.assert_array_equal(run.metric(name).steps, twin.metric(name).steps)
+                np.testing.assert_allclose(run.metric(name).values, twin.metric(name).values, rtol=2e-3, atol=1e-5)
+    group = made(tasks_of(file), None)
+    sizes = [len(group.engine.replicas)]
+    take = group._take
+    group._take = lambda record: (take(record), sizes.append(len(group._rows)))[0]  # type: ignore[method-assign]
+    deque(group.train(Stop()))
+    assert (sizes[1], sizes[-1]) == (16, 8)
+
+
+def test_what_is_recorded_of_a_replica_is_what_is_recorded_of_it_alone(file: Path, tmp_path: Path) -> None:
+    settings = {"base": {"record": {"every": 2, "path": 5, "snapshots": [3]}}, **EPOCHS}
+    alone = study(file, settings).run(tmp_path / "alone", jobs=1)
+    fused = study(file, settings).run(tmp_path / "fused", jobs=1, executor="replicas")
+    assert fused.facts["alone"] == {}
+    for run in alone.select():
+        twin = fused.run(run.id)
+        assert sorted(run.arrays()) == sorted(twin.arrays()) and run.array("trace/steps").size
+        for name in ("statistics", "trace", "path", "path/steps", "trace/lr", "trace/steps"):
+            assert run.meta(name) == twin.meta(name) and near(twin, run, name), (run.id, name)
+        whole = "snapshot/3/fc1.weight"
+        stages = run.meta(whole)["stages"]
+        for stage in ("theta", "grad_raw", "grad", "update"):
+            a, b = (each.array(whole)[stages.index(stage)] for each in (run, twin))
+            assert np.linalg.norm(a - b) <= 2e-3 * np.linalg.norm(a), (run.id, stage)
+        assert twin.events() == run.events() == []  # a schedule that is asked for an epoch at once is no bad manner
+        for watched in (run.info["watch"], twin.info["watch"]):
+            assert watched["explained"] and max(watched["roundings"].values()) <= watched["bound"]
+        assert run.info["watch"]["hyper"] == twin.info["watch"]["hyper"]
+
+
+def test_recording_changes_no_bit_of_a_group(file: Path) -> None:
+    def weights(settings: dict[str, Any]) -> list[Any]:
+        group = made(tasks_of(file, settings), None)
+        deque(group.train(Stop()))
+        return [draft.facts["weights_sha256"] for _, draft in group.results() if draft is not None]
+
+    assert weights({**EPOCHS, "base": {"record": {"every": 1, "path": 5}}}) == weights(EPOCHS)
+
+
+def test_a_recorded_group_that_is_stopped_after_it_got_smaller_goes_on_to_the_same_bits(
+    file: Path, tmp_path: Path
+) -> None:
+    recorded = {"every": 2, "path": 5, "coordinates": "moved:8"}
+    tasks = tasks_of(file, {"base": {"record": recorded}, **EPOCHS})
+    whole, broken, stop = made(tasks, None), made(tasks, tmp_path), Stop()
+    deque(whole.train(Stop()))
+    take = broken._take
+
+    def pressed(record: Any) -> None:
+        take(record)
+        stop.asked = record.step == 10  # in the second of the epochs: those of one have gone
+
+    broken._take = pressed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        deque(broken.train(stop))
+    again = made(tasks, tmp_path)
+    assert len(again._rows) == 16 < len(tasks)
+    deque(again.train(Stop()))
+    for (task, one), (_, other) in zip(whole.results(), again.results(), strict=True):
+        assert one is not None and other is not None
+        assert one.facts["weights_sha256"] == other.facts["weights_sha256"], task
+        assert _arrays(one) == _arrays(other)
+
+
+def _arrays(draft: Any) -> list[Any]:
+    """What a draft writes, piece after piece, where pieces end left out."""
+    found: dict[str, list[np.ndarray]] = {}
+    for name, arguments, _ in draft.calls:
+        pieces = {arguments[0]: arguments[1]} if name == "array" else arguments[0] if name == "chunk" else {}
+        for key, value in pieces.items():
+            found.setdefault(key, []).append(np.asarray(value[0] if isinstance(value, tuple) else value))
+    return [(key, np.concatenate(values).tobytes()) for key, values in sorted(found.items())]
+
+
+def test_a_study_that_is_stopped_while_a_group_is_written_trains_none_of_it_again(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = study(file).running(tmp_path / "s", jobs=1, executor="replicas")
+    next(one for one in running if one.status == "done")
+    os.kill(os.getpid(), signal.SIGINT)
+    results = fusing.Group.results
+
+    def cut(group: fusing.Group, wanted: Any = None) -> Any:
+        for number, one in enumerate(results(group, wanted)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield one
+
+    monkeypatch.setattr(fusing.Group, "results", cut)
+    with pytest.raises(KeyboardInterrupt):
+        study(file).run(tmp_path / "t", jobs=1, executor="replicas")
+    assert len(store.open_study(tmp_path / "t").select()) == 3
+    monkeypatch.setattr(fusing.Group, "results", results)
+    monkeypatch.setattr(fusing.Group, "_take", lambda *_: pytest.fail("it was trained already"))
+    with pytest.raises(KeyboardInterrupt):
+        deque(running)
+    there = study(file).run(tmp_path / "t", jobs=1, executor="replicas")
+    assert len(there.select()) == 16 and not (tmp_path / "t" / "pending").exists()
+
+
+def test_a_group_is_as_large_as_memory_lets_it_be_and_that_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = tasks_of(file)
+    assert [len(group) for group in eligible(tasks, load_data).groups] == [16]
+    monkeypatch.setattr(eligibility, "memory_left", lambda: 10_000_000)
+    monkeypatch.setattr(eligibility, "memory", lambda *_: 1_000_000)
+    found = eligible(tasks, load_data)
+    assert max(len(group) for group in found.groups) <= 5 and sum(len(group) for group in found.groups) == 16
+    assert found.notes == ["memory is short: at most 5 trainings of mlp as one network"]
+
+
+@pytest.mark.parametrize(("each", "size"), [({16: 1.0, 8: 0.95}, 16), ({16: 1.0, 8: 0.5}, 8)])
+def test_a_group_is_cut_where_fewer_replicas_are_quicker_by_a_tenth(
+    each: dict[int, float], size: int, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "measured", lambda tasks, _: Measured(each[len(tasks)], 1, 9.0))
+    tasks = tasks_of(file)
+    groups, found = together.chosen(tasks, load_data(TrainConfig.model_validate(tasks[0].settings)))
+    assert [len(group) for group in groups] == [size] * (16 // size) and found.together == each[size]
+    assert sorted(task.run_id for group in groups for task in group) == sorted(task.run_id for task in tasks)
+
+
+def test_what_auto_chose_once_is_not_measured_again(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def slow(tasks: list[Task], _: Any) -> Measured:
+        asked.append(len(tasks))
+        return Measured(2.0, 1, 1.0)
+
+    monkeypatch.setattr(together, "measured", slow)
+    running = study(file).running(tmp_path / "s", jobs=1, executor="auto")
+    told = next(running)
+    assert (told.status, told.done) == ("running", 0) and "one by one" in told.told and "2 ms" in told.told
+    next(running)
+    running.close()
+    measured, asked[:] = list(asked), []
+    there = study(file).run(tmp_path / "s", jobs=1, executor="auto")
+    assert measured and not asked and len(there.select()) == 16
+    assert {fact["executor"] for fact in there.facts["executors"]} == {"here"}
