@@ -37,9 +37,13 @@ class Band:
     @property
     def last(self) -> Interval:
         """The end of the curve."""
+        return self.at(-1)
+
+    def at(self, record: int) -> Interval:
+        """The mean of one record, and its interval."""
         if self.low is None or self.high is None:
-            return Interval(float(self.mean[-1]), np.nan, np.nan, 1)
-        return Interval(float(self.mean[-1]), float(self.low[-1]), float(self.high[-1]), self.seeds)
+            return Interval(float(self.mean[record]), np.nan, np.nan, 1)
+        return Interval(float(self.mean[record]), float(self.low[record]), float(self.high[record]), self.seeds)
 
 
 def runs_of(study: StoredStudy, name: str, kind: str = "train") -> tuple[StoredRun, ...]:
@@ -55,8 +59,9 @@ def bands(study: StoredStudy, metric: str, names: Sequence[str] | None = None) -
 
     Where seeds recorded different steps, the band covers those that all have.
     """
+    study = study.holding(metric)
     if names is None:
-        names = [n for n in study.names() if all(metric in run.metrics() for run in study.select(n))]
+        names = [n for n in study.names() if all(run.has(metric) for run in study.select(n))]
     return tuple(_band(runs_of(study, name), name, metric) for name in names)
 
 

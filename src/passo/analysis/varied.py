@@ -62,20 +62,31 @@ class Settings:
         raise unknown("setting that varies", name, self.keys)
 
     def label(self, name: str, without: tuple[str, ...] = ()) -> str:
-        """A configuration by its settings, without some: "adam lr 0.001"; "all" where nothing is left."""
-        parts = [setting(key, self.of[name][key]) for key in self.keys if key not in without]
-        return " ".join(part for part in parts if part) or "all"
+        """A configuration by its settings, without some: "adam lr 0.001"; "all" where nothing is left that varies."""
+        return _described({key: self.of[name][key] for key in self.keys if key not in without})
+
+
+def _described(values: Mapping[str, Any]) -> str:
+    """Settings in words: those that are there, or that none is.
+
+    >>> _described({"optimizer.lr": 0.1, "optimizer.momentum": None}), _described({"optimizer.momentum": None})
+    ('lr 0.1', 'no momentum')
+    """
+    told = " ".join(part for part in (setting(key, value) for key, value in values.items()) if part)
+    return told or (f"no {' or '.join(map(called, values))}" if values else "all")
 
 
 def setting(key: str, value: Any) -> str:
-    """One setting in words.
+    """One setting in words; of a section that is not there its absence, of an option that is not there nothing.
 
-    >>> setting("optimizer.name", "adam"), setting("optimizer.betas.0", 0.9), setting("schedule", None)
-    ('adam', 'betas.0 0.9', '')
+    >>> setting("optimizer.name", "adam"), setting("optimizer.betas.0", 0.9), setting("model.hidden", (64, 32))
+    ('adam', 'betas.0 0.9', 'hidden [64, 32]')
+    >>> setting("schedule.name", None), setting("schedule.gamma", None)
+    ('no schedule', '')
     """
-    if value is None:
-        return ""
     first, _, last = key.rpartition(".")
+    if value is None:
+        return f"no {first}" if first and last == "name" else ""
     last = f"{first.rpartition('.')[2]}.{last}" if last.isdigit() else last
     return str(value) if last == "name" else f"{last} {number(value)}"
 
@@ -95,8 +106,16 @@ def called(key: str) -> str:
 
 
 def number(value: Any) -> str:
-    """A setting's value as one would type it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A setting's value as one would type it.
+
+    >>> number(0.001), number((64, 32)), number(True), number(None), number("all")
+    ('0.001', '[64, 32]', 'true', 'none', 'all')
+    """
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(number, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def is_number(value: Any) -> bool:
@@ -106,9 +125,10 @@ def is_number(value: Any) -> bool:
 def settings(study: StoredStudy, names: list[str] | None = None) -> Settings:
     """What varies among the trainings of a study, seeds and what is recorded aside."""
     configs: dict[str, dict[str, Any]] = {}
+    wanted = None if names is None else set(names)
     for run in study.runs:
-        if run.kind == "train" and (names is None or run.name in names):
-            configs.setdefault(run.name, flat(run.config))
+        if run.kind == "train" and run.name not in configs and (wanted is None or run.name in wanted):
+            configs[run.name] = flat(run.config)
     _apart(configs)
     everything = dict.fromkeys(key for config in configs.values() for key in config)
     chosen = [key for key in everything if key.split(".")[0] not in _NOT_CHOSEN]
@@ -139,8 +159,7 @@ def groups(study: StoredStudy, by: str | None = None) -> dict[str, tuple[str, ..
     keys = [found.key(by)] if by is not None else [key for key in found.keys if _is_kind(found.values(key))]
     members: dict[str, list[str]] = {}
     for name, each in found.of.items():
-        told = " ".join(part for part in (setting(key, each[key]) for key in keys) if part)
-        members.setdefault(told or (f"no {by}" if by is not None else "all"), []).append(name)
+        members.setdefault(_described({key: each[key] for key in keys}), []).append(name)
     return {told: tuple(names) for told, names in members.items()}
 
 
@@ -168,11 +187,14 @@ def ended(study: StoredStudy, name: str) -> tuple[StoredRun, ...]:
 
     Raises `UnknownName` with the list where there is none.
     """
-    there = [run for run in study.runs if run.kind == "train" and run.status in ("done", "diverged")]
-    found = [run for run in there if run.name == name]
+    found = [run for run in study.called(name) if _ended(run)]
     if not found:
-        raise unknown(f"configuration in {study.folder}", name, sorted({run.name for run in there}))
+        raise unknown(f"configuration in {study.folder}", name, sorted({run.name for run in study.runs if _ended(run)}))
     return tuple(sorted(found, key=lambda run: -1 if run.seed is None else run.seed))
+
+
+def _ended(run: StoredRun) -> bool:
+    return run.kind == "train" and run.status in ("done", "diverged")
 
 
 def clock(runs: Sequence[StoredRun]) -> str:

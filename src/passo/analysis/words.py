@@ -79,6 +79,37 @@ def ranged(found: Interval, metric: str = "") -> str:
     return f"{mean}{unit} [{low}, {high}]"
 
 
+def within(found: Interval, metric: str = "") -> str:
+    """The interval's ends alone, as a label reads them out.
+
+    >>> within(Interval(0.9, 0.87, 0.93, 3), "test/accuracy"), within(Interval(0.9, math.nan, math.nan, 1))
+    ('87.0 % to 93.0 %', 'not known')
+    """
+    return f"{amount(found.low, metric)} to {amount(found.high, metric)}" if found.known else "not known"
+
+
+def shortened(names: Sequence[str], most: int = 40) -> dict[str, str]:
+    """Each name in at most so many letters, without its middle: what tells names apart is often their end.
+
+    Where two would become the same, all may be longer.
+
+    >>> list(shortened(["adam", "a-long-name-of-a-schedule,lr=0.1", "a-long-name-of-a-schedule,lr=0.2"], 20).values())
+    ['adam', 'a-long-name-…,lr=0.1', 'a-long-name-…,lr=0.2']
+    """
+    while True:
+        found = {name: name if len(name) <= most else _without_middle(name, most) for name in names}
+        if len(set(found.values())) == len(found):
+            return found
+        most += 4
+
+
+def _without_middle(name: str, most: int) -> str:
+    """The end, from a comma on where there is one in its two thirds, and as much of the start as there is room for."""
+    tail = name[len(name) - 2 * most // 3 :]
+    tail = tail[max(0, tail.find(",")) :]
+    return f"{name[: most - 1 - len(tail)]}…{tail}"
+
+
 def _magnitude(value: float) -> int:
     """How many digits stand before the point: 1 for 3.2, 0 for 0.32, −1 for 0.032."""
     return math.floor(math.log10(abs(value))) + 1 if value and math.isfinite(value) else 1

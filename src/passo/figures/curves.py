@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from passo.analysis import Comparison, bands, compare, tell_bands
-from passo.analysis.words import is_share, joined, ranged, seeds, spoken
-from passo.figures.panels import band_panel, epoch_range, learning_rates, stacked
+import numpy as np
+
+from passo.analysis import Band, Comparison, bands, compare, tell_bands
+from passo.analysis.words import higher_is_better, is_share, joined, ranged, seeds, spoken, within
+from passo.figures.panels import band_panel, epoch_range, learning_rates, stacked, x_axis
 from passo.figures.style import (
     BLUE,
     GREEN,
+    GREY,
     INK,
+    OTHERS,
     RED,
     STONE,
     Figure,
@@ -20,18 +25,50 @@ from passo.figures.style import (
     data,
     finished,
     interactive,
+    thinned,
 )
 from passo.store import StoredStudy
 
+MANY, SHOWN = len(OTHERS), 8  # configurations that all have a colour; those of more that have one
 BANDS = "Lines are means over seeds, bands their 95 % intervals; bands wider than the frame are cut."
 WHISKERS = "Lines are means over seeds, whiskers their 95 % intervals, set apart sideways so that all can be seen."
 FAMILIES = {"Adam and its kin": BLUE, "SGD with Nesterov": GREEN, "SGD with momentum": RED, "SGD": STONE}
 
 
 def curves_chart(study: StoredStudy, metric: str = "validation/loss", names: Sequence[str] | None = None) -> Any:
-    """Any metric of any study: one line and band per configuration."""
+    """Any metric of any study: a line and band per configuration; of more than there are colours, the best in front."""
     found = bands(study, metric, names)
-    return finished(interactive(band_panel(found)), f"{spoken(metric).capitalize()} per epoch", about(study))
+    title = f"{spoken(metric).capitalize()} per epoch"
+    if len(found) <= MANY:
+        return finished(interactive(band_panel(found)), title, about(study))
+    sign = -1 if higher_is_better(metric) else 1
+    ordered = sorted(found, key=lambda band: (math.isnan(band.last.mean), sign * band.last.mean))
+    kept, rest = ordered[:SHOWN], ordered[SHOWN:]
+    span = epoch_range(found)
+    panel = band_panel(kept, x_domain=span)
+    panel.layer = [_behind(rest, span), *panel.layer]
+    told = f"In colour the {SHOWN} that end best, the best first; in grey {len(rest)} others, cut at the frame."
+    return finished(interactive(panel), title, [line for line in (about(study), told) if line])
+
+
+def _behind(rest: Sequence[Band], span: tuple[float, float]) -> Any:
+    """Thin grey lines on the axes of another panel; a pointer names them."""
+    alt = altair()
+    metric = rest[0].metric
+    kept = [thinned(len(band.mean)) for band in rest]
+    columns = {
+        "x": np.concatenate([band.epochs[k] for band, k in zip(rest, kept, strict=True)]),
+        "y": np.concatenate([band.mean[k] for band, k in zip(rest, kept, strict=True)]),
+        "label": np.concatenate([np.repeat(band.name, len(k)) for band, k in zip(rest, kept, strict=True)]),
+    }
+    y = alt.Y("y:Q", axis=alt.Axis(title=spoken(metric), tickCount=5, **({"format": "~%"} if is_share(metric) else {})))
+    lines = alt.Chart(data(columns)).mark_line(clip=True, strokeWidth=1, color=GREY, opacity=0.55)
+    return lines.encode(
+        x=x_axis("epoch", whole=True, domain=list(span)),
+        y=y,
+        detail="label:N",
+        tooltip=[alt.Tooltip("label:N", title="configuration")],
+    )
 
 
 def about(study: StoredStudy) -> str:
@@ -133,6 +170,7 @@ def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
     outcomes = found.outcomes
     columns = {
         "name": [o.name for o in outcomes],
+        "within": [within(o, found.metric) for o in outcomes],
         "mean": [o.mean for o in outcomes],
         "low": [max(o.low, 0.0) for o in outcomes],  # in this order: of NaN, which stays NaN
         "high": [min(o.high, 1.0) for o in outcomes],
@@ -152,7 +190,7 @@ def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
     shade = colour("family", there, [FAMILIES[name] for name in there])
     base = alt.Chart(data(columns)).encode(y=y, color=shade)
     tips = [alt.Tooltip("name:N", title="configuration"), alt.Tooltip("mean:Q", title="mean", format=".1%")]
-    tips += [alt.Tooltip("low:Q", title="95 % from", format=".1%"), alt.Tooltip("high:Q", title="to", format=".1%")]
+    tips.append(alt.Tooltip("within:N", title="95 % interval"))
     single = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.55)
     return [
         base.transform_filter("isValid(datum.low)")

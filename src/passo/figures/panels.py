@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 
 from passo.analysis import Band, runs_of
-from passo.analysis.words import is_share, spoken
+from passo.analysis.words import is_share, spoken, within
 from passo.figures.style import FONT, INK, WIDTH, altair, colour, data, long, picking, thinned
 from passo.store import StoredStudy
 
 STEP = "optimiser step"
 GLYPHS = f"'DejaVu Sans', {FONT}"  # has β₁, m̂ and 10⁻³, which many fonts lack
+DOTTED = 40  # records of a curve, up to which each has a point
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def x_axis(title: str | None, *, whole: bool = False, **scale: Any) -> Any:
     """The x axis; without a title it is bare (a panel below carries it); `whole` puts ticks at whole numbers only."""
     alt = altair()
-    look: dict[str, Any] = {"grid": False, "tickCount": 8} | ({"tickMinStep": 1, "format": "~g"} if whole else {})
+    look: dict[str, Any] = {"grid": False, "tickCount": 8} | ({"tickMinStep": 1, "format": "d"} if whole else {})
     axis = alt.Axis(title=title, **look) if title else alt.Axis(title=None, labels=False, ticks=False, **look)
     return alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, **scale))
 
@@ -170,18 +171,20 @@ def band_panel(
     metric, names = bands[0].metric, [band.name for band in bands]
     share, window = is_share(metric), _window(bands)
     many = len(bands) > 4
-    base = alt.Chart(data(_columns(bands, _apart(bands) if many else 0.0))).encode(
+    dotted = all(len(band.mean) <= DOTTED for band in bands)
+    base = alt.Chart(data(_columns(bands, _apart(bands) if many else 0.0, dotted))).encode(
         x=x_axis(x_title, whole=True, domain=list(x_domain or epoch_range(bands))),
         color=colour("label", names),
     )
     y = y_axis(spoken(metric), share=share, **window)
     front, behind = (alt.condition(picking(), alt.value(v), alt.value(v / 8)) for v in (1.0, 0.45 if many else 0.13))
     layers = [base.mark_line(clip=True).encode(y=y, opacity=front)]
-    if all(band.low is not None for band in bands):
-        spread = base.mark_rule(clip=True, strokeWidth=1.6) if many else base.mark_area(clip=True)
+    if any(band.low is not None for band in bands):
+        known = base.transform_filter("isValid(datum.low)")
+        spread = known.mark_rule(clip=True, strokeWidth=1.6) if many else known.mark_area(clip=True)
         low = y_axis(spoken(metric), share=share, field="low", **window)
         layers.insert(0, spread.encode(y=low, y2="high:Q", opacity=behind))
-    if all(len(band.mean) <= 40 for band in bands):
+    if dotted:
         dots = base.mark_point(filled=True, size=40, clip=True, opacity=1)
         layers.append(dots.encode(y=y, opacity=front, tooltip=_tips(metric)))
     return alt.layer(*layers).properties(width=width, height=height)
@@ -208,13 +211,13 @@ def _tips(metric: str) -> list[Any]:
         alt.Tooltip("label:N", title="configuration"),
         alt.Tooltip("epoch:Q", title="epoch", format=".3~f"),
         alt.Tooltip("y:Q", title=spoken(metric), format=form),
-        alt.Tooltip("low:Q", title="95 % from", format=form),
-        alt.Tooltip("high:Q", title="to", format=form),
+        alt.Tooltip("within:N", title="95 % interval"),
     ]
 
 
-def _columns(bands: Sequence[Band], dodge: float) -> dict[str, Any]:
-    names = ("x", "epoch", "y", "low", "high", "label")
+def _columns(bands: Sequence[Band], dodge: float, told: bool) -> dict[str, Any]:
+    """What is drawn of all bands, one below the other; their ends in words too where a reader can point at them."""
+    names = ("x", "epoch", "y", "low", "high", "label", *(["within"] if told else []))
     parts = []
     for i, band in enumerate(bands):
         nothing = np.full(len(band.mean), np.nan)
@@ -222,7 +225,8 @@ def _columns(bands: Sequence[Band], dodge: float) -> dict[str, Any]:
         kept = thinned(len(band.mean))
         shifted = band.epochs + dodge * (i - (len(bands) - 1) / 2)
         columns = (shifted, band.epochs, band.mean, low, high)
-        parts.append((*(column[kept] for column in columns), np.repeat(band.name, len(kept))))
+        words = [[within(band.at(i), band.metric) for i in kept]] if told else []
+        parts.append((*(column[kept] for column in columns), np.repeat(band.name, len(kept)), *words))
     return dict(zip(names, map(np.concatenate, zip(*parts, strict=True)), strict=True))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from passo.analysis.compare import compare
-from passo.analysis.varied import called, is_number, number, setting, settings
+from passo.analysis.varied import called, is_number, number, settings
 from passo.analysis.words import amount, is_share, joined, ranged, significant, spoken
 from passo.errors import StoreError
 from passo.figures.curves import about
@@ -37,7 +37,7 @@ def _axis(key: str, values: Sequence[Any]) -> _Axis:
         heights = [(place - min(at)) / (max(at) - min(at)) for place in at]
     else:
         heights = [0.5 if len(values) == 1 else i / (len(values) - 1) for i in range(len(values))]
-    told = [number(value) if is_number(value) else setting(key, value) or "none" for value in values]
+    told = [number(value) for value in values]
     marks = list(zip(told, heights, strict=True))
     if len(values) > MARKS and all(map(is_number, values)):
         marks = _ticks(values)
@@ -100,8 +100,7 @@ def _told(best: Sequence[Any], varied: Any, metric: str, count: int) -> str:
             ends = sorted({number(min(values)), number(max(values))}, key=float)
             ranges.append(f"{called(key)} {' to '.join(ends)}")
         else:
-            words = ["none" if value is None else number(value) for value in values]
-            ranges.append(f"{called(key)} {joined(words)}")
+            ranges.append(f"{called(key)} {joined([number(value) for value in values])}")
     first = best[0]
     what = "The best" if len(best) == 1 else f"The best {len(best)}"
     return (

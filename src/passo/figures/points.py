@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from passo.analysis.intervals import Interval
-from passo.analysis.words import is_share, spoken
+from passo.analysis.words import is_share, spoken, within
 from passo.figures.panels import log_ticks, tick_look
-from passo.figures.style import WIDTH, altair, colour, data, picking
+from passo.figures.style import WIDTH, altair, colour, data, legend_look, picking
 
 FEW, FEW_APART = 10, 0.08  # ticks; the share of the axis between two
 SIDEWAYS = 0.006  # of the axis, between groups at one place; less where there are more than five
@@ -44,12 +44,13 @@ def points(
         "y": [found.mean for _, found, _ in rows],
         "low": [low for low, _ in ends],
         "high": [high for _, high in ends],
+        "within": [within(found, metric) for _, found, _ in rows],
         "label": [name for _, _, name in rows],
     }
     base = alt.Chart(data(columns)).encode(
         x=_x(places, x, log_x),
         color=colour("label", list(shades), list(shades.values())).legend(
-            symbolType="stroke", **({"columns": 3} if len(shades) > 4 else {})
+            symbolType="stroke", **legend_look(list(shades))
         ),
         opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.15)),
     )
@@ -57,9 +58,11 @@ def points(
     axis = _y(drawn, y or spoken(metric), share, log_y)
     form = ".1%" if share else ".4~g"
     tips = [alt.Tooltip("label:N", title="group"), alt.Tooltip("x:Q", title=x or "x", format=".4~g")]
-    tips += [alt.Tooltip(f"{field}:Q", title=field, format=form) for field in ("y", "low", "high")]
+    tips += [alt.Tooltip("y:Q", title="mean", format=form), alt.Tooltip("within:N", title="95 % interval")]
     return alt.layer(
-        base.mark_rule(strokeWidth=1.6, strokeOpacity=0.5).encode(y=axis(field="low"), y2="high:Q"),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=1.6, strokeOpacity=0.5)
+        .encode(y=axis(field="low"), y2="high:Q"),
         base.mark_line(clip=True).encode(y=axis(field="y")),
         base.mark_point(filled=True, size=46).encode(y=axis(field="y"), tooltip=tips),
         *over,
@@ -80,7 +83,7 @@ def _x(values: Sequence[float], title: str | None, log: bool) -> Any:
     bare = {} if title else {"labels": False, "ticks": False}
     if not log:
         air = 0.04 * (high - low) or 0.5
-        axis = alt.Axis(title=title, grid=False, tickMinStep=1, tickCount=8, format="~g", **bare)
+        axis = alt.Axis(title=title, grid=False, tickMinStep=1, tickCount=8, format="d", **bare)
         return alt.X("drawn:Q", axis=axis, scale=alt.Scale(domain=[low - air, high + air], nice=False))
     room = (high / low) ** 0.04 if high > low else 1.5
     ends = [low / room, high * room]

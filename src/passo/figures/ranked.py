@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from passo.analysis.paired import FairComparison, Paired
-from passo.analysis.words import is_share, spoken
+from passo.analysis.words import is_share, shortened, significant, spoken, within
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, GREY, INK, ORANGE, RED, Figure, altair, data, finished
 
@@ -16,9 +16,9 @@ APART, ALONE, LEVEL = "told apart", "only by itself", "not distinguishable"
 
 def ranked(found: FairComparison, subtitle: str = "") -> Figure:
     """Values on the left, differences on the right; grey is what cannot be told from the reference."""
-    names = list(found.comparison.names)
-    high = max(60, 22 * len(names))
-    chart = altair().hconcat(_values(found, names, high), _differences(found, names, high), spacing=20)
+    short = shortened(found.comparison.names)
+    high = max(60, 22 * len(short))
+    chart = altair().hconcat(_values(found, short, high), _differences(found, short, high), spacing=20)
     planned = "named before" if found.planned else "the best"
     caption = (
         f"Left: {spoken(found.metric)}, means and 95 % intervals (Student's t), small dots are the seeds. Right: "
@@ -35,46 +35,50 @@ def _state(found: FairComparison, name: str) -> str:
     return ALONE if pair.alone else LEVEL if pair.verdict == LEVEL else APART
 
 
-def _axis(names: list[str], **look: Any) -> Any:
+def _axis(short: Mapping[str, str], **look: Any) -> Any:
     alt = altair()
-    axis = alt.Axis(title=None, labelLimit=270, grid=True, **look)
-    return alt.Y("name:N", sort=None, scale=alt.Scale(domain=names), axis=axis)
+    axis = alt.Axis(title=None, labelLimit=0, grid=True, **look)
+    return alt.Y("name:N", sort=None, scale=alt.Scale(domain=list(short.values())), axis=axis)
 
 
-def _values(found: FairComparison, names: list[str], high: float) -> Any:
+def _values(found: FairComparison, short: Mapping[str, str], high: float) -> Any:
     alt = altair()
     share = is_share(found.metric)
     outcomes = [o for o in found.comparison.outcomes if math.isfinite(o.mean)]
     columns = {
-        "name": [o.name for o in outcomes],
+        "name": [short[o.name] for o in outcomes],
+        "configuration": [o.name for o in outcomes],
+        "within": [within(o, found.metric) for o in outcomes],
         "mean": [o.mean for o in outcomes],
         "low": [max(o.low, 0.0) if share else o.low for o in outcomes],  # in this order: of NaN, which stays NaN
         "high": [min(o.high, 1.0) if share else o.high for o in outcomes],
     }
-    seeds = [(o.name, str(seed), value) for o in outcomes for seed, value in zip(o.seeds, o.values, strict=True)]
+    seeds = [(short[o.name], str(seed), value) for o in outcomes for seed, value in zip(o.seeds, o.values, strict=True)]
     each = {name: [seed[i] for seed in seeds] for i, name in enumerate(("name", "seed", "mean"))}
     axis = alt.Axis(title=spoken(found.metric), tickCount=4, format="~%" if share else "~g")
-    x = alt.X("mean:Q", scale=alt.Scale(zero=False), axis=axis)
+    x = alt.X("mean:Q", scale=alt.Scale(zero=False, padding=8), axis=axis)
     form = ".1%" if share else ".4~g"
-    base = alt.Chart(data(columns)).encode(y=_axis(names))
-    tips = [alt.Tooltip("name:N"), *(alt.Tooltip(f"{field}:Q", format=form) for field in ("mean", "low", "high"))]
+    base = alt.Chart(data(columns)).encode(y=_axis(short))
+    tips = ["configuration:N", alt.Tooltip("mean:Q", format=form), alt.Tooltip("within:N", title="95 % interval")]
     dots = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.5)
     return alt.layer(
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2, color=BLUE, opacity=0.55)
         .encode(x=alt.X("low:Q"), x2="high:Q"),
-        dots.encode(x=x, y=_axis(names), tooltip=["seed:N", alt.Tooltip("mean:Q", format=form)]),
+        dots.encode(x=x, y=_axis(short), tooltip=["seed:N", alt.Tooltip("mean:Q", format=form)]),
         base.mark_point(filled=True, size=72, opacity=1, color=BLUE).encode(x=x, tooltip=tips),
     ).properties(width=250, height=high, title=heading("value"))
 
 
-def _differences(found: FairComparison, names: list[str], high: float) -> Any:
+def _differences(found: FairComparison, short: Mapping[str, str], high: float) -> Any:
     alt = altair()
     unit = 100.0 if is_share(found.metric) else 1.0
-    pairs = [found.against[n] for n in names if n != found.reference and math.isfinite(found.against[n].mean)]
+    pairs = [found.against[n] for n in short if n != found.reference and math.isfinite(found.against[n].mean)]
     low, top = _reach(pairs)
     columns = {
-        "name": [p.first for p in pairs],
+        "name": [short[p.first] for p in pairs],
+        "configuration": [p.first for p in pairs],
+        "within": [_points_within(p, unit) for p in pairs],
         **{field: [unit * getattr(p, field) for p in pairs] for field in ("mean", "low", "high")},
         "wide_low": [unit * max(p.wide[0], low) for p in pairs],
         "wide_high": [unit * min(p.wide[1], top) for p in pairs],
@@ -82,25 +86,31 @@ def _differences(found: FairComparison, names: list[str], high: float) -> Any:
         "text": [_remark(p) for p in pairs],
     }
     scale = alt.Scale(domain=[APART, ALONE, LEVEL], range=[RED, ORANGE, GREY])
-    shade = alt.Color("state:N", scale=scale, legend=alt.Legend(orient="bottom", direction="horizontal"))
-    title = f"minus {found.reference}" + (" (points)" if unit > 1 else "")
+    legend = alt.Legend(orient="bottom", direction="horizontal") if any(p.known for p in pairs) else None
+    shade = alt.Color("state:N", scale=scale, legend=legend)
+    title = f"minus {shortened([found.reference], 32)[found.reference]}" + (" (points)" if unit > 1 else "")
     domain = alt.Scale(domain=[unit * low, unit * top], nice=False)
     x = alt.X("mean:Q", scale=domain, axis=alt.Axis(title=title, tickCount=5))
-    base = alt.Chart(data(columns)).encode(y=_axis(names, labels=False, ticks=False), color=shade)
+    base = alt.Chart(data(columns)).encode(y=_axis(short, labels=False, ticks=False), color=shade)
     zero = alt.Chart(data({"x": [0.0]})).mark_rule(color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
     words = (
         base.transform_filter("datum.text")
         .mark_text(align="left", dx=8, fontSize=10.5)
         .encode(x=alt.value("width"), text="text:N")
     )
-    tips = ["name:N", *(alt.Tooltip(f"{field}:Q", format=".3~f") for field in ("mean", "low", "high")), "text:N"]
+    tips = ["configuration:N", alt.Tooltip("mean:Q", format=".3~f"), alt.Tooltip("within:N", title="95 % interval")]
+    known = base.transform_filter("isValid(datum.low)")
     return alt.layer(
         zero,
-        base.mark_rule(strokeWidth=1, clip=True).encode(x=alt.X("wide_low:Q"), x2="wide_high:Q"),
-        base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("low:Q"), x2="high:Q"),
+        known.mark_rule(strokeWidth=1, clip=True).encode(x=alt.X("wide_low:Q"), x2="wide_high:Q"),
+        known.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=72, opacity=1).encode(x=x, tooltip=tips),
         words.encode(color=alt.value(INK)),
     ).properties(width=250, height=high, title=heading("difference, paired by seed"))
+
+
+def _points_within(pair: Paired, unit: float) -> str:
+    return f"{significant(unit * pair.low)} to {significant(unit * pair.high)}" if pair.known else "not known"
 
 
 def _reach(pairs: Sequence[Paired]) -> tuple[float, float]:

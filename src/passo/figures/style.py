@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from passo.analysis.words import shortened
 from passo.errors import StoreError, require
 
 WIDTH = 560  # of the plot itself; about 640 with the axis
@@ -204,11 +206,24 @@ def colours(names: Sequence[str]) -> list[str]:
 
 
 def colour(field: str, names: Sequence[str], shades: Sequence[str] | None = None) -> Any:
-    """The colour encoding of a field, in the order of names; a legend of more than four names takes two rows."""
+    """The colour encoding of a field, in the order of names, with the legend of `legend_look`."""
     alt = altair()
     scale = alt.Scale(domain=list(names), range=list(shades or colours(names)))
-    legend = alt.Legend(columns=3) if len(names) > 4 else alt.Legend()
-    return alt.Color(f"{field}:N", scale=scale, legend=legend)
+    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(**legend_look(names)))
+
+
+def legend_look(names: Sequence[str]) -> dict[str, Any]:
+    """A legend as wide as the plot: up to three columns, and long names without their middles."""
+    short = shortened(names)
+    widths = [30 + 6.2 * len(name) for name in short.values()]
+    look: dict[str, Any] = {}
+    if len(names) > 4 or sum(widths) > 1.15 * WIDTH:
+        look["columns"] = max(1, min(3, int(1.15 * WIDTH / max(widths))))
+    if any(name != told for name, told in short.items()):
+        told = json.dumps(list(short.values()), ensure_ascii=False)
+        look["labelExpr"] = f"{told}[indexof({json.dumps(list(short), ensure_ascii=False)}, datum.label)]"
+        look["labelLimit"] = 0
+    return look
 
 
 def picking(field: str = "label") -> Any:
