@@ -14,13 +14,13 @@ from passo.analysis.elsewhere import chosen_elsewhere, paired
 from passo.analysis.profiles import Profiles, profiles
 from passo.analysis.sensitivity import Sensitivities, sensitivity
 from passo.analysis.sentences import Said
-from passo.analysis.varied import RATE, groups, settings, split
+from passo.analysis.varied import RATE, split
 from passo.store import StoredRun, StoredStudy
 from passo.studies.lectured import MODELS
 
 Studies = Mapping[str, StoredStudy]
 TEST, VALIDATION = "test/accuracy", "validation/loss"
-ADAM, SGD, MOMENTUM = "adam", "sgd", "sgd momentum 0.9"
+ADAM, SGD, MOMENTUM = "adam", "sgd", "momentum"
 DEFAULT = 0.001  # torch's, of both Adam and SGD
 WITHIN = 0.01  # of the best tuned: one point
 BAND = 0.05  # of its own best: five points, since one seed's validation has few images
@@ -31,26 +31,35 @@ def test_of(runs: Mapping[int, StoredRun]) -> dict[int, float]:
     return {seed: run.metric(TEST).last for seed, run in runs.items()}
 
 
-def untuned(study: StoredStudy, group: str) -> dict[int, StoredRun]:
+def rates(study: StoredStudy, optimizer: str) -> dict[float, str]:
+    """By learning rate, the configuration of an optimizer: "adam", "sgd", or "momentum" for SGD with it."""
+    found = {}
+    for run in study.runs:
+        asked = run.config["optimizer"]
+        kind = MOMENTUM if asked["name"] == SGD and asked.get("momentum") else asked["name"]
+        found |= {float(asked["lr"]): run.name} if kind == optimizer else {}
+    return dict(sorted(found.items()))
+
+
+def untuned(study: StoredStudy, optimizer: str) -> dict[int, StoredRun]:
     """By seed, the run with the default learning rate."""
-    varied = settings(study)
-    (name,) = (name for name in groups(study)[group] if varied.of[name][RATE] == DEFAULT)
-    return {run.seed: run for run in study.select(name) if run.seed is not None}
+    runs = study.select(rates(study, optimizer)[DEFAULT])
+    return {run.seed: run for run in runs if run.seed is not None}
 
 
-def tuned(study: StoredStudy, group: str | None = None) -> dict[int, StoredRun]:
-    """By seed, the run that validation chooses on the other seeds, from a group or from all."""
-    names = study.names() if group is None else groups(study)[group]
+def tuned(study: StoredStudy, optimizer: str | None = None) -> dict[int, StoredRun]:
+    """By seed, the run that validation chooses on the other seeds, of an optimizer or of all."""
+    names = study.names() if optimizer is None else [*rates(study, optimizer).values()]
     return chosen_elsewhere(study, names, lambda run: run.metric(VALIDATION).last)
 
 
-def bands(study: StoredStudy, group: str) -> dict[int, float]:
+def bands(study: StoredStudy, optimizer: str) -> dict[int, float]:
     """By seed, how many decades of learning rates end within five points of that seed's best validation accuracy."""
-    found = {}
+    found, own = {}, {*rates(study, optimizer).values()}
     for seed in sorted({run.seed for run in study.select() if run.seed is not None}):
         alone = replace(study, runs=tuple(run for run in study.runs if run.seed == seed))
-        (own,) = (each for each in sensitivity(alone, within=BAND).groups if each.name == group)
-        found[seed] = own.decades
+        (group,) = (each for each in sensitivity(alone, within=BAND).groups if own.issuperset(each.names))
+        found[seed] = group.decades
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from passo.analysis.batches import gradient_noise, loss_noise, size_of
 from passo.analysis.elsewhere import chosen_elsewhere, paired
 from passo.analysis.sentences import Said
-from passo.analysis.targets import seconds_at
+from passo.analysis.targets import reach
 from passo.analysis.varied import RATE, settings
 from passo.store import StoredRun, StoredStudy
 
@@ -51,9 +51,8 @@ def after(run: StoredRun, epoch: float, metric: str = LOSS) -> float:
 
 
 def seconds(run: StoredRun) -> float:
-    """Of an epoch, the mean from the second one on: the first pays for what happens once."""
-    values = run.metric("epoch/seconds").values
-    return float(np.mean(values[1:] if len(values) > 1 else values))
+    """Of a run's fastest epoch: what else the machine does can only add to it."""
+    return float(run.metric("epoch/seconds").values.min())
 
 
 def own_rate(study: StoredStudy, size: int, epoch: float) -> dict[int, StoredRun]:
@@ -76,12 +75,15 @@ def _slope(points: np.ndarray) -> float:
     return float(np.polyfit(points[:, 0], points[:, 1], 1)[0])
 
 
-def _common(studies: Studies, read: str, *, log: bool = False) -> dict[int, float]:
+def _common(
+    studies: Studies, read: str, *, log: bool = False, first: int = SMALL, second: int = LARGE
+) -> dict[int, float]:
+    """By seed, first − second size at the common rate, of logarithms for a ratio."""
     how = {"noise": loss_noise, "first": partial(after, epoch=1), "seconds": seconds}[read]
     runs = at_rate(studies["batch-size"])
     small, large = (
         {run.seed: math.log(how(run)) if log else how(run) for run in runs[size] if run.seed is not None}
-        for size in (SMALL, LARGE)
+        for size in (first, second)
     )
     return paired(small, large)
 
@@ -98,18 +100,14 @@ def _until(studies: Studies) -> dict[int, float]:
     """By seed, log(seconds of the small batch to the loss that the large one ends with / seconds of the large one)."""
     study = studies["batch-size"]
     small, large = (own_rate(study, size, math.inf) for size in (SMALL, LARGE))
-    return {seed: math.log(_to(run, after(large[seed], math.inf)) / _whole(large[seed])) for seed, run in small.items()}
+    ends = {seed: after(run, math.inf) for seed, run in large.items()}
+    return {seed: math.log(_to(run, ends[seed]) / _to(large[seed], ends[seed])) for seed, run in small.items()}
 
 
 def _to(run: StoredRun, loss: float) -> float:
-    """Seconds until a run's validation loss is first at a value or below; NaN where it never is."""
-    series = run.metric(LOSS)
-    there = series.values <= loss
-    return seconds_at(run, float(series.epochs[there.argmax()])) if there.any() else math.nan
-
-
-def _whole(run: StoredRun) -> float:
-    return seconds_at(run, float(run.metric("epoch/seconds").epochs[-1]))
+    """Seconds to a validation loss: so many epochs, each as fast as the fastest; NaN where a run never is there."""
+    found = reach(run, LOSS, loss)
+    return found.epochs * seconds(run) if found.there else math.nan
 
 
 _SMALL, _LARGE = f"with batches of {SMALL}", f"with batches of {LARGE}"
@@ -142,6 +140,10 @@ BATCHES = (
     (
         Said(f"{_OWN} the validation loss after one epoch", "lower", "with single images", _SMALL),
         partial(_own, first=ONE, second=SMALL, epoch=1),
+    ),
+    (
+        Said("the time of an epoch", "higher", "with single images", _SMALL, unit="ratio"),
+        partial(_common, read="seconds", log=True, first=ONE, second=SMALL),
     ),
     (
         Said("the time of an epoch", "higher", _SMALL, _LARGE, unit="ratio"),

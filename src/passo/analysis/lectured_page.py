@@ -30,6 +30,20 @@ tuned, both had equally many settings to choose from. A setting at which a seed 
 The seeds stand for first weights and order of batches; the split into training and validation is one and the same. What
 is said is said of these models, this many images and this many epochs."""
 
+_PYTHON = """## In Python
+
+```python
+import passo
+from passo.analysis.lectured import lectured
+from passo.figures.lectured import draw_lectured
+
+trials = {"penalties": passo.open("passo-runs/claims/penalties")}
+print(lectured("l2", trials).table())
+draw_lectured("l2", trials)
+```
+
+A sentence of your own is a `Said` with a number for each seed: `passo.analysis.sentences.tried`."""
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -58,11 +72,12 @@ def markdown(
         parts += [
             f"## {one.claim.words}",
             one.table().markdown(),
-            f"![{figure.sentence}]({figure.path})",
+            f"![{one.claim.words}: what was measured]({figure.path})",
             f"{figure.sentence} {figure.caption}",
             "\n".join(["```sh", *(trial.command(laid) for trial in one.claim.trials), "```"]),
             " ".join(_about(studies[trial.name], trial.name) for trial in one.claim.trials),
         ]
+    parts.append(_PYTHON)
     return "\n\n".join(parts) + "\n"
 
 

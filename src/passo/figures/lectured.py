@@ -79,7 +79,7 @@ def batches(studies: Studies) -> Figure:
         "Over the batch size, logarithmic. Top: variance of the gradient of a weight between batches, at weights that "
         "do not move (dashed: ∝ 1/B through the first point). Middle: validation loss after one epoch and after the "
         f"last, at a learning rate of {COMMON:g} and at the rate that the other seeds choose for each size. Bottom: "
-        "seconds of an epoch, its validation included, by the clock of a machine that others share. Means and 95 % "
+        "seconds of a run's fastest epoch, its validation included. Means and 95 % "
         "intervals over seeds, each by itself."
     )
     return Figure(
@@ -116,7 +116,7 @@ def adam(studies: Studies) -> Figure:
     found = {name.removeprefix("learning-rate-"): usable(study) for name, study in studies.items()}
     profile = in_doubt(studies)
     shades = {group: COLOURS["momentum" if "momentum" in group else group] for group in profile.solvers}
-    panels = [_rates(each, shades, model, i == len(found) - 1) for i, (model, each) in enumerate(found.items())]
+    panels = [_rates(each, shades, model, i, len(found)) for i, (model, each) in enumerate(found.items())]
     lower = profile_steps(profile, height=150, shades=shades)
     lower = lower.properties(title=heading("each model with each rate: how often a target is reached, and how soon"))
     chart = altair().vconcat(stacked(*panels, spacing=10), lower, spacing=22)
@@ -136,16 +136,17 @@ def _adam_about(studies: Studies) -> str:
     return about(next(iter(studies.values()))).partition(" ")[2]
 
 
-def _rates(found: Sensitivities, shades: Mapping[str, str], model: str, last: bool) -> Any:
+def _rates(found: Sensitivities, shades: Mapping[str, str], model: str, place: int, count: int) -> Any:
+    """The panel of one model; the first says what the dotted line is, the last has the axis."""
     series = {g.name: list(zip(g.at, g.found, strict=True)) for g in found.groups}
-    over = [*bands_drawn(found, dict(shades)), *_default()]
-    x = "learning rate" if last else None
-    panel = points(series, shades, x=x, metric=found.metric, y="accuracy", height=HIGH, over=over)
+    over = [*bands_drawn(found, dict(shades)), *_default(place == 0)]
+    x = "learning rate" if place == count - 1 else None
+    panel = points(series, shades, x=x, metric=found.metric, height=HIGH, over=over)
     return panel.properties(title=heading(model))
 
 
-def _default() -> list[Any]:
-    """A dotted line at Adam's default rate, with its name."""
+def _default(told: bool) -> list[Any]:
+    """A dotted line at Adam's default rate; `told`: with its name."""
     alt = altair()
     place = alt.Chart(data({"x": [DEFAULT], "text": ["Adam's default"]}))
     rule = place.mark_rule(strokeDash=[1, 3], color=INK, strokeWidth=1.2).encode(x="x:Q")
@@ -155,7 +156,7 @@ def _default() -> list[Any]:
         )
         for look in (HALO, {})
     ]
-    return [rule, *words]
+    return [rule, *words] if told else [rule]
 
 
 def _adam_told(found: Mapping[str, Sensitivities], profile: Profiles) -> str:

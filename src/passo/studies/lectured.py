@@ -51,7 +51,7 @@ CLAIMS = (
         "Small batches are noisier but faster",
         (
             Trial("gradient-noise", "gradient-noise", (SEEDS,)),
-            Trial("batch-size", "batch-size", ("model=tiny-cnn", SEEDS, RATES), "here"),
+            Trial("batch-size", "batch-size", ("model=mlp", SEEDS, RATES), "here"),
         ),
     ),
     Claim(
