@@ -238,7 +238,7 @@ def test_what_auto_chose_once_is_not_measured_again(
     monkeypatch.setattr(together, "measured", slow)
     running = study(file).running(tmp_path / "s", jobs=1, executor="auto")
     told = next(running)
-    assert (told.status, told.done) == ("running", 0) and "one by one" in told.told and "2 ms" in told.told
+    assert (told.status, told.done) == ("chosen", 0) and "one by one" in told.told and "2 ms" in told.told
     next(running)
     running.close()
     measured, asked[:] = list(asked), []

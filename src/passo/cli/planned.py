@@ -32,8 +32,21 @@ def plan(file: StudyFile, estimated: bool) -> None:
     if found:
         seeds = len(file.seeds)
         _groups(found, seeds, _estimates(found, seeds) if estimated else [None] * len(found))
+        _hint(found, seeds, file.name)
     if file.search is not None:
         out.print("These are the first round's; the later ones depend on what it gives.")
+
+
+def _hint(found: list[list[Task]], seeds: int, name: str) -> None:
+    """How many of the trainings one network could make: most users do not know that it can."""
+    from passo.experiments.eligible import fusable
+
+    could = sum(len(group) * seeds for group in found[:ROWS] if len(group) * seeds > 1 and fusable(group[0]))
+    if could:
+        out.print(
+            f"{could:,} of them are of a kind that one network can train, often several times quicker: "
+            f"passo study run {name} --executor auto"
+        )
 
 
 def _few(words: list[str], most: int = 12) -> str:
@@ -102,14 +115,16 @@ def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]
         settings = group[0].settings
         model = {key: value for key, value in settings["model"].items() if key not in ("name", "dropout")}
         data = settings["dataset"]["name"]
-        told = ("", "") if one is None else (_took(one.seconds), decimal(one.bytes))
+        epochs = sorted({task.settings["epochs"] for task in group})
+        told = ("", "") if one is None else (_took(_seconds(group, one)), decimal(one.bytes))
         name = f"{settings['model']['name']} {model or ''}".strip()
-        rows.append((number, f"{len(group) * seeds:,}", name, data, settings["batch_size"], settings["epochs"], *told))
+        lengths = f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
+        rows.append((number, f"{len(group) * seeds:,}", name, data, settings["batch_size"], lengths, *told))
     columns = ("group", "runs", "model", "data", "batch", "epochs", "one run", "its memory")
     table(columns, rows, right=("group", "runs", "batch", "epochs", "one run", "its memory"))
     if len(found) > ROWS:
         out.print(f"… and {len(found) - ROWS:,} more groups")
-    known = [(len(group), one.seconds) for group, one in zip(found, measured, strict=True) if one is not None]
+    known = [(len(group), _seconds(group, one)) for group, one in zip(found, measured, strict=True) if one is not None]
     if known:
         runs = seeds * sum(map(len, found))
         seconds = runs * sum(count * each for count, each in known) / sum(count for count, _ in known)
@@ -117,6 +132,12 @@ def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]
         jobs = _jobs(runs)
         at_once = f"{jobs} at a time" if jobs > 1 else "one after another"
         out.print(f"{runs:,} trainings: about {_took(seconds / jobs)} {at_once}, as measured now{of}")
+
+
+def _seconds(group: list[Task], one: Estimate) -> float:
+    """Of a run of the group, the mean: the first was measured, and they may differ in their epochs."""
+    epochs = [task.settings["epochs"] for task in group]
+    return one.seconds * sum(epochs) / len(epochs) / epochs[0]
 
 
 def _took(seconds: float) -> str:

@@ -174,6 +174,9 @@ def perform(
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
         try:
             for step in chosen.running(folder, force=force, jobs=jobs, executor=executor, address=address):
+                if step.status == "chosen":
+                    err.print(step.told, markup=False)
+                    continue
                 if step.status == "running":
                     bar.update(line, completed=step.done, last=step.told)
                     continue

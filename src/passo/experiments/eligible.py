@@ -10,7 +10,7 @@ import torch
 
 from passo.data import Data
 from passo.errors import PassoError
-from passo.experiments.assembling import Parts, assemble
+from passo.experiments.assembling import Parts, assemble, load_data
 from passo.experiments.estimating import memory
 from passo.experiments.grouping import groups
 from passo.experiments.stages import Task
@@ -66,6 +66,11 @@ def eligible(tasks: Sequence[Task], loading: Loading) -> Eligible:
             found += rectangles(left, most)
     alone |= {group[0].run_id: "nothing is like it" for group in found if len(group) == 1}
     return Eligible([group for group in found if len(group) > 1], alone, notes)
+
+
+def fusable(task: Task) -> bool:
+    """Whether one network could make such trainings, were there several of them."""
+    return _together(task, load_data)[1] is None and _why_alone(task, {}) is None
 
 
 def _by_dropout(tasks: Sequence[Task]) -> Iterator[list[Task]]:

@@ -84,11 +84,12 @@ class Member:
 
 
 class OnTheWay(NamedTuple):
-    """How far a group is: the share of its work that is done, and where it is in words."""
+    """How far a group is: the share of its work that is done, and where it is in words; or what was `chosen` for it."""
 
     tasks: Sequence[Task]
     share: float
     told: str
+    chosen: bool = False
 
 
 def fused(

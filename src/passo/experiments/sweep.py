@@ -40,7 +40,8 @@ class Progress:
     """A run of the study has ended: its task, its status, and how many of how many are done.
 
     Or trainings are on their way as one network: then the status is "running", `task` the first of them, `done` counts
-    the share of them that is done, and `told` says where they are.
+    the share of them that is done, and `told` says where they are. "chosen" is the status before: `told` says how they
+    will be trained, and why.
     """
 
     task: Task
@@ -118,7 +119,8 @@ class Study:
                 for step in _perform_all(tasks, stage, jobs, folder, executor, study, ray):
                     if isinstance(step, OnTheWay):
                         part = done + step.share * len(step.tasks)
-                        yield Progress(step.tasks[0], "running", part, self.file.count, told=step.told)
+                        status = "chosen" if step.chosen else "running"
+                        yield Progress(step.tasks[0], status, part, self.file.count, told=step.told)
                         continue
                     task, ended = step
                     _take(study, task, ended)

@@ -59,6 +59,8 @@ def as_one(
             left = {name: task for name, task in left.items() if name not in fact["runs"]}
     found = eligible(list(left.values()), loading)
     told.others(alone=found.alone, notes=found.notes)
+    for note in found.notes:
+        yield OnTheWay(found.groups[0] if found.groups else list(tasks), 0.0, note, chosen=True)
     for same in found.groups:
         data = loading(TrainConfig.model_validate(same[0].settings))
         if (settled := _settled(same, known)) is not None:
@@ -68,7 +70,7 @@ def as_one(
             chunks = [(group, _fact(group, each, side)) for group in groups]
         for group, fact in chunks:
             told.add(fact)
-            yield OnTheWay(group, 0.0, said(fact))
+            yield OnTheWay(group, 0.0, said(fact), chosen=True)
             if fact["executor"] == "replicas":
                 yield from _train(folder, group, loading, fact, left)
 
