@@ -102,8 +102,8 @@ def _batch(study: StoredStudy, name: str, metric: str) -> Batch:
         size_of(runs[0]),
         interval(noises) if len(noises) == len(runs) else None,
         interval([loss_noise(run) for run in runs]),
-        interval([run.metric("epoch/train_loss").last for run in runs]),
-        interval([run.metric(metric).last for run in runs]),
+        interval([run.last("epoch/train_loss") for run in runs]),
+        interval([run.last(metric) for run in runs]),
         interval([float(np.mean(seconds[1:] if len(seconds) > 1 else seconds)) for seconds in map(_seconds, runs)]),
     )
 

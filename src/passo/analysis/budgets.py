@@ -27,7 +27,7 @@ import numpy as np
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, intervals
 from passo.analysis.tables import Table
-from passo.analysis.tuning import BY, REPORT, complete, validated
+from passo.analysis.tuning import BY, REPORT, complete, restored, validated
 from passo.analysis.varied import groups
 from passo.analysis.words import amount, higher_is_better, ranged, spoken
 from passo.errors import StoreError, UsageError
@@ -93,6 +93,9 @@ class Budgets:
             for g in self.groups
         ]
         start = f"With one configuration tried, and with {self.shared}, the expected {spoken(self.report)} is"
+        if self.shared == 1:
+            parts = [f"{g.group} {amount(g.at(1).mean, self.report)}" for g in self.groups]
+            start = f"With one configuration tried, all that some groups have, the expected {spoken(self.report)} is"
         told = f"{start}: {'; '.join(parts)}."
         return f"{told} {self._order()}".strip()
 
@@ -116,12 +119,18 @@ def budgets(
         raise UsageError(
             f"a choice by {by} would use the test to tune: choose by validation/…, and let the test report"
         )
+    study = study.holding(*restored(study, by), lasts=[by, report])
     kept: Mapping[str, list[str]] = {
         label: complete(study, members, by, report, None) for label, members in groups(study, group).items()
     }
     found = [_budget(study, label, names, by, report, replacement) for label, names in kept.items() if names]
     if not found:
         raise StoreError(f"no configuration in {study.folder} has both {by!r} and {report!r} for all of its seeds")
+    if all(len(one.mean) == 1 for one in found):
+        raise StoreError(
+            f"each of the {len(found)} groups in {study.folder} has one configuration, so nothing was tuned: "
+            "--group KEY makes others"
+        )
     return Budgets(by, report, tuple(found))
 
 
@@ -133,7 +142,7 @@ def _budget(study: StoredStudy, label: str, names: Sequence[str], by: str, repor
     if not seeds:
         raise StoreError(f"the configurations of {label} in {study.folder} share no seed")
     v = np.array([[validated(each[seed], by) for each in runs] for seed in seeds])  # (seeds, n)
-    w = np.array([[each[seed].metric(report).last for each in runs] for seed in seeds])
+    w = np.array([[each[seed].last(report) for each in runs] for seed in seeds])
     order = np.argsort((1 if higher_is_better(by) else -1) * np.where(np.isfinite(v), v, np.nan), axis=1, kind="stable")
     v, w = np.take_along_axis(v, order, 1), np.take_along_axis(w, order, 1)
     n = len(names)

@@ -135,11 +135,12 @@ def compare(study: StoredStudy, metric: str = "test/accuracy", names: Sequence[s
 
     Raises `UnknownName` for a configuration that the study lacks, `StoreError` where nothing has the metric.
     """
+    study = study.holding(lasts=[metric])
     if names is None:
-        names = [n for n in study.names() if all(metric in run.metrics() for run in study.select(n))]
+        names = [n for n in study.names() if all(run.has(metric) for run in study.select(n))]
         if not names:
-            known = sorted({m for run in study.select() for m in run.metrics()})
-            raise StoreError(f"no finished run in {study.folder} has {metric!r}; there are: {', '.join(known)}")
+            known = ", ".join(study.metrics()) or "none"
+            raise StoreError(f"no finished run in {study.folder} has {metric!r}; there are: {known}")
     sign = -1 if higher_is_better(metric) else 1
     outcomes = [_outcome(study, metric, name) for name in names]
     return Comparison(metric, tuple(sorted(outcomes, key=lambda o: (np.isnan(o.mean), sign * o.mean))))
@@ -147,6 +148,6 @@ def compare(study: StoredStudy, metric: str = "test/accuracy", names: Sequence[s
 
 def _outcome(study: StoredStudy, metric: str, name: str) -> Outcome:
     runs = runs_of(study, name)
-    values = [run.metric(metric).last for run in runs]
+    values = [run.last(metric) for run in runs]
     found = interval(values)
     return Outcome(found.mean, found.low, found.high, found.n, name, tuple(run.seed for run in runs), tuple(values))

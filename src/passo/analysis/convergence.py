@@ -152,7 +152,7 @@ def _speed(epochs: np.ndarray, values: np.ndarray, value: float, fall: float) ->
 
 def run_convergence(run: StoredRun, metric: str = "epoch/train_loss") -> Converged:
     """Whether a stored run's loss converged; raises `StoreError` where it was not recorded and nothing diverged."""
-    if run.status == "diverged" and metric not in run.metrics():
+    if run.status == "diverged" and not run.has(metric):
         return _nothing(run.id, metric, "diverged", 0.0)
     series = run.metric(metric)
     found = converged(series.epochs, series.values, run.id, metric)
@@ -225,7 +225,8 @@ class Convergences:
             for state, names in by_state.items()
             if names
         ]
-        return f"{told}{' (' + '; '.join(parts) + ')' if parts else ''}."
+        more = f" Fewer than {FEWEST} epochs cannot tell: train for more." if by_state["too short"] else ""
+        return f"{told}{' (' + '; '.join(parts) + ')' if parts else ''}.{more}"
 
 
 def _short(value: float) -> str:
@@ -239,9 +240,10 @@ def convergences(
 
     Raises `UnknownName` for a configuration that the study lacks, `StoreError` where none recorded the metric.
     """
+    study = study.holding(metric)
     chosen = names or list(dict.fromkeys(r.name for r in study.runs if r.kind == "train"))
     have = {
-        name: [run for run in ended(study, name) if run.status == "diverged" or metric in run.metrics()]
+        name: [run for run in ended(study, name) if run.status == "diverged" or run.has(metric)]
         for name in chosen
         if _ran(study, name)
     }
@@ -254,4 +256,4 @@ def convergences(
 
 
 def _ran(study: StoredStudy, name: str) -> bool:
-    return any(run.name == name and run.status in ("done", "diverged") for run in study.runs)
+    return any(run.status in ("done", "diverged") for run in study.called(name))

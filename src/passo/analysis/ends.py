@@ -64,14 +64,16 @@ class Endings:
         far = max(self.each, key=lambda e: abs(e.gap.mean) if np.isfinite(e.gap.mean) else -1.0)
         if len(self.each) == 1 and far.gap.mean:
             by = amount(abs(far.gap.mean), self.metric).replace(" %", " points")
-            when = f"which was in epoch {significant(far.epoch)}"
-            return f"{first.name} ends {by} from its own best, {when}; the area: {area}."
+            return f"{first.name} ends {by} from its own best, {_when(far)}; the area: {area}."
         if not far.gap.mean:
             return f"{told}; every run is best at its end."
         by = amount(abs(far.gap.mean), self.metric).replace(" %", " points")
-        return (
-            f"{told}; {far.name} ends furthest from its own best, by {by}, which was in epoch {significant(far.epoch)}."
-        )
+        return f"{told}; {far.name} ends furthest from its own best, by {by}; {_when(far)}."
+
+
+def _when(found: Ending) -> str:
+    runs = f" (the median of {found.best.n} runs)" if found.best.n > 1 else ""
+    return f"that was in epoch {significant(found.epoch)}{runs}"
 
 
 def _points(found: Interval, metric: str) -> str:
@@ -93,7 +95,8 @@ def endings(study: StoredStudy, metric: str = "validation/accuracy", names: Sequ
 
     Raises `UnknownName` for a configuration that the study lacks, `StoreError` where none recorded the metric.
     """
-    there = names or [n for n in study.names() if all(metric in run.metrics() for run in study.select(n))]
+    study = study.holding(metric)
+    there = names or [n for n in study.names() if all(run.has(metric) for run in study.select(n))]
     if not there:
         raise StoreError(f"no finished run in {study.folder} has {metric!r}, so there is no curve")
     curves = {name: [run.metric(metric) for run in runs_of(study, name)] for name in there}

@@ -84,6 +84,7 @@ def importance(
 
     Raises `StoreError` where the configurations are no full grid with the same seeds, and says what is missing.
     """
+    study = study.holding(lasts=[metric])
     varied = settings(study, list(names) if names is not None else None)
     cells = _cells(study, varied, metric)
     levels = {key: varied.values(key) for key in varied.keys}
@@ -111,7 +112,7 @@ def _cells(study: StoredStudy, varied: Settings, metric: str) -> dict[tuple, lis
     if not seeds:
         raise StoreError(f"the configurations of {study.folder} share no seed")
     ordered = sorted(seeds, key=lambda seed: -1 if seed is None else seed)
-    return {c: [runs[of[c]][seed].metric(metric).last for seed in ordered] for c in wanted}
+    return {c: [runs[of[c]][seed].last(metric) for seed in ordered] for c in wanted}
 
 
 def variance_shares(values: np.ndarray, levels: Mapping[str, list], metric: str) -> Importance:

@@ -92,6 +92,7 @@ def plane(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple[s
     Raises `UsageError` where not exactly two numbers vary and none are named, or where two configurations share a
     place; `StoreError` where nothing has the metric.
     """
+    study = study.holding(lasts=[metric])
     varied = settings(study)
     numbers = [k for k in varied.keys if all(is_number(value) for value in varied.values(k))]
     if keys is None:
@@ -100,7 +101,7 @@ def plane(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple[s
             raise UsageError(f"a plane has two settings that are numbers; in {study.folder} vary: {there}")
         keys = numbers[0], numbers[1]
     keys = varied.key(keys[0]), varied.key(keys[1])
-    names = [n for n in study.names() if n in varied.of and all(metric in r.metrics() for r in study.select(n))]
+    names = [n for n in study.names() if n in varied.of and all(r.has(metric) for r in study.select(n))]
     if not names:
         raise StoreError(f"no finished configuration in {study.folder} has {metric!r}")
     at = {name: (float(varied.of[name][keys[0]]), float(varied.of[name][keys[1]])) for name in names}
@@ -124,7 +125,7 @@ def _placed(study: StoredStudy, metric: str, keys: tuple[str, str], at: dict[str
     for name, (x, y) in at.items():
         mates = [at[other] for other in at if rounds[other] == rounds[name]]
         edges = [_edges([mate[i] for mate in mates], (x, y)[i], log[i]) for i in (0, 1)]
-        found = interval([run.metric(metric).last for run in runs_of(study, name)])
+        found = interval([run.last(metric) for run in runs_of(study, name)])
         cells.append(Cell(name, x, y, rounds[name], found, (*edges[0], *edges[1])))
     return Plane(metric, keys, log[0], log[1], tuple(sorted(cells, key=lambda cell: cell.round)))
 

@@ -54,7 +54,8 @@ class Sensitivity:
 
     def words(self) -> str:
         """The band's width: "at least 0.8 decades"."""
-        return f"{'at least ' if self.open_low or self.open_high else ''}{self.decades:.1f} decades"
+        width = f"{self.decades:.1f}" if self.decades >= 0.1 else significant(self.decades, 1)
+        return f"{'at least ' if self.open_low or self.open_high else ''}{width} decades"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def sensitivity(
 
     Raises `UsageError` where it does not vary or is no positive number, `StoreError` where nothing has the metric.
     """
+    study = study.holding(lasts=[metric])
     varied = settings(study)
     key = varied.key(key)
     if not all(is_number(value) and value > 0 for value in varied.values(key)):
@@ -157,5 +159,5 @@ def _edge(at: np.ndarray, heights: np.ndarray, level: float) -> tuple[float, boo
 
 def _value(study: StoredStudy, name: str, metric: str) -> Interval:
     runs: Sequence = runs_of(study, name) if study.select(name) else ()
-    values = [run.metric(metric).last for run in runs if metric in run.metrics()]
+    values = [run.last(metric) for run in runs if run.has(metric)]
     return interval(values) if values else Interval(math.nan, math.nan, math.nan, 0)

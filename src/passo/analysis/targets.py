@@ -20,11 +20,12 @@ import numpy as np
 
 from passo.analysis.tables import Table
 from passo.analysis.varied import clock, ended, listed
-from passo.analysis.words import amount, higher_is_better, joined, significant, spoken
+from passo.analysis.words import amount, higher_is_better, significant, spoken
 from passo.errors import StoreError
 from passo.store import StoredRun, StoredStudy
 
 UNITS = ("epochs", "steps", "seconds")
+CLOCK = "epoch/seconds"
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,20 @@ class Targets:
         first, *others = there
         parts = [f"{first.name} reaches {goal} after {_counted(first)} ({first.reached} of {len(first.runs)} runs)"]
         if others:
-            parts.append(joined([f"{way.name} after {_counted(way)}" for way in others[:4]]))
+            parts.append(_later(others))
         if never:
             parts.append(f"{listed(never)} never {'does' if len(never) == 1 else 'do'} in the epochs given")
         return "; ".join(parts) + "."
+
+
+def _later(ways: Sequence[Way], most: int = 3) -> str:
+    """Those that arrive together are told together: "b and c after 2 epochs, d after 4 epochs"."""
+    at: dict[str, list[str]] = {}
+    for way in ways:
+        at.setdefault(_counted(way), []).append(way.name)
+    told = [f"{listed(names)} after {when}" for when, names in list(at.items())[:most]]
+    left = sum(len(names) for names in list(at.values())[most:])
+    return ", ".join(told) + (f", {left} more later" if left else "")
 
 
 def _counted(way: Way) -> str:
@@ -130,7 +141,7 @@ def reach(run: StoredRun, metric: str, value: float) -> Reached:
 
     A run that diverged before its first record is not there, after nothing.
     """
-    if run.status == "diverged" and metric not in run.metrics():
+    if run.status == "diverged" and not run.has(metric):
         return Reached(run.id, False, 0.0, 0.0, 0.0)
     series = run.metric(metric)
     there = series.values >= value if higher_is_better(metric) else series.values <= value
@@ -141,9 +152,9 @@ def reach(run: StoredRun, metric: str, value: float) -> Reached:
 
 def seconds_at(run: StoredRun, epoch: float) -> float:
     """The wall clock of a run's epochs up to a moment, within an epoch in proportion; NaN where it was not recorded."""
-    if "epoch/seconds" not in run.metrics():
+    if not run.has(CLOCK):
         return math.nan
-    took = run.metric("epoch/seconds")
+    took = run.metric(CLOCK)
     if epoch > took.epochs[-1] + 1e-9:
         return math.nan
     return float(np.interp(epoch, np.append(0.0, took.epochs), np.append(0.0, took.values.cumsum())))
@@ -159,10 +170,11 @@ def targets(
 
     Raises `UnknownName` for a configuration that the study lacks, `StoreError` where none recorded the metric.
     """
+    study = study.holding(metric, CLOCK)
     there = names or list(dict.fromkeys(run.name for run in study.runs if run.kind == "train"))
     ran = {name: _ran(study, name, metric, named=names is not None) for name in there}
     ran = {name: runs for name, runs in ran.items() if runs}
-    told = {name: having for name, runs in ran.items() if (having := [r for r in runs if metric in r.metrics()])}
+    told = {name: having for name, runs in ran.items() if (having := [r for r in runs if r.has(metric)])}
     if not told:
         raise StoreError(f"no run in {study.folder} has {metric!r}, so there is no way to a target")
     goal = usual_target(told, metric) if value is None else value
@@ -173,14 +185,14 @@ def targets(
 
 def _ran(study: StoredStudy, name: str, metric: str, named: bool) -> list[StoredRun]:
     """The ended runs that have the metric, or diverged before it was read."""
-    if not named and not any(r.name == name and r.status in ("done", "diverged") for r in study.runs):
+    if not named and not any(r.status in ("done", "diverged") for r in study.called(name)):
         return []
-    return [run for run in ended(study, name) if run.status == "diverged" or metric in run.metrics()]
+    return [run for run in ended(study, name) if run.status == "diverged" or run.has(metric)]
 
 
 def usual_target(ran: Mapping[str, Sequence[StoredRun]], metric: str) -> float:
     """The median over configurations of their mean last value; of runs that have the metric."""
-    lasts = [np.mean([run.metric(metric).last for run in runs]) for runs in ran.values()]
+    lasts = [np.mean([run.last(metric) for run in runs]) for runs in ran.values()]
     finite = [float(last) for last in lasts if np.isfinite(last)]
     if not finite:
         raise StoreError(f"no configuration ends with a finite {spoken(metric)}: give a target")

@@ -60,7 +60,8 @@ class Tuned:
             )
             for g in self.groups
         ]
-        note = f"Chosen by {spoken(self.by)} alone; the test was read once, of these.{self._equal()}"
+        read = "; the test was read once, of these" if self.report.startswith("test/") else ""
+        note = f"Chosen by {spoken(self.by)} alone{read}.{self._equal()}"
         return Table(columns, tuple(rows), note)
 
     def _equal(self) -> str:
@@ -91,6 +92,7 @@ def best_of(
         raise UsageError(
             f"a choice by {by} would use the test to tune: choose by validation/…, and let the test report"
         )
+    study = study.holding(*restored(study, by), lasts=[by, report])
     kept = {label: complete(study, members, by, report, names) for label, members in groups(study, group).items()}
     kept = {label: members for label, members in kept.items() if members}
     if not kept:
@@ -108,7 +110,7 @@ def complete(
     """The configurations without a lost seed that have both metrics."""
     lost = {run.name for run in study.runs if run.kind == "train" and run.status not in ("done", "running")}
     wanted = [name for name in members if name not in lost and (names is None or name in names)]
-    return [n for n in wanted if study.select(n) and all({by, report} <= set(r.metrics()) for r in study.select(n))]
+    return [n for n in wanted if study.select(n) and all(r.has(by) and r.has(report) for r in study.select(n))]
 
 
 def _chosen(study: StoredStudy, label: str, members: Sequence[str], by: str, report: str, alone: set[str]) -> Chosen:
@@ -124,9 +126,19 @@ def _chosen(study: StoredStudy, label: str, members: Sequence[str], by: str, rep
 
 def validated(run: StoredRun, by: str) -> float:
     """The validation of the weights that were tested: the best epoch's where early stopping put them back."""
-    series = run.metric(by)
-    stopping, best = run.config.get("early_stopping"), run.info.get("best")
-    if stopping and stopping.get("restore_best", True) and best:
+    best = run.info.get("best")
+    if _restores(run) and best:
+        series = run.metric(by)
         at = np.flatnonzero(series.steps == best.get("step"))
         return float(series.values[at[0]]) if len(at) else series.last
-    return series.last
+    return run.last(by)
+
+
+def restored(study: StoredStudy, by: str) -> list[str]:
+    """The metric, where it is needed as a curve: a run went back to its best epoch."""
+    return [by] if any(map(_restores, study.runs)) else []
+
+
+def _restores(run: StoredRun) -> bool:
+    stopping = run.config.get("early_stopping")
+    return bool(stopping and stopping.get("restore_best", True))

@@ -196,7 +196,7 @@ def _chosen(run: Recorded, name: str | None, near: float) -> Weights:
 def outcomes(study: StoredStudy, names: Sequence[str]) -> tuple[Comparison, ...]:
     """The test's accuracy and loss, each where every run of these configurations stored it."""
     runs = [run for name in names for run in runs_of(study, name)]
-    there = [metric for metric in TESTS if all(metric in run.metrics() for run in runs)]
+    there = [metric for metric in TESTS if all(run.has(metric) for run in runs)]
     return tuple(compare(study, metric, names) for metric in there)
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passo.cli.show import out, reads, table
+from passo.cli.show import out, percent, reads, table
 
 if TYPE_CHECKING:
-    from passo.store import StoredRun, StoredStudy
+    from passo.store import Outline, StoredRun
+
+ROWS = 40  # of a table that are printed
 
 app = typer.Typer(help="Runs that are kept: list them, look into one.", no_args_is_help=True)
 
@@ -33,28 +35,40 @@ def list_() -> None:
 
 @app.command()
 @reads
-def show(run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A study, or one of its runs.")]) -> None:
-    """A study's runs, or all that is known about one run."""
+def show(
+    run: Annotated[str, typer.Argument(metavar="STUDY[/RUN]", help="A study, or one of its runs.")],
+    all_: Annotated[bool, typer.Option("--all", help=f"Every run, of a study with more than {ROWS} too.")] = False,
+) -> None:
+    """A study's runs, or all that is known about one run; of very many runs, how they stand."""
     from passo import store
+    from passo.cli.standing import tell_standing
 
-    found = store.named(run)
-    if isinstance(found, store.StoredRun):
-        _show_run(found)
-    elif len(found.runs) == 1:
-        _show_run(found.runs[0])
+    folder = store.place(run)
+    study = None if folder is None else store.outline(folder)
+    if study is None or len(study.runs) == 1:
+        found = store.named(run)
+        _show_run(found if isinstance(found, store.StoredRun) else found.runs[0])
+    elif len(study.runs) <= ROWS or all_:
+        _show_study(study)
     else:
-        _show_study(found)
+        tell_standing(study)
 
 
-def _show_study(study: StoredStudy) -> None:
+def _show_study(study: Outline) -> None:
+    """A row for each run; of very many as plain text, which takes no time to lay out."""
     out.print(f"[bold]{study.name}[/] ({study.status}) in {study.folder}")
+    lasts = study.lasts("test/accuracy")
     rows = []
     for run in study.runs:
-        accuracy = run.metric("test/accuracy").last if "test/accuracy" in run.metrics() else None
-        rows.append(
-            (run.id, run.kind, run.status, "" if accuracy is None else f"{100 * accuracy:.2f} %", run.error or "")
-        )
-    table(("run", "kind", "status", "test accuracy", "error"), rows, right=("test accuracy",))
+        accuracy = percent(lasts[run.id]) if run.id in lasts else ""
+        rows.append((run.id, run.kind, run.status, accuracy, run.error or ""))
+    columns = ("run", "kind", "status", "test accuracy", "error")
+    if len(rows) <= ROWS:
+        table(columns, rows, right=("test accuracy",))
+    else:
+        from passo.analysis.tables import Table
+
+        out.print(str(Table(columns, tuple(rows))), markup=False, soft_wrap=True)
 
 
 def _show_run(run: StoredRun) -> None:

@@ -9,19 +9,17 @@ command goes on with it.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from passo import store
 from passo.data import Data
 from passo.errors import Diverged, PassoError, StoreError
 from passo.experiments.single import training
-from passo.store import DATABASE, Store, open_study
 from passo.training import TrainConfig
 
 PENDING = "pending"
@@ -67,45 +65,18 @@ def trained(config: TrainConfig, name: str, data: Data, folder: Path) -> Ended:
 def _status(folder: Path, config: TrainConfig) -> str | None:
     """How the training of this configuration in a folder stands; None where there is none that can be read."""
     try:
-        there = open_study(folder)
+        there = store.open_study(folder)
     except StoreError:
         return None
     return there.status if there.config == json.loads(config.model_dump_json()) else None
 
 
-def adopt(study: Store, run_id: str, ended: Ended) -> bool:
-    """Take a training into its study: its files first, then all of its rows at once. What is done leaves its folder.
-
-    Killed in between, the same is done again. Whether there was a run at all: one may fail before it has begun.
-    """
-    folder = place(study.folder, run_id)
-    if not (folder / DATABASE).is_file():
-        return False
-    study.read("ATTACH DATABASE ? AS pending", (str(folder / DATABASE),))
-    try:
-        if not study.read("SELECT 1 FROM pending.runs"):
-            return False
-        for (path,) in study.read("SELECT path FROM pending.arrays"):
-            _linked(folder / path, study.folder / path)
-        study.transact(
-            (
-                "INSERT INTO runs SELECT id, kind, name, config, seed, ?, started, coalesce(finished, ?), ?, info "
-                "FROM pending.runs",
-                (ended.status, time.time(), ended.error),
-            ),
-            ("INSERT INTO metrics SELECT * FROM pending.metrics", ()),
-            (
-                "INSERT INTO events(run, time, step, kind, message, data) "
-                "SELECT run, time, step, kind, message, data FROM pending.events ORDER BY id",
-                (),
-            ),
-            ("INSERT INTO arrays SELECT * FROM pending.arrays", ()),
-        )
-    finally:
-        study.read("DETACH DATABASE pending")
-    if ended.status == "done":
+def adopt(study: store.Store, run_id: str, ended: Ended) -> bool:
+    """Take a training into its study; what is done leaves its folder. Whether there was a run at all."""
+    taken = store.adopt(study, place(study.folder, run_id), ended.status, ended.error)
+    if taken and ended.status == "done":
         discard(study.folder, run_id)
-    return True
+    return taken
 
 
 def discard(study: Path, run_id: str) -> None:
@@ -115,21 +86,6 @@ def discard(study: Path, run_id: str) -> None:
         (study / PENDING).rmdir()
 
 
-def last_metrics(study: Store, run_id: str) -> dict[str, float]:
+def last_metrics(study: store.Store, run_id: str) -> dict[str, float]:
     """The last value of each scalar of a run."""
-    newest = "(SELECT max(step) FROM metrics WHERE run=m.run AND name=m.name)"
-    rows = study.read(f"SELECT name, value FROM metrics AS m WHERE run=? AND step={newest}", (run_id,))
-    return {name: float("nan") if value is None else value for name, value in rows}
-
-
-def _linked(source: Path, target: Path) -> None:
-    """A file under a second name, or copied where the disk has no links. A chunk never changes once it is written."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
-    except OSError as error:
-        raise StoreError(f"cannot take over {source}: {(error.strerror or str(error)).lower()}") from error
+    return study.lasts(run_id)

@@ -19,19 +19,12 @@ A chunk counts once its row, with its SHA-256, is committed; its file was fsynce
 `status` is one of running, done, interrupted, diverged, failed. `kind` says what a run is: train, lr_range, descent, …
 """
 
+from passo.store.adopting import adopt
+from passo.store.finding import find, interrupted, named, place, studies, understood
 from passo.store.folder import ABANDONED, check_name, fresh, root
-from passo.store.reading import (
-    Series,
-    StoredRun,
-    StoredStudy,
-    find,
-    interrupted,
-    named,
-    open_study,
-    place,
-    studies,
-    understood,
-)
+from passo.store.outline import Outline, RunLine, outline
+from passo.store.reading import StoredRun, StoredStudy, open_study
+from passo.store.scalars import Series
 from passo.store.schema import DATABASE, KEPT, LOCK, READ, SCHEMA
 from passo.store.writing import RunWriter, Store
 
@@ -42,17 +35,21 @@ __all__ = [
     "LOCK",
     "READ",
     "SCHEMA",
+    "Outline",
+    "RunLine",
     "RunWriter",
     "Series",
     "Store",
     "StoredRun",
     "StoredStudy",
+    "adopt",
     "check_name",
     "find",
     "fresh",
     "interrupted",
     "named",
     "open_study",
+    "outline",
     "place",
     "root",
     "studies",

@@ -1,70 +1,31 @@
-"""Reading: studies, their runs, metrics and arrays, while they are written or years later."""
+"""Reading: a study, its runs, metrics and arrays, while they are written or years later."""
 
 from __future__ import annotations
 
-import json
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from passo.errors import PassoError, StoreError
-from passo.store.folder import (
-    ABANDONED,
-    abandoned,
-    check_name,
-    inside,
-    locked,
-    read_chunk,
-    reading_of,
-    refusals_told,
-    root,
-)
-from passo.store.forged import (
-    NUMBER,
-    check_tables,
-    columns_of_tables,
-    damage_told,
-    json_object,
-    study_facts,
-    typed_rows,
-)
-from passo.store.schema import DATABASE
+from passo.errors import StoreError
+from passo.store.folder import inside, read_chunk, reading_of
+from passo.store.forged import NUMBER, json_object, typed_rows
+from passo.store.outline import Outline, RunLine, lines
+from passo.store.scalars import LASTS_OF_ONE, NAMES_OF_ONE, Held, Series, all_series, not_nan, one_series
+
+LISTED = 20  # runs that an error names
 
 
 @dataclass(frozen=True)
-class Series:
-    """One scalar over a run: `steps`, `epochs` and `values`, each of shape (n,)."""
-
-    name: str
-    steps: np.ndarray
-    epochs: np.ndarray
-    values: np.ndarray
-
-    @property
-    def last(self) -> float:
-        return float(self.values[-1])
-
-
-@dataclass(frozen=True)
-class StoredRun:
+class StoredRun(RunLine):
     """One run, read from a study folder. Nothing is loaded until it is asked for."""
 
-    folder: Path
-    id: str
-    kind: str
-    name: str
     config: dict[str, Any]
-    seed: int | None
-    status: str
-    started: float
-    finished: float | None
-    error: str | None
     info: dict[str, Any]
+    held: Held = field(default=Held(), repr=False, compare=False)  # what was read of all runs at once
 
     def _rows(self, sql: str, arguments: tuple[Any, ...], *kinds: Any) -> list[tuple[Any, ...]]:
         with reading_of(self.folder) as connection:
@@ -76,17 +37,36 @@ class StoredRun:
         return StoreError(f"run {self.id} has no {kind} {name!r}; it has: {', '.join(names) or 'none'}")
 
     def metrics(self) -> list[str]:
-        return [name for (name,) in self._rows("SELECT DISTINCT name FROM metrics WHERE run=? ORDER BY name", (), str)]
+        return [name for (name,) in self._rows(NAMES_OF_ONE, (), str)]
+
+    def has(self, name: str) -> bool:
+        """Whether a scalar of this name was recorded."""
+        known = self.held.knows(name)
+        if known is not None:
+            return self.id in known
+        return bool(self._rows("SELECT 1 FROM metrics WHERE run=? AND name=? LIMIT 1", (name,), int))
 
     def metric(self, name: str) -> Series:
         """A recorded scalar; raises `StoreError` with the names there are."""
-        sql = "SELECT step, epoch, value FROM metrics WHERE run=? AND name=? ORDER BY step"
-        found = self._rows(sql, (name,), int, NUMBER, NUMBER | None)
-        rows = [(s, e, np.nan if v is None else v) for s, e, v in found]
-        if not rows:
+        curves = self.held.curves.get(name)
+        found = one_series(self.folder, self.id, name) if curves is None else curves.get(self.id)
+        if found is None:
             raise self._none("metric", name, self.metrics())
-        steps, epochs, values = (np.array(column) for column in zip(*rows, strict=True))
-        return Series(name, steps, epochs, values)
+        return found
+
+    def last(self, name: str) -> float:
+        """The last value of a recorded scalar; raises `StoreError` with the names there are."""
+        lasts = self.held.lasts.get(name)
+        if lasts is None or name in self.held.curves:
+            return self.metric(name).last
+        if self.id not in lasts:
+            raise self._none("metric", name, self.metrics())
+        return lasts[self.id]
+
+    def lasts(self) -> dict[str, float]:
+        """The last value of every recorded scalar."""
+        rows = self._rows(LASTS_OF_ONE, (), str, NUMBER | None)
+        return {name: not_nan(value) for name, value in rows}
 
     def arrays(self) -> list[str]:
         return [name for (name,) in self._rows("SELECT DISTINCT name FROM arrays WHERE run=? ORDER BY name", (), str)]
@@ -116,25 +96,51 @@ class StoredRun:
 
 
 @dataclass(frozen=True)
-class StoredStudy:
+class StoredStudy(Outline):
     """A study folder, read without torch."""
 
-    folder: Path
-    name: str
-    status: str
-    config: dict[str, Any]
-    facts: dict[str, Any]
     runs: tuple[StoredRun, ...]
 
     def select(self, name: str | None = None, kind: str = "train") -> tuple[StoredRun, ...]:
         """The finished runs of a kind, and of a name where one is given."""
-        return tuple(r for r in self.runs if r.kind == kind and r.status == "done" and (name is None or r.name == name))
+        there = self.runs if name is None else self.called(name)
+        return tuple(run for run in there if run.kind == kind and run.status == "done")
+
+    def called(self, name: str) -> tuple[StoredRun, ...]:
+        """All runs of a name, whatever they are and however they ended."""
+        return self._by_name.get(name, ())
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[StoredRun, ...]]:
+        found: dict[str, list[StoredRun]] = {}
+        for run in self.runs:
+            found.setdefault(run.name, []).append(run)
+        return {name: tuple(runs) for name, runs in found.items()}
+
+    @cached_property
+    def _by_id(self) -> dict[str, StoredRun]:
+        return {run.id: run for run in reversed(self.runs)}  # of a forged study's two, the first
 
     def run(self, run_id: str) -> StoredRun:
-        for run in self.runs:
-            if run.id == run_id:
-                return run
-        raise StoreError(f"{self.folder} has no run {run_id!r}; it has: {', '.join(r.id for r in self.runs)}")
+        if run_id not in self._by_id:
+            few = [run.id for run in self.runs[:LISTED]]
+            more = f", … ({len(self.runs):,} in all)" if len(self.runs) > LISTED else ""
+            raise StoreError(f"{self.folder} has no run {run_id!r}; it has: {', '.join(few)}{more}")
+        return self._by_id[run_id]
+
+    def series(self, metric: str) -> dict[str, Series]:
+        """A scalar of every run that has it, by the run's id: one statement for all runs."""
+        return all_series(self.folder, metric)
+
+    def holding(self, *curves: str, lasts: Sequence[str] = ()) -> StoredStudy:
+        """The same study, with these scalars of all runs in memory: whole curves, and last values alone.
+
+        Its runs answer `has`, `metric` and `last` from there, as it was now, and never ask the file again.
+        """
+        held = self.runs[0].held.holding(self.folder, curves, lasts) if self.runs else Held()
+        if not self.runs or held is self.runs[0].held:
+            return self
+        return replace(self, runs=tuple(replace(run, held=held) for run in self.runs))
 
     def checkpoints(self) -> list[tuple[str, int]]:
         """(run, step) of every state that a run can go on from."""
@@ -152,95 +158,9 @@ class StoredStudy:
 def open_study(folder: str | Path) -> StoredStudy:
     """Open a study folder for reading; the schema's version is checked."""
     folder = Path(folder)
-    if not (folder / DATABASE).is_file():
-        raise StoreError(f"{folder} is not a study folder: it has no {DATABASE}")
-    with reading_of(folder) as connection:
-        check_tables(folder, connection, ["study"])
-        pairs = typed_rows(folder, connection.execute("SELECT key, value FROM study").fetchall(), str, str)
-        facts = study_facts(folder, dict(pairs))
-        check_tables(folder, connection, list(columns_of_tables())[: None if facts["schema"] > 1 else -1])
-        columns = ", ".join(columns_of_tables()["runs"])
-        rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY started, rowid").fetchall()
-    known = str, str, str, str, int | None, str, NUMBER, NUMBER | None, str | None, str
-    runs = []
-    for i, kind, name, config, seed, status, begun, ended, error, info in typed_rows(folder, rows, *known):
-        with damage_told(folder, StoreError):
-            check_name(i)
-        told, found = json_object(folder, config), json_object(folder, info)
-        runs.append(StoredRun(folder, i, kind, name, told, seed, status, begun, ended, error, found))
-    state = facts["status"]
-    if state == "running" and abandoned(folder):
-        state = "interrupted"
-        runs = [replace(run, status=state, error=ABANDONED) if run.status == "running" else run for run in runs]
-    return StoredStudy(folder, facts["name"], state, facts["config"], facts, tuple(runs))
-
-
-def studies(folder: Path | None = None) -> list[StoredStudy]:
-    """The study folders below a root (`root()` where none is given), newest last."""
-    found = []
-    for path in sorted((folder or root()).glob(f"*/{DATABASE}")):
-        with suppress(StoreError):  # one that cannot be read does not hide the others
-            found.append(open_study(path.parent))
-    return sorted(found, key=lambda study: study.facts["created"])
-
-
-def place(name: str | Path) -> Path | None:
-    """The folder of a study, whole or damaged, by its path or by its name under `root()`; None where there is none."""
-    for folder in (Path(name), root() / name):
-        with refusals_told(folder, "open"):
-            if (folder / DATABASE).is_file():
-                return folder
-    return None
-
-
-def find(name: str | Path) -> StoredStudy:
-    """A study by its path, or by its name under `root()`."""
-    folder = place(name)
-    if folder is None:
-        raise StoreError(f"no study {str(name)!r}: neither a study folder, nor one under {root()}")
-    return open_study(folder)
-
-
-def named(name: str | Path) -> StoredStudy | StoredRun:
-    """A study, or with STUDY/RUN a run of one; raises `StoreError` for neither, and for one that cannot be read."""
-    try:
-        return find(name)
-    except StoreError:
-        study, slash, run_id = str(name).rpartition("/")
-        if not slash or place(name) is not None:  # it is there, and cannot be read
-            raise
-        return find(study).run(run_id)
-
-
-@contextmanager
-def understood(study: str | Path) -> Iterator[None]:
-    """Turn what a study that passo did not write so does to its readers into one sentence, with the place in passo.
-
-    For the doors, around what only reads: a metric or a fact of another name or shape is a damaged study's there.
-    """
-    try:
-        yield
-    except PassoError:
-        raise
-    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(at.filename).name}, line {at.lineno}"
-        what = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}; {where}"
-        told = f"{study} cannot be understood: it is damaged, or passo did not write it so ({what})"
-        raise StoreError(told) from error
-
-
-def interrupted(name: str, config: Mapping[str, Any]) -> Path | None:
-    """The newest folder under `root()` in which a study of this name and configuration stopped with a checkpoint.
-
-    One that another process is writing does not count, nor one that failed.
-    """
-    wanted = json.loads(json.dumps(config))
-    for path in sorted(root().glob(f"{name}-*/{DATABASE}"), reverse=True):
-        with suppress(StoreError, OSError):
-            there = open_study(path.parent)
-            if there.status in ("running", "interrupted") and there.config == wanted and there.checkpoints():
-                with refusals_told(path.parent, "open"):
-                    locked(path.parent).close()
-                return path.parent
-    return None
+    facts, status, rows = lines(folder, "config", "info")
+    runs = tuple(
+        StoredRun(folder, *line, config=json_object(folder, config), info=json_object(folder, info))
+        for *line, config, info in rows
+    )
+    return StoredStudy(folder, facts["name"], status, facts["config"], facts, runs)

@@ -32,3 +32,4 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     PRIMARY KEY (run, step)
 ) WITHOUT ROWID;
 """
+EVENTS_OF_RUN = "CREATE INDEX IF NOT EXISTS events_of_run ON events(run);"  # no reader needs to know of it

@@ -17,7 +17,8 @@ from passo.errors import FolderInUse, StoreError
 from passo.store.folder import check_name, connected, inside, locked, moved_aside, refusals_told, unmake, write_chunk
 from passo.store.forged import json_object, typed_rows
 from passo.store.reading import open_study
-from passo.store.schema import CHECKPOINTS, DATABASE, KEPT, LOCK, SCHEMA, TABLES
+from passo.store.scalars import LASTS_OF_ONE, not_nan
+from passo.store.schema import CHECKPOINTS, DATABASE, EVENTS_OF_RUN, KEPT, LOCK, SCHEMA, TABLES
 
 
 class RunWriter:
@@ -172,7 +173,7 @@ class Store:
             with refusals_told(folder, "create"):
                 connection = connected(folder / DATABASE)
                 connection.executescript(
-                    f"PRAGMA journal_mode=WAL;{TABLES}{CHECKPOINTS}"
+                    f"PRAGMA journal_mode=WAL;{TABLES}{CHECKPOINTS}{EVENTS_OF_RUN}"
                 )  # leaves its transaction open, so that
                 store = cls(folder, connection, lock)
                 store.facts(**facts)  # the tables and the facts are committed together
@@ -203,7 +204,7 @@ class Store:
         try:
             with refusals_told(folder, "open"):
                 connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute(CHECKPOINTS)
+                connection.executescript(CHECKPOINTS + EVENTS_OF_RUN)
             left = [run.id for run in there.runs if run.status != "done"]
             ended = {run.id for run in there.runs if run.status == "diverged"}
             kept = {run: RunWriter(store, run).checkpoints() for run in left}  # refuses before anything is deleted
@@ -249,6 +250,10 @@ class Store:
         """Whether a run of this name and seed is there and at its end: repeated, it would come to the same."""
         run_id = name if seed is None else f"{name}-s{seed}"
         return bool(self.read("SELECT 1 FROM runs WHERE id=? AND status IN ('done', 'diverged')", (run_id,)))
+
+    def lasts(self, run_id: str) -> dict[str, float]:
+        """The last value of each scalar of a run."""
+        return {name: not_nan(value) for name, value in self.read(LASTS_OF_ONE, (run_id,))}
 
     def facts(self, **facts: Any) -> None:
         """Set facts about the whole study."""

@@ -1,0 +1,114 @@
+"""How a study stands: how many of its runs are done, what became of the others, and the best so far.
+
+For studies of thousands of runs while they run: it reads an outline and one last value of each run, and no curve.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from passo.analysis.tables import Table
+from passo.analysis.words import amount, higher_is_better, spoken
+from passo.store import Outline, RunLine
+
+USUAL = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "epoch/train_loss", "train/loss")
+STATES = ("running", "interrupted", "diverged", "failed")  # of runs that are not done, as they are told
+BEST, WORST = 10, 3  # rows of a long table
+
+
+@dataclass(frozen=True)
+class Place:
+    """One configuration: the mean of its runs' last values, and of how many that are done."""
+
+    name: str
+    mean: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study's runs by their status, its configurations from the best to the worst, and its runs without a result.
+
+    planned: runs of the whole study, None where that is not known. metric: None where no run has any that ranks.
+    """
+
+    name: str
+    counts: Mapping[str, int]
+    planned: int | None
+    metric: str | None
+    places: tuple[Place, ...]
+    lost: tuple[RunLine, ...]
+
+    @property
+    def done(self) -> int:
+        return self.counts.get("done", 0)
+
+    def progress(self) -> str:
+        """How many of how many are done, and what the others are.
+
+        "5,000 of 10,000 runs are done (50 %), 2 diverged, 1 failed; 4,997 were not begun."
+        """
+        begun = sum(self.counts.values())
+        whole = self.planned if self.planned is not None and self.planned >= begun else None
+        start = f"{self.done:,} of {whole or begun:,} runs {'is' if self.done == 1 else 'are'} done"
+        share = f" ({math.floor(100 * self.done / whole)} %)" if whole else ""
+        others = [f"{self.counts[state]:,} {state}" for state in STATES if self.counts.get(state)]
+        left = "" if not whole or whole == begun else f"; {whole - begun:,} {_were(whole - begun)} not begun"
+        return f"{', '.join([start + share, *others])}{left}."
+
+    def sentence(self) -> str:
+        """Progress, and the best so far."""
+        if self.metric is None or not self.places:
+            return self.progress()
+        best = self.places[0]
+        of = f", the mean of {best.n} runs" if best.n > 1 else ""
+        told = f"The best {spoken(self.metric)} so far is {amount(best.mean, self.metric)}{of}, by {best.name}."
+        return f"{self.progress()} {told}"
+
+    def table(self) -> Table:
+        """Configurations by rank; of many, the best and the worst."""
+        ranked = [(str(i), p.name, amount(p.mean, self.metric or ""), f"{p.n}") for i, p in enumerate(self.places, 1)]
+        rows = [(name, rank, mean, n) for rank, name, mean, n in ranked]
+        if len(rows) > BEST + WORST + 1:
+            rows = [*rows[:BEST], (f"… {len(rows) - BEST - WORST:,} more", "", "", ""), *rows[-WORST:]]
+        return Table(("configuration", "rank", spoken(self.metric or ""), "runs"), tuple(rows))
+
+    def troubles(self, most: int = BEST) -> Table:
+        """The runs that ended without a result, and why; of many, the first."""
+        rows = [(run.id, run.status, run.error or "") for run in self.lost[:most]]
+        more = len(self.lost) - most
+        return Table(("run", "status", "why"), tuple(rows), f"… and {more:,} more" if more > 0 else "")
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def standing(study: Outline, planned: int | None = None) -> Standing:
+    """How a study stands by its own metric, or by the first usual one that a run has."""
+    metric = ranking_metric(study)
+    counts = Counter(run.status for run in study.runs)
+    lost = tuple(run for run in study.runs if run.status in STATES[1:])
+    return Standing(study.name, counts, planned, metric, () if metric is None else ranked(study, metric), lost)
+
+
+def ranking_metric(study: Outline) -> str | None:
+    """The study's own metric, or the first usual one that a run has; None where there is none."""
+    own = study.config.get("metric")
+    wished = [own, *USUAL] if isinstance(own, str) else USUAL
+    return next((metric for metric in wished if study.has(metric)), None)
+
+
+def ranked(study: Outline, metric: str) -> tuple[Place, ...]:
+    """The configurations by the mean of what their finished runs ended with, the best first and those with NaN last."""
+    lasts = study.lasts(metric)
+    values: dict[str, list[float]] = {}
+    for run in study.runs:
+        if run.status == "done" and run.id in lasts:
+            values.setdefault(run.name, []).append(lasts[run.id])
+    sign = -1 if higher_is_better(metric) else 1
+    found = [Place(name, math.fsum(each) / len(each), len(each)) for name, each in values.items()]
+    return tuple(sorted(found, key=lambda place: (math.isnan(place.mean), sign * place.mean)))
