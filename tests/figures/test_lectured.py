@@ -63,12 +63,10 @@ def test_the_profile_counts_the_rates_at_which_the_target_is_reached(studies: di
 
 def test_the_lengths_of_the_weights_are_drawn_over_the_strengths(studies: dict[str, StoredStudy]) -> None:
     figure = drawn("l2", studies)
-    lengths = next(
-        rows for rows in tables(figure) if "drawn" in rows[0] and len(rows) == 3 and float(rows[0]["y"]) < 0.6
-    )
+    lengths = next(rows for rows in tables(figure) if "drawn" in rows[0] and len(rows) == 4 and float(rows[0]["y"]) > 1)
     mean = math.fsum(1 + 0.01 * seed for seed in range(SEEDS)) / SEEDS
-    assert [float(row["y"]) for row in lengths] == pytest.approx([mean / 2, mean / 4, mean / 8], rel=1e-4)
-    assert [float(row["x"]) for row in lengths] == sorted(STRENGTHS.values())[1:]
+    assert [float(row["y"]) for row in lengths] == pytest.approx([mean, mean / 2, mean / 4, mean / 8], rel=1e-4)
+    assert [float(row["x"]) for row in lengths] == [1e-5, *sorted(STRENGTHS.values())[1:]]  # "none" is a place too
     assert "highest at λ₂ = 0.001 (79.9998 %" in figure.sentence
 
 

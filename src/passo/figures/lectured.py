@@ -175,13 +175,13 @@ def l2(studies: Studies) -> Figure:
     """Lengths, losses and the test over the strength of L2, beside none."""
     study = studies["penalties"]
     names = strengths(study)
-    none, some = names[0.0], {strength: name for strength, name in names.items() if strength > 0}
+    nothing = sorted(names)[1] / 10  # where "none" stands on a logarithmic axis
 
     def line(read: Callable[[StoredRun], float]) -> Line:
-        return [(strength, over_seeds(study.select(name), read)) for strength, name in some.items()]
+        return [(strength or nothing, over_seeds(study.select(name), read)) for strength, name in names.items()]
 
     def without(read: Callable[[StoredRun], float], shade: str) -> Any:
-        level = over_seeds(study.select(none), read).mean
+        level = line(read)[0][1].mean
         rule = altair().Chart(data({"y": [level]})).mark_rule(strokeDash=[4, 4], strokeWidth=1.5, color=shade)
         return rule.encode(y="y:Q")
 
@@ -191,15 +191,21 @@ def l2(studies: Studies) -> Figure:
     shades = {spoken(TRAINING): RED, spoken(VALIDATION): BLUE}
     losses = {spoken(metric): line(last(metric)) for metric in (TRAINING, VALIDATION)}
     dashed = [without(last(metric), shades[spoken(metric)]) for metric in (TRAINING, VALIDATION)]
-    chart = stacked(
+    panels = (
         _alone(line(rms), "rms of the weights", over=[without(rms, INK)]),
         points(losses, shades, x=None, metric="", y="loss", height=HIGH, over=dashed),
         _alone(line(last(TEST)), spoken(TEST), metric=TEST, x="strength of L2", over=[without(last(TEST), INK)]),
     )
+    told = f"datum.value < {2 * nothing} ? 'none' : format(datum.value, '~g')"
+    for panel in panels:
+        for layer in panel.layer[:3]:
+            layer.encoding.x["axis"]["labelExpr"] = told
+        del panel.layer[2].encoding.tooltip[1]  # the place, which for "none" is none
+    chart = stacked(*panels)
     caption = (
-        "Over the strength λ₂ of the penalty λ₂ Σ w², logarithmic: rms of all weights, training loss (without the "
+        "Over the strength λ₂ of the penalty λ₂ Σ w², logarithmic but for none: rms of all weights, training loss (without the "
         "penalty) and validation loss after the last epoch, test accuracy; means and 95 % intervals over seeds, each "
-        "by itself. Dashed: without a penalty."
+        "by itself. Dashed: as without a penalty."
     )
     title = finished(interactive(chart), "What L2 does to the weights and to what is learned", about(study))
     return Figure("claims-l2", title, caption, _l2_told(study, names))
