@@ -25,6 +25,7 @@ from passo.store import StoredRun, StoredStudy
 
 LECTURED: Registry[Callable[[Studies], Figure]] = Registry("figure of a claim")
 HIGH = 120
+OWN = "a rate of its own"
 Line = Sequence[tuple[float, Interval]]
 Runs = Mapping[int, Sequence[StoredRun]]
 
@@ -59,35 +60,32 @@ def _law(series: Line) -> Any:
 
 def batches(studies: Studies) -> Figure:
     """Noise, progress and time over the batch size."""
-    noise, study = studies["gradient-noise"], studies["batch-size"]
-    variance = [
-        (size, over_seeds([run for name in names for run in noise.select(name)], lambda run: gradient_noise(run) ** 2))
-        for size, names in of_size(noise).items()
-    ]
+    variance, study = _variances(studies["gradient-noise"]), studies["batch-size"]
     common = at_rate(study)
     own = {epoch: {size: [*own_rate(study, size, epoch).values()] for size in common} for epoch in (1.0, math.inf)}
-    losses = {epoch: _losses(common, own[epoch], epoch) for epoch in own}
+    early, late = (_losses(common, own[epoch], epoch) for epoch in own)
     took = [(size, over_seeds(runs, seconds)) for size, runs in common.items()]
-    rates = dict(zip(losses[1.0], (GREY, BLUE), strict=True))
+    rates = dict(zip(early, (GREY, BLUE), strict=True))
     chart = stacked(
         _alone(variance, "variance of the gradient", log=True, over=[_law(variance)]),
-        points(losses[1.0], rates, x=None, metric="", y="loss, epoch 1", height=HIGH),
-        points(losses[math.inf], rates, x=None, metric="", y="loss, last epoch", height=HIGH),
+        points(early, rates, x=None, metric="", y="loss, epoch 1", height=HIGH),
+        points(late, rates, x=None, metric="", y="loss, last epoch", height=HIGH),
         _alone(took, "seconds per epoch", log=True, x="batch size"),
     )
     caption = (
-        "Over the batch size, logarithmic. Top: variance of the gradient of a weight between batches, at weights that "
+        "Over the batch size, logarithmic. Top: variance of a weight's gradient from batch to batch, at weights that "
         "do not move (dashed: ∝ 1/B through the first point). Middle: validation loss after one epoch and after the "
         f"last, at a learning rate of {COMMON:g} and at the rate that the other seeds choose for each size. Bottom: "
-        "seconds of a run's fastest epoch, its validation included. Means and 95 % "
-        "intervals over seeds, each by itself."
+        "seconds of a run's fastest epoch, its validation included. Means and 95 % intervals over seeds, each by itself."
     )
-    return Figure(
-        "claims-batches",
-        finished(interactive(chart), "Small batches: noise, progress, time", about(study)),
-        caption,
-        _batches_told(variance, losses[1.0]["a rate of its own"], took),
-    )
+    title = finished(interactive(chart), "Small batches: noise, progress, time", about(study))
+    return Figure("claims-batches", title, caption, _batches_told(variance, early[OWN], took))
+
+
+def _variances(study: StoredStudy) -> Line:
+    """The variance of the gradient by batch size."""
+    runs = {size: [run for name in names for run in study.select(name)] for size, names in of_size(study).items()}
+    return [(size, over_seeds(each, lambda run: gradient_noise(run) ** 2)) for size, each in runs.items()]
 
 
 def _losses(common: Runs, own: Runs, epoch: float) -> dict[str, Line]:
@@ -96,7 +94,7 @@ def _losses(common: Runs, own: Runs, epoch: float) -> dict[str, Line]:
     def line(runs: Runs) -> Line:
         return [(size, over_seeds(each, lambda run: after(run, epoch))) for size, each in runs.items()]
 
-    return {f"learning rate {COMMON:g}": line(common), "a rate of its own": line(own)}
+    return {f"learning rate {COMMON:g}": line(common), OWN: line(own)}
 
 
 def _batches_told(variance: Line, first: Line, took: Line) -> str:
@@ -180,42 +178,47 @@ def l2(studies: Studies) -> Figure:
     def line(read: Callable[[StoredRun], float]) -> Line:
         return [(strength or nothing, over_seeds(study.select(name), read)) for strength, name in names.items()]
 
-    def without(read: Callable[[StoredRun], float], shade: str) -> Any:
-        level = line(read)[0][1].mean
-        rule = altair().Chart(data({"y": [level]})).mark_rule(strokeDash=[4, 4], strokeWidth=1.5, color=shade)
-        return rule.encode(y="y:Q")
-
-    def last(metric: str) -> Callable[[StoredRun], float]:
-        return lambda run: run.metric(metric).last
-
-    shades = {spoken(TRAINING): RED, spoken(VALIDATION): BLUE}
-    losses = {spoken(metric): line(last(metric)) for metric in (TRAINING, VALIDATION)}
-    dashed = [without(last(metric), shades[spoken(metric)]) for metric in (TRAINING, VALIDATION)]
+    training, validation, test = (line(last(metric)) for metric in (TRAINING, VALIDATION, TEST))
+    losses, shades = {"training": training, "validation": validation}, {"training": RED, "validation": BLUE}
+    dashed = [_level(series, shades[name]) for name, series in losses.items()]
+    lengths = line(rms)
     panels = (
-        _alone(line(rms), "rms of the weights", over=[without(rms, INK)]),
+        _alone(lengths, "rms of the weights", over=[_level(lengths, INK)]),
         points(losses, shades, x=None, metric="", y="loss", height=HIGH, over=dashed),
-        _alone(line(last(TEST)), spoken(TEST), metric=TEST, x="strength of L2", over=[without(last(TEST), INK)]),
+        _alone(test, spoken(TEST), metric=TEST, x="strength of L2", over=[_level(test, INK)]),
     )
-    told = f"datum.value < {2 * nothing} ? 'none' : format(datum.value, '~g')"
-    for panel in panels:
-        for layer in panel.layer[:3]:
-            layer.encoding.x["axis"]["labelExpr"] = told
-        del panel.layer[2].encoding.tooltip[1]  # the place, which for "none" is none
-    chart = stacked(*panels)
     caption = (
-        "Over the strength λ₂ of the penalty λ₂ Σ w², logarithmic but for none: rms of all weights, training loss (without the "
-        "penalty) and validation loss after the last epoch, test accuracy; means and 95 % intervals over seeds, each "
-        "by itself. Dashed: as without a penalty."
+        "Over the strength λ₂ of the penalty λ₂ Σ w², logarithmic but for none: rms of all weights, training loss "
+        "(without the penalty) and validation loss after the last epoch, test accuracy; means and 95 % intervals over "
+        "seeds, each by itself. Dashed: as without a penalty."
     )
-    title = finished(interactive(chart), "What L2 does to the weights and to what is learned", about(study))
+    chart = interactive(stacked(*(_with_none(panel, nothing) for panel in panels)))
+    title = finished(chart, "What L2 does to the weights and to what is learned", about(study))
     return Figure("claims-l2", title, caption, _l2_told(study, names))
+
+
+def last(metric: str) -> Callable[[StoredRun], float]:
+    """What reads a metric's last value."""
+    return lambda run: run.metric(metric).last
+
+
+def _level(series: Line, shade: str) -> Any:
+    """A dashed line at the height of the first point."""
+    rule = altair().Chart(data({"y": [series[0][1].mean]}))
+    return rule.mark_rule(strokeDash=[4, 4], strokeWidth=1.5, color=shade).encode(y="y:Q")
+
+
+def _with_none(panel: Any, nothing: float) -> Any:
+    """A panel over strengths on whose axis one place is called none."""
+    for layer in panel.layer[:3]:
+        layer.encoding.x["axis"]["labelExpr"] = f"datum.value < {2 * nothing} ? 'none' : format(datum.value, '~g')"
+    del panel.layer[2].encoding.tooltip[1]  # the place, which for "none" is none
+    return panel
 
 
 def _l2_told(study: StoredStudy, names: Mapping[float, str]) -> str:
     found = [over_seeds(study.select(name), rms).mean for name in names.values()]
-    test = {
-        strength: over_seeds(study.select(name), lambda run: run.metric(TEST).last) for strength, name in names.items()
-    }
+    test = {strength: over_seeds(study.select(name), last(TEST)) for strength, name in names.items()}
     best = max(test, key=lambda strength: test[strength].mean)
     return (
         f"From none to λ₂ = {significant(max(names))} the rms of the weights goes from {significant(found[0])} to "
