@@ -76,7 +76,7 @@ def batches(studies: Studies) -> Figure:
         "Over the batch size, logarithmic. Top: variance of a weight's gradient from batch to batch, at weights that "
         "do not move (dashed: ∝ 1/B through the first point). Middle: validation loss after one epoch and after the "
         f"last, at a learning rate of {COMMON:g} and at the rate that the other seeds choose for each size. Bottom: "
-        "seconds of a run's fastest epoch, its validation included. Means and 95 % intervals over seeds, each by itself."
+        "seconds of a run's fastest epoch, with its validation. Means and 95 % intervals over seeds, each by itself."
     )
     title = finished(interactive(chart), "Small batches: noise, progress, time", about(study))
     return Figure("claims-batches", title, caption, _batches_told(variance, early[OWN], took))
