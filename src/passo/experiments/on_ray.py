@@ -11,6 +11,7 @@ import json
 import math
 import platform
 import secrets
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -248,6 +249,7 @@ def work(errand: Errand, data: Data) -> Answer:
     """What a worker does: train, on one thread. What each run did, files of a run that was alone, what went wrong."""
     torch.set_num_threads(1)
     keep_memory()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # how Ray cancels; a worker may be born deaf to it
     if errand.own:
         own_file.allow(errand.tasks[0].settings["model"]["name"])
     if len(errand.tasks) == 1:
