@@ -63,10 +63,10 @@ def test_noise_is_the_standard_deviation_of_independent_values() -> None:
     assert math.isnan(noise_of(values[:1]))
 
 
-def test_a_study_that_varies_something_else_has_no_batch_sizes_to_compare(tmp_path: Path) -> None:
+def test_batch_sizes_that_never_differ_alone_are_not_compared(tmp_path: Path) -> None:
     configs = {"a": adam(0.1, batch_size=8), "b": adam(0.2, batch_size=16)}
-    two = invented(tmp_path / "two", {name: [{ACCURACY: [0.5]}] for name in configs}, configs)
-    with pytest.raises(StoreError, match="varies more than the batch size: optimizer.lr, batch_size"):
+    two = invented(tmp_path / "two", {name: [{"validation/loss": [0.5]}] for name in configs}, configs)
+    with pytest.raises(StoreError, match="with every batch size of .* something else differs: optimizer.lr"):
         batch_sizes(two)
     one = invented(tmp_path / "one", {"a": [{ACCURACY: [0.5]}]}, configs)
     with pytest.raises(StoreError, match="the batch size does not vary"):
@@ -111,7 +111,7 @@ def test_a_full_round_is_a_matrix_and_one_with_holes_is_none(refined: StoredStud
     np.testing.assert_allclose(means if along else means.T, [naive] * 3)
 
 
-def test_a_plane_needs_two_numbers_and_one_configuration_a_place(tmp_path: Path) -> None:
+def test_a_plane_needs_two_numbers_and_goes_through_the_best_where_more_varies(tmp_path: Path) -> None:
     configs = {"a": adam(0.1), "b": sgd(0.2)}
     with pytest.raises(UsageError, match="vary: optimizer.name, optimizer.lr"):
         plane(invented(tmp_path / "1", {name: [{ACCURACY: [0.5]}] for name in configs}, configs))
@@ -121,6 +121,10 @@ def test_a_plane_needs_two_numbers_and_one_configuration_a_place(tmp_path: Path)
         for b in (8, 16)
         for o in (adam(lr), sgd(lr))
     }
-    study = invented(tmp_path / "2", {name: [{ACCURACY: [0.5]}] for name in twice}, twice)
-    with pytest.raises(UsageError, match="more than optimizer.lr and batch_size varies"):
-        plane(study)
+    accuracy = {name: 0.5 + 0.1 * name.startswith("sgd-0.2") for name in twice}
+    study = invented(tmp_path / "2", {name: [{ACCURACY: [accuracy[name]]}] for name in twice}, twice)
+    through = plane(study)
+    assert {cell.name for cell in through.cells} == {"sgd-0.1-8", "sgd-0.1-16", "sgd-0.2-8", "sgd-0.2-16"}
+    assert "(with sgd, as in the best configuration)" in through.sentence()
+    with pytest.raises(UsageError, match="optimizer.name has values that are no numbers"):
+        plane(study, ACCURACY, ("name", "lr"))

@@ -13,6 +13,7 @@ mini-batch losses.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.recorded import recorded
 from passo.analysis.tables import Table
-from passo.analysis.varied import clock, settings
+from passo.analysis.varied import clock, settings, through
 from passo.analysis.words import ranged, significant, spoken
 from passo.errors import StoreError
 from passo.store import StoredRun, StoredStudy
@@ -29,7 +30,10 @@ from passo.store import StoredRun, StoredStudy
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch size, over seeds: noise of gradient (None without a trace) and mini-batch loss, ends, seconds."""
+    """One batch size, over seeds: noise of gradient and mini-batch loss, ends, seconds.
+
+    The gradient's is over the seeds whose gradients were recorded (a study records its first), None without one.
+    """
 
     name: str
     size: int
@@ -42,11 +46,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchSizes:
-    """All batch sizes of a study, ascending; `metric` is what is called test in each."""
+    """All batch sizes of a study, ascending; `metric` is what is called test in each, `held` what is as in the best."""
 
     metric: str
     each: tuple[Batch, ...]
     clock: str = "wall clock"
+    held: str = ""
 
     @property
     def gradients(self) -> bool:
@@ -75,23 +80,40 @@ class BatchSizes:
         low, high = self.each[0], self.each[-1]
         what = "the gradient's noise" if self.gradients else "the mini-batch loss's noise"
         best = min(self.each, key=lambda b: b.end.mean if math.isfinite(b.end.mean) else math.inf)
+        start = f"With {self.held}: from" if self.held else "From"
         return (
-            f"From batches of {low.size:,} to {high.size:,}, {what} goes from {significant(self.noise(low).mean)} to "
-            f"{significant(self.noise(high).mean)} and an epoch from {significant(low.seconds.mean)} to "
+            f"{start} batches of {low.size:,} to {high.size:,}, {what} goes from "
+            f"{significant(self.noise(low).mean)} to {significant(self.noise(high).mean)} and an epoch from {significant(low.seconds.mean)} to "
             f"{significant(high.seconds.mean)} s; the training loss ends lowest with {best.size:,} "
             f"({ranged(best.end)})."
         )
 
 
 def batch_sizes(study: StoredStudy, metric: str = "test/accuracy") -> BatchSizes:
-    """The batch sizes of a study in which nothing else varies; raises `StoreError` where that is not so."""
+    """The batch sizes of a study; what else varies is held at the configuration with the best validation loss.
+
+    Raises `StoreError` where the batch size does not vary, or not alone there.
+    """
     varied = settings(study)
     if "batch_size" not in varied.keys:
         raise StoreError(f"the batch size does not vary in {study.folder}")
+    names, held = [name for name in study.names() if name in varied.of], ""
     if len(varied.keys) > 1:
-        raise StoreError(f"{study.folder} varies more than the batch size: {', '.join(varied.keys)}")
-    found = [_batch(study, name, metric) for name in study.names() if name in varied.of]
-    return BatchSizes(metric, tuple(sorted(found, key=lambda batch: batch.size)), clock(study.select()))
+        best = _best(study, names)
+        names, held = through(varied, names, best, ["batch_size"])
+        if len(names) < 2:
+            others = ", ".join(key for key in varied.keys if key != "batch_size")
+            raise StoreError(f"with every batch size of {study.folder} something else differs: {others}")
+    found = [_batch(study, name, metric) for name in names]
+    ordered = tuple(sorted(found, key=lambda batch: batch.size))
+    return BatchSizes(metric, ordered, clock(study.select()), held)
+
+
+def _best(study: StoredStudy, names: Sequence[str]) -> str:
+    """The configuration with the least mean validation loss; of studies without one, training loss."""
+    by = "validation/loss" if "validation/loss" in study.select(names[0])[0].metrics() else "epoch/train_loss"
+    means = {name: float(np.mean([run.metric(by).last for run in runs_of(study, name)])) for name in names}
+    return min(names, key=lambda name: means[name] if math.isfinite(means[name]) else math.inf)
 
 
 def _batch(study: StoredStudy, name: str, metric: str) -> Batch:
@@ -100,7 +122,7 @@ def _batch(study: StoredStudy, name: str, metric: str) -> Batch:
     return Batch(
         name,
         size_of(runs[0]),
-        interval(noises) if len(noises) == len(runs) else None,
+        interval(noises) if noises else None,
         interval([loss_noise(run) for run in runs]),
         interval([run.last("epoch/train_loss") for run in runs]),
         interval([run.last(metric) for run in runs]),

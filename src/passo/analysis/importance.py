@@ -12,6 +12,8 @@ mean square of the rest: that is `chance`, given beside it. Main effects are wha
 H. Hoos, K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014), computed here
 from the runs themselves, without a model between; hence the full grid. They hold for this grid: a wider range of a
 setting makes that setting more important.
+
+Settings that follow from another one (a schedule's options from its name) are one setting with it.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 
 from passo.analysis.curves import runs_of
 from passo.analysis.tables import Table
-from passo.analysis.varied import Settings, number, setting, settings
+from passo.analysis.varied import Settings, called, number, setting, settings
 from passo.analysis.words import joined, spoken
 from passo.errors import StoreError
 from passo.store import StoredStudy
@@ -73,6 +75,8 @@ class Importance:
         told = joined([f"{e.key} {100 * e.share:.0f} %" for e in self.effects])
         others = f"their interactions {100 * self.interactions:.0f} %, " if len(self.effects) > 1 else ""
         rest = f"seeds and chance {100 * (self.seeds + self.rest):.0f} %"
+        if all(math.isnan(effect.chance) for effect in self.effects):
+            rest = "chance is in all of these, and with one seed cannot be told from them"
         start = f"Of the variance in {spoken(self.metric)} over {self.runs} runs the settings by themselves explain"
         return f"{start}: {told}; {others}{rest}."
 
@@ -85,12 +89,43 @@ def importance(
     Raises `StoreError` where the configurations are no full grid with the same seeds, and says what is missing.
     """
     study = study.holding(lasts=[metric])
-    varied = settings(study, list(names) if names is not None else None)
+    varied, told = _apart(settings(study, list(names) if names is not None else None))
     cells = _cells(study, varied, metric)
     levels = {key: varied.values(key) for key in varied.keys}
     values = np.array([cells[combination] for combination in itertools.product(*levels.values())])
     values = values.reshape(*(len(level) for level in levels.values()), -1)  # (levels of each key …, seeds)
-    return variance_shares(values, levels, metric)
+    found = variance_shares(values, levels, metric)
+    return replace(found, effects=tuple(replace(effect, key=told[effect.key]) for effect in found.effects))
+
+
+def _apart(found: Settings) -> tuple[Settings, dict[str, str]]:
+    """The settings without those that follow from another one, and what each is called.
+
+    A schedule's options follow from its name where each has its own, as do lists that vary side by side. What follows
+    in everything from one setting (draws at random do, all different) is left as it is: there is no grid to speak of.
+    """
+    followers: dict[str, list[str]] = {}
+    for key in sorted(found.keys, key=lambda key: (-len(found.values(key)), not key.endswith(".name"))):
+        owner = next((each for each in followers if _follows(found, key, each)), None)
+        if owner is None:
+            followers[key] = []
+        else:
+            followers[owner].append(key)
+    foreign = {key: [each for each in those if _section(each) != _section(key)] for key, those in followers.items()}
+    if len(followers) == 1 and any(foreign.values()):
+        return found, {key: key for key in found.keys}
+    told = {key: f"{key} (with {joined(those)})" if those else key for key, those in foreign.items()}
+    return Settings(tuple(key for key in found.keys if key in followers), found.of), told
+
+
+def _follows(found: Settings, key: str, owner: str) -> bool:
+    """Whether one value of the owner always goes with one value of the key."""
+    pairs = {(repr(each[owner]), repr(each[key])) for each in found.of.values()}
+    return len(pairs) == len({value for value, _ in pairs})
+
+
+def _section(key: str) -> str:
+    return key.rpartition(".")[0]
 
 
 def _cells(study: StoredStudy, varied: Settings, metric: str) -> dict[tuple, list[float]]:
@@ -103,10 +138,11 @@ def _cells(study: StoredStudy, varied: Settings, metric: str) -> dict[tuple, lis
     of = {tuple(varied.of[name][key] for key in varied.keys): name for name in runs}
     wanted = list(itertools.product(*(varied.values(key) for key in varied.keys)))
     if gone := [combination for combination in wanted if combination not in of]:
-        first = " ".join(setting(k, v) or f"no {k}" for k, v in zip(varied.keys, gone[0], strict=True))
+        first = " ".join(setting(k, v) or f"no {called(k)}" for k, v in zip(varied.keys, gone[0], strict=True))
         raise StoreError(
             f"importance needs a full grid with every run finished: {len(gone)} of {len(wanted)} combinations are "
-            f"missing in {study.folder}, such as {first}; name configurations that make one"
+            f"missing in {study.folder}, such as {first}; name configurations that make one (--names), or see --figure "
+            "parallel, which needs none"
         )
     seeds = reduce(set.intersection, (set(runs[of[combination]]) for combination in wanted))
     if not seeds:
@@ -135,8 +171,8 @@ def variance_shares(values: np.ndarray, levels: Mapping[str, list], metric: str)
     rest = max(0.0, total - configurations - seeds)
     freedom = (values.size // values.shape[last] - 1) * (values.shape[last] - 1)
     square = rest / freedom if freedom else math.nan
-    effects = [
-        Effect(key, part / total, min(1.0, (len(each) - 1) * square / total), tuple(map(number, each)))
+    effects = [  # of NaN and 1 in this order, min is NaN: with one seed no chance is known
+        Effect(key, part / total, min((len(each) - 1) * square / total, 1.0), tuple(map(number, each)))
         for (key, each), part in zip(levels.items(), mains, strict=True)
     ]
     effects.sort(key=lambda effect: -effect.share)

@@ -2,21 +2,21 @@
 
 A search that refines goes in rounds. A run tells its round in `info["round"]`, or by its name: `round-2,…`, `r2-…`;
 what tells none is of round 1. Each round's cells reach to the middles between its own levels, in the logarithm where
-the levels are positive and span more than a factor of ten.
+the levels are positive and span a factor of ten or more.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.tables import Table
-from passo.analysis.varied import called, is_number, number, settings
+from passo.analysis.varied import RATE, called, is_number, number, settings, through
 from passo.analysis.words import amount, higher_is_better, ranged, spoken
 from passo.errors import StoreError, UsageError
 from passo.store import StoredStudy
@@ -38,13 +38,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plane:
-    """Cells over two settings; log_x and log_y say how an axis is best drawn. The best is by mean."""
+    """Cells over two settings; log_x and log_y say how an axis is best drawn. The best is by mean.
+
+    held: in words what else varies in the study, and is here as in its best configuration; "" where nothing does.
+    """
 
     metric: str
     keys: tuple[str, str]
     log_x: bool
     log_y: bool
     cells: tuple[Cell, ...]
+    held: str = ""
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -74,8 +78,9 @@ class Plane:
     def sentence(self) -> str:
         """Where it is best, and what each round found."""
         best, (x, y) = self.best, map(called, self.keys)
+        held = f" (with {self.held}, as in the best configuration)" if self.held else ""
         told = (
-            f"Over {x} and {y}, the best mean {spoken(self.metric)} of {len(self.cells)} configurations is "
+            f"Over {x} and {y}{held}, the best mean {spoken(self.metric)} of {len(self.cells)} configurations is "
             f"{ranged(best.found, self.metric)}, at {x} {number(best.x)} and {y} {number(best.y)}"
         )
         if len(self.rounds) == 1:
@@ -89,27 +94,36 @@ class Plane:
 def plane(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple[str, str] | None = None) -> Plane:
     """The configurations of a study over two of its settings.
 
-    Raises `UsageError` where not exactly two numbers vary and none are named, or where two configurations share a
-    place; `StoreError` where nothing has the metric.
+    Without `keys`, the first two numbers that vary, the learning rate before others. Where more varies, what else does
+    is held at the best configuration's, so that the plane goes through it.
+    Raises `UsageError` where there are no two, or no plane through the best; `StoreError` where nothing has the metric.
     """
     study = study.holding(lasts=[metric])
     varied = settings(study)
     numbers = [k for k in varied.keys if all(is_number(value) for value in varied.values(k))]
     if keys is None:
-        if len(numbers) != 2:
+        if len(numbers) < 2:
             there = ", ".join(varied.keys) or "nothing"
             raise UsageError(f"a plane has two settings that are numbers; in {study.folder} vary: {there}")
+        numbers.sort(key=lambda key: key != RATE)  # the learning rate first
         keys = numbers[0], numbers[1]
     keys = varied.key(keys[0]), varied.key(keys[1])
+    if wrong := [key for key in keys if key not in numbers]:
+        raise UsageError(f"{wrong[0]} has values that are no numbers, so it is no axis; numbers: {', '.join(numbers)}")
     names = [n for n in study.names() if n in varied.of and all(r.has(metric) for r in study.select(n))]
     if not names:
         raise StoreError(f"no finished configuration in {study.folder} has {metric!r}")
     at = {name: (float(varied.of[name][keys[0]]), float(varied.of[name][keys[1]])) for name in names}
-    if len({(at[name], _round_of(study, name)) for name in names}) < len(names):
+    if len({(at[name], _round_of(study, name)) for name in names}) == len(names):
+        return _placed(study, metric, keys, at)
+    best = _placed(study, metric, keys, at).best.name
+    mates, held = through(varied, names, best, keys)
+    if any(len({at[name][i] for name in mates}) < 2 for i in (0, 1)):
         raise UsageError(
-            f"more than {keys[0]} and {keys[1]} varies in {study.folder}: name configurations of one plane"
+            f"{keys[0]} and {keys[1]} make no plane in {study.folder} where the rest is as in the best configuration, "
+            f"{best}; there vary: {', '.join(varied.keys)}"
         )
-    return _placed(study, metric, keys, at)
+    return replace(_placed(study, metric, keys, {name: at[name] for name in mates}), held=held)
 
 
 def _round_of(study: StoredStudy, name: str) -> int:
@@ -131,7 +145,7 @@ def _placed(study: StoredStudy, metric: str, keys: tuple[str, str], at: dict[str
 
 
 def _logarithmic(values: list[float]) -> bool:
-    return min(values) > 0 and max(values) / min(values) > 10
+    return min(values) > 0 and max(values) / min(values) > 9.99  # 0.1 over 0.01 is a little above or below 10
 
 
 def _edges(levels: list[float], at: float, log: bool) -> tuple[float, float]:

@@ -23,6 +23,7 @@ import numpy as np
 
 from passo.analysis.tables import Table
 from passo.analysis.targets import UNITS, targets
+from passo.analysis.varied import listed
 from passo.analysis.words import joined, significant
 from passo.errors import StoreError, UsageError
 from passo.registry import unknown
@@ -70,10 +71,10 @@ class Profiles:
         most = max(counts.values())
         firsts = [solver for solver, count in counts.items() if count == most]
         solved = {solver: round(n * self.solved(solver)) for solver in self.solvers}
-        ends = joined([f"{solver} reaches {count}" for solver, count in solved.items()][:8])
         verb = "is" if len(firsts) == 1 else "are"
         return (
-            f"On {n} problems {joined(firsts)} {verb} the fastest most often ({most} of {n}); of their targets {ends}."
+            f"On {n} problems {listed(firsts)} {verb} the fastest most often ({most} of {n}); of their targets "
+            f"{_counted(solved)}."
         )
 
 
@@ -99,12 +100,26 @@ def profiles(
     ]
     shared = [name for name in ways[0] if all(name in each for each in ways)]
     if not shared:
-        there = "; ".join(f"{problem.name}: {', '.join(each)}" for problem, each in zip(problems, ways, strict=True))
-        raise StoreError(f"the problems share no configuration, so that no profile can be made. There are: {there}")
+        there = "; ".join(
+            f"{problem.name}: {listed(sorted(each))}" for problem, each in zip(problems, ways, strict=True)
+        )
+        raise StoreError(
+            f"the problems share no configuration, so that no profile can be made. There are: {there}. Give studies "
+            "whose configurations have the same names, or one study and --problem KEY"
+        )
     costs = np.array([[each[name] for name in shared] for each in ways])
     if np.isnan(costs).any():
         raise StoreError(f"not every run recorded its {unit}, so that no profile over them can be made")
     return Profiles(unit, tuple(problem.name for problem in problems), tuple(shared), costs, ratios(costs))
+
+
+def _counted(solved: dict[str, int]) -> str:
+    """How many targets each reaches, the most first, those with as many together."""
+    at: dict[int, list[str]] = {}
+    for solver, count in sorted(solved.items(), key=lambda item: -item[1]):
+        at.setdefault(count, []).append(solver)
+    told = [f"{listed(names)} {'reaches' if len(names) == 1 else 'reach'} {count}" for count, names in at.items()]
+    return joined(told)
 
 
 def ratios(costs: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ from passo.analysis.words import amount, higher_is_better, is_share, ranged, sig
 from passo.errors import StoreError, UsageError
 from passo.store import StoredStudy
 
+TOLD = 5  # groups in a sentence; the table has all
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -91,8 +93,10 @@ class Sensitivities:
         parts = [
             f"{group.name} is best at {significant(group.at[group.best])} ({amount(group.top.mean, self.metric)}) "
             f"and within {self.within} of that over {group.words()}"
-            for group in self.groups
+            for group in self.groups[:TOLD]
         ]
+        left = len(self.groups) - TOLD
+        parts += [f"and {left} group{'s' if left > 1 else ''} more"] if left > 0 else []
         return f"By the {called(self.key)}: {'; '.join(parts)}."
 
 
@@ -105,6 +109,9 @@ def sensitivity(
     """
     study = study.holding(lasts=[metric])
     varied = settings(study)
+    if key == RATE and RATE not in varied.keys:
+        there = ", ".join(varied.keys) or "nothing but the seed"
+        raise UsageError(f"the learning rate does not vary in {study.folder}; there vary: {there}")
     key = varied.key(key)
     if not all(is_number(value) and value > 0 for value in varied.values(key)):
         raise UsageError(f"{key} has values that are no positive numbers, so it has no decades")

@@ -108,14 +108,16 @@ def called(key: str) -> str:
 def number(value: Any) -> str:
     """A setting's value as one would type it.
 
-    >>> number(0.001), number((64, 32)), number(True), number(None), number("all")
-    ('0.001', '[64, 32]', 'true', 'none', 'all')
+    >>> number(0.001), number(1e-5), number((64, 32)), number(True), number(None), number("all")
+    ('0.001', '1e-5', '[64, 32]', 'true', 'none', 'all')
     """
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(number, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}".replace("e-0", "e-").replace("e+0", "e+")
+    return "none" if value is None else str(value)
 
 
 def is_number(value: Any) -> bool:
@@ -161,6 +163,13 @@ def groups(study: StoredStudy, by: str | None = None) -> dict[str, tuple[str, ..
     for name, each in found.of.items():
         members.setdefault(_described({key: each[key] for key in keys}), []).append(name)
     return {told: tuple(names) for told, names in members.items()}
+
+
+def through(found: Settings, names: Sequence[str], best: str, keys: Sequence[str]) -> tuple[list[str], str]:
+    """The configurations that differ from the best in `keys` alone, and in words what they share with it."""
+    others = [key for key in found.keys if key not in keys]
+    mates = [name for name in names if all(found.of[name][key] == found.of[best][key] for key in others)]
+    return mates, found.label(best, tuple(keys))
 
 
 def _is_kind(values: list[Any]) -> bool:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 FIGURES = "ranked, sensitivity, heatmap, parallel, profiles, importance, budget, batch-size"
 BY = ("all", "tuned", "defaults")
 ROWS = 40  # of a table that are printed
+_REST = "what has not ended yet is not in what follows"
+UNFINISHED = {
+    "interrupted": f"{{}} was interrupted: {_REST}; the command that ran it goes on with it.\n",
+    "running": f"{{}} is still running, or was killed: {_REST}.\n",
+}
 
 Part = tuple[str, str, Callable[[], Any]]
 
@@ -51,6 +56,10 @@ def compare(
     problem: Annotated[
         str | None, typer.Option(metavar="KEY", help="Values of this setting are problems: profile over them.")
     ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="KEY,KEY", help="The axes: two settings of heatmap (lr,batch_size), one of sensitivity."),
+    ] = None,
     unit: Annotated[str, typer.Option(help="What profiles count: epochs, steps or seconds.")] = "epochs",
     figure: Annotated[str | None, typer.Option(help=f"Draw it: {FIGURES}.")] = None,
     out_: Annotated[
@@ -79,12 +88,20 @@ def compare(
         for one in studies:
             told.enter_context(store.understood(one))
         found = [store.find(one) for one in studies]
-        shared = Wish(by=choose, against=against, group=group, problem=problem, target=target, unit=unit)
+        axes = tuple(key.strip() for key in (over or "").split(",") if key.strip())
+        shared = Wish(by=choose, against=against, over=axes, group=group, problem=problem, target=target, unit=unit)
         pools = [tuple(n for word in names or [] for n in _split(word, each)) or None for each in found]
+        for each in found if curve is not None else ():
+            known = sorted({metric for run in each.runs for metric in run.metrics()})
+            if curve not in known:
+                raise unknown(f"metric in {each.folder}", str(curve), known)
         asked = [
             Asked(each, pool, _wish(each, shared, metric, curve, by, pool))
             for each, pool in zip(found, pools, strict=True)
         ]
+        for one in [] if as_json else found:
+            if one.status in UNFINISHED:
+                out.print(UNFINISHED[one.status].format(one.folder), markup=False, soft_wrap=True)
         if figure is not None:
             _draw(figure, asked, out_)
         elif as_json:
@@ -121,9 +138,10 @@ def _split(text: str, study: StoredStudy) -> Iterator[str]:
 
 
 def _curve_of(study: StoredStudy, metric: str) -> str:
-    """The validation metric that belongs to a test metric, or the loss, or that of training."""
+    """What a search chose by; else the validation metric that belongs to a test metric, the loss, that of training."""
     there = {name for run in study.select() for name in run.metrics()}
-    wished = (metric.replace("test/", "validation/"), "validation/loss", "epoch/train_loss")
+    searched = [found["metric"] for found in study.facts.get("search") or ()][:1]
+    wished = (*searched, metric.replace("test/", "validation/"), "validation/loss", "epoch/train_loss")
     return next((name for name in wished if name in there), metric)
 
 
@@ -167,8 +185,8 @@ def _parts(asked: Asked) -> Iterator[Part]:
     yield "convergence", "Convergence", lambda: convergences(study, names=wish.names)
     if wish.names is not None:
         return
-    if RATE in varied.keys:
-        yield "sensitivity", "Learning rates", lambda: sensitivity(study, wish.curve)
+    if RATE in varied.keys or wish.over:
+        yield "sensitivity", "Learning rates", lambda: sensitivity(study, wish.curve, (*wish.over, RATE)[0])
     if several and varied.keys:
         yield "budget", "By the tuning budget", lambda: budgets(study, wish.by, wish.metric, wish.group)
         yield "importance", "What mattered", lambda: importance(study, wish.curve)
@@ -219,7 +237,7 @@ def _data(asked: list[Asked]) -> dict[str, Any]:
     told: dict[str, Any] = {"studies": []}
     for one in asked:
         parts: dict[str, Any] = {"study": one.study.name, "folder": str(one.study.folder)}
-        parts |= {"metric": one.wish.metric, "curve": one.wish.curve}
+        parts |= {"status": one.study.status, "metric": one.wish.metric, "curve": one.wish.curve}
         for i, (key, _, compute) in enumerate(_parts(one)):
             try:
                 parts[key] = said(compute())

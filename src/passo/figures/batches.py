@@ -47,9 +47,13 @@ def batch_figure(study: StoredStudy, metric: str = "test/accuracy") -> Figure:
             layer.encoding.color = alt.value(BLUE)
             layer.encoding.opacity = alt.value(1.0)
     chart = alt.vconcat(*panels, spacing=12).resolve_scale(x="shared")
+    count = found.noise(found.each[0]).n
+    traced = f" of {'the first seed' if count == 1 else f'{count} seeds'}" if count < found.each[0].end.n else ""
+    held = f" What else varies is as in the best configuration: {found.held}." if found.held else ""
     caption = (
-        f"Over the batch size, logarithmic: {noise} (dashed: {GUIDE} through the first point), the training loss of "
-        f"the last epoch, {spoken(metric)}, seconds per epoch ({found.clock}); means and 95 % intervals over seeds."
+        f"Over the batch size, logarithmic: {noise}{traced} (dashed: {GUIDE} through the first point), the training "
+        f"loss of the last epoch, {spoken(metric)}, seconds per epoch ({found.clock}); means and 95 % intervals over "
+        f"seeds.{held}"
     )
-    title = finished(chart, "What the batch size changes", about(study))
+    title = finished(chart, "What the batch size changes", [line for line in (about(study), found.held) if line])
     return Figure("batch-size", title, caption, found.sentence())

@@ -27,8 +27,9 @@ class Wish:
     """What is asked of a comparing figure; each takes what concerns it.
 
     metric: what is reported (test/accuracy). curve: the validation metric. by: what configurations are chosen by.
-    names: only these. against: the reference. key: the setting on the axis of `sensitivity`. problem: a setting whose
-    values are the problems of `profiles`. group: whose values are tuned apart. target, unit: of `profiles`.
+    names: only these. against: the reference. over: the setting on the axis of `sensitivity`, the two of `heatmap`.
+    problem: a setting whose values are the problems of `profiles`. group: whose values are tuned apart. target, unit:
+    of `profiles`.
     """
 
     metric: str = "test/accuracy"
@@ -36,7 +37,7 @@ class Wish:
     by: str = BY
     names: tuple[str, ...] | None = None
     against: str | None = None
-    key: str = RATE
+    over: tuple[str, ...] = ()
     group: str | None = None
     problem: str | None = None
     target: float | None = None
@@ -65,6 +66,13 @@ def problems(studies: Sequence[StoredStudy], wish: Wish) -> list[StoredStudy]:
     return list(studies)
 
 
+def _two(over: tuple[str, ...]) -> tuple[str, str] | None:
+    """The axes of a plane, where they were named."""
+    if len(over) in (0, 2):
+        return (over[0], over[1]) if over else None
+    raise UsageError(f"a heatmap is over two settings (lr,batch_size), got {len(over)}: {', '.join(over)}")
+
+
 def _ranked(studies: Sequence[StoredStudy], wish: Wish) -> Figure:
     return ranked(fair(studies[0], wish.metric, wish.names, wish.against), about(studies[0]))
 
@@ -80,8 +88,8 @@ def _importance(studies: Sequence[StoredStudy], wish: Wish) -> Figure:
 
 for _name, _draw in (
     ("ranked", _ranked),
-    ("sensitivity", lambda studies, wish: sensitivity_curves(studies[0], wish.curve, wish.key)),
-    ("heatmap", lambda studies, wish: heatmap(studies[0], wish.curve)),
+    ("sensitivity", lambda studies, wish: sensitivity_curves(studies[0], wish.curve, (*wish.over, RATE)[0])),
+    ("heatmap", lambda studies, wish: heatmap(studies[0], wish.curve, _two(wish.over))),
     ("parallel", lambda studies, wish: parallel(studies[0], wish.curve, wish.names)),
     ("profiles", _profiles),
     ("importance", _importance),

@@ -23,7 +23,7 @@ TOP = 0.25  # of the configurations: what the sentence calls the best ones
 
 @dataclass(frozen=True)
 class _Axis:
-    """A setting's values at their heights, 0 to 1: numbers in their own order, logarithmic over a factor of ten."""
+    """A setting's values at their heights, 0 to 1: numbers in their own order, logarithmic from a factor of ten on."""
 
     title: str
     marks: tuple[tuple[str, float], ...]
@@ -32,7 +32,7 @@ class _Axis:
 
 def _axis(key: str, values: Sequence[Any]) -> _Axis:
     if all(map(is_number, values)) and len(values) > 1:
-        log = min(values) > 0 and max(values) / min(values) > 10
+        log = min(values) > 0 and max(values) / min(values) > 9.99
         at = [math.log10(value) if log else float(value) for value in values]
         heights = [(place - min(at)) / (max(at) - min(at)) for place in at]
     else:
@@ -47,7 +47,7 @@ def _axis(key: str, values: Sequence[Any]) -> _Axis:
 def _ticks(values: Sequence[float]) -> list[tuple[str, float]]:
     """Round numbers along an axis with more values than can be written."""
     low, high = min(values), max(values)
-    if low > 0 and high / low > 10:
+    if low > 0 and high / low > 9.99:
         ticks = log_ticks(low, high, most=MARKS)
         heights = [math.log10(tick / low) / math.log10(high / low) for tick in ticks]
         return list(zip(tick_words(ticks), heights, strict=True))
@@ -84,7 +84,7 @@ def parallel(study: StoredStudy, metric: str = "validation/accuracy", names: Seq
     chart = alt.layer(lines, *_frame(axes, metric, low, high)).properties(width=WIDTH, height=300)
     caption = (
         f"Each line is a configuration, through its settings to its mean {spoken(metric)} over seeds; brighter is "
-        "better. Numbers over more than a factor of ten are logarithmic; labels that would touch are left out."
+        "better. Numbers over a factor of ten or more are logarithmic; labels that would touch are left out."
     )
     best = outcomes[: max(1, round(TOP * len(outcomes)))]
     title = finished(chart, "Settings and result", about(study))

@@ -34,12 +34,19 @@ def heatmap(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple
     x, y = map(called, found.keys)
     finer = " Finer rounds are drawn over the first, in a frame each." if len(found.rounds) > 1 else ""
     lines = " Lines: heights between the first round's points, straight between neighbours." if heights else ""
+    held = f" What else varies is as in the best configuration: {found.held}." if found.held else ""
     caption = (
         f"Mean {spoken(metric)} over seeds for each {x} and {y}; a cell reaches half-way to its neighbours.{lines}"
-        f"{finer} The diamond is the best mean.{_beyond(found)}"
+        f"{finer} The diamond is the best mean.{_beyond(found)}{held}"
     )
-    title = finished(chart, f"{spoken(metric).capitalize()} over {x} and {y}", about(study))
+    title = finished(chart, f"{spoken(metric).capitalize()} over {x} and {y}", _subtitle(found, study))
     return Figure("heatmap", title, caption, found.sentence() + _ended(study, metric))
+
+
+def _subtitle(found: Plane, study: StoredStudy) -> list[str]:
+    return [
+        line for line in (about(study), f"{found.held}, as in the best configuration" if found.held else "") if line
+    ]
 
 
 def _ended(study: StoredStudy, metric: str) -> str:
