@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import passo
+from passo.store import Store
 
 STUDY = """
 name = "two"
@@ -140,6 +141,8 @@ def test_several_studies_are_problems_and_profiled(here: Path) -> None:
         (("two", "--json", "--figure", "ranked"), 2, "ask for one"),
         (("two", "--out", "x.png"), 2, "add --figure, one of: ranked"),
         (("two", "--figure", "heatmap"), 2, "a plane has two settings that are numbers"),
+        (("two", "--figure", "heatmap", "--over", "lr"), 2, "a heatmap is over two settings (lr,batch_size), got 1"),
+        (("two", "--curve", "validation/acuracy"), 2, "Did you mean 'validation/accuracy'"),
         (("tow",), 1, "no study 'tow'"),
     ],
 )
@@ -152,3 +155,23 @@ def test_a_study_of_one_seed_is_told_without_intervals(here: Path) -> None:
     said("study", "run", "two.toml", "--set", "seeds=[0]", "--out", "one", "--jobs", "1", cwd=here)
     told = said("compare", "one", cwd=here)
     assert "one seed tells nothing apart" in told
+
+
+def test_an_interrupted_study_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Store.create(tmp_path / "half", name="half", config={}) as study:
+        run = study.add_run("adam", config={}, seed=0)
+        run.scalars(1, 1.0, {"test/accuracy": 0.5, "validation/accuracy": 0.5, "validation/loss": 1.0})
+        run.finish("done")
+        raise KeyboardInterrupt
+    assert "was interrupted: what has not ended yet is not in what follows" in said("compare", "half", cwd=tmp_path)
+    assert json.loads(said("compare", "half", "--json", cwd=tmp_path))["studies"][0]["status"] == "interrupted"
+
+
+def test_the_metric_that_a_search_chose_by_is_the_one_that_is_drawn(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "search", name="search", config={}) as study:
+        for seed in range(2):
+            run = study.add_run("adam", config={"optimizer": {"name": "adam"}}, seed=seed)
+            run.scalars(1, 1.0, {"test/accuracy": 0.5, "validation/accuracy": 0.5, "validation/loss": 1.0})
+            run.finish("done")
+        study.facts(search=[{"metric": "validation/loss", "best": "adam"}])
+    assert json.loads(said("compare", "search", "--json", cwd=tmp_path))["studies"][0]["curve"] == "validation/loss"

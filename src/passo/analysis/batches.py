@@ -83,7 +83,8 @@ class BatchSizes:
         start = f"With {self.held}: from" if self.held else "From"
         return (
             f"{start} batches of {low.size:,} to {high.size:,}, {what} goes from "
-            f"{significant(self.noise(low).mean)} to {significant(self.noise(high).mean)} and an epoch from {significant(low.seconds.mean)} to "
+            f"{significant(self.noise(low).mean)} to {significant(self.noise(high).mean)} and "
+            f"an epoch from {significant(low.seconds.mean)} to "
             f"{significant(high.seconds.mean)} s; the training loss ends lowest with {best.size:,} "
             f"({ranged(best.end)})."
         )
