@@ -20,7 +20,6 @@ from passo.experiments.assembling import load_data
 from passo.experiments.eligible import eligible
 from passo.experiments.keeping import Stop
 from passo.experiments.stages import Task, first_trainings
-from passo.experiments.together import Measured
 from passo.store import StoredStudy
 from passo.training import TrainConfig
 
@@ -159,7 +158,7 @@ def test_a_group_that_is_stopped_goes_on_to_the_same_bits(file: Path, tmp_path: 
     for run, draft in found.items():
         assert draft.facts["weights_sha256"] == wanted[run].facts["weights_sha256"]
         assert _scalars(draft) == _scalars(wanted[run])
-    again.drop()
+    fusing.forget(tmp_path, tasks)
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -191,7 +190,7 @@ def test_a_study_that_is_interrupted_in_a_group_keeps_it_and_repeats_nothing(
 def test_a_group_that_was_begun_is_gone_on_with_whatever_auto_measures_now(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, alone_is_quicker = fusing._columns, Measured(2.0, 1, 1.0)
+    told = fusing._columns
     seen: list[int] = []
 
     def pressed(record: Any) -> Any:
@@ -204,9 +203,9 @@ def test_a_group_that_was_begun_is_gone_on_with_whatever_auto_measures_now(
     monkeypatch.setattr(fusing, "_columns", pressed)
     with pytest.raises(KeyboardInterrupt):
         study(file).run(tmp_path / "s", jobs=1, executor="replicas")
-    monkeypatch.setattr(together, "measured", lambda *_: alone_is_quicker)
+    monkeypatch.setattr(together, "measured", lambda *_: pytest.fail("it was measured before"))
     there = study(file).run(tmp_path / "s", jobs=1, executor="auto")
-    assert [fact["executor"] for fact in there.facts["executors"]] == ["replicas", "here"]
+    assert [fact["executor"] for fact in there.facts["executors"]] == ["replicas", "replicas"]
     assert seen[9] == 9
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections import deque
@@ -219,11 +220,64 @@ def test_a_group_is_as_large_as_memory_lets_it_be_and_that_is_said(file: Path, m
 def test_a_group_is_cut_where_fewer_replicas_are_quicker_by_a_tenth(
     each: dict[int, float], size: int, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(together, "measured", lambda tasks, _: Measured(each[len(tasks)], 1, 9.0))
+    monkeypatch.setattr(together, "measured", lambda tasks, *_: Measured(each[len(tasks)], 1, 9.0))
     tasks = tasks_of(file)
-    groups, found = together.chosen(tasks, load_data(TrainConfig.model_validate(tasks[0].settings)))
-    assert [len(group) for group in groups] == [size] * (16 // size) and found.together == each[size]
-    assert sorted(task.run_id for group in groups for task in group) == sorted(task.run_id for task in tasks)
+    data = load_data(TrainConfig.model_validate(tasks[0].settings))
+    assert together.cut(tasks, data, 1) == (size, Measured(each[size], 1, 9.0))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_a_group_is_shared_out_by_configurations_or_by_seeds_long_and_short_together(parts: int, file: Path) -> None:
+    tasks = tasks_of(file)
+    for given in (tasks, [task for task in tasks if task.name == "adam,epochs=2"]):
+        shares = together.shared_out(given, parts)
+        assert len(shares) == min(parts, max(len({t.name for t in given}), len({t.seed for t in given})))
+        assert sorted(t.run_id for share in shares for t in share) == sorted(t.run_id for t in given)
+        lengths = [len(share) for share in shares]
+        assert max(lengths) - min(lengths) <= 2
+    for share in together.shared_out(sorted(tasks, key=lambda task: task.settings["epochs"]), 2):
+        assert [task.settings["epochs"] for task in share].count(2) == 4
+
+
+def test_groups_train_side_by_side_and_say_how_far_they_are(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "measured", lambda *_: Measured(1.0, 1, 9.0))
+    alone = study(file).run(tmp_path / "alone", jobs=1, executor="replicas")
+    steps = list(study(file).running(tmp_path / "side", jobs=2, executor="replicas"))
+    side = store.open_study(tmp_path / "side")
+    assert [len(fact["runs"]) for fact in side.facts["executors"]] == [8, 8]
+    assert [step.status for step in steps if step.status != "running"] == ["chosen"] * 2 + ["done"] * 16
+    done = [step.done for step in steps]
+    assert all(0 <= number <= 16 for number in done) and done[-1] == 16
+    for run in alone.select():
+        twin = side.run(run.id)
+        assert (twin.info["threads"], twin.info["replicas"]) == (1, 8)
+        np.testing.assert_allclose(
+            run.metric("train/loss").values, twin.metric("train/loss").values, rtol=2e-3, atol=1e-5
+        )
+    assert not (tmp_path / "side" / "pending").exists()
+
+
+def test_a_group_whose_process_is_killed_runs_alone(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "measured", lambda *_: Measured(1.0, 1, 9.0))
+    longer = {"grid": {"epochs": [20], "batch_size": [4, 8]}, "dataset": {"per_class": 60}}
+    running = study(file, longer).running(tmp_path / "s", jobs=2, executor="replicas")
+    for step in running:
+        if step.status == "running":
+            worker = multiprocessing.active_children()[0]
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            break
+    statuses = [step.status for step in running]
+    there = store.open_study(tmp_path / "s")
+    assert statuses.count("done") == 16 == len(there.select())
+    assert [fact["failed"] for fact in there.facts["executors"] if "failed" in fact] == [
+        "its process was ended from outside (SIGKILL, as where memory is short)"
+    ]
+    assert sorted(run.info.get("engine", "plain") for run in there.select()) == ["plain"] * 8 + ["replicas"] * 8
 
 
 def test_what_auto_chose_once_is_not_measured_again(
@@ -231,7 +285,7 @@ def test_what_auto_chose_once_is_not_measured_again(
 ) -> None:
     asked: list[int] = []
 
-    def slow(tasks: list[Task], _: Any) -> Measured:
+    def slow(tasks: list[Task], *_: Any) -> Measured:
         asked.append(len(tasks))
         return Measured(2.0, 1, 1.0)
 
@@ -241,7 +295,7 @@ def test_what_auto_chose_once_is_not_measured_again(
     assert (told.status, told.done) == ("chosen", 0) and "one by one" in told.told and "2 ms" in told.told
     next(running)
     running.close()
-    measured, asked[:] = list(asked), []
+    seen, asked[:] = list(asked), []
     there = study(file).run(tmp_path / "s", jobs=1, executor="auto")
-    assert measured and not asked and len(there.select()) == 16
+    assert seen and not asked and len(there.select()) == 16
     assert {fact["executor"] for fact in there.facts["executors"]} == {"here"}

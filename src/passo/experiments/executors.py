@@ -18,6 +18,8 @@ from passo.errors import TrainingError
 T = TypeVar("T")
 R = TypeVar("R")
 
+PART, ENDED, WHOLE, FAILED = "part", "ended", "whole", "failed"  # what a worker sends: of a generator, its items
+
 GRACE = 30.0  # seconds that workers have to keep what they did, once they are asked to stop
 
 
@@ -28,11 +30,12 @@ def here(work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
 
 
 def processes(
-    work: Callable[[T], R], tasks: Sequence[T], jobs: int, lost: Callable[[T, str], R] | None = None
+    work: Callable[[T], R | Iterator[R]], tasks: Sequence[T], jobs: int, lost: Callable[[T, str], R] | None = None
 ) -> Iterator[tuple[T, R]]:
     """`jobs` at a time, each in a process with an equal share of the threads; results as they come.
 
     Small networks leave a second core half idle: two trainings side by side finish sooner than one after another.
+    Where `work` is a generator, each of its items is a result of its task.
 
     A process that is killed takes its own task with it and no other: `lost(task, how)` is that task's result, and a new
     process takes its place. Without `lost`, `TrainingError` is raised. Whoever stops listening, or is interrupted,
@@ -47,25 +50,29 @@ def processes(
             ready = wait([worker.connection for worker in busy])
             for worker in [one for one in busy if one.connection in ready]:
                 task, answer = worker.task, worker.answer()
+                if answer is not None and answer[0] == PART:
+                    yield task, answer[1]
+                    continue
                 if left and answer is not None:
                     worker.give(left.popleft())
                 else:
                     worker.connection.close()
                     if left:
                         workers.append(_Worker(work, threads, left.popleft()))
-                yield task, _result(task, answer, worker, lost)
+                if answer is None or answer[0] != ENDED:
+                    yield task, _result(task, answer, worker, lost)
     finally:
         _stop(workers)
 
 
-def _result(task: Any, answer: tuple[bool, Any] | None, worker: _Worker, lost: Callable[[Any, str], Any] | None) -> Any:
+def _result(task: Any, answer: tuple[str, Any] | None, worker: _Worker, lost: Callable[[Any, str], Any] | None) -> Any:
     """What the work gave back; its exception is raised here."""
     if answer is None:
         if lost is None:
             raise TrainingError(f"a worker process {worker.end()}; what is finished is kept: go on with --jobs 1")
         return lost(task, worker.end())
-    worked, result = answer
-    if not worked:
+    kind, result = answer
+    if kind == FAILED:
         raise result
     return result
 
@@ -87,8 +94,8 @@ class _Worker:
         with suppress(OSError):  # it is gone: the answer will say so
             self.connection.send(task)
 
-    def answer(self) -> tuple[bool, Any] | None:
-        """(whether it worked, its result or its exception); None where the process ended instead."""
+    def answer(self) -> tuple[str, Any] | None:
+        """Of what kind it is, and the result or the exception; None where the process ended instead."""
         try:
             return self.connection.recv()
         except (EOFError, OSError):
@@ -135,12 +142,17 @@ def _serve(line: Connection, work: Callable[[Any], Any], threads: int) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer = (True, work(task))
+            result = work(task)
+            if isinstance(result, Iterator):
+                for part in result:
+                    line.send((PART, part))
+                line.send((ENDED, None))
+            else:
+                line.send((WHOLE, result))
         except KeyboardInterrupt:  # SIGTERM, once the state was kept
             return
         except Exception as error:
-            answer = (False, error)
-        line.send(answer)
+            line.send((FAILED, error))
 
 
 def _end_with_parent() -> None:

@@ -84,10 +84,10 @@ class Member:
 
 
 class OnTheWay(NamedTuple):
-    """How far a group is: the share of its work that is done, and where it is in words; or what was `chosen` for it."""
+    """How far trainings are: `done` counts, in parts too, what is not written yet. Or what was `chosen` for them."""
 
     tasks: Sequence[Task]
-    share: float
+    done: float
     told: str
     chosen: bool = False
 
@@ -102,8 +102,8 @@ def fused(
     """Train a group as one; says how far it is, then yields each task with what it would write.
 
     None stands for what a task would write that is to run alone after all. Tasks come as `eligible` puts them together;
-    `wanted` are the runs that are still to be written (all of them). In `folder`, a study's, its state is kept.
-    Raises what the engine raises for those that do not belong together.
+    `wanted` are the runs that are still to be written (all of them). In `folder`, a study's, its state is kept, until
+    `forget` says that all is written. Raises what the engine raises for those that do not belong together.
     """
     group = Group([Member.of(task, data) for task in tasks], data, folder, threads)
     before = torch.get_num_threads()
@@ -112,7 +112,6 @@ def fused(
         with stopping() as stop, quick_products():
             yield from group.train(stop)
             yield from group.results(wanted)
-            group.drop()
             if stop.asked:  # while they were tested
                 raise KeyboardInterrupt
     finally:
@@ -123,6 +122,14 @@ def kept_at(folder: Path, tasks: Sequence[Task]) -> Path:
     """Where the study in `folder` keeps the state of a group: another for every group and every setting in it."""
     told = json.dumps([[task.run_id, task.settings] for task in tasks], sort_keys=True)
     return folder / PENDING / f"group-{hashlib.sha256(told.encode()).hexdigest()[:16]}.safetensors"
+
+
+def forget(folder: Path, tasks: Sequence[Task]) -> None:
+    """Everything of a group is written: what was kept to go on from is not needed."""
+    path = kept_at(folder, tasks)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
 
 
 class Group:
@@ -201,18 +208,11 @@ class Group:
             )
             yield member.task, self._concluded(member, table[..., number]) if whole else None
 
-    def drop(self) -> None:
-        """Everything is written: what was kept to go on from is not needed."""
-        if self._path is not None:
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
-                self._path.parent.rmdir()
-
     def _on_the_way(self, record: ReplicaStep) -> OnTheWay:
         steps = len(self._batches)
         made = [1.0 if one.last is not None else record.step / (one.config.epochs * steps) for one in self.members]
         told = f"{len(self._rows)} trainings as one network, epoch {record.epoch} of {self.epochs}"
-        return OnTheWay([one.task for one in self.members], sum(made) / len(made), told)
+        return OnTheWay([one.task for one in self.members], sum(made), told)
 
     def _lead(self) -> None:
         """Batches and tasks are those of one member of each seed that is left, always the same one."""

@@ -40,7 +40,7 @@ class Progress:
     """A run of the study has ended: its task, its status, and how many of how many are done.
 
     Or trainings are on their way as one network: then the status is "running", `task` the first of them, `done` counts
-    the share of them that is done, and `told` says where they are. "chosen" is the status before: `told` says how they
+    what is done of them too, and `told` says where they are. "chosen" is the status before: `told` says how they
     will be trained, and why.
     """
 
@@ -118,7 +118,7 @@ class Study:
                 done += len(stage) - len(tasks)
                 for step in _perform_all(tasks, stage, jobs, folder, executor, study, ray):
                     if isinstance(step, OnTheWay):
-                        part = done + step.share * len(step.tasks)
+                        part = done + step.done
                         status = "chosen" if step.chosen else "running"
                         yield Progress(step.tasks[0], status, part, self.file.count, told=step.told)
                         continue
@@ -185,8 +185,7 @@ def _perform_all(
     jobs = jobs or default_jobs()
     if executor in ("auto", "replicas") and len(long) > 1:
         ended = set()
-        side = None if executor == "replicas" else jobs > 1
-        for step in as_one(long, stage, folder, _loaded, study, side):
+        for step in as_one(long, stage, folder, _loaded, study, jobs, always=executor == "replicas"):
             if isinstance(step, OnTheWay):
                 yield step
                 continue

@@ -1,6 +1,8 @@
 """A study's trainings, those of a kind as one network: how many at once, whether it pays, and what is said of it.
 
-What was chosen is written into the study, and a study that goes on keeps to it: nothing is measured twice.
+Groups train side by side, each in a process with an equal share of the threads: two networks on two processors wait for
+each other less than one that is spread over both. What was chosen is written into the study, and a study that goes on
+keeps to it: nothing is measured twice.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,100 +19,122 @@ import torch
 
 from passo.data import Data
 from passo.experiments.eligible import eligible, rectangles
-from passo.experiments.fusing import Group, Member, OnTheWay, fused, kept_at
+from passo.experiments.executors import here, processes
+from passo.experiments.fusing import Group, Member, OnTheWay, forget, fused, kept_at
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
 from passo.store import Store
 from passo.training import TrainConfig
 from passo.training.loop import fit
 
-SIDE = 1.3  # how much sooner two processes of one thread each end than one of two, as measured
 WARM, TIMED = 3, 8  # steps
 LEAST, GAIN = 8, 1.1  # replicas of a smaller group, and how much quicker it must be
 
 Fact = dict[str, Any]  # of a group: its runs, what was measured, what was taken
 Loading = Callable[[TrainConfig], Data]
+Step = OnTheWay | tuple[Task, Draft | None]
 
 
 class Measured(NamedTuple):
-    """Milliseconds a step of one model takes: `together` with its group, by so many `threads`, and `alone`."""
+    """Milliseconds a step of one model takes, `together` with its group and `alone`, on so many `threads`."""
 
     together: float
     threads: int
     alone: float
 
 
+class Failed(NamedTuple):
+    """A group that could not be trained, and why: its trainings run alone."""
+
+    why: str
+
+
+class Chosen(NamedTuple):
+    """Trainings of one network, and what is said of them."""
+
+    tasks: list[Task]
+    fact: Fact
+
+    @property
+    def name(self) -> str:
+        """Of all groups of a study, its own."""
+        return self.tasks[0].run_id
+
+    @property
+    def fused(self) -> bool:
+        return self.fact["executor"] == "replicas"
+
+
 def as_one(
-    tasks: Sequence[Task], stage: Sequence[Task], folder: Path, loading: Loading, study: Store, side: bool | None
-) -> Iterator[OnTheWay | tuple[Task, Draft | None]]:
-    """Train groups as one network each: yields how far one is, then each task with what it would write.
+    tasks: Sequence[Task],
+    stage: Sequence[Task],
+    folder: Path,
+    loading: Loading,
+    study: Store,
+    jobs: int,
+    *,
+    always: bool,
+) -> Iterator[Step]:
+    """Train groups as one network each, `jobs` at a time; says how far they are, and what each task would write.
 
-    None stands for one that diverged and says why when it runs alone. `tasks` are those that are left of `stage`. With
-    `side` None every group is fused; else only where that is quicker than one after another, or (True) two side by
-    side. A task that is not yielded runs alone.
+    None stands for what a task would write that says why it failed when it runs alone. `tasks` are those that are left
+    of `stage`. Where not `always`, only those groups are fused of which a step is quicker so. A task that is not
+    yielded runs alone.
     """
-    known = _known(study)
-    told = _Told(study, known)
+    facts = Facts(study)
     left = {task.run_id: task for task in tasks}
-    for fact in known:  # a group that was begun goes on as it was
-        group = [task for task in stage if task.run_id in set(fact["runs"])]
-        group.sort(key=lambda task: fact["runs"].index(task.run_id))
-        if fact["executor"] == "replicas" and len(group) == len(fact["runs"]) and kept_at(folder, group).is_file():
-            yield from _train(folder, group, loading, fact, left)
-            left = {name: task for name, task in left.items() if name not in fact["runs"]}
+    groups = [group for group in _known(stage, facts) if kept_at(folder, group.tasks).is_file()]
+    for group in groups:  # they were begun, and go on as they were
+        left = {name: task for name, task in left.items() if name not in group.fact["runs"]}
     found = eligible(list(left.values()), loading)
-    told.others(alone=found.alone, notes=found.notes)
-    for note in found.notes:
-        yield OnTheWay(found.groups[0] if found.groups else list(tasks), 0.0, note, chosen=True)
+    facts.write(alone=found.alone, notes=found.notes)
+    yield from (OnTheWay(list(tasks), 0.0, note, chosen=True) for note in found.notes)
     for same in found.groups:
-        data = loading(TrainConfig.model_validate(same[0].settings))
-        if (settled := _settled(same, known)) is not None:
-            chunks = [(same, settled)]
-        else:
-            groups, each = chosen(same, data)
-            chunks = [(group, _fact(group, each, side)) for group in groups]
-        for group, fact in chunks:
-            told.add(fact)
-            yield OnTheWay(group, 0.0, said(fact), chosen=True)
-            if fact["executor"] == "replicas":
-                yield from _train(folder, group, loading, fact, left)
+        for group in _choose(same, facts, loading, jobs, max(1, jobs // len(found.groups)), always):
+            facts.add(group.fact)
+            yield OnTheWay(group.tasks, 0.0, said(group.fact), chosen=True)
+            groups += [group] if group.fused else []
+    yield from _train(groups, folder, loading, jobs, {task.run_id for task in tasks}, facts)
 
 
-def chosen(tasks: Sequence[Task], data: Data) -> tuple[list[list[Task]], Measured]:
-    """A group, cut into as many as are quickest, and what was measured: fewer replicas lie nearer to the processor.
-
-    A cut must gain a tenth, since a clock is no exact judge.
-    """
-    best, found, size = [list(tasks)], measured(tasks, data), len(tasks) // 2
-    while size >= LEAST:
-        cut = list(rectangles(tasks, size))
-        each = measured(cut[0], data)
-        if each.together * GAIN < found.together:
-            best, found = cut, each
-        size //= 2
-    return best, found
-
-
-def measured(tasks: Sequence[Task], data: Data) -> Measured:
-    """Steps of a group, and of its first training alone, on copies that are thrown away.
-
-    One thread or all of them: where others use the machine too, threads that wait for each other cost more than they
-    bring.
-    """
-    every = torch.get_num_threads()
-    group = Group([Member.of(task, data) for task in tasks], data, None, timed=True)
-    group.epochs = 2 * (WARM + TIMED)  # of a step at least
-    walk, parts = group.walk(), Member.of(tasks[0], data).parts
-    found: dict[int, float] = {}
+def measured(tasks: Sequence[Task], data: Data, threads: int) -> Measured:
+    """Steps of a group, and of its first training alone, on copies that are thrown away."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
-        for threads in sorted({every, 1}, reverse=True):
-            torch.set_num_threads(threads)
-            found[threads] = _timed(walk) / len(tasks)
+        group = Group([Member.of(task, data) for task in tasks], data, None, timed=True)
+        group.epochs = WARM + TIMED  # of a step at least
+        parts = Member.of(tasks[0], data).parts
+        alone = fit(parts.model, parts.loss_fn, parts.optimizer, parts.train, epochs=WARM + TIMED, task=parts.task)
+        return Measured(_timed(group.walk()) / len(tasks), threads, _timed(alone))
     finally:
-        torch.set_num_threads(every)
-    alone = fit(parts.model, parts.loss_fn, parts.optimizer, parts.train, epochs=WARM + TIMED, task=parts.task)
-    best = min(found, key=lambda threads: found[threads])
-    return Measured(found[best], best, _timed(alone))
+        torch.set_num_threads(before)
+
+
+def cut(tasks: Sequence[Task], data: Data, threads: int) -> tuple[int, Measured]:
+    """How many replicas are quickest as one network, and what they were measured at.
+
+    Fewer lie nearer to the processor. A cut must gain a tenth, since a clock is no exact judge.
+    """
+    size, found = len(tasks), measured(tasks, data, threads)
+    half = size // 2
+    while half >= LEAST:
+        each = measured(next(iter(rectangles(tasks, half))), data, threads)
+        if each.together * GAIN < found.together:
+            size, found = half, each
+        half //= 2
+    return size, found
+
+
+def shared_out(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
+    """A group as so many of about the same length: by configurations, or by seeds where these are more.
+
+    Every n-th of them goes to one part, so that long and short trainings are in each.
+    """
+    names, seeds = (list(dict.fromkeys(each)) for each in ([t.name for t in tasks], [t.seed for t in tasks]))
+    if len(names) >= len(seeds):
+        return [[task for task in tasks if task.name in set(names[n::parts])] for n in range(min(parts, len(names)))]
+    return [[task for task in tasks if task.seed in set(seeds[n::parts])] for n in range(min(parts, len(seeds)))]
 
 
 def said(fact: Fact) -> str:
@@ -121,45 +146,98 @@ def said(fact: Fact) -> str:
     return f"{runs} trainings one by one, not as one network: {how}"
 
 
-class _Told:
-    """The facts of a study about its groups, as they come; what it knew before stays."""
+class Facts:
+    """What a study says of its groups; what it said before stays."""
 
-    def __init__(self, study: Store, known: Sequence[Fact]) -> None:
-        self._study, self._facts = study, list(known)
+    def __init__(self, study: Store) -> None:
+        rows = study.read("SELECT value FROM study WHERE key='executors'")
+        self.known: list[Fact] = json.loads(rows[0][0]) if rows else []
+        self._study = study
 
     def add(self, fact: Fact) -> None:
-        if fact not in self._facts:
-            self._facts.append(fact)
-        self._study.facts(executors=self._facts)
+        if fact not in self.known:
+            self.known.append(fact)
+        self.write()
 
-    def others(self, **facts: Any) -> None:
-        self._study.facts(executors=self._facts, **facts)
-
-
-def _known(study: Store) -> list[Fact]:
-    """What the study says of its groups so far."""
-    rows = study.read("SELECT value FROM study WHERE key='executors'")
-    return json.loads(rows[0][0]) if rows else []
+    def write(self, **others: Any) -> None:
+        """Write it down, with other facts."""
+        self._study.facts(executors=self.known, **others)
 
 
-def _fact(group: Sequence[Task], each: Measured, side: bool | None) -> Fact:
-    quick = side is None or each.together * (SIDE if side else 1.0) <= each.alone
-    taken = "replicas" if quick else "processes" if side else "here"
-    fact: Fact = {"runs": [task.run_id for task in group], "executor": taken}
-    return fact | {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
+def _known(tasks: Sequence[Task], facts: Facts) -> Iterator[Chosen]:
+    """Groups among these tasks that were chosen before, to be trained as one network, and have not failed at it."""
+    there = {task.run_id: task for task in tasks}
+    failed = [fact["runs"] for fact in facts.known if "failed" in fact]
+    for fact in facts.known:
+        if fact["executor"] == "replicas" and there.keys() >= set(fact["runs"]) and fact["runs"] not in failed:
+            yield Chosen([there[run] for run in fact["runs"]], fact)
 
 
-def _settled(group: Sequence[Task], known: Sequence[Fact]) -> Fact | None:
-    """What was chosen for these runs before, where that was to let them run alone."""
-    runs = {task.run_id for task in group}
-    return next((fact for fact in known if fact["executor"] != "replicas" and runs <= set(fact["runs"])), None)
+def _choose(
+    same: Sequence[Task], facts: Facts, loading: Loading, jobs: int, parts: int, always: bool
+) -> Iterator[Chosen]:
+    """How trainings of one kind are trained: in how many networks, or none."""
+    runs, before = {task.run_id for task in same}, list(_known(same, facts))
+    if before and runs == {run for group in before for run in group.fact["runs"]}:
+        yield from before
+        return
+    for fact in facts.known if not always else ():
+        if runs <= set(fact["runs"]) and (fact["executor"] != "replicas" or "failed" in fact):  # they run alone
+            yield Chosen(list(same), {**fact, "executor": "processes" if jobs > 1 else "here"})
+            return
+    pieces = shared_out(same, parts)
+    data = loading(TrainConfig.model_validate(same[0].settings))
+    size, each = cut(pieces[0], data, max(1, torch.get_num_threads() // jobs))
+    taken = "replicas" if always or each.together <= each.alone else "processes" if jobs > 1 else "here"
+    measures = {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
+    groups = [group for piece in pieces for group in rectangles(piece, size)] if taken == "replicas" else [list(same)]
+    for group in groups:
+        yield Chosen(group, {"runs": [task.run_id for task in group], "executor": taken, **measures})
 
 
 def _train(
-    folder: Path, group: Sequence[Task], loading: Loading, fact: Fact, wanted: dict[str, Task]
-) -> Iterator[OnTheWay | tuple[Task, Draft | None]]:
-    data = loading(TrainConfig.model_validate(group[0].settings))
-    yield from fused(folder, group, data, fact["threads"], wanted=wanted)
+    groups: Sequence[Chosen], folder: Path, loading: Loading, jobs: int, wanted: set[str], facts: Facts
+) -> Iterator[Step]:
+    """All groups; what is yielded of one is written before its state is dropped."""
+    work = partial(_made, folder, loading, wanted)
+    side = min(jobs, len(groups))
+    done: dict[str, float] = {}  # trainings of each group that are done, and not yet written
+    left = {group.name: len(wanted & set(group.fact["runs"])) for group in groups}
+    for group, step in processes(work, groups, side, _lost) if side > 1 else _one_by_one(work, groups):
+        if isinstance(step, Failed):
+            done.pop(group.name, None)
+            facts.add({**group.fact, "failed": step.why})
+        elif isinstance(step, OnTheWay):
+            done[group.name] = step.done
+            more = f"{len(done)} networks side by side; " if len(done) > 1 else ""
+            yield OnTheWay(group.tasks, sum(done.values()), more + step.told)
+        else:
+            yield step
+            left[group.name] -= 1
+            done[group.name] = left[group.name]
+            if not left[group.name]:
+                forget(folder, group.tasks)
+
+
+def _one_by_one(
+    work: Callable[[Chosen], Iterator[Step | Failed]], groups: Sequence[Chosen]
+) -> Iterator[tuple[Chosen, Step | Failed]]:
+    for group, steps in here(work, groups):
+        for step in steps:
+            yield group, step
+
+
+def _made(folder: Path, loading: Loading, wanted: set[str], group: Chosen) -> Iterator[Step | Failed]:
+    """A group's training, wherever it takes place."""
+    try:
+        data = loading(TrainConfig.model_validate(group.tasks[0].settings))
+        yield from fused(folder, group.tasks, data, group.fact["threads"], wanted)
+    except Exception as error:  # whatever it is: alone, each says what is wrong with it
+        yield Failed(f"{type(error).__name__}: {error}")
+
+
+def _lost(group: Chosen, how: str) -> Failed:
+    return Failed(f"its process {how}")
 
 
 def _timed(walk: Iterator[Any]) -> float:
