@@ -49,7 +49,7 @@ def test_noise_and_seconds_are_ratios_of_the_small_batch_over_the_large(studies:
 
 def test_progress_is_compared_at_one_rate_and_at_rates_of_their_own(studies: Studies) -> None:
     claim = judged("batches", studies)
-    common, own = one(claim, "rate of 0.01,", "after one epoch"), one(claim, "own", "one epoch", "of 256")
+    common, own = one(claim, "rate of 0.01,", "after one epoch"), one(claim, "own for each", "one epoch", "of 256")
 
     def least(size: int) -> float:
         return min(loss_after(size, rate, 1) for rate in (0.01, 0.1))

@@ -111,7 +111,7 @@ def _to(run: StoredRun, loss: float) -> float:
 
 
 _SMALL, _LARGE = f"with batches of {SMALL}", f"with batches of {LARGE}"
-_RATE, _OWN = f"at a learning rate of {COMMON:g},", "each size at a rate of its own,"
+_RATE, _OWN = f"at a learning rate of {COMMON:g},", "at a rate of its own for each size,"
 
 BATCHES = (
     (

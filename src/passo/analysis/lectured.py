@@ -16,7 +16,6 @@ from passo.analysis.penalty_claim import PENALTIES
 from passo.analysis.resampled import method
 from passo.analysis.sentences import VERDICTS, Said, Tried, Verdict, tried
 from passo.analysis.tables import Table
-from passo.analysis.words import joined
 from passo.store import StoredStudy
 from passo.studies.lectured import Claim, claims
 
@@ -47,7 +46,7 @@ class Lectured:
         n = min(one.found.n for one in self.tried)
         note = (
             f"Measured: the first minus the second, or × their ratio; mean over seeds, paired, with an interval at 1 − "
-            f"{LEVEL:g}/{COUNT}, so that those of all {COUNT} sentences hold at once in 95 of 100 such trials "
+            f"{LEVEL:g}/{COUNT}, so that those of all {COUNT} sentences hold at once in at least 95 of 100 such trials "
             f"({method(n)}). Seeds needed: to show it {round(10 * POWER)} times in 10."
         )
         return Table(columns, tuple(rows), note)
@@ -57,11 +56,11 @@ class Lectured:
         n = min(one.found.n for one in self.tried)
         holds = len(self.of("holds"))
         verb = "holds" if holds == 1 else "hold"
-        parts = [f"“{self.claim.words}”: of {len(self.tried)} sentences {holds} {verb} over {n} seeds"]
-        for verdict, opening in zip(VERDICTS[1:], ("not borne out", "not to be told"), strict=True):
+        parts = [f"“{self.claim.words}”: of {len(self.tried)} sentences {holds} {verb} over {n} seeds."]
+        for verdict, opening in zip(VERDICTS[1:], ("Not borne out", "Not to be told"), strict=True):
             if found := self.of(verdict):
-                parts.append(f"{opening}: that {joined([one.said.words for one in found])}")
-        return "; ".join(parts) + "."
+                parts.append(f"{opening}: {'; '.join(one.said.words for one in found)}.")
+        return " ".join(parts)
 
 
 def lectured(name: str, studies: Studies) -> Lectured:

@@ -14,7 +14,7 @@ _METHOD = f"""## How a claim is tried
 Each claim is taken apart into sentences that a number decides. For each seed a sentence has one number: the difference
 of two settings that share the seed, and with it first weights and batches, or the logarithm of their ratio. Over the
 seeds it has a mean with an interval. {COUNT} sentences are tried, so that each interval is at 1 − {LEVEL:g}/{COUNT}
-(Bonferroni): all of them hold at once in 95 of 100 such trials.
+(Bonferroni): all of them hold at once in at least 95 of 100 such trials.
 
 | verdict | the interval |
 |---|---|

@@ -7,7 +7,7 @@ name a range for its mean:
     not lower     (−margin, ∞)     about        (value − margin, value + margin)
 
 The interval of the mean is at 1 − 0.05/k for k sentences that are tried together (Bonferroni), so that all k intervals
-hold at once in 95 of 100 such trials: Student's t below 20 seeds, the studentised bootstrap from there.
+hold at once in at least 95 of 100 such trials: Student's t below 20 seeds, the studentised bootstrap from there.
 
     holds             the interval lies inside the range
     does not hold     it lies outside
@@ -141,7 +141,7 @@ class Tried:
             text = ranged(found, "accuracy").replace(" %", " points")
         else:
             text = ranged(found).replace(" [", f" {unit} [") if unit else ranged(found)
-        return text if found.mean < 0 or self.said.says == "about" else f"+{text}"
+        return text if found.mean <= 0 or self.said.says == "about" else f"+{text}"
 
     def told(self) -> str:
         """The verdict, with the seeds that it would take where it cannot be told."""

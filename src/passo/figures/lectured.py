@@ -76,7 +76,8 @@ def batches(studies: Studies) -> Figure:
         "Over the batch size, logarithmic. Top: variance of a weight's gradient from batch to batch, at weights that "
         "do not move (dashed: ∝ 1/B through the first point). Middle: validation loss after one epoch and after the "
         f"last, at a learning rate of {COMMON:g} and at the rate that the other seeds choose for each size. Bottom: "
-        "seconds of a run's fastest epoch, with its validation. Means and 95 % intervals over seeds, each by itself."
+        "seconds of a run's fastest epoch, with its validation, whatever else the machine did. Means and 95 % "
+        "intervals over seeds, each by itself."
     )
     title = finished(interactive(chart), "Small batches: noise, progress, time", about(study))
     return Figure("claims-batches", title, caption, _batches_told(variance, early[OWN], took))
@@ -99,13 +100,14 @@ def _losses(common: Runs, own: Runs, epoch: float) -> dict[str, Line]:
 
 def _batches_told(variance: Line, first: Line, took: Line) -> str:
     (low, most), (high, least) = variance[0], variance[-1]
-    best = min(first, key=lambda point: point[1].mean)
+    best, *_, worst = sorted(first, key=lambda point: point[1].mean)
+    ratio = took[0][1].mean / took[-1][1].mean
     return (
         f"From batches of {low} to {high} the gradient's variance falls {significant(most.mean / least.mean)} times "
         f"(the number of images in a batch grows {significant(high / low)} times); with a learning rate of its own for "
-        f"each size, one epoch comes furthest with batches of {best[0]} (validation loss {ranged(best[1])}); an epoch "
-        f"takes {significant(took[0][1].mean)} s with batches of {took[0][0]} and {significant(took[-1][1].mean)} s "
-        f"with {took[-1][0]}."
+        f"each size, one epoch comes furthest with batches of {best[0]} (validation loss {ranged(best[1])}) and least "
+        f"far with {worst[0]} ({ranged(worst[1])}); with batches of {took[0][0]} an epoch takes "
+        f"{significant(ratio, 2)} times as long as with {took[-1][0]}."
     )
 
 
