@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -71,11 +72,11 @@ def written(file: Path, folder: Path, share: float) -> list[float]:
     with suppress(KeyboardInterrupt), Store.create(folder, name=found.name, config=config) as store:
         store.facts(**facts, planned=found.count)
         for name, seed, settings in wanted:
-            curves = [curve(drawn, settings["epochs"])]
+            recorded = curve(drawn, settings["epochs"])
             begun = time.perf_counter()
             run = store.add_run(name, config=settings, seed=seed)
             run.info(**INFO, **facts)
-            for epoch, values in enumerate(curves[0], start=1):
+            for epoch, values in enumerate(recorded, start=1):
                 run.scalars(epoch, float(epoch), values)
             run.finish()
             took.append(time.perf_counter() - begun)
@@ -90,8 +91,8 @@ def curve(drawn: random.Random, epochs: int) -> list[dict[str, float]]:
     found = []
     for epoch in range(1, epochs + 1):
         loss = level + 2 / epoch + drawn.gauss(0, 0.01)
-        found.append({"train/loss": loss, "epoch/train_loss": loss, "lr": 0.01, "momentum": 0.9,
-                      "epoch/seconds": 0.002, "validation/loss": loss + 0.1, "validation/accuracy": 1 - loss / 4})  # fmt: skip
+        step = {"train/loss": loss, "lr": 0.01, "momentum": 0.9, "epoch/train_loss": loss, "epoch/seconds": 0.002}
+        found.append(step | {"validation/loss": loss + 0.1, "validation/accuracy": 1 - loss / 4})
     found[-1] |= {"test/loss": level + 0.1, "test/accuracy": 1 - level / 2}
     return found
 
@@ -129,6 +130,7 @@ def command(*words: str) -> float:
 def starting(file: Path, folder: Path) -> float:
     """Seconds from the command to the first training's own folder; the command is then interrupted."""
     words = ["study", "run", str(file), "--out", str(folder)]
+    shutil.rmtree(folder / "pending", ignore_errors=True)  # what a start before this one left
     begun = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "passo", *words], stderr=subprocess.DEVNULL)
     try:
@@ -149,11 +151,11 @@ def reading(folder: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
 
     study = open_study(folder)
     yield "passo.open", lambda: open_study(folder)
-    yield "last accuracies, at once", lambda: open_study(folder).lasts("test/accuracy")
+    yield "last accuracies, at once", lambda: study.lasts("test/accuracy")
     yield "last accuracies, run by run", lambda: [run.metric("test/accuracy").last for run in study.runs]
-    yield "accuracy curves, at once", lambda: open_study(folder).series("validation/accuracy")
+    yield "accuracy curves, at once", lambda: study.series("validation/accuracy")
     yield "accuracy curves, run by run", lambda: [run.metric("validation/accuracy") for run in study.runs]
-    yield "passo.compare", lambda: compare(open_study(folder), "test/accuracy")
+    yield "passo.compare", lambda: compare(study, "test/accuracy")
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -164,8 +166,9 @@ def timed(call: Callable[[], Any]) -> float:
 
 def quartiles(seconds: list[float]) -> tuple[float, float, float]:
     if len(seconds) < 2:
-        return (seconds[0],) * 3
-    return tuple(statistics.quantiles(seconds, n=4, method="inclusive"))  # type: ignore[return-value]
+        return seconds[0], seconds[0], seconds[0]
+    low, middle, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    return low, middle, high
 
 
 def measure(place: Path, runs: int, epochs: int, rounds: int) -> dict[str, list[float]]:
@@ -186,13 +189,14 @@ def measure(place: Path, runs: int, epochs: int, rounds: int) -> dict[str, list[
     seconds["adopt, into 100 runs"] = [adoptions(small, 20)]
     seconds["adopt, into half of all"] = [adoptions(half, 20)]
     shown = [("study show", "--no-estimate"), ("runs show",), ("compare",)]
-    for number in range(rounds):
+    for _ in range(rounds):
         for words in (("--help",), *((*first.split(), str(whole), *more) for first, *more in shown)):
             name = f"passo {' '.join(word for word in words if word != str(whole))}"
             seconds.setdefault(name, []).append(command(*words))
         for name, call in reading(whole):
             seconds.setdefault(name, []).append(timed(call))
-        seconds.setdefault("start a new study", []).append(starting(file, place / f"new-{number}"))
+        shutil.rmtree(place / "new", ignore_errors=True)
+        seconds.setdefault("start a new study", []).append(starting(file, place / "new"))
         seconds.setdefault("go on with half of it", []).append(starting(file, half))
     return seconds
 

@@ -45,7 +45,8 @@ def chances(n: int, k: int, replacement: bool = False) -> np.ndarray:
     place = np.arange(1, n + 1)
     if replacement:
         return (place / n) ** k - ((place - 1) / n) ** k
-    return np.array([math.comb(int(i) - 1, k - 1) / math.comb(n, k) for i in place])
+    falls = np.maximum(0, place[:0:-1] - k) / (place[:0:-1] - 1)  # P(i − 1)/P(i) = (i − k)/(i − 1), from P(n) = k/n
+    return np.cumprod(np.append(k / n, falls))[::-1]
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,10 @@ def _budget(study: StoredStudy, label: str, names: Sequence[str], by: str, repor
     order = np.argsort((1 if higher_is_better(by) else -1) * np.where(np.isfinite(v), v, np.nan), axis=1, kind="stable")
     v, w = np.take_along_axis(v, order, 1), np.take_along_axis(w, order, 1)
     n = len(names)
-    weights = np.stack([chances(n, k, replacement) for k in range(1, n + 1)])  # (k, n)
-    mean, low, high = intervals(w @ weights.T)
+    expected = np.empty((2, len(seeds), n))  # of v and w, for k = 1 … n; all chances at once would be (n, n)
+    both = np.stack([v, w])
+    for k in range(1, n + 1):
+        expected[:, :, k - 1] = both @ chances(n, k, replacement)
+    mean, low, high = intervals(expected[1])
     known = len(seeds) > 1
-    return Budget(label, (v @ weights.T).mean(0), mean, low if known else None, high if known else None, len(seeds))
+    return Budget(label, expected[0].mean(0), mean, low if known else None, high if known else None, len(seeds))

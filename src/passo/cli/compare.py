@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FIGURES = "ranked, sensitivity, heatmap, parallel, profiles, importance, budget, batch-size"
 BY = ("all", "tuned", "defaults")
 ROWS = 40  # of a table that are printed
+LOSS = "epoch/train_loss"  # whose convergence is told
 _REST = "what has not ended yet is not in what follows"
 UNFINISHED = {
     "interrupted": f"{{}} was interrupted: {_REST}; the command that ran it goes on with it.\n",
@@ -139,10 +140,10 @@ def _split(text: str, study: StoredStudy) -> Iterator[str]:
 
 def _curve_of(study: StoredStudy, metric: str) -> str:
     """What a search chose by; else the validation metric that belongs to a test metric, the loss, that of training."""
-    there = {name for run in study.select() for name in run.metrics()}
+    ended = {run.id for run in study.select()}
     searched = [found["metric"] for found in study.facts.get("search") or ()][:1]
-    wished = (*searched, metric.replace("test/", "validation/"), "validation/loss", "epoch/train_loss")
-    return next((name for name in wished if name in there), metric)
+    wished = (*searched, metric.replace("test/", "validation/"), "validation/loss", LOSS)
+    return next((name for name in wished if not ended.isdisjoint(study.lasts(name))), metric)
 
 
 def _names(study: StoredStudy, by: str, wish: Wish, pool: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -174,7 +175,7 @@ def _parts(asked: Asked) -> Iterator[Part]:
     from passo.analysis.tuning import best_of
     from passo.analysis.varied import RATE, settings
 
-    study, pool, wish = asked
+    study, pool, wish = _read(asked), asked.pool, asked.wish
     varied = settings(study, None if pool is None else list(pool))
     several = len(varied.of) > 1
     yield "ranked", "Ranked", lambda: fair(study, wish.metric, wish.names, wish.against)
@@ -182,7 +183,7 @@ def _parts(asked: Asked) -> Iterator[Part]:
         yield "tuned", "Tuned by validation", lambda: best_of(study, wish.by, wish.metric, wish.group, pool)
     yield "target", "To a target", lambda: targets(study, wish.curve, wish.target, wish.names)
     yield "ends", "Best, last, area", lambda: endings(study, wish.curve, wish.names)
-    yield "convergence", "Convergence", lambda: convergences(study, names=wish.names)
+    yield "convergence", "Convergence", lambda: convergences(study, LOSS, wish.names)
     if wish.names is not None:
         return
     if RATE in varied.keys or wish.over:
@@ -190,6 +191,14 @@ def _parts(asked: Asked) -> Iterator[Part]:
     if several and varied.keys:
         yield "budget", "By the tuning budget", lambda: budgets(study, wish.by, wish.metric, wish.group)
         yield "importance", "What mattered", lambda: importance(study, wish.curve)
+
+
+def _read(asked: Asked) -> StoredStudy:
+    """The study with all that its parts read, each metric once for all of them."""
+    from passo.analysis.targets import CLOCK
+
+    wish = asked.wish
+    return asked.study.holding(wish.curve, CLOCK, LOSS, lasts=[wish.metric, wish.by])
 
 
 def _tell(asked: list[Asked]) -> None:
