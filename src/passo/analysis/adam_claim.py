@@ -6,11 +6,11 @@ is who has not tuned: so Adam's default is held to the best that tuning finds am
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from passo.analysis.elsewhere import chosen_elsewhere, paired
+from passo.analysis.elsewhere import chosen_elsewhere, minus
 from passo.analysis.profiles import Profiles, profiles
 from passo.analysis.sensitivity import Sensitivities, sensitivity
 from passo.analysis.sentences import Said
@@ -84,25 +84,26 @@ def in_doubt(studies: Studies) -> Profiles:
 
 def _untuned(studies: Studies, model: str) -> dict[int, float]:
     study = studies[f"learning-rate-{model}"]
-    return paired(test_of(untuned(study, ADAM)), test_of(untuned(study, SGD)))
+    return minus(test_of(untuned(study, ADAM)), test_of(untuned(study, SGD)))
 
 
 def _near(studies: Studies, model: str) -> dict[int, float]:
     study = studies[f"learning-rate-{model}"]
-    return paired(test_of(untuned(study, ADAM)), test_of(tuned(study)))
+    return minus(test_of(untuned(study, ADAM)), test_of(tuned(study)))
 
 
 def _tuned(studies: Studies, model: str) -> dict[int, float]:
     study = studies[f"learning-rate-{model}"]
-    return paired(test_of(tuned(study, ADAM)), test_of(tuned(study, MOMENTUM)))
+    return minus(test_of(tuned(study, ADAM)), test_of(tuned(study, MOMENTUM)))
 
 
 def _band(studies: Studies, model: str) -> dict[int, float]:
     study = studies[f"learning-rate-{model}"]
-    return paired(bands(study, ADAM), bands(study, MOMENTUM))
+    return minus(bands(study, ADAM), bands(study, MOMENTUM))
 
 
-def _of(model: str):
+def _of(model: str) -> tuple[tuple[Said, Callable[[Studies], dict[int, float]]], ...]:
+    """The sentences about one model."""
     on = f"on {model}, the"
     accuracy = f"{on} test accuracy"
     default = "with Adam's default"

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from passo.analysis.batches import gradient_noise, loss_noise, size_of
-from passo.analysis.elsewhere import chosen_elsewhere, paired
+from passo.analysis.elsewhere import chosen_elsewhere, minus
 from passo.analysis.sentences import Said
 from passo.analysis.targets import reach
 from passo.analysis.varied import RATE, settings
@@ -85,7 +85,7 @@ def _common(
         {run.seed: math.log(how(run)) if log else how(run) for run in runs[size] if run.seed is not None}
         for size in (first, second)
     )
-    return paired(small, large)
+    return minus(small, large)
 
 
 def _own(studies: Studies, first: int, second: int, epoch: float) -> dict[int, float]:
@@ -93,7 +93,7 @@ def _own(studies: Studies, first: int, second: int, epoch: float) -> dict[int, f
     losses = (
         {seed: after(run, epoch) for seed, run in own_rate(study, size, epoch).items()} for size in (first, second)
     )
-    return paired(*losses)
+    return minus(*losses)
 
 
 def _until(studies: Studies) -> dict[int, float]:

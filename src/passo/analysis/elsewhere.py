@@ -39,6 +39,6 @@ def chosen_elsewhere(study: StoredStudy, names: Sequence[str], by: Reading) -> d
     return {seed: chosen(seed) for seed in seeds}
 
 
-def paired(first: dict[int, float], second: dict[int, float]) -> dict[int, float]:
+def minus(first: dict[int, float], second: dict[int, float]) -> dict[int, float]:
     """first − second for each seed that both have."""
     return {seed: value - second[seed] for seed, value in first.items() if seed in second}

@@ -36,10 +36,15 @@ _PYTHON = """## In Python
 import passo
 from passo.analysis.lectured import lectured
 from passo.figures.lectured import draw_lectured
+from passo.studies.lectured import claims
 
-trials = {"penalties": passo.open("passo-runs/claims/penalties")}
+(claim,) = claims(("l2",))
+trials = {}
+for trial in claim.trials:  # trained here; passo.open(folder) where they are there
+    folder = f"passo-runs/claims/{trial.name}"
+    trials[trial.name] = passo.study(trial.study, trial.settings).run(folder, executor=trial.executor)
 print(lectured("l2", trials).table())
-draw_lectured("l2", trials)
+draw_lectured("l2", trials).save("figures")
 ```
 
 A sentence of your own is a `Said` with a number for each seed: `passo.analysis.sentences.tried`."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from itertools import pairwise
 
-from passo.analysis.elsewhere import chosen_elsewhere, paired
+from passo.analysis.elsewhere import chosen_elsewhere, minus
 from passo.analysis.sentences import Said
 from passo.analysis.varied import settings
 from passo.analysis.weights import together, weights
@@ -74,7 +74,7 @@ def _steps(studies: Studies) -> dict[int, float]:
 
 def _chosen(studies: Studies, what: str) -> dict[int, float]:
     study = studies["penalties"]
-    return paired(read(chosen(study), what), read(without(study), what))
+    return minus(read(chosen(study), what), read(without(study), what))
 
 
 _WITH, _NONE = "with L2", "without"
