@@ -19,7 +19,9 @@ import torch
 from passo import store
 from passo.errors import ConfigError, MissingExtra, TrainingError
 from passo.experiments import cluster, eligible, fusing, on_ray, study
+from passo.experiments.assembling import load_data
 from passo.experiments.cluster import cluster as connected
+from passo.experiments.stages import Task
 from passo.models import own_file
 from passo.store import StoredStudy
 
@@ -278,7 +280,7 @@ def test_an_address_that_does_not_answer_is_told_in_a_sentence_before_a_folder_i
     monkeypatch.setattr(cluster, "ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TrainingError, match="tried for 0.2 s"):
         study(file).run(tmp_path / "s", executor="ray", address=f"127.0.0.1:{silent.getsockname()[1]}")
-    with pytest.raises(ConfigError, match="HOST:PORT, ray://HOST:PORT or auto, got 'there'"):
+    with pytest.raises(ConfigError, match="HOST:PORT or auto, got 'there'"):
         study(file).run(tmp_path / "s", executor="ray", address="there")
     with pytest.raises(ConfigError, match="is for --executor ray, got --executor here"):
         study(file).run(tmp_path / "s", executor="here", address="127.0.0.1:6379")
@@ -293,20 +295,22 @@ def test_without_ray_the_line_that_installs_it_is_said(
         study(file).run(tmp_path / "s", executor="ray")
 
 
-def test_groups_are_cut_so_that_every_processor_has_one(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_are_cut_so_that_every_processor_has_one_and_then_stay(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rates = ", ".join(f"{0.001 * n:.3f}" for n in range(1, 13))
     file.write_text(TEXT.split("[[runs]]")[0] + f'[grid]\n"optimizer.lr" = [{rates}]\n')
     monkeypatch.setattr(eligible, "FEW", 64)
     first = study(file, {"seeds": 4}).file
-    tasks = [on_ray.Task("train", *one) for one in first.trainings(first.configurations, {}, first.seeds)]
+    tasks = [Task("train", *one) for one in first.trainings(first.configurations, {}, first.seeds)]
     wanted = sorted(task.run_id for task in tasks)
     for processors, sizes in [(1, [48]), (2, [24] * 2), (5, [12] * 4), (8, [6] * 8), (1000, [6] * 8)]:
         told = _Silent()
-        found = list(on_ray._groups(tasks, on_ray_data, processors, told))
+        found = [job.tasks for job in on_ray._jobs(tasks, load_data, processors, told)]
         assert [len(group) for group in found] == sizes
         assert sorted(task.run_id for group in found for task in group) == wanted
-        again = list(on_ray._groups(tasks, on_ray_data, 3, told))  # on another cluster, they stay as they were
-        assert again == found
+        again = [job.tasks for job in on_ray._begun(tasks, tasks, tmp_path, told)]
+        assert again == found  # whatever cluster comes next
 
 
 class _Silent(on_ray._Told):
@@ -315,9 +319,3 @@ class _Silent(on_ray._Told):
 
     def write(self, **facts: Any) -> None:
         pass
-
-
-def on_ray_data(config: Any) -> Any:
-    from passo.experiments.assembling import load_data
-
-    return load_data(config)

@@ -214,7 +214,7 @@ def tell(folder: Path, metric: str) -> None:
         out.print(f"diverged, and so not compared: {named} (see `passo runs show {folder}`)", markup=False)
     for found in there.facts.get("lost") or []:
         runs = found["runs"][0] + (f" and {len(found['runs']) - 1} more" if len(found["runs"]) > 1 else "")
-        out.print(f"a worker that trained {runs} was lost: {found['how']}", markup=False)
+        out.print(f"a worker that trained {runs} was lost: {found['how']}", markup=False, soft_wrap=True)
     for found in there.facts.get("search") or []:
         out.print(searched(found), markup=False, soft_wrap=True)
     out.print(f"kept in {folder}")

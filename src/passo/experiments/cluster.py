@@ -30,8 +30,8 @@ _DEAD = "A worker died or was killed|killed due to (the node|memory)"  # of Ray'
 def cluster(address: str | None = None, cpus: int | None = None) -> Iterator[Any]:
     """The module `ray`, connected for the length of the block.
 
-    A connection that this process has already, as in a notebook, is used and stays. Else it is `address` (HOST:PORT,
-    ray://HOST:PORT, or "auto": the cluster that this machine belongs to), or the variable RAY_ADDRESS. Without any, a
+    A connection that this process has already, as in a notebook, is used and stays. Else it is `address` (HOST:PORT
+    or "auto", of the cluster that this machine belongs to), or the variable RAY_ADDRESS. Without any, a
     cluster of `cpus` processors (default: all) is begun here: without dashboard, its files in a folder that goes with
     it, and nothing reported to anybody. Ray listens on the network; only who has the token of this process gets in.
 
@@ -82,9 +82,9 @@ def _ask(address: str) -> None:
 
 def _knock(address: str) -> None:
     """Raise at once where there is nobody at all."""
-    found = re.fullmatch(r"(?:ray://)?\[?([^/\s]+?)\]?:(\d{1,5})", address)
+    found = re.fullmatch(r"\[?([^/\s]+?)\]?:(\d{1,5})", address)
     if found is None:
-        raise ConfigError(f"the address of a Ray cluster is HOST:PORT, ray://HOST:PORT or auto, got {address!r}")
+        raise ConfigError(f"the address of a Ray cluster is HOST:PORT or auto, got {address!r}")
     try:
         socket.create_connection((found[1], int(found[2])), KNOCK).close()
     except (OSError, OverflowError) as error:

@@ -11,66 +11,50 @@ import json
 import math
 import platform
 import secrets
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import torch
 
 from passo.data import Data
 from passo.experiments.eligible import eligible, rectangles
+from passo.experiments.errands import SIGN, Answer, Errand, work
 from passo.experiments.executors import GRACE
-from passo.experiments.fusing import OnTheWay, fused
-from passo.experiments.pending import PENDING, Ended, discard, place, trained
+from passo.experiments.fusing import forget, kept_at
+from passo.experiments.pending import PENDING, Ended, discard, place
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
 from passo.models import own_file
 from passo.store import Store
-from passo.training import TrainConfig, keep_memory
+from passo.training import TrainConfig
 
 TRIES = 3  # workers that a task may have, one after another is lost
 LEAST = 8  # replicas of a group that is cut so that every processor has one
-SIGN = "sign"  # a file in the study: a worker that reads the right word there sees the folder
 
 Loading = Callable[[TrainConfig], Data]
-Answer = tuple[dict[str, Draft | Ended | None], dict[str, bytes] | None, str]
-
-
-@dataclass(frozen=True)
-class Errand:
-    """What is sent to a worker: trainings; where the study is, and how to know that this is it; whose machine it is."""
-
-    tasks: tuple[Task, ...]
-    study: Path
-    sign: str
-    host: str
-    own: bool  # the model is a file's, which the person at the keyboard named
-
-    def seen(self) -> bool:
-        """Whether the study's folder is to be reached from here."""
-        try:
-            return (self.study / PENDING / SIGN).read_text() == self.sign
-        except OSError:
-            return False
 
 
 @dataclass
 class _Job:
-    """Trainings that go to one worker, and how workers before it were lost."""
+    """Trainings that go to one worker, those of them that are still to be written, and how workers were lost."""
 
     tasks: Sequence[Task]
+    left: Sequence[Task]
     lost: list[str] = field(default_factory=list)
 
 
 def on_ray(
-    ray: Any, tasks: Sequence[Task], folder: Path, loading: Loading, study: Store, jobs: int | None
+    ray: Any,
+    tasks: Sequence[Task],
+    stage: Sequence[Task],
+    folder: Path,
+    loading: Loading,
+    study: Store,
+    jobs: int | None,
 ) -> Iterator[tuple[Task, Draft | Ended]]:
-    """Train on the cluster that `ray` is connected to; yields each task with what it did, as it comes.
+    """Train `tasks`, those that are left of `stage`, on the cluster that `ray` is connected to; yields each as it ends.
 
     `jobs` at a time; default: all that the cluster takes. What a worker that was lost had is tried again, `TRIES` times
     in all; then its runs have failed. A replica that diverged, and all of a group that could not be trained, run alone.
@@ -80,51 +64,72 @@ def on_ray(
     told = _Told(study)
     processors = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)))
     with _signed(folder) as sign:
-        send = _Sender(ray, folder, sign, loading)
-        waiting = deque(_Job(group) for group in _groups(tasks, loading, processors, told))
-        together = {task.run_id for job in waiting for task in job.tasks}
-        waiting.extend(_Job([task]) for task in tasks if task.run_id not in together)
-        under: dict[Any, _Job] = {}
-        try:
-            while waiting or under:
-                while waiting and len(under) < (jobs or math.inf):
-                    job = waiting.popleft()
-                    under[send(job)] = job
-                ready, _ = ray.wait(list(under), timeout=1.0)
-                for job, answer in [(under.pop(ref), _answer(ray, ref)) for ref in ready]:
-                    for task, ended in _ended(job, answer, folder, told):
-                        if ended is None:
-                            waiting.append(_Job([task]))
-                        else:
-                            yield task, ended
-                    if isinstance(answer, str) and len(job.lost) < TRIES:
-                        waiting.appendleft(job)
-        finally:
-            _cancel(ray, list(under))
+        waiting = deque([*_begun(tasks, stage, folder, told)])
+        together = {task.run_id for job in waiting for task in job.left}
+        rest = [task for task in tasks if task.run_id not in together]
+        waiting.extend(_jobs(rest, loading, processors, told))
+        for job, answer in _walk(ray, waiting, _Sender(ray, folder, sign, loading), jobs or math.inf):
+            for task, ended in _ended(job, answer, folder, told):
+                if ended is None:
+                    waiting.append(_Job([task], [task]))
+                else:
+                    yield task, ended
+            if not isinstance(answer, str):
+                forget(folder, job.tasks)
+            elif len(job.lost) < TRIES:
+                waiting.appendleft(job)
 
 
-def _groups(tasks: Sequence[Task], loading: Loading, processors: int, told: _Told) -> Iterator[list[Task]]:
-    """What is trained as one network: as when the study was begun, else in groups that keep every processor busy."""
-    left = {task.run_id: task for task in tasks}
+def _walk(
+    ray: Any, waiting: deque[_Job], send: Callable[[_Job], Any], room: float
+) -> Iterator[tuple[_Job, Answer | str]]:
+    """Each job that waits, when it is done or lost; at most `room` at a time. Meanwhile others may be put there."""
+    under: dict[Any, _Job] = {}
+    try:
+        while waiting or under:
+            while waiting and len(under) < room:
+                job = waiting.popleft()
+                under[send(job)] = job
+            ready, _ = ray.wait(list(under), timeout=1.0)
+            for ref in ready:
+                yield under.pop(ref), _answer(ray, ref)
+    finally:
+        _cancel(ray, list(under))
+
+
+def _begun(tasks: Sequence[Task], stage: Sequence[Task], folder: Path, told: _Told) -> Iterator[_Job]:
+    """Groups as they were when the study was begun: of which nothing is written yet, or whose state is there."""
+    left, known = {task.run_id for task in tasks}, {task.run_id: task for task in stage}
     for fact in told.facts:
-        if len(fact["runs"]) > 1 and fact["executor"] == "ray" and left.keys() >= set(fact["runs"]):
-            yield [left.pop(run) for run in fact["runs"]]
-    found = eligible(list(left.values()), loading)
+        if fact["executor"] == "ray" and known.keys() >= set(fact["runs"]):
+            group = [known[run] for run in fact["runs"]]
+            if left >= set(fact["runs"]) or (left & set(fact["runs"]) and kept_at(folder, group).is_file()):
+                yield _Job(group, [task for task in group if task.run_id in left])
+                left -= set(fact["runs"])
+
+
+def _jobs(tasks: Sequence[Task], loading: Loading, processors: int, told: _Told) -> Iterator[_Job]:
+    """Groups that keep every processor busy, then what runs alone."""
+    found = eligible(tasks, loading)
     told.write(alone=found.alone, notes=found.notes)
+    alone = {task.run_id: task for task in tasks}
     size = max(LEAST, math.ceil(sum(map(len, found.groups)) / processors))
     for same in found.groups:
         wide = len({task.name for task in same})  # configurations of each seed
         most = wide * (size // wide) if size >= wide else math.ceil(wide / round(wide / size))
         for group in rectangles(same, most):
             if len(group) > 1:
-                told.add(runs=[task.run_id for task in group], executor="ray", threads=1)
-                yield group
+                told.add(runs=[alone.pop(task.run_id).run_id for task in group], executor="ray", threads=1)
+                yield _Job(group, group)
+    yield from (_Job([task], [task]) for task in alone.values())
 
 
 def _answer(ray: Any, ref: Any) -> Answer | str:
     """What a worker sent home; or, in words, how it was lost."""
     try:
         return ray.get(ref)
+    except ray.exceptions.TaskCancelledError:
+        return "it was asked to stop"
     except ray.exceptions.RayTaskError as error:  # not the training's fault: this is told as a run's end
         told = str(getattr(error, "cause", error)).strip().splitlines() or [type(error).__name__]
         return {}, None, f"the cluster's worker cannot run it ({type(error.cause).__name__}: {told[-1]})"
@@ -153,14 +158,14 @@ def _ended(job: _Job, answer: Answer | str, folder: Path, told: _Told) -> Iterat
             how = (
                 f"{TRIES} workers that trained it were lost, the last one so: {answer}; repeat the command to try again"
             )
-            yield from ((task, Ended("failed", how)) for task in job.tasks)
+            yield from ((task, Ended("failed", how)) for task in job.left)
         return
     results, files, why = answer
     if files is not None:
         _put(folder, job.tasks[0].run_id, files)
     if why and len(job.tasks) > 1:
         told.add(runs=[task.run_id for task in job.tasks], executor="ray", failed=why)
-    for task in job.tasks:
+    for task in job.left:
         ended = results.get(task.run_id)
         yield task, Ended("failed", why) if ended is None and len(job.tasks) == 1 else ended
 
@@ -202,7 +207,9 @@ class _Sender:
         if named not in self._data:
             self._data[named] = self._ray.put(self._loading(config))
         own = own_file.is_own(config.model.name) and own_file.allowed(config.model.name)
-        errand = Errand(tuple(job.tasks), self._folder, self._sign, platform.node(), own)
+        errand = Errand(
+            tuple(job.tasks), tuple(task.run_id for task in job.left), self._folder, self._sign, platform.node(), own
+        )
         return self._work.remote(errand, self._data[named])
 
 
@@ -243,32 +250,3 @@ def _signed(study: Path) -> Iterator[str]:
         path.unlink(missing_ok=True)
         with suppress(OSError):
             path.parent.rmdir()
-
-
-def work(errand: Errand, data: Data) -> Answer:
-    """What a worker does: train, on one thread. What each run did, files of a run that was alone, what went wrong."""
-    torch.set_num_threads(1)
-    keep_memory()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # how Ray cancels; a worker may be born deaf to it
-    if errand.own:
-        own_file.allow(errand.tasks[0].settings["model"]["name"])
-    if len(errand.tasks) == 1:
-        return _alone(errand, data)
-    try:
-        steps = list(fused(errand.study if errand.seen() else None, errand.tasks, data, threads=1))
-    except Exception as error:  # each runs alone then, and says what is wrong with it
-        return {}, None, f"{type(error).__name__}: {error}"
-    return {step[0].run_id: step[1] for step in steps if not isinstance(step, OnTheWay)}, None, ""
-
-
-def _alone(errand: Errand, data: Data) -> Answer:
-    """One training: in the study's folder on the study's machine (a database is no file for two), else sent home."""
-    (task,) = errand.tasks
-    config = TrainConfig.model_validate(task.settings)
-    if errand.host == platform.node() and errand.seen():
-        return {task.run_id: trained(config, task.name, data, place(errand.study, task.run_id))}, None, ""
-    with TemporaryDirectory(ignore_cleanup_errors=True) as here:
-        folder = Path(here) / "run"
-        ended = trained(config, task.name, data, folder)
-        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        return {task.run_id: ended}, files, ""

@@ -180,7 +180,7 @@ def _perform_all(
     long = [task for task in tasks if task.kind == "train"]
     yield from here(perform, quick)
     if ray is not None:
-        yield from on_ray(ray, long, folder, _loaded, study, jobs)
+        yield from on_ray(ray, long, stage, folder, _loaded, study, jobs)
         return
     jobs = jobs or default_jobs()
     if executor in ("auto", "replicas") and len(long) > 1:
