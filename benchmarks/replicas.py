@@ -6,10 +6,11 @@ R = seeds × configurations, Adam, batch 64, on the embedded sample (`line`: one
 
     alone      one model after another, passo.fit with two threads
     two        two processes with one thread each, at the same time
-    fused      passo.replicas, with two threads, and with one
+    fused2     passo.replicas, all of them as one network, with two threads
+    halves     passo.replicas, half of them as one network in each of two processes with one thread, as in a study
 
 Every arm is a process of its own, blocks in turn; ratios are of model-steps a second, round by round. The baseline is
-the better of `alone` and `two`, and the engine's time that of the better number of threads, as `--executor` takes it.
+the better of `alone` and `two`; the engine's time is that of `halves`, as users have it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ CASES: list[tuple[str, dict[str, Any], int, int, float, float]] = [
     ("line", {}, 1, 256, 50, 150),
 ]
 SECONDS = 0.4  # of a block, about
+SIDE = ("two", "halves")  # arms of two processes
 
 
 class Work:
@@ -51,9 +53,12 @@ class Work:
 
         keep_memory()
         torch.set_num_threads(2 if arm in ("alone", "fused2") else 1)
-        if arm.startswith("fused"):
+        fused = arm in ("fused2", "halves")
+        if fused:
             torch.set_float32_matmul_precision("medium")
         name, options, seeds, each, *_ = CASES[case]
+        if arm == "halves":
+            seeds, each = (seeds, each // 2) if each > 1 else (seeds // 2, each)
         train = passo.load("fashion-mnist-sample", validation=None).train
         x, y = train.images, train.labels
         loss_fn: nn.Module = nn.CrossEntropyLoss()
@@ -69,7 +74,7 @@ class Work:
             return passo.Batches(x, y, 64, generator=torch.Generator().manual_seed(seed))
 
         self.models = 1
-        if arm.startswith("fused"):
+        if fused:
             replicas = [Replica(*made(seed, place), seed=seed) for seed in range(seeds) for place in range(each)]
             self.models = len(replicas)
             walk: Any = Replicas(replicas, loss_fn).fit(Together([batches(seed) for seed in range(seeds)]), 10**9)
@@ -83,8 +88,8 @@ def work(case: int, arm: str) -> None:
     """A worker: a block is as many steps as take about `SECONDS`; answers with seconds a model-step."""
     mine = Work(case, arm)
     other = None
-    if arm == "two":
-        words = [sys.executable, __file__, "--other", "--case", str(case)]
+    if arm in SIDE:
+        words = [sys.executable, __file__, "--other", "--case", str(case), "--arm", arm]
         other = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     for _ in range(5):
         mine.step()
@@ -104,7 +109,7 @@ def work(case: int, arm: str) -> None:
         if other is None:
             return seconds / steps / mine.models
         assert other.stdout is not None
-        return (seconds + float(other.stdout.readline())) / 2 / steps / 2  # two models made as many steps each
+        return (seconds + float(other.stdout.readline())) / 2 / steps / 2 / mine.models  # two made as many steps each
 
     interleaved.serve(block, list)
     if other is not None and other.stdin is not None:
@@ -112,9 +117,9 @@ def work(case: int, arm: str) -> None:
         other.wait()
 
 
-def follow(case: int) -> None:
+def follow(case: int, arm: str) -> None:
     """The second of two processes: as many steps as each line says; answers with their seconds."""
-    mine = Work(case, "two")
+    mine = Work(case, arm)
     for line in sys.stdin:
         begun = time.perf_counter()
         for _ in range(int(line)):
@@ -125,13 +130,13 @@ def follow(case: int) -> None:
 def compare(case: int, rounds: int) -> tuple[dict[str, Any], list[str]]:
     """All arms of one case: facts for the JSON, a row for the table."""
     name, _, seeds, each, least, aim = CASES[case]
-    arms = {arm: ["--case", str(case), "--arm", arm] for arm in ("alone", "two", "fused1", "fused2")}
+    arms = {arm: ["--case", str(case), "--arm", arm] for arm in ("alone", "two", "fused2", "halves")}
     times, _ = interleaved.measure(Path(__file__), arms, rounds, 1)
     ms = {arm: 1000 * statistics.median(t.seconds) for arm, t in times.items()}
-    base, best = min(("alone", "two"), key=ms.__getitem__), min(("fused1", "fused2"), key=ms.__getitem__)
+    base, best = min(("alone", "two"), key=ms.__getitem__), "halves"
     low, ratio, high = times[base].against(times[best])
     plain = times["alone"].against(times[best])[1]
-    facts = {"model": name, "seeds": seeds, "configurations": each, "ms": ms, "baseline": base, "engine": best,
+    facts = {"model": name, "seeds": seeds, "configurations": each, "ms": ms, "baseline": base,
              "ratio": ratio, "quartiles": [low, high], "against_alone": plain, "least": least, "aim": aim}  # fmt: skip
     row = [f"{name} {seeds} × {each}", *(f"{ms[arm]:.4g}" for arm in arms), f"{ratio:.2f}", f"{low:.2f}–{high:.2f}",
            f"{least:g}", f"{aim:g}", f"{plain:.2f}"]  # fmt: skip
@@ -149,7 +154,7 @@ def main() -> None:
     words.add_argument("--arm", help=argparse.SUPPRESS)
     given = words.parse_args()
     if given.other:
-        return follow(given.case)
+        return follow(given.case, given.arm)
     if given.worker:
         return work(given.case, given.arm)
     facts, rows = [], []
@@ -158,7 +163,7 @@ def main() -> None:
             fact, row = compare(case, given.rounds)
             facts.append(fact)
             rows.append(row)
-    arms = ["alone", "two", "fused, 1 thread", "2 threads"]
+    arms = ["alone", "two", "as one, 2 threads", "in halves"]
     columns = ["ms a model-step", *arms, "ratio", "quartiles", "least", "aim", "to alone"]
     print(interleaved.table(columns, rows))
     return interleaved.write(given.out, {"rounds": given.rounds, "cases": facts})
