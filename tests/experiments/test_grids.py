@@ -223,7 +223,7 @@ def test_a_value_out_of_range_says_in_which_configuration_before_anything_runs(t
     path.write_text(
         BASE + '[grid]\n"optimizer.lr" = [0.1, 0.2]\n"optimizer.momentum" = [0.5, -2]\noptimizer = ["sgd"]\n'
     )
-    with pytest.raises(ConfigError, match=r"line 9: run 'lr=0\.1,momentum=-2,optimizer=sgd': .*momentum") as refused:
+    with pytest.raises(ConfigError, match=r"line 10: run 'lr=0\.1,momentum=-2,optimizer=sgd': .*momentum") as refused:
         study(path)
     assert isinstance(refused.value, PassoError)
 

@@ -16,6 +16,7 @@ from passo.experiments.assembling import task_of
 from passo.experiments.searching import Search, Verdict
 from passo.experiments.studyform import StudyFile
 from passo.experiments.studyparts import RunEntry
+from passo.models import own_file
 from passo.training import train_config
 
 
@@ -61,7 +62,14 @@ def first_trainings(file: StudyFile) -> list[Task]:
 
 
 def check_search(file: StudyFile, data: Data) -> None:
-    """Raise where a search cannot be: its extra is missing, or its metric is none of this task's, or of no data."""
+    """Raise where a study cannot run here: its model is a file that the command did not name; its search's extra is
+    missing, or the search's metric is none of this task's, or of no data."""
+    for name in _own_models(file):
+        if not own_file.allowed(name):
+            raise ConfigError(
+                f"model {name} is a file, and passo runs a file only when the command itself names it: add "
+                f"--set model.name={name} if you trust it"
+            )
     if file.search is None:
         return
     if file.tpe is not None:
@@ -73,6 +81,14 @@ def check_search(file: StudyFile, data: Data) -> None:
         known += ["validation/loss", *(f"validation/{name}" for name in task.metrics)]
     if file.search.metric not in known:
         raise ConfigError(f"the search's metric must be one of {', '.join(known)} here, got {file.search.metric!r}")
+
+
+def _own_models(file: StudyFile) -> list[str]:
+    """The models of a study that are functions in files of somebody's own."""
+    given = [file.base.get("model"), *(run.changes.get(key) for run in file.runs for key in ("model", "model.name"))]
+    given += [value for key in ("model", "model.name") for value in (*file.grid.get(key, ()), *file.zip.get(key, ()))]
+    names = (one.get("name") if isinstance(one, Mapping) else one for one in given)
+    return [name for name in dict.fromkeys(map(str, names)) if own_file.is_own(name)]
 
 
 def _searching(

@@ -164,6 +164,19 @@ def line_of(text: str, where: Sequence[Any]) -> int:
     return begun
 
 
+def _line_varied(text: str, complaint: str) -> int:
+    """The line, in a table that varies something, of the first key that a complaint speaks of; else of that table."""
+    begun = inside = 0
+    for line, content in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[?\s*([\w-]+)", content):
+            inside = header[1] in VARYING
+            begun = begun or inside * line
+        key = re.match(r"\s*[\"']?[\w.-]*?(\w+)[\"']?\s*=", content)
+        if inside and key and re.search(rf"\b{re.escape(key[1])}\b", complaint):
+            return line
+    return begun
+
+
 def _with_line(text: str, message: str) -> str:
     """Add the line of the run, or of the key in `base`, that a message is about."""
     if message.startswith("base: "):
@@ -174,6 +187,6 @@ def _with_line(text: str, message: str) -> str:
         for line, content in enumerate(text.splitlines(), start=1):
             if re.match(rf"\s*(?:name|title)\s*=\s*[\"']{re.escape(named.group(1))}[\"']", content):
                 return f"line {line}: {message}"
-        varying = [line_of(text, (table, "")) for table in VARYING if re.search(rf"(?m)^\s*\[{table}", text)]
-        return f"line {min(varying)}: {message}" if varying else message
+        line = _line_varied(text, message[named.end() :])
+        return f"line {line}: {message}" if line else message
     return message

@@ -21,8 +21,10 @@ from passo.experiments.suggesting import check_rule
 from passo.experiments.trials import SuccessiveHalving, Tpe
 from passo.experiments.varying import Grid, RandomEntry, Zip, check_once, combinations, size
 from passo.optim import check_schedule
+from passo.registry import unknown
 from passo.store import check_name
 from passo.training.config import TrainConfig, train_config
+from passo.training.tasks import TASKS
 
 RUNS = 100_000  # in a study, unless more are asked for: every one is a row, a folder and a training
 MOST = 10_000_000  # … and whoever asks
@@ -61,6 +63,17 @@ class StudyFile(Part):
         if value > RUNS:
             raise ValueError(f"a study makes at most {RUNS:,} runs, got {value:,} seeds")
         return tuple(range(value))
+
+    @field_validator("metric")
+    @classmethod
+    def _a_metric(cls, metric: str) -> str:
+        """Whatever a training may record at its ends; a name that none does would be noticed only after all runs."""
+        told = ("loss", *dict.fromkeys(name for task in TASKS for name in TASKS[task].metrics))
+        known = [f"{part}/{name}" for part in ("test", "validation") for name in told]
+        known += ["epoch/train_loss", "epoch/seconds", "train/loss"]
+        if metric not in known:
+            raise ConfigError(str(unknown("metric", metric, known)))
+        return metric
 
     @property
     def search(self) -> Search | None:

@@ -24,6 +24,10 @@ from passo.seeding import derive
 from passo.training.config import TrainConfig, train_config
 
 LEAVES = {*KINDS, "range", "first"}  # a table with one of these is what a key is given, and not a section
+OPTIONS = {  # often written without their section; those of data and optimizer a training knows itself
+    "model": ("hidden", "filters", "kernel", "units", "activation", "norm", "init", "dropout", "bottleneck", "layers"),
+    "schedule": ("gamma", "step_size", "max_lr", "milestones", "warmup"),
+}
 DEEP = 20  # sections within sections
 MISSES = 1000  # draws in a row that were there already: there are no more
 
@@ -54,6 +58,11 @@ def check_key(key: str) -> None:
     if head == "seed":
         raise ConfigError("the seeds of a study are its own key: seeds = [0, 1, 2]")
     if head not in TrainConfig.model_fields:
+        if nearest(head.lower(), ["learning_rate", "learningrate"]):
+            raise ConfigError(f"{key} is read by nothing: the learning rate is lr, or in full optimizer.lr")
+        for section, options in OPTIONS.items():
+            if head in options:
+                raise ConfigError(f"unknown key {key!r}. Did you mean {f'{section}.{key}'!r}?")
         train_config({head: None})  # says so
     if "" in key.split("."):
         raise ConfigError(f"{key!r} is no key: nothing stands beside a dot")
