@@ -16,6 +16,8 @@ from invented import adam, invented
 
 from passo.analysis.paired import fair
 from passo.figures import curves_chart
+from passo.figures.batches import batch_figure
+from passo.figures.parallel import parallel
 from passo.figures.ranked import ranked
 from passo.figures.style import colour, legend_look
 from passo.figures.tuned import sensitivity_curves
@@ -92,3 +94,20 @@ def test_a_legend_of_long_names_is_as_wide_as_the_plot() -> None:
     assert legend_look(["a" * 36] * 1 + [f"{'b' * 36}{i}" for i in range(5)])["columns"] == 2
     assert legend_look([f"name-{i}" for i in range(6)])["columns"] == 3
     assert "columns" not in colour("label", ["adam", "sgd"]).to_dict()["legend"]
+
+
+def test_the_guide_through_the_noise_stays_in_its_panel(tmp_path: Path) -> None:
+    curves = {"train/loss": [1.0, 1.1], "epoch/train_loss": [1.0, 1.0], "test/accuracy": [0.5, 0.5]}
+    configs = {str(size): adam(0.1, batch_size=size) for size in (8, 4096)}  # 1/√B falls far below noise that does not
+    study = invented(tmp_path / "batches", {name: [curves] for name in configs}, configs)
+    marks = [layer["mark"] for layer in batch_figure(study).chart.to_dict()["vconcat"][0]["layer"]]
+    assert [mark["clip"] for mark in marks if mark.get("strokeDash")] == [True]
+
+
+def test_labels_of_the_first_parallel_axis_stand_where_no_line_is(tmp_path: Path) -> None:
+    spec = parallel(many(tmp_path / "parallel", 3)).spec()
+    words = [layer for layer in spec["layer"] if layer["mark"].get("align")]
+    assert {(w["transform"][0]["filter"], w["mark"]["align"]) for w in words} == {
+        ("datum.axis == 0", "right"),
+        ("datum.axis > 0", "left"),
+    }

@@ -22,7 +22,9 @@ def batch_figure(study: StoredStudy, metric: str = "test/accuracy") -> Figure:
     noise = "gradient noise" if found.gradients else "noise of the loss"
     first = found.noise(found.each[0]).mean
     guide = data({"x": sizes, "y": [first * float(np.sqrt(sizes[0] / size)) for size in sizes]})
-    dashed = alt.Chart(guide).mark_line(strokeDash=[4, 4], color=GREY, strokeWidth=1.5).encode(x="x:Q", y="y:Q")
+    dashed = (
+        alt.Chart(guide).mark_line(clip=True, strokeDash=[4, 4], color=GREY, strokeWidth=1.5).encode(x="x:Q", y="y:Q")
+    )
     rows = (
         ([found.noise(b) for b in found.each], noise, "", True, [dashed]),
         ([b.end for b in found.each], "training loss", "", False, []),

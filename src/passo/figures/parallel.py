@@ -145,14 +145,15 @@ def _frame(axes: Sequence[_Axis], metric: str, low: float, high: float) -> list[
     heads = {"axis": rules["axis"], "height": [1.07] * (last + 1), "text": [axis.title for axis in every]}
     placed = {name: [mark[i] for mark in marks] for i, name in enumerate(("axis", "height", "text"))}
     words = alt.Chart(data(placed))
-    halo = {"stroke": "#FFFFFF", "strokeWidth": 3.5}
+    halo = {"stroke": "#FFFFFF", "strokeWidth": 4.5}
     font = {"font": GLYPHS} if any("⁻" in str(text) for text in placed["text"]) else {}
     return [
         alt.Chart(data(rules)).mark_rule(color=INK, strokeWidth=1.2).encode(x=_x(last), y=_y(), y2="end:Q"),
         *(
-            words.mark_text(align="left", dx=5, fontSize=10.5, color=INK, **look, **font).encode(
-                x=_x(last), y=_y(), text="text:N"
-            )
+            words.transform_filter(f"datum.axis {which} 0")
+            .mark_text(align=side, dx=aside, fontSize=10.5, color=INK, **look, **font)
+            .encode(x=_x(last), y=_y(), text="text:N")
+            for which, side, aside in (("==", "right", -6), (">", "left", 6))  # left of the first axis are no lines
             for look in (halo, {})
         ),
         alt.Chart(data(heads))
