@@ -19,7 +19,7 @@ from passo.store.folder import reading_of
 from passo.store.forged import NUMBER, damage_told, typed_rows
 from passo.store.schema import DATABASE
 
-CHUNK = 65_536  # rows that are Python's own numbers at a time
+CHUNK = 512  # rows at a time: Python's collector begins at 700 new objects, and walks through all that a study holds
 NAMES = """
 WITH RECURSIVE there(run, name) AS (
     SELECT id, (SELECT min(name) FROM metrics WHERE run = id) FROM runs{which}

@@ -147,6 +147,7 @@ class Store:
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: sqlite3.Connection) -> None:
         self.folder = folder
+        self._database = folder / DATABASE  # a path is not put together for every statement
         self._connection = connection
         self._lock = lock
         self._unfinished: set[str] = set()  # runs of an earlier process
@@ -260,17 +261,17 @@ class Store:
         self.write("INSERT OR REPLACE INTO study VALUES (?,?)", [(k, json.dumps(v)) for k, v in facts.items()])
 
     def write(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        with refusals_told(self.folder / DATABASE, "write"), self._connection:
+        with refusals_told(self._database, "write"), self._connection:
             self._connection.executemany(sql, rows)
 
     def transact(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
         """Several statements: all of them, or none."""
-        with refusals_told(self.folder / DATABASE, "write"), self._connection:
+        with refusals_told(self._database, "write"), self._connection:
             for sql, arguments in statements:
                 self._connection.execute(sql, arguments)
 
     def read(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        with refusals_told(self.folder / DATABASE, "read"):
+        with refusals_told(self._database, "read"):
             return self._connection.execute(sql, arguments).fetchall()
 
     def close(self, status: str = "done") -> None:
