@@ -102,3 +102,13 @@ def test_a_search_is_shown_as_its_first_round_and_tells_what_it_came_to(passo: P
     assert "These are the first round's" in shown
     said = passo("study", "run", "search.toml", "--jobs", "1")
     assert re.search(r"search: best validation/loss [\d.]+ by round-\d,lr=[\d.]+; it ended, since ", said)
+
+
+def test_what_a_name_says_is_not_said_again_beside_it(passo: Passo, here: Path) -> None:
+    grid = passo("study", "show", "mine.toml", "--no-estimate")
+    assert "lr=0.001,hidden=8,dropout=0" in grid and "what it changes" not in grid
+    runs = '[[runs]]\nname = "plain"\nl2 = 0.5\n[[runs]]\nname = "usual"\n'
+    (here / "both.toml").write_text(TEXT.replace("[grid]", f"{runs}[grid]"))
+    both = passo("study", "show", "both.toml", "--no-estimate")
+    assert re.search(r"plain,lr=0.001,hidden=8,dropout=0 +\{'l2': 0.5\} *$", both, re.MULTILINE)
+    assert re.search(r"usual,lr=0.001,hidden=8,dropout=0 *$", both, re.MULTILINE)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from passo.experiments.estimating import Estimate
     from passo.experiments.stages import Task
     from passo.experiments.studyform import StudyFile
+    from passo.experiments.studyparts import RunEntry
 
 ROWS = 20  # of a table that may have thousands
 
@@ -70,7 +71,7 @@ def _varied(file: StudyFile) -> list[str]:
 def _runs(file: StudyFile) -> None:
     """Names, and what each changes; the first ones of many."""
     runs = [run for run in file.configurations if run.name]
-    rows: list[tuple[str, str, Any]] = [("train", run.name, run.changes) for run in runs[:ROWS]]
+    rows: list[tuple[str, str, Any]] = [("train", run.name, _unsaid(file, run)) for run in runs[:ROWS]]
     if len(runs) > ROWS:
         rows.append(("train", f"… and {len(runs) - ROWS:,} more", ""))
     rows += [("lr_range", entry.name, entry.optimizer) for entry in file.ranges]
@@ -78,8 +79,18 @@ def _runs(file: StudyFile) -> None:
         ("descent", entry.name, {"optimizer": entry.optimizer, "schedule": entry.schedule}) for entry in file.descents
     ]
     rows += [("schedule", entry.title, entry.schedule) for entry in file.previews]
-    if rows:
-        table(("kind", "name", "what it changes"), rows)
+    if any(changes for *_, changes in rows):
+        table(("kind", "name", "what it changes"), [(*row, changes or "") for *row, changes in rows])
+    elif rows:
+        table(("kind", "name"), [tuple(row) for *row, _ in rows])
+
+
+def _unsaid(file: StudyFile, run: RunEntry) -> dict[str, Any]:
+    """What a run changes and its name does not say."""
+    from passo.experiments.naming import spelled
+
+    said = run.name.split(",")
+    return {key: value for key, value in run.changes.items() if f"{file.short.get(key)}={spelled(value)}" not in said}
 
 
 def _estimates(found: list[list[Task]], seeds: int) -> list[Estimate | None]:
