@@ -74,6 +74,7 @@ def test_a_study_under_the_root_is_shown_by_its_name_and_a_shipped_one_as_what_i
     written(tmp_path / "passo-runs" / "learning-rate", 3)
     said = passo("study", "show", "learning-rate", "--no-estimate")
     assert "81 runs" in said and "are done" not in said
+    assert "begun already: passo study show passo-runs/learning-rate" in said
 
 
 def test_settings_do_not_lie_over_a_folder(passo: Passo, tmp_path: Path) -> None:

@@ -80,7 +80,10 @@ def show(
     from passo.cli.planned import plan
     from passo.experiments import read_study
 
-    plan(read_study(name, settings or [], many=yes), estimate)
+    file = read_study(name, settings or [], many=yes)
+    plan(file, estimate)
+    if (store.root() / file.name / store.DATABASE).is_file():
+        out.print(f"begun already: passo study show {store.root() / file.name}", markup=False, soft_wrap=True)
 
 
 def _is_shipped(name: str) -> bool:
