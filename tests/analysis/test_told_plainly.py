@@ -89,7 +89,7 @@ def test_the_options_of_a_schedule_are_one_setting_with_its_name(tmp_path: Path)
         for e in (3, 9)
     }
     found = importance(invented(tmp_path / "schedules", runs, configs))
-    assert [effect.key for effect in found.effects] == ["schedule.name", "epochs"]
+    assert [effect.key for effect in found.effects] == ["schedule", "epochs"]
     middle = sum(worth.values()) / 3
     by_schedule = 2 * sum((value - middle) ** 2 for value in worth.values())
     by_epochs = 6 * 0.03**2
@@ -102,9 +102,11 @@ def test_lists_side_by_side_are_one_setting_and_draws_at_random_are_none(tmp_pat
     runs = {name: [{"validation/accuracy": [0.1 * i]} for _ in range(2)] for i, name in enumerate(configs)}
     found = importance(invented(tmp_path / "zip", runs, configs))
     assert {effect.key for effect in found.effects} == {"optimizer.lr (with batch_size)", "l2"}
-    drawn = {f"{lr}": adam(lr, batch_size=size) for lr, size in pairs}
-    with pytest.raises(StoreError, match="needs a full grid"):
-        importance(invented(tmp_path / "drawn", dict.fromkeys(drawn, runs["0.1-0.0"]), drawn))
+    across = {f"{lr}": adam(lr, batch_size=size) for lr, size in pairs}
+    within = {f"{lr}": {"optimizer": {"name": "sgd", "lr": lr, "nesterov": lr > 0.2}} for lr, _ in pairs}
+    for which, drawn in (("across", across), ("within", within)):
+        with pytest.raises(StoreError, match="needs a full grid"):
+            importance(invented(tmp_path / which, dict.fromkeys(drawn, runs["0.1-0.0"]), drawn))
 
 
 def test_with_one_seed_importance_does_not_say_that_chance_has_no_share(tmp_path: Path) -> None:
@@ -157,3 +159,19 @@ def test_a_band_narrower_than_a_tenth_of_a_decade_is_not_called_nothing(tmp_path
     runs = {"0.01": [{"validation/accuracy": [0.5]}], "0.1": [{"validation/accuracy": [0.7]}]}
     found = sensitivity(invented(tmp_path / "band", runs, configs))
     assert found.groups[0].words() == "at least 0.05 decades"  # 0.01 of 0.2 over one decade
+
+
+def test_optimizers_of_different_kinds_with_their_own_options_are_one_setting(tmp_path: Path) -> None:
+    momentum = {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}}
+    kinds = {"sgd": sgd(0.1), "momentum": momentum, "adam": adam(0.01)}
+    worth = {"sgd": 0.0, "momentum": 0.3, "adam": 0.6}
+    configs = {f"{kind}-{epochs}": {**kinds[kind], "epochs": epochs} for kind in kinds for epochs in (3, 9)}
+    runs = {
+        f"{kind}-{epochs}": [{"validation/accuracy": [worth[kind] + 0.1 * (epochs > 3)]} for _ in range(2)]
+        for kind in kinds
+        for epochs in (3, 9)
+    }
+    found = importance(invented(tmp_path / "kinds", runs, configs))
+    assert [effect.key for effect in found.effects] == ["optimizer", "epochs"]
+    assert found.effects[0].levels == ("sgd lr 0.1", "sgd lr 0.1 momentum 0.9", "adam lr 0.01")
+    assert found.effects[0].share == pytest.approx(2 * 0.18 / (2 * 0.18 + 6 * 0.05**2))

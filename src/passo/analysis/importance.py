@@ -104,6 +104,8 @@ def _apart(found: Settings) -> tuple[Settings, dict[str, str]]:
     A schedule's options follow from its name where each has its own, as do lists that vary side by side. What follows
     in everything from one setting (draws at random do, all different) is left as it is: there is no grid to speak of.
     """
+    whole = _kinds_whole(found)
+    found = whole if len(whole.keys) > 1 else found
     followers: dict[str, list[str]] = {}
     for key in sorted(found.keys, key=lambda key: (-len(found.values(key)), not key.endswith(".name"))):
         owner = next((each for each in followers if _follows(found, key, each)), None)
@@ -112,10 +114,23 @@ def _apart(found: Settings) -> tuple[Settings, dict[str, str]]:
         else:
             followers[owner].append(key)
     foreign = {key: [each for each in those if _section(each) != _section(key)] for key, those in followers.items()}
-    if len(followers) == 1 and any(foreign.values()):
+    if len(followers) == 1 < len(found.keys) and not next(iter(followers)).endswith(".name"):
         return found, {key: key for key in found.keys}
     told = {key: f"{key} (with {joined(those)})" if those else key for key, those in foreign.items()}
     return Settings(tuple(key for key in found.keys if key in followers), found.of), told
+
+
+def _kinds_whole(found: Settings) -> Settings:
+    """Sections of different kinds whose options do not all meet (SGD with and without momentum, Adam) as one key."""
+    for section in dict.fromkeys(map(_section, found.keys)):
+        keys = [key for key in found.keys if _section(key) == section]
+        there = {tuple(repr(each[key]) for key in keys) for each in found.of.values()}
+        if f"{section}.name" not in keys or len(there) == math.prod(len(found.values(key)) for key in keys):
+            continue
+        kept = tuple(dict.fromkeys(section if key in keys else key for key in found.keys))
+        words = Settings(tuple(keys), found.of)
+        found = Settings(kept, {name: {**each, section: words.label(name)} for name, each in found.of.items()})
+    return found
 
 
 def _follows(found: Settings, key: str, owner: str) -> bool:
