@@ -11,6 +11,7 @@ from invented import adam, invented, sgd
 from passo.analysis import words
 from passo.analysis.batches import batch_sizes
 from passo.analysis.budgets import budgets
+from passo.analysis.compare import compare
 from passo.analysis.importance import importance
 from passo.analysis.planes import plane
 from passo.analysis.profiles import profiles
@@ -19,6 +20,7 @@ from passo.analysis.targets import targets
 from passo.analysis.tuning import best_of
 from passo.analysis.varied import groups, number, setting, settings
 from passo.errors import StoreError
+from passo.store import Store, open_study
 
 
 def test_names_that_differ_at_their_end_stay_different_when_they_are_cut() -> None:
@@ -175,3 +177,10 @@ def test_optimizers_of_different_kinds_with_their_own_options_are_one_setting(tm
     assert [effect.key for effect in found.effects] == ["optimizer", "epochs"]
     assert found.effects[0].levels == ("sgd lr 0.1", "sgd lr 0.1 momentum 0.9", "adam lr 0.01")
     assert found.effects[0].share == pytest.approx(2 * 0.18 / (2 * 0.18 + 6 * 0.05**2))
+
+
+def test_a_study_in_which_nothing_ended_says_what_to_do(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "none", name="none", config={}) as store:
+        store.add_run("adam", config={}, seed=0).finish("failed", "no room")
+    with pytest.raises(StoreError, match="no training in .* has ended: the command that ran it goes on with it"):
+        compare(open_study(tmp_path / "none"))

@@ -139,7 +139,9 @@ def compare(study: StoredStudy, metric: str = "test/accuracy", names: Sequence[s
     if names is None:
         names = [n for n in study.names() if all(run.has(metric) for run in study.select(n))]
         if not names:
-            known = ", ".join(study.metrics()) or "none"
+            known = ", ".join(study.metrics())
+            if not known:
+                raise StoreError(f"no training in {study.folder} has ended: the command that ran it goes on with it")
             raise StoreError(f"no finished run in {study.folder} has {metric!r}; there are: {known}")
     sign = -1 if higher_is_better(metric) else 1
     outcomes = [_outcome(study, metric, name) for name in names]
