@@ -108,13 +108,14 @@ def linear(layer: nn.Linear, name: str, form: str) -> Made:
     return op, ROWS
 
 
-def conv2d(layer: nn.Conv2d, name: str, form: str) -> Made:
+def conv2d(layer: nn.Conv2d, name: str, form: str, *, late: bool = False) -> Made:
+    """`late`: what follows adds the bias."""
     if layer.padding_mode != "zeros":
         raise NotFused(f"padding_mode={layer.padding_mode!r}")
     stride, padding, dilation, groups = layer.stride, layer.padding, layer.dilation, layer.groups
 
     def op(x: Tensor, weights: Weights, at: Pass) -> Tensor:
-        w, b = weights[f"{name}weight"], weights.get(f"{name}bias")
+        w, b = weights[f"{name}weight"], None if late else weights.get(f"{name}bias")
         once = form == SHARED and groups == 1  # one convolution a seed, with all its replicas' filters
         x = as_images(x, ROWS if once else form, at)
         w = w.flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -206,6 +207,21 @@ def pooling(function: Callable[[nn.Module, Tensor], Tensor]) -> Callable[[nn.Mod
         return op, form
 
     return made
+
+
+def pooled_late(layer: nn.MaxPool2d | PooledReLU, name: str) -> Made:
+    """Max-pooling of a convolution without its bias, then the bias `name`: a quarter of the work, and as much gradient.
+
+    A bias is the same all over a channel, so that it passes through a maximum, to the bit.
+    """
+
+    def op(x: Tensor, weights: Weights, at: Pass) -> Tensor:
+        y = F.max_pool2d(x, layer.size) if isinstance(layer, PooledReLU) else layer(x)
+        b = weights.get(f"{name}bias")
+        y = y if b is None else y.add_(b.flatten()[:, None, None])
+        return y.relu_() if isinstance(layer, PooledReLU) else y
+
+    return op, IMAGES
 
 
 def flatten(layer: nn.Flatten, name: str, form: str) -> Made:

@@ -10,7 +10,8 @@ from torch import Tensor, fx, nn
 
 from passo.errors import ConfigError
 from passo.models.dropout import Dropout
-from passo.replicas.layers import LAYERS, SHARED, NotFused, Op, Pass, as_rows
+from passo.models.networks import PooledReLU
+from passo.replicas.layers import LAYERS, SHARED, NotFused, Op, Pass, as_rows, conv2d, pooled_late
 from passo.training.penalty import kernels
 
 LONG = 4096  # parameters of a model, from which on each has a sheet of its own
@@ -31,6 +32,7 @@ class Plan:
         where: dict[fx.Node, tuple[int, str]] = {}  # which node's value, and its form
         graph, found = _traced(model)
         layers = found | _pooled_before(found)
+        late = _biased_after(layers)
         for node in graph.nodes:
             if node.op == "placeholder":
                 if where:
@@ -40,7 +42,11 @@ class Plan:
                 self.last, self.form = where[_input(node)]
             elif node in layers:
                 source, form = where[_input(node)]
-                op, form = _made(layers[node], found[node], _name(node, model), form)
+                op, form = (
+                    pooled_late(layers[node], _name(late[node], model))  # type: ignore[arg-type]
+                    if node in late
+                    else _made(layers[node], found[node], _name(node, model), form, late=node in late.values())
+                )
                 where[node] = (len(self.nodes), form)
                 self.nodes.append(_Node(op, source))
             else:
@@ -80,11 +86,11 @@ def _input(node: fx.Node) -> fx.Node:
     return given[0]
 
 
-def _made(layer: nn.Module, told: nn.Module, name: str, form: str) -> tuple[Op, str]:
+def _made(layer: nn.Module, told: nn.Module, name: str, form: str, *, late: bool) -> tuple[Op, str]:
     if type(layer) not in LAYERS:
         raise NotFused(f"layer {name.rstrip('.')} is a {type(told).__name__}, which is not fused")
     try:
-        return LAYERS[type(layer)](layer, name, form)
+        return conv2d(layer, name, form, late=True) if late else LAYERS[type(layer)](layer, name, form)  # type: ignore[arg-type]
     except NotFused as error:
         raise NotFused(f"layer {name.rstrip('.')} ({type(told).__name__}) has {error}, which is not fused") from None
 
@@ -97,6 +103,16 @@ def _pooled_before(layers: Mapping[fx.Node, nn.Module]) -> dict[fx.Node, nn.Modu
         pool = layers.get(after)
         if type(layer) is nn.ReLU and len(node.users) == 1 and type(pool) is nn.MaxPool2d:
             found[node], found[after] = pool, layer
+    return found
+
+
+def _biased_after(layers: Mapping[fx.Node, nn.Module]) -> dict[fx.Node, fx.Node]:
+    """The max-poolings that add the bias of the convolution before them: node → the convolution's."""
+    found: dict[fx.Node, fx.Node] = {}
+    for node, layer in layers.items():
+        after = next(iter(node.users))
+        if type(layer) is nn.Conv2d and len(node.users) == 1 and type(layers.get(after)) in (nn.MaxPool2d, PooledReLU):
+            found[after] = node
     return found
 
 
