@@ -20,6 +20,7 @@ from passo.experiments.assembling import load_data
 from passo.experiments.eligible import eligible
 from passo.experiments.keeping import Stop
 from passo.experiments.stages import Task, first_trainings
+from passo.experiments.stems import stems
 from passo.experiments.together import Measured
 from passo.store import StoredRun
 from passo.training import TrainConfig
@@ -101,6 +102,9 @@ def test_trainings_of_several_lengths_are_one_network_that_gets_smaller(
     assert [len(fact["runs"]) for fact in fused.facts["executors"]] == [16]
     for run in alone.select():
         twin = fused.run(run.id)
+        longer = twin.id.replace("epochs=2", "epochs=4")
+        begins = twin.id != longer and run.name != "adam,epochs=2"
+        assert twin.info.get("beginning_of") == (longer if begins else None) and twin.info["replicas"] == 10
         epochs = 2 if "epochs=2" in run.id else 4
         assert twin.metric("validation/loss").epochs.tolist() == list(range(1, epochs + 1))
         for name in run.metrics():
@@ -112,7 +116,7 @@ def test_trainings_of_several_lengths_are_one_network_that_gets_smaller(
     take = group._take
     group._take = lambda record: (take(record), sizes.append(len(group._rows)))[0]  # type: ignore[method-assign]
     deque(group.train(Stop()))
-    assert (sizes[1], sizes[-1]) == (16, 8)
+    assert (sizes[1], sizes[-1]) == (10, 8)  # OneCycle alone looks at the length, so that both lengths are trained
 
 
 def test_what_is_recorded_of_a_replica_is_what_is_recorded_of_it_alone(file: Path, tmp_path: Path) -> None:
@@ -233,10 +237,10 @@ def test_a_group_is_shared_out_by_configurations_or_by_seeds_long_and_short_toge
         shares = together.shared_out(given, parts)
         assert len(shares) == min(parts, max(len({t.name for t in given}), len({t.seed for t in given})))
         assert sorted(t.run_id for share in shares for t in share) == sorted(t.run_id for t in given)
-        lengths = [len(share) for share in shares]
-        assert max(lengths) - min(lengths) <= 2
-    for share in together.shared_out(sorted(tasks, key=lambda task: task.settings["epochs"]), 2):
-        assert [task.settings["epochs"] for task in share].count(2) == 4
+        replicas = [len(stems([task for task in share if task.seed == share[0].seed])) for share in shares]
+        assert max(replicas) - min(replicas) <= 1
+        for stem in stems([task for task in given if task.seed == 0]):  # what begins alike stays together
+            assert len({number for number, share in enumerate(shares) for task in stem if task in share}) == 1
 
 
 def test_groups_train_side_by_side_and_say_how_far_they_are(
@@ -246,13 +250,13 @@ def test_groups_train_side_by_side_and_say_how_far_they_are(
     alone = study(file).run(tmp_path / "alone", jobs=1, executor="replicas")
     steps = list(study(file).running(tmp_path / "side", jobs=2, executor="replicas"))
     side = store.open_study(tmp_path / "side")
-    assert [len(fact["runs"]) for fact in side.facts["executors"]] == [8, 8]
+    assert sorted(len(fact["runs"]) for fact in side.facts["executors"]) == [6, 10]
     assert [step.status for step in steps if step.status != "running"] == ["chosen"] * 2 + ["done"] * 16
     done = [step.done for step in steps]
     assert all(0 <= number <= 16 for number in done) and done[-1] == 16
     for run in alone.select():
         twin = side.run(run.id)
-        assert (twin.info["threads"], twin.info["replicas"]) == (1, 8)
+        assert twin.info["threads"] == 1 and twin.info["replicas"] in (4, 6)
         np.testing.assert_allclose(
             run.metric("train/loss").values, twin.metric("train/loss").values, rtol=2e-3, atol=1e-5
         )

@@ -14,6 +14,7 @@ from passo.experiments.assembling import Parts, assemble, load_data
 from passo.experiments.estimating import memory
 from passo.experiments.grouping import groups
 from passo.experiments.stages import Task
+from passo.experiments.stems import stems
 from passo.models.catalogue import model_options
 from passo.optim import make_optimizer
 from passo.replicas import NotFused, NotStepped
@@ -152,12 +153,14 @@ def rectangles(tasks: Sequence[Task], most: int) -> Iterator[list[Task]]:
     """The same configurations for each seed, ordered by seed, at most so many together."""
     seeds: dict[str, list[int]] = {}
     by = {(task.name, task.seed or 0): task for task in tasks}
-    for name, seed in sorted(by, key=lambda one: by[one].settings.get("epochs", 0)):  # so that they end together
+    for name, seed in by:
         seeds.setdefault(name, []).append(seed)
     shapes: dict[tuple[int, ...], list[str]] = {}
     for name, own in seeds.items():
         shapes.setdefault(tuple(sorted(own)), []).append(name)
-    for own, names in shapes.items():
+    for own, several in shapes.items():
+        first = stems([by[name, own[0]] for name in several])  # those that begin alike, and that end together, together
+        names = [task.name for stem in sorted(first, key=lambda stem: stem[0].settings["epochs"]) for task in stem]
         wide = min(len(names), most)
         deep = max(1, most // wide)
         for left in range(0, len(own), deep):

@@ -30,6 +30,7 @@ from passo.experiments.keeping import Stop, stopping
 from passo.experiments.pending import PENDING
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
+from passo.experiments.stems import stems
 from passo.replicas import Replica, Replicas, ReplicaStep
 from passo.training import Progress, TrainConfig
 from passo.training.checkpoint import load, save
@@ -150,20 +151,23 @@ class Group:
     ) -> None:
         self.members, self._data, self.threads = members, data, threads or torch.get_num_threads()
         first = members[0]
-        replicas = [one.replica() for one in members]
+        self._rows = _rows(members)  # the members of each replica, the longest first
+        replicas = [members[numbers[0]].replica() for numbers in self._rows]
         self.engine = Replicas(
             [one._replace(schedule=None) for one in replicas] if timed else replicas,
             getattr(first.parts.loss_fn, "judge", first.parts.loss_fn),
         )
-        self._rows = list(range(len(members)))  # the member of each replica
+        self._most = len(self._rows)
+        named = [[members[number].task.run_id for number in numbers] for numbers in self._rows]
+        self._with = {run: runs[0] for runs in named for run in runs[1:]}  # the run that another is the beginning of
         self._leaders = {one.config.seed: one for one in reversed(members)}
         self._validation, self.epochs = first.parts.validation, max(one.config.epochs for one in members)
         self._progress = Progress()
         self._seconds = 0.0  # that its training has taken
         self._told: list[np.ndarray] = []  # of each step: (4, members), as COLUMNS
         self._path = None if folder is None else kept_at(folder, [one.task for one in members])
-        for row, member in enumerate(() if timed else members):
-            if (watching := member.watch()) is not None:
+        for row, numbers in enumerate(() if timed else self._rows):
+            if (watching := members[numbers[0]].watch()) is not None:
                 self.engine.show(row, partial(getattr, watching, "due"))
         self._lead()
         self._go_on()
@@ -211,7 +215,7 @@ class Group:
     def _on_the_way(self, record: ReplicaStep) -> OnTheWay:
         steps = len(self._batches)
         made = [1.0 if one.last is not None else record.step / (one.config.epochs * steps) for one in self.members]
-        told = f"{len(self._rows)} trainings as one network, epoch {record.epoch} of {self.epochs}"
+        told = f"{sum(map(len, self._rows))} trainings as one network, epoch {record.epoch} of {self.epochs}"
         return OnTheWay([one.task for one in self.members], sum(made), told)
 
     def _lead(self) -> None:
@@ -222,16 +226,24 @@ class Group:
 
     def _take(self, record: ReplicaStep) -> None:
         told = np.full((len(COLUMNS), len(self.members)), np.nan)
-        told[:, self._rows] = _columns(record)
+        for column, numbers in zip(_columns(record).T, self._rows, strict=True):
+            told[:, numbers] = column[:, None]
         self._told.append(told)
         for row in record.diverged:
-            self.members[self._rows[row]].diverged = True
-            self.members[self._rows[row]].end(record.step - 1)
-        if record.ends is not None:
-            for row, (number, end) in enumerate(zip(self._rows, record.ends, strict=True)):
-                if row not in self.engine.ended and self._epoch(row, self.members[number], record, end):
-                    self.engine.end(row, record.step)
-                    self.members[number].end(record.step)
+            for member in self._going(row):
+                member.diverged = True
+                member.end(record.step - 1)
+        for row, end in enumerate(record.ends or ()):
+            for member in self._going(row):
+                if self._epoch(row, member, record, end):
+                    member.end(record.step)
+            if row not in self.engine.ended and not self._going(row):
+                self.engine.end(row, record.step)
+                self.members[self._rows[row][0]].end(record.step)
+
+    def _going(self, row: int) -> list[Member]:
+        """The members of a replica that have not ended."""
+        return [self.members[number] for number in self._rows[row] if self.members[number].last is None]
 
     def _epoch(self, row: int, member: Member, record: ReplicaStep, end: EpochEnd) -> bool:
         """Write what an epoch brought; whether it was the member's last."""
@@ -267,9 +279,9 @@ class Group:
         assert member.last is not None
         last, steps = member.last, len(self._batches)
         written = Draft()
-        written.info(
-            **facts(config, self._data, parts), engine="replicas", replicas=len(self.members), threads=self.threads
-        )
+        written.info(**facts(config, self._data, parts), engine="replicas", replicas=self._most, threads=self.threads)
+        if (longest := self._with.get(member.task.run_id)) is not None:
+            written.info(beginning_of=longest)
         names = COLUMNS if parts.penalty is not None else COLUMNS[:-1]
         for number, values in enumerate(table[:last].tolist(), start=1):
             scalars = {name: value for name, value in zip(names, values, strict=False) if not math.isnan(value)}
@@ -316,9 +328,9 @@ class Group:
         except (CheckpointError, StoreError):
             return
         self.threads = state["threads"]  # another number adds in another order
-        self._rows, self._seconds = state["rows"], state["seconds"]
+        before, self._rows, self._seconds = self._rows, state["rows"], state["seconds"]
         if self._rows:
-            self.engine.keep(self._rows)
+            self.engine.keep([before.index(numbers) for numbers in self._rows])
             self._lead()
             self.engine.load_state(state["engine"])
         self._progress = Progress.of(state["progress"], torch.device("cpu"))
@@ -334,6 +346,15 @@ class Group:
             elif one.instruments is not None:
                 one.instruments.put_back(seen)
             one.draft.calls, one.draft.facts = [tuple(call) for call in calls], known
+
+
+def _rows(members: Sequence[Member]) -> list[list[int]]:
+    """The members of each replica, by number: those that begin alike; seed by seed, in the same order."""
+    numbers = {one.task.run_id: number for number, one in enumerate(members)}
+    seeds: dict[int, list[Task]] = {}
+    for one in members:
+        seeds.setdefault(one.config.seed, []).append(one.task)
+    return [[numbers[task.run_id] for task in stem] for tasks in seeds.values() for stem in stems(tasks)]
 
 
 def _batches(train: Any) -> Batches:

@@ -29,6 +29,11 @@ def groups(tasks: Sequence[Task]) -> list[list[Task]]:
     return list(found.values())
 
 
+def kind(task: Task) -> str:
+    """What a training has in common with those of its group."""
+    return _key(task.settings, {})
+
+
 def _key(settings: Mapping[str, Any], texts: dict[tuple[str, int], str]) -> str:
     return "\n".join(_text(name, settings.get(name), texts) for name in ("model", *SHARED))
 

@@ -21,8 +21,10 @@ from passo.data import Data
 from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.executors import here, processes
 from passo.experiments.fusing import Group, Member, OnTheWay, forget, fused, kept_at
+from passo.experiments.grouping import kind
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
+from passo.experiments.stems import stems
 from passo.store import Store
 from passo.training import TrainConfig
 from passo.training.loop import fit
@@ -89,8 +91,9 @@ def as_one(
     found = eligible(list(left.values()), loading)
     facts.write(alone=found.alone, notes=found.notes)
     yield from (OnTheWay(list(tasks), 0.0, note, chosen=True) for note in found.notes)
+    choose = _Choosing(facts, loading, jobs, always=always)
     for same in found.groups:
-        for group in _choose(same, facts, loading, jobs, max(1, jobs // len(found.groups)), always):
+        for group in choose(same, max(1, jobs // len(found.groups))):
             facts.add(group.fact)
             yield OnTheWay(group.tasks, 0.0, said(group.fact), chosen=True)
             groups += [group] if group.fused else []
@@ -127,14 +130,21 @@ def cut(tasks: Sequence[Task], data: Data, threads: int) -> tuple[int, Measured]
 
 
 def shared_out(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
-    """A group as so many of about the same length: by configurations, or by seeds where these are more.
+    """A group as so many of about the same length: by what is trained, or by seeds where these are more.
 
-    Every n-th of them goes to one part, so that long and short trainings are in each.
+    Every n-th of them goes to one part, so that long and short trainings are in each. Those that begin alike stay
+    together.
     """
-    names, seeds = (list(dict.fromkeys(each)) for each in ([t.name for t in tasks], [t.seed for t in tasks]))
-    if len(names) >= len(seeds):
-        return [[task for task in tasks if task.name in set(names[n::parts])] for n in range(min(parts, len(names)))]
-    return [[task for task in tasks if task.seed in set(seeds[n::parts])] for n in range(min(parts, len(seeds)))]
+    seeds = list(dict.fromkeys(task.seed for task in tasks))
+    alike = sorted(
+        stems([task for task in tasks if task.seed == seeds[0]]), key=lambda stem: stem[0].settings["epochs"]
+    )
+    parts = min(parts, max(len(alike), len(seeds)))
+    part = {task.name: n % parts for n, stem in enumerate(alike) for task in stem}
+    found: list[list[Task]] = [[] for _ in range(parts)]
+    for task in tasks:
+        found[part[task.name] if len(alike) >= len(seeds) else seeds.index(task.seed) % parts].append(task)
+    return found
 
 
 def said(fact: Fact) -> str:
@@ -173,26 +183,37 @@ def _known(tasks: Sequence[Task], facts: Facts) -> Iterator[Chosen]:
             yield Chosen([there[run] for run in fact["runs"]], fact)
 
 
-def _choose(
-    same: Sequence[Task], facts: Facts, loading: Loading, jobs: int, parts: int, always: bool
-) -> Iterator[Chosen]:
-    """How trainings of one kind are trained: in how many networks, or none."""
-    runs, before = {task.run_id for task in same}, list(_known(same, facts))
-    if before and runs == {run for group in before for run in group.fact["runs"]}:
-        yield from before
-        return
-    for fact in facts.known if not always else ():
-        if runs <= set(fact["runs"]) and (fact["executor"] != "replicas" or "failed" in fact):  # they run alone
-            yield Chosen(list(same), {**fact, "executor": "processes" if jobs > 1 else "here"})
+class _Choosing:
+    """How trainings of one kind are trained: in how many networks, or none. A kind is measured once for each size."""
+
+    def __init__(self, facts: Facts, loading: Loading, jobs: int, *, always: bool) -> None:
+        self._facts, self._loading, self._jobs, self._always = facts, loading, jobs, always
+        self._cuts: dict[tuple[str, int], tuple[int, Measured]] = {}
+
+    def __call__(self, same: Sequence[Task], parts: int) -> Iterator[Chosen]:
+        runs, before = {task.run_id for task in same}, list(_known(same, self._facts))
+        if before and runs == {run for group in before for run in group.fact["runs"]}:
+            yield from before
             return
-    pieces = shared_out(same, parts)
-    data = loading(TrainConfig.model_validate(same[0].settings))
-    size, each = cut(pieces[0], data, max(1, torch.get_num_threads() // jobs))
-    taken = "replicas" if always or each.together <= each.alone else "processes" if jobs > 1 else "here"
-    measures = {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
-    groups = [group for piece in pieces for group in rectangles(piece, size)] if taken == "replicas" else [list(same)]
-    for group in groups:
-        yield Chosen(group, {"runs": [task.run_id for task in group], "executor": taken, **measures})
+        alone = "processes" if self._jobs > 1 else "here"
+        for fact in self._facts.known if not self._always else ():
+            if runs <= set(fact["runs"]) and (fact["executor"] != "replicas" or "failed" in fact):
+                yield Chosen(list(same), {**fact, "executor": alone})  # as it was settled before
+                return
+        pieces = shared_out(same, parts)
+        size, each = self._cut(pieces[0])
+        fused = self._always or each.together <= each.alone
+        measures = {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
+        for group in [group for piece in pieces for group in rectangles(piece, size)] if fused else [list(same)]:
+            taken = "replicas" if fused else alone
+            yield Chosen(group, {"runs": [task.run_id for task in group], "executor": taken, **measures})
+
+    def _cut(self, piece: Sequence[Task]) -> tuple[int, Measured]:
+        key = (kind(piece[0]), len(piece))
+        if key not in self._cuts:
+            data = self._loading(TrainConfig.model_validate(piece[0].settings))
+            self._cuts[key] = cut(piece, data, max(1, torch.get_num_threads() // self._jobs))
+        return self._cuts[key]
 
 
 def _train(
