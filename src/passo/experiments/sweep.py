@@ -21,7 +21,7 @@ from passo.experiments.cluster import cluster
 from passo.experiments.executors import default_jobs, here, processes, terminable
 from passo.experiments.fusing import OnTheWay
 from passo.experiments.on_ray import on_ray
-from passo.experiments.pending import Ended, adopt, discard, last_metrics, place, trained
+from passo.experiments.pending import Ended, adopt, discard, place, trained
 from passo.experiments.range_runs import range_run, verify_run
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task, check_search, stages
@@ -108,7 +108,7 @@ class Study:
             _cluster(executor, address, jobs) as ray,
             store.Store.create(folder, name=self.name, config=settings, force=force) as study,
         ):
-            study.facts(data=data.facts(), environment=environment(), title=self.file.title)
+            study.facts(data=data.facts(), environment=environment(), title=self.file.title, planned=self.file.count)
             begun, done, failed = time.perf_counter(), 0, []
             for stage in self._stages(study):
                 tasks = [task for task in stage if not study.has(task.name, task.seed)]
@@ -127,7 +127,7 @@ class Study:
                     done += 1
                     if ended.status == "failed":
                         failed.append(f"{task.run_id}: {ended.error}")
-                    last = last_metrics(study, task.run_id)
+                    last = study.lasts(task.run_id)
                     yield Progress(task, ended.status, done, self.file.count, ended.error, last)
             study.facts(seconds=time.perf_counter() - begun, failed=failed)
         if failed and len(failed) == done:
