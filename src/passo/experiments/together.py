@@ -139,7 +139,7 @@ def shared_out(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
     alike = sorted(
         stems([task for task in tasks if task.seed == seeds[0]]), key=lambda stem: stem[0].settings["epochs"]
     )
-    parts = min(parts, max(len(alike), len(seeds)))
+    parts = max(1, min(parts, max(len(alike), len(seeds)), len(alike) * len(seeds) // 2))  # none of one alone
     part = {task.name: n % parts for n, stem in enumerate(alike) for task in stem}
     found: list[list[Task]] = [[] for _ in range(parts)]
     for task in tasks:
