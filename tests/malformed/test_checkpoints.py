@@ -186,6 +186,14 @@ def test_a_checkpoint_of_another_version_says_which_it_needs(tmp_path: Path, ver
         load(tmp_path / "a")
 
 
+@pytest.mark.parametrize("version", ["1\n", "a\nb", "x" * 5000])
+def test_a_version_of_several_lines_or_of_any_length_is_told_in_a_sentence(tmp_path: Path, version: str) -> None:
+    save_file({}, tmp_path / "a", {"passo": "checkpoint", "sha256": "", "state": "{}", "version": version})
+    with pytest.raises(SchemaMismatch, match="has checkpoint version .+; this passo reads version 1") as told:
+        load(tmp_path / "a")
+    sentence(told.value, str(tmp_path / "a"))
+
+
 @pytest.mark.parametrize("header", [None, {}, {"format": "pt"}, {"passo": "weights"}, {"passo": ""}])
 def test_a_whole_safetensors_file_of_somebody_else_is_no_checkpoint(tmp_path: Path, header: Any) -> None:
     save_file({"w": torch.zeros(2)}, tmp_path / "a", header)

@@ -80,7 +80,7 @@ def load(path: str | Path) -> dict[str, Any]:
             if header.get("passo") != "checkpoint":
                 raise CheckpointError(f"{path} is no checkpoint of passo's")
             if header.get("version") != str(VERSION):
-                told = header.get("version")
+                told = " ".join(str(header.get("version")).split())[:40]  # which may be anything, and of any length
                 raise SchemaMismatch(f"{path} has checkpoint version {told}; this passo reads version {VERSION}")
             # Cloned, since rows lie anywhere in the file: sums of numbers that begin elsewhere in a cache line may add
             # in another order (LBFGS), so that the last bits differ.
