@@ -84,8 +84,3 @@ def discard(study: Path, run_id: str) -> None:
     shutil.rmtree(place(study, run_id), ignore_errors=True)
     with suppress(OSError):
         (study / PENDING).rmdir()
-
-
-def last_metrics(study: store.Store, run_id: str) -> dict[str, float]:
-    """The last value of each scalar of a run."""
-    return study.lasts(run_id)
