@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -38,6 +39,7 @@ class Eligible(NamedTuple):
     notes: list[str]
 
 
+T = TypeVar("T")
 Loading = Callable[[TrainConfig], Data]
 
 
@@ -150,19 +152,27 @@ def _rule(config: TrainConfig) -> str | None:
 
 
 def rectangles(tasks: Sequence[Task], most: int) -> Iterator[list[Task]]:
-    """The same configurations for each seed, ordered by seed, at most so many together."""
-    seeds: dict[str, list[int]] = {}
+    """The same configurations for each seed, ordered by seed, of at most so many replicas, and of about the same size.
+
+    Trainings that begin alike are one replica; those that end together are put together.
+    """
     by = {(task.name, task.seed or 0): task for task in tasks}
+    seeds: dict[str, list[int]] = {}
     for name, seed in by:
         seeds.setdefault(name, []).append(seed)
     shapes: dict[tuple[int, ...], list[str]] = {}
     for name, own in seeds.items():
         shapes.setdefault(tuple(sorted(own)), []).append(name)
     for own, several in shapes.items():
-        first = stems([by[name, own[0]] for name in several])  # those that begin alike, and that end together, together
-        names = [task.name for stem in sorted(first, key=lambda stem: stem[0].settings["epochs"]) for task in stem]
-        wide = min(len(names), most)
-        deep = max(1, most // wide)
-        for left in range(0, len(own), deep):
-            for top in range(0, len(names), wide):
-                yield [by[name, seed] for seed in own[left : left + deep] for name in names[top : top + wide]]
+        alike = sorted(stems([by[name, own[0]] for name in several]), key=lambda stem: stem[0].settings["epochs"])
+        for left in _evenly(own, max(1, most // len(alike))):
+            for top in _evenly(alike, most):
+                yield [by[task.name, seed] for seed in left for stem in top for task in stem]
+
+
+def _evenly(many: Sequence[T], most: int) -> list[Sequence[T]]:
+    """Pieces of at most so many, as equal as can be."""
+    pieces = -(-len(many) // most)
+    size, longer = divmod(len(many), pieces)
+    starts = [number * size + min(number, longer) for number in range(pieces + 1)]
+    return [many[begin:end] for begin, end in pairwise(starts)]
