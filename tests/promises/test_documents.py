@@ -32,6 +32,7 @@ TREE = {
     "study": ["list", "show", "run", "chart", "weights"],
     "compare": [],
     "replicate": [],
+    "claims": [],
     "note": [],
     "runs": ["list", "show"],
 }
