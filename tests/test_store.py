@@ -186,6 +186,25 @@ def test_an_unfinished_study_with_another_configuration_is_refused_untouched(tmp
     refused(interrupted(tmp_path / "s", lr=0.1), "unfinished study with another configuration", lr=0.2)
 
 
+def test_a_study_that_may_grow_goes_on_under_the_new_configuration(tmp_path: Path) -> None:
+    folder, judged = finished(tmp_path / "s"), []
+    begun = open_study(folder).runs[0].started
+    with Store.create(folder, name="demo", config={"lr": 0.2}, contradiction=judged.append) as study:
+        assert open_study(folder).status == "running"
+        study.add_run("more", config={}).finish()
+    there = open_study(folder)
+    assert (judged[0].status, there.status, there.config, len(there.runs)) == ("done", "done", {"lr": 0.2}, 2)
+    assert there.runs[0].started == begun
+
+
+def test_what_contradicts_a_study_that_may_grow_is_told_and_nothing_is_touched(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path / "s", lr=0.1)
+    before = tree(folder)
+    with pytest.raises(FolderInUse, match="s holds other rates: give another folder"):
+        Store.create(folder, name="demo", config={"lr": 0.1}, contradiction=lambda _: "holds other rates")
+    assert tree(folder) == before
+
+
 def test_a_folder_with_anything_else_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     refused(tmp_path, "is not empty and holds no study")

@@ -112,3 +112,19 @@ def test_what_a_name_says_is_not_said_again_beside_it(passo: Passo, here: Path) 
     both = passo("study", "show", "both.toml", "--no-estimate")
     assert re.search(r"plain,lr=0.001,hidden=8,dropout=0 +\{'l2': 0.5\} *$", both, re.MULTILINE)
     assert re.search(r"usual,lr=0.001,hidden=8,dropout=0 *$", both, re.MULTILINE)
+
+
+def test_run_again_tells_the_table_and_takes_more_seeds(passo: Passo, here: Path) -> None:
+    (here / "few.toml").write_text(TEXT.partition("[grid]")[0] + '[grid]\n"optimizer.lr" = [0.01, 0.1]\n')
+    first = passo("study", "run", "few.toml", "--jobs", "1")
+    table = first[first.index("configuration") : first.index("kept in")]
+    again = passo("study", "run", "few.toml", "--jobs", "1")
+    assert "every run of mine is there already: nothing was run" in again and table in again
+    more = passo("study", "run", "few.toml", "--jobs", "1", "--set", "seeds=3", "--set", "grid.lr=[0.1]")
+    assert "nothing was run" not in more and table not in more
+    assert "no longer part of the study, but still in its folder: lr=0.01-s0 and lr=0.01-s1" in more
+    refused = passo("study", "run", "few.toml", "--set", "epochs=2", code=1)
+    assert (
+        "holds the study mine on another base: epochs was 1 and is 2: give another folder (--out), or --force"
+        in refused
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from passo import store
-from passo.errors import ConfigError, FolderInUse, UnknownName
+from passo.errors import ConfigError, UnknownName
 from passo.experiments import read_study, shipped, study
 from passo.experiments.studyfile import parse_study
 
@@ -85,8 +85,7 @@ def test_the_same_command_goes_on_where_it_was_interrupted(file: Path, tmp_path:
     there = store.open_study(tmp_path / "out")
     assert there.status == "done"
     assert there.run("sgd-s0").started == begun
-    with pytest.raises(FolderInUse, match="finished study"):
-        study(file).run(tmp_path / "out")
+    assert list(study(file).running(tmp_path / "out", jobs=1)) == []
 
 
 def test_settings_lie_over_the_file(file: Path) -> None:

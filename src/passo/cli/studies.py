@@ -172,11 +172,12 @@ def perform(
     address: str | None = None,
 ) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
-    failed = 0
+    failed, told = 0, 0
     with progress("last") as bar:
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
         try:
             for step in chosen.running(folder, force=force, jobs=jobs, executor=executor, address=address):
+                told += 1
                 if step.status == "chosen":
                     err.print(step.told, markup=False)
                     continue
@@ -195,6 +196,8 @@ def perform(
             err.print(f"interrupted: finished runs are kept in {folder}; the same command goes on from there")
             raise
 
+    if not told:
+        err.print(f"every run of {chosen.name} is there already: nothing was run", markup=False)
     if failed:
         raise TrainingError(f"{failed} of {chosen.file.count} runs failed; the same command tries those again")
 
@@ -220,6 +223,9 @@ def tell(folder: Path, metric: str) -> None:
         out.print(f"a worker that trained {runs} was lost: {found['how']}", markup=False, soft_wrap=True)
     for found in there.facts.get("search") or []:
         out.print(searched(found), markup=False, soft_wrap=True)
+    if there.facts.get("former"):
+        named = listed(there.facts["former"])
+        out.print(f"no longer part of the study, but still in its folder: {named}", markup=False, soft_wrap=True)
     out.print(f"kept in {folder}")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from passo import store
 from passo.data import Data
@@ -34,11 +35,30 @@ class Task:
         return self.name if self.seed is None else f"{self.name}-s{self.seed}"
 
 
-def stages(file: StudyFile, study: store.Store) -> Iterator[list[Task]]:
+class Study(Protocol):
+    """A study's folder: one that is written, `store.Store`, or one that is looked at."""
+
+    folder: Path
+
+    def read(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]: ...
+
+    def facts(self, **facts: Any) -> None: ...
+
+
+def stages(file: StudyFile, study: Study, stand_in: float | None = None) -> Iterator[list[Task]]:
     """First what needs nothing; then the trainings, which may need what the range tests suggest, and of a search each
-    round when the one before it has ended: the next list is asked for when every run of the last is in the study."""
+    round when the one before it has ended: the next list is asked for when every run of the last is in the study.
+
+    A study keeps to the rates that its first trainings had (its fact `suggestions`), though seeds are added and their
+    range tests suggest others. `stand_in` is what a range test suggests that is not there.
+    """
+    suggestions = _kept_suggestions(study)
     yield [*_previews(file), *_descents(file), *_ranges(file)]
-    suggestions = {entry.name: _suggestion(study.folder, entry.name) for entry in file.ranges}
+    for entry in file.ranges:
+        if entry.name not in suggestions:
+            suggestions[entry.name] = _suggestion(study.folder, entry.name, stand_in)
+    if suggestions:
+        study.facts(suggestions=suggestions)
     if file.search is None:
         yield _trainings(file, file.configurations, suggestions)
     else:
@@ -91,9 +111,7 @@ def _own_models(file: StudyFile) -> list[str]:
     return [name for name in dict.fromkeys(map(str, names)) if own_file.is_own(name)]
 
 
-def _searching(
-    file: StudyFile, search: Search, suggestions: Mapping[str, float], study: store.Store
-) -> Iterator[list[Task]]:
+def _searching(file: StudyFile, search: Search, suggestions: Mapping[str, float], study: Study) -> Iterator[list[Task]]:
     """A search from each configuration, side by side; a stage is the next round of every one of them."""
     begun = [(entry, search.walk(entry.name)) for entry in file.configurations]
     asked = {number: next(walk) for number, (_, walk) in enumerate(begun)}
@@ -112,7 +130,7 @@ def _searching(
         study.facts(search=[ended[number] for number in sorted(ended)])
 
 
-def score(study: store.Store, run_id: str, metric: str) -> float:
+def score(study: Study, run_id: str, metric: str) -> float:
     """The last value of a metric of a run; NaN where it is not there, or the run did not reach its end."""
     rows = study.read(
         "SELECT value FROM metrics JOIN runs ON runs.id = metrics.run AND runs.status = 'done' "
@@ -166,9 +184,23 @@ def _ranges(file: StudyFile) -> list[Task]:
     return tasks
 
 
-def _suggestion(folder: Path, name: str) -> float:
+def _kept_suggestions(study: Study) -> dict[str, float]:
+    """What range tests suggested to the trainings that are there; where no fact says so, those tests do."""
+    rows = study.read("SELECT value FROM study WHERE key='suggestions'")
+    if rows:
+        kept = json.loads(rows[0][0])
+        return {name: rate for name, rate in kept.items() if isinstance(rate, float)} if isinstance(kept, dict) else {}
+    if not study.read("SELECT 1 FROM runs WHERE kind='train' AND status IN ('done', 'diverged') LIMIT 1"):
+        return {}
+    tests = study.read("SELECT DISTINCT name FROM runs WHERE kind='lr_range' AND status='done'")
+    return {name: _suggestion(study.folder, name) for (name,) in tests}
+
+
+def _suggestion(folder: Path, name: str, stand_in: float | None = None) -> float:
     """The geometric mean over seeds of what a range test suggests: rates are compared on a log axis."""
     found = [run.info["suggestion"] for run in store.open_study(folder).select(name, kind="lr_range")]
-    if not found:
+    if found:
+        return statistics.geometric_mean(found)
+    if stand_in is None:
         raise ConfigError(f"range test {name!r} gave no suggestion: see its error with `passo runs show {folder}`")
-    return statistics.geometric_mean(found)
+    return stand_in

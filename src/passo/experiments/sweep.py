@@ -20,6 +20,7 @@ from passo.experiments.assembling import load_data
 from passo.experiments.cluster import cluster
 from passo.experiments.executors import default_jobs, here, processes, terminable
 from passo.experiments.fusing import OnTheWay
+from passo.experiments.growing import contradiction, former, seconds_before
 from passo.experiments.on_ray import on_ray
 from passo.experiments.pending import Ended, adopt, discard, place, trained
 from passo.experiments.range_runs import range_run, verify_run
@@ -91,6 +92,9 @@ class Study:
     ) -> Iterator[Progress]:
         """Run everything that is not there yet; yields a `Progress` after each run.
 
+        What is there may be less than the study (fewer seeds, runs or values of a grid), or more; what is there of
+        another base, or of other settings under the name of a run, is refused (`FolderInUse`).
+
         A training that was stopped, or killed, goes on from its last state. A run that fails is marked so, and the
         others go on; raises `StoreError` only where nothing could be done.
 
@@ -103,15 +107,19 @@ class Study:
         data = self._data()  # missing data show before a folder is made
         check_search(self.file, data)
         settings = self.file.model_dump(mode="json", exclude_defaults=True)
+        agreeing = partial(contradiction, self.file, data.facts())
         with (
             terminable(),
             _cluster(executor, address, jobs) as ray,
-            store.Store.create(folder, name=self.name, config=settings, force=force) as study,
+            store.Store.create(folder, name=self.name, config=settings, force=force, contradiction=agreeing) as study,
         ):
-            study.facts(data=data.facts(), environment=environment(), title=self.file.title, planned=self.file.count)
-            begun, done, failed = time.perf_counter(), 0, []
+            study.facts(data=data.facts(), title=self.file.title, planned=self.file.count)
+            begun, done, failed, part_of = time.perf_counter(), 0, [], set[str]()
             for stage in self._stages(study):
+                part_of.update(task.run_id for task in stage)
                 tasks = [task for task in stage if not study.has(task.name, task.seed)]
+                if tasks:
+                    study.facts(environment=environment())
                 whole = {run for (run,) in study.read("SELECT id FROM runs WHERE status='done'")}
                 for run_id in whole.intersection(task.run_id for task in stage):
                     discard(folder, run_id)  # taken over just before an end that came too soon
@@ -129,7 +137,11 @@ class Study:
                         failed.append(f"{task.run_id}: {ended.error}")
                     last = study.lasts(task.run_id)
                     yield Progress(task, ended.status, done, self.file.count, ended.error, last)
-            study.facts(seconds=time.perf_counter() - begun, failed=failed)
+            study.facts(
+                seconds=seconds_before(study) + time.perf_counter() - begun,
+                failed=failed,
+                former=former(study, part_of),
+            )
         if failed and len(failed) == done:
             raise StoreError(f"every run failed; the first: {failed[0]}")
 

@@ -16,9 +16,11 @@ import numpy as np
 from passo.errors import FolderInUse, StoreError
 from passo.store.folder import check_name, connected, inside, locked, moved_aside, refusals_told, unmake, write_chunk
 from passo.store.forged import json_object, typed_rows
-from passo.store.reading import open_study
+from passo.store.reading import StoredStudy, open_study
 from passo.store.scalars import LASTS_OF_ONE, not_nan
 from passo.store.schema import CHECKPOINTS, DATABASE, EVENTS_OF_RUN, KEPT, LOCK, SCHEMA, TABLES
+
+Contradiction = Callable[[StoredStudy], str | None]  # what a folder holds that cannot be gone on from, in words
 
 
 class RunWriter:
@@ -132,6 +134,19 @@ class RunWriter:
         )
 
 
+def _other(config: Mapping[str, Any]) -> Contradiction:
+    """The judge of a study that does not grow: it goes on where it is not finished, and its configuration the same."""
+
+    def judge(there: StoredStudy) -> str | None:
+        if there.status == "done":
+            return f"holds a finished study ({there.name})"
+        if json.loads(json.dumps(config)) != there.config:
+            return "holds an unfinished study with another configuration"
+        return None
+
+    return judge
+
+
 class Store:
     """The one writer of a study folder.
 
@@ -153,15 +168,25 @@ class Store:
         self._unfinished: set[str] = set()  # runs of an earlier process
 
     @classmethod
-    def create(cls, folder: str | Path, *, name: str, config: Mapping[str, Any], force: bool = False) -> Store:
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        name: str,
+        config: Mapping[str, Any],
+        force: bool = False,
+        contradiction: Contradiction | None = None,
+    ) -> Store:
         """Open a folder for writing: a new one, or the same study where it was interrupted.
 
-        A folder that holds anything else is refused (`FolderInUse`); with `force`, it is moved aside.
+        A folder that holds anything else is refused (`FolderInUse`); with `force`, it is moved aside. A study may grow
+        where `contradiction` is given, which judges what is there, finished or not: its words follow the folder's name
+        in a refusal; where it has none, the new configuration takes the place of the old one.
         """
         folder = Path(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             if not force:
-                return cls._continue(folder, config)
+                return cls._continue(folder, config, contradiction)
             with refusals_told(folder, "move aside"):
                 if (folder / LOCK).exists():
                     locked(folder).close()  # refuses while another process writes
@@ -184,8 +209,8 @@ class Store:
         return store
 
     @classmethod
-    def _continue(cls, folder: Path, config: Mapping[str, Any]) -> Store:
-        hint = "give another folder, or --force to start anew (the old one is moved aside)"
+    def _continue(cls, folder: Path, config: Mapping[str, Any], contradiction: Contradiction | None) -> Store:
+        hint = "give another folder (--out), or --force to start anew (the old one is moved aside)"
         if folder.is_file():
             raise FolderInUse(f"{folder} is a file: give a folder, which need not be there yet")
         if not (folder / DATABASE).is_file():
@@ -194,10 +219,8 @@ class Store:
             there = open_study(folder)
         except StoreError as error:
             raise FolderInUse(f"{folder} holds a study that cannot be read ({error}): {hint}") from error
-        if there.status == "done":
-            raise FolderInUse(f"{folder} holds a finished study ({there.name}): {hint}")
-        if json.loads(json.dumps(config)) != there.config:
-            raise FolderInUse(f"{folder} holds an unfinished study with another configuration: {hint}")
+        if wrong := (contradiction or _other(config))(there):
+            raise FolderInUse(f"{folder} {wrong}: {hint}")
         with refusals_told(folder, "open"):
             lock = locked(folder)
             connection = connected(folder / DATABASE)
@@ -212,7 +235,7 @@ class Store:
             for run, files in kept.items():
                 # One that diverged is at its end; it goes only where it is begun anew.
                 store._unfinished.add(run) if files or run in ended else store._drop(run)
-            store.facts(status="running", schema=SCHEMA)
+            store.facts(status="running", schema=SCHEMA, config=config)
         except StoreError:
             connection.close()
             lock.close()
