@@ -7,7 +7,6 @@ keeps the state of what it trains there, so that another one goes on after it is
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 import secrets
@@ -26,6 +25,7 @@ from passo.experiments.fusing import forget, kept_at
 from passo.experiments.pending import PENDING, Ended, discard, place
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
+from passo.experiments.together import Facts, facts_named
 from passo.models import own_file
 from passo.store import Store
 from passo.training import TrainConfig
@@ -100,7 +100,7 @@ def _walk(
 def _begun(tasks: Sequence[Task], stage: Sequence[Task], folder: Path, told: _Told) -> Iterator[_Job]:
     """Groups as they were when the study was begun: of which nothing is written yet, or whose state is there."""
     left, known = {task.run_id for task in tasks}, {task.run_id: task for task in stage}
-    for fact in told.facts:
+    for fact in told.known:
         if fact["executor"] == "ray" and known.keys() >= set(fact["runs"]):
             group = [known[run] for run in fact["runs"]]
             if left >= set(fact["runs"]) or (left & set(fact["runs"]) and kept_at(folder, group).is_file()):
@@ -119,7 +119,7 @@ def _jobs(tasks: Sequence[Task], loading: Loading, processors: int, told: _Told)
         most = wide * (size // wide) if size >= wide else math.ceil(wide / round(wide / size))
         for group in rectangles(same, most):
             if len(group) > 1:
-                told.add(runs=[alone.pop(task.run_id).run_id for task in group], executor="ray", threads=1)
+                told.add({"runs": [alone.pop(task.run_id).run_id for task in group], "executor": "ray", "threads": 1})
                 yield _Job(group, group)
     yield from (_Job([task], [task]) for task in alone.values())
 
@@ -164,7 +164,7 @@ def _ended(job: _Job, answer: Answer | str, folder: Path, told: _Told) -> Iterat
     if files is not None:
         _put(folder, job.tasks[0].run_id, files)
     if why and len(job.tasks) > 1:
-        told.add(runs=[task.run_id for task in job.tasks], executor="ray", failed=why)
+        told.add({"runs": [task.run_id for task in job.tasks], "executor": "ray", "failed": why})
     for task in job.left:
         ended = results.get(task.run_id)
         yield task, Ended("failed", why) if ended is None and len(job.tasks) == 1 else ended
@@ -213,29 +213,16 @@ class _Sender:
         return self._work.remote(errand, self._data[named])
 
 
-class _Told:
-    """What the study says of its groups, and of workers that were lost; what it said before stays."""
+class _Told(Facts):
+    """And of workers that were lost."""
 
     def __init__(self, study: Store) -> None:
-        self._study = study
-        self.facts: list[dict[str, Any]] = self._known("executors")
-        self._lost: list[dict[str, Any]] = self._known("lost")
-
-    def add(self, **fact: Any) -> None:
-        if fact not in self.facts:
-            self.facts.append(fact)
-            self.write()
+        super().__init__(study)
+        self._lost = facts_named(study, "lost")
 
     def lost(self, job: _Job) -> None:
         self._lost.append({"runs": [task.run_id for task in job.tasks], "how": job.lost[-1], "time": len(job.lost)})
         self.write(lost=self._lost)
-
-    def write(self, **facts: Any) -> None:
-        self._study.facts(executors=self.facts, **facts)
-
-    def _known(self, key: str) -> list[dict[str, Any]]:
-        rows = self._study.read("SELECT value FROM study WHERE key=?", (key,))
-        return json.loads(rows[0][0]) if rows else []
 
 
 @contextmanager

@@ -156,13 +156,17 @@ def said(fact: Fact) -> str:
     return f"{runs} trainings one by one, not as one network: {how}"
 
 
+def facts_named(study: Store, key: str) -> list[Fact]:
+    """A list among the facts of a study that is being written; empty where there is none."""
+    rows = study.read("SELECT value FROM study WHERE key=?", (key,))
+    return json.loads(rows[0][0]) if rows else []
+
+
 class Facts:
     """What a study says of its groups; what it said before stays."""
 
     def __init__(self, study: Store) -> None:
-        rows = study.read("SELECT value FROM study WHERE key='executors'")
-        self.known: list[Fact] = json.loads(rows[0][0]) if rows else []
-        self._study = study
+        self.known, self._study = facts_named(study, "executors"), study
 
     def add(self, fact: Fact) -> None:
         if fact not in self.known:
