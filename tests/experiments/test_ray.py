@@ -315,7 +315,7 @@ def test_groups_are_cut_so_that_every_processor_has_one_and_then_stay(
 
 class _Silent(on_ray._Told):
     def __init__(self) -> None:
-        self.facts, self._lost = [], []
+        self.known, self._lost = [], []
 
     def write(self, **facts: Any) -> None:
         pass
