@@ -64,4 +64,16 @@ def test_something_that_is_no_name_is_refused_in_the_same_words(optimizers: Regi
 def test_every_answer_names_the_kind_the_name_and_all_that_is_known(name: str, known: list[str]) -> None:
     said = str(unknown("thing", name, known))
     assert said.startswith(f"unknown thing {name!r}.")
-    assert said.endswith("Known: " + ", ".join(sorted(known)))
+    assert said.endswith("Known: " + ", ".join(sorted(known)) if known else "None is known")
+
+
+def test_of_many_names_the_nearest_are_told_and_how_many_there_are() -> None:
+    known = [f"thing-{number:04d}" for number in range(3000)] + ["adam", "adamw", "adamax", "nadam", "madam", "sgd"]
+    said = str(unknown("optimizer", "adm", known))
+    assert said == (
+        "unknown optimizer 'adm'. Did you mean 'adam'? "
+        "Of 3,006 known ones the nearest are: adam, adamw, madam, nadam, adamax"
+    )
+    twenty = [f"n{number}" for number in range(20)]
+    assert str(unknown("thing", "x", twenty)).endswith("Known: " + ", ".join(sorted(twenty)))
+    assert "Of 21 known ones" in str(unknown("thing", "x", [*twenty, "more"]))

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from passo.errors import UnknownName
 
 T = TypeVar("T")
+LISTED, NEAR = 20, 5  # so many names are all listed; of more, the nearest
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:
-    """The error for a name that is not known: the nearest one, then the list.
+    """The error for a name that is not known: the nearest one, then the list; of more than 20, the nearest five.
 
     >>> print(unknown("optimizer", "adm", ["adam", "sgd"]))
     unknown optimizer 'adm'. Did you mean 'adam'? Known: adam, sgd
     """
     names = sorted(known)
-    near = nearest(str(name).lower(), names)
+    likeness = _likeness(str(name).lower(), names)
+    near = _most(likeness)
     hint = f" Did you mean {near!r}?" if near is not None else ""
-    return UnknownName(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names)}")
+    if len(names) <= LISTED:
+        listed = f"Known: {', '.join(names)}" if names else "None is known"
+    else:
+        few = sorted(names, key=lambda one: (-likeness[one], len(one), one))[:NEAR]
+        listed = f"Of {len(names):,} known ones the nearest are: {', '.join(few)}"
+    return UnknownName(f"unknown {kind} {name!r}.{hint} {listed}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -32,9 +39,18 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     >>> nearest("adma", ["adam", "adamax"]), nearest("xyz", ["adam"])
     ('adam', None)
     """
+    return _most(_likeness(name, known))
+
+
+def _likeness(name: str, known: Iterable[str]) -> dict[str, float]:
+    """How like a name each known one is, from 0 to 1."""
     name = name[:60]  # the time grows with its cube
     typed = {name, *(name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in range(len(name) - 1))}
-    likeness = {one: max(difflib.SequenceMatcher(None, one, way).ratio() for way in typed) for one in sorted(known)}
+    return {one: max(difflib.SequenceMatcher(None, one, way).ratio() for way in typed) for one in sorted(known)}
+
+
+def _most(likeness: Mapping[str, float]) -> str | None:
+    """The name that is most like what was typed, where that is like it at all."""
     best = max(likeness, key=lambda one: (likeness[one], -len(one)), default=None)
     return best if best is not None and likeness[best] >= 0.5 else None
 
