@@ -74,3 +74,10 @@ def test_a_model_that_is_a_file_runs_only_where_the_command_names_it(
         chosen.run(tmp_path / "out", jobs=1)
     assert not (tmp_path / "out").exists()
     assert not own_file.allowed(name)
+
+
+@pytest.mark.parametrize("seeds", ["0", "-1"])
+def test_a_number_of_seeds_below_one_is_told_as_it_was_given(seeds: str) -> None:
+    text = 'name = "a"\nseeds = 2\n[[runs]]\nname = "b"\n'
+    with pytest.raises(ConfigError, match=rf"x.toml, line 2: .*a study has at least one seed, got {seeds}$"):
+        parse_study(text, "x.toml", [f"seeds={seeds}"])

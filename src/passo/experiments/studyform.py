@@ -62,6 +62,8 @@ class StudyFile(Part):
             return value
         if value > RUNS:
             raise ValueError(f"a study makes at most {RUNS:,} runs, got {value:,} seeds")
+        if value < 1:
+            raise ValueError(f"a study has at least one seed, got {value}")
         return tuple(range(value))
 
     @field_validator("metric")
