@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from passo.cli import main
+from passo.cli.planned import typed
 from passo.cli.show import out
+from passo.experiments import read_study, shipped
+from passo.training.config import parse_settings, train_config
 
 Passo = Callable[..., str]
 TEXT = """
@@ -64,11 +68,35 @@ def test_show_tells_the_runs_their_groups_their_time_and_their_memory(passo: Pas
     assert "mine: rates [and] widths" in said
     assert "24 runs; seeds 0, 1" in said
     assert "lr=0.001,hidden=8,dropout=0" in said
-    rows = re.findall(r"^ +\d+ +(\d+)  mlp \{'hidden': \[(\d+)\].*?([\d.e-]+) s +([\d.]+) kB$", said, re.MULTILINE)
+    rows = re.findall(r"^ +\d+ +(\d+)  mlp 'hidden=\[(\d+)\]'.*?([\d.e-]+) s +([\d.]+) kB$", said, re.MULTILINE)
     assert [(runs, width) for runs, width, *_ in rows] == [("12", "8"), ("12", "16")]
     assert all(float(seconds) > 0 and float(memory) > 0 for *_, seconds, memory in rows)
     assert re.search(r"24 trainings: about .* as measured now", said)
     assert not (here / "passo-runs").exists()
+
+
+def test_the_base_and_the_changes_are_told_as_they_are_typed(passo: Passo, here: Path) -> None:
+    run = '[[runs]]\nname = "a"\noptimizer = { name = "sgd", nesterov = true, momentum = 0.9 }\n'
+    run += 'schedule = { name = "StepLR", step_size = "2 epochs" }\n'
+    drawn = '[random]\nsamples = 2\n"optimizer.lr" = { loguniform = [1e-3, 0.1] }\n'
+    (here / "odd.toml").write_text(TEXT.partition("[grid]")[0].replace('"rates [and] widths"', '""') + run + drawn)
+    said = passo("study", "show", "odd.toml", "--no-estimate")
+    assert said.startswith("mine\n4 runs; seeds 0, 1\n")
+    assert "base: dataset=fashion-mnist-sample dataset.per_class=10 model=mlp epochs=1\n" in said
+    assert "random: samples 2, seed 0; optimizer.lr: loguniform [0.001,0.1]\n" in said
+    sgd = "optimizer=sgd optimizer.nesterov=true optimizer.momentum=0.9"
+    assert f"{sgd} schedule=StepLR 'schedule.step_size=2 epochs'" in " ".join(said.split())
+    assert "passo study run odd.toml --executor auto" in " ".join(said.split())
+    assert "{" not in said
+
+
+@pytest.mark.parametrize("name", list(shipped()))
+def test_what_is_told_of_a_run_is_what_it_is_when_typed(name: str) -> None:
+    file = read_study(name)
+    suggestions = {entry.name: 0.25 for entry in file.ranges}
+    for run in file.configurations:
+        settings = file.settings(run, 0, suggestions)
+        assert train_config(parse_settings(shlex.split(typed(settings)))) == train_config(settings)
 
 
 def test_without_an_estimate_nothing_is_measured_and_no_data_are_needed(passo: Passo) -> None:
@@ -110,7 +138,7 @@ def test_what_a_name_says_is_not_said_again_beside_it(passo: Passo, here: Path) 
     runs = '[[runs]]\nname = "plain"\nl2 = 0.5\n[[runs]]\nname = "usual"\n'
     (here / "both.toml").write_text(TEXT.replace("[grid]", f"{runs}[grid]"))
     both = passo("study", "show", "both.toml", "--no-estimate")
-    assert re.search(r"plain,lr=0.001,hidden=8,dropout=0 +\{'l2': 0.5\} *$", both, re.MULTILINE)
+    assert re.search(r"plain,lr=0.001,hidden=8,dropout=0 +l2=0.5 *$", both, re.MULTILINE)
     assert re.search(r"usual,lr=0.001,hidden=8,dropout=0 *$", both, re.MULTILINE)
 
 

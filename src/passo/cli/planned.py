@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from passo.cli.show import out, table
@@ -16,16 +18,18 @@ if TYPE_CHECKING:
 ROWS = 20  # of a table that may have thousands
 
 
-def plan(file: StudyFile, estimated: bool) -> None:
-    """Tell what a study runs, how many, in which groups, and how long that takes."""
+def plan(file: StudyFile, estimated: bool, given: str) -> None:
+    """Tell what a study runs, how many, in which groups, and how long that takes; `given` is what it was named by."""
     from passo.experiments.grouping import groups
     from passo.experiments.stages import first_trainings
 
-    out.print(f"[bold]{file.name}[/]: ", end="")
-    out.print(file.description, markup=False)
+    out.print(f"[bold]{file.name}[/]", end="")
+    out.print(f": {file.description}" if file.description else "", markup=False)
     most = "at most " if file.coarse_to_fine else ""
     seeds = _few([str(seed) for seed in file.seeds])
-    out.print(f"{most}{file.count:,} runs; seeds {seeds}; base: {file.base}", markup=False)
+    out.print(f"{most}{file.count:,} {'run' if file.count == 1 else 'runs'}; seeds {seeds}", markup=False)
+    if file.base:
+        out.print(f"base: {typed(file.base)}", markup=False, soft_wrap=True)
     for line in _varied(file):
         out.print(line, markup=False)
     _runs(file)
@@ -33,7 +37,7 @@ def plan(file: StudyFile, estimated: bool) -> None:
     if found:
         seeds = len(file.seeds)
         _groups(found, seeds, _estimates(found, seeds) if estimated else [None] * len(found))
-        _hint(found, seeds, file.name)
+        _hint(found, seeds, given)
     if file.search is not None:
         out.print("These are the first round's; the later ones depend on what it gives.")
 
@@ -46,8 +50,39 @@ def _hint(found: list[list[Task]], seeds: int, name: str) -> None:
     if could:
         out.print(
             f"{could:,} of them are of a kind that one network can train, often several times quicker: "
-            f"passo study run {name} --executor auto"
+            f"passo study run {shlex.quote(name)} --executor auto",
+            markup=False,
         )
+
+
+def typed(settings: Mapping[str, Any]) -> str:
+    """Settings as one types them behind `--set` or `passo train`, words that a shell takes as they are.
+
+    >>> typed({"model": {"name": "mlp", "hidden": [8]}, "optimizer": {"name": "sgd", "lr": 0.1, "nesterov": True}})
+    "model=mlp 'model.hidden=[8]' optimizer=sgd lr=0.1 optimizer.nesterov=true"
+    """
+    return " ".join(shlex.quote(f"{key}={_value(value)}") for key, value in _keys(settings, ""))
+
+
+def _keys(settings: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+    """Each key with its dots; a section's name is the section's own, and a rate the optimizer's."""
+    for key, value in settings.items():
+        whole = f"{before}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _keys(value, f"{whole}.")
+        elif value is not None or before:
+            yield "lr" if whole == "optimizer.lr" else before[:-1] if before and key == "name" else whole, value
+
+
+def _value(value: Any) -> str:
+    """A value as one types it: a word stands as it is, unless it would be read as something else."""
+    from passo.training.config import literal
+
+    if isinstance(value, str):
+        return value if literal(value) == value else repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{','.join(repr(one) if isinstance(one, str) else _value(one) for one in value)}]"
+    return str(value).lower() if isinstance(value, bool) or value is None else repr(value)
 
 
 def _few(words: list[str], most: int = 12) -> str:
@@ -57,15 +92,25 @@ def _few(words: list[str], most: int = 12) -> str:
 
 def _varied(file: StudyFile) -> list[str]:
     """One line for each table that varies something."""
-    lines = [f"grid: {key} = {_few([str(v) for v in values])}" for key, values in file.grid.items()]
-    lines += [f"zip: {key} = {_few([str(v) for v in values])}" for key, values in file.zip.items()]
+    lines = []
+    for name in ("grid", "zip"):
+        lines += [f"{name}: {key} = {_few([_told(v) for v in values])}" for key, values in getattr(file, name).items()]
     for name in ("random", "coarse_to_fine", "tpe", "successive_halving"):
         entry = getattr(file, name)
         if entry is not None:
             own = {key: value for key, value in entry.model_dump().items() if key != "keys"}
-            told = ", ".join(f"{key} {value}" for key, value in own.items())
-            lines.append(f"{name}: {told}; {', '.join(f'{key} {value}' for key, value in entry.keys.items())}")
+            keys = [f"{key}: {_told(value)}" for key, value in entry.keys.items()]
+            lines.append("; ".join([f"{name}: {_told(own)}", *keys]))
     return lines
+
+
+def _told(value: Any) -> str:
+    """A value that varies, or of what it is drawn."""
+    if isinstance(value, Mapping) and "name" in value:
+        return typed(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items())
+    return _value(value)
 
 
 def _runs(file: StudyFile) -> None:
@@ -73,14 +118,14 @@ def _runs(file: StudyFile) -> None:
     runs = [run for run in file.configurations if run.name]
     rows: list[tuple[str, str, Any]] = [("train", run.name, _unsaid(file, run)) for run in runs[:ROWS]]
     if len(runs) > ROWS:
-        rows.append(("train", f"… and {len(runs) - ROWS:,} more", ""))
-    rows += [("lr_range", entry.name, entry.optimizer) for entry in file.ranges]
+        rows.append(("train", f"… and {len(runs) - ROWS:,} more", {}))
+    rows += [("lr_range", entry.name, {"optimizer": entry.optimizer}) for entry in file.ranges]
     rows += [
         ("descent", entry.name, {"optimizer": entry.optimizer, "schedule": entry.schedule}) for entry in file.descents
     ]
-    rows += [("schedule", entry.title, entry.schedule) for entry in file.previews]
+    rows += [("schedule", entry.title, {"schedule": entry.schedule}) for entry in file.previews]
     if any(changes for *_, changes in rows):
-        table(("kind", "name", "what it changes"), [(*row, changes or "") for *row, changes in rows])
+        table(("kind", "name", "what it changes"), [(*row, typed(changes or {})) for *row, changes in rows])
     elif rows:
         table(("kind", "name"), [tuple(row) for *row, _ in rows])
 
@@ -128,7 +173,7 @@ def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]
         data = settings["dataset"]["name"]
         epochs = sorted({task.settings["epochs"] for task in group})
         told = ("", "") if one is None else (_took(_seconds(group, one)), decimal(one.bytes))
-        name = f"{settings['model']['name']} {model or ''}".strip()
+        name = f"{settings['model']['name']} {typed(model)}".strip()
         lengths = f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
         rows.append((number, f"{len(group) * seeds:,}", name, data, settings["batch_size"], lengths, *told))
     columns = ("group", "runs", "model", "data", "batch", "epochs", "one run", "its memory")

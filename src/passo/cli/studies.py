@@ -81,7 +81,7 @@ def show(
     from passo.experiments import read_study
 
     file = read_study(name, settings or [], many=yes)
-    plan(file, estimate)
+    plan(file, estimate, name)
     if (store.root() / file.name / store.DATABASE).is_file():
         out.print(f"begun already: passo study show {store.root() / file.name}", markup=False, soft_wrap=True)
 
