@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from passo import store
+from passo.errors import TrainingError
 from passo.experiments import eligible as eligibility
 from passo.experiments import fusing, study, together
 from passo.experiments.assembling import load_data
@@ -286,6 +287,18 @@ def test_a_group_whose_process_is_killed_runs_alone(
         "its process was ended from outside (SIGKILL, as where memory is short)"
     ]
     assert sorted(run.info.get("engine", "plain") for run in there.select()) == ["plain"] * 8 + ["replicas"] * 8
+
+
+def test_a_group_that_cannot_be_measured_runs_alone_and_that_is_said(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Measured:
+        raise TrainingError("it cannot be measured")
+
+    monkeypatch.setattr(together, "measured", broken)
+    steps = list(study(file, {"grid": {"epochs": [1]}}).running(tmp_path / "s", jobs=1, executor="auto"))
+    assert steps[0].told == "8 trainings one by one, not as one network: it cannot be measured"
+    assert [step.status for step in steps[1:]] == ["done"] * 8
 
 
 def test_what_auto_chose_once_is_not_measured_again(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from passo.data import Data
+from passo.errors import PassoError
 from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.executors import here, processes
 from passo.experiments.fusing import Group, Member, OnTheWay, forget, fused, kept_at
@@ -93,7 +94,7 @@ def as_one(
     yield from (OnTheWay(list(tasks), 0.0, note, chosen=True) for note in found.notes)
     choose = _Choosing(facts, loading, jobs, always=always)
     for same in found.groups:
-        for group in choose(same, max(1, jobs // len(found.groups))):
+        for group in choose(same, len(found.groups)):
             facts.add(group.fact)
             yield OnTheWay(group.tasks, 0.0, said(group.fact), chosen=True)
             groups += [group] if group.fused else []
@@ -149,7 +150,10 @@ def shared_out(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
 
 def said(fact: Fact) -> str:
     """What was taken for a group, and why, in a sentence."""
-    runs, together, alone = len(fact["runs"]), fact["ms_together"], fact["ms_alone"]
+    runs = len(fact["runs"])
+    if "failed" in fact:
+        return f"{runs} trainings one by one, not as one network: {fact['failed']}"
+    together, alone = fact["ms_together"], fact["ms_alone"]
     how = f"a step of one takes {together:.2g} ms so, {alone:.2g} ms alone"
     if fact["executor"] == "replicas":
         return f"{runs} trainings as one network: {how}"
@@ -194,7 +198,8 @@ class _Choosing:
         self._facts, self._loading, self._jobs, self._always = facts, loading, jobs, always
         self._cuts: dict[tuple[str, int], tuple[int, Measured]] = {}
 
-    def __call__(self, same: Sequence[Task], parts: int) -> Iterator[Chosen]:
+    def __call__(self, same: Sequence[Task], kinds: int) -> Iterator[Chosen]:
+        """`kinds` is how many such there are: of few, each is shared out, so that no processor is idle."""
         runs, before = {task.run_id for task in same}, list(_known(same, self._facts))
         if before and runs == {run for group in before for run in group.fact["runs"]}:
             yield from before
@@ -204,19 +209,23 @@ class _Choosing:
             if runs <= set(fact["runs"]) and (fact["executor"] != "replicas" or "failed" in fact):
                 yield Chosen(list(same), {**fact, "executor": alone})  # as it was settled before
                 return
-        pieces = shared_out(same, parts)
-        size, each = self._cut(pieces[0])
+        pieces = shared_out(same, max(1, self._jobs // kinds))
+        try:
+            size, each = self._cut(pieces[0], max(1, torch.get_num_threads() // min(self._jobs, kinds * len(pieces))))
+        except PassoError as error:
+            yield Chosen(list(same), {"runs": sorted(runs), "executor": alone, "failed": str(error)})
+            return
         fused = self._always or each.together <= each.alone
         measures = {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
         for group in [group for piece in pieces for group in rectangles(piece, size)] if fused else [list(same)]:
             taken = "replicas" if fused else alone
             yield Chosen(group, {"runs": [task.run_id for task in group], "executor": taken, **measures})
 
-    def _cut(self, piece: Sequence[Task]) -> tuple[int, Measured]:
+    def _cut(self, piece: Sequence[Task], threads: int) -> tuple[int, Measured]:
         key = (kind(piece[0]), len(piece))
         if key not in self._cuts:
             data = self._loading(TrainConfig.model_validate(piece[0].settings))
-            self._cuts[key] = cut(piece, data, max(1, torch.get_num_threads() // self._jobs))
+            self._cuts[key] = cut(piece, data, threads)
         return self._cuts[key]
 
 
