@@ -181,7 +181,8 @@ class Replicas:
             penalty = self._penalise()
             opened = self._shells.opened(self.network)
             self._clip([sheet.grad for sheet in self.sheets if sheet.grad is not None])
-            self._shells.before(opened, self.network, self.updates)
+            clipped = self._norm is not None or self._value is not None
+            self._shells.before(opened, self.network, self.updates, clipped=clipped)
             self.updates.step(moved)
             self._shells.after(opened, self.network, moved)
             if self.ended:

@@ -44,8 +44,9 @@ class Shells:
         weights, gradients = network.views(), network.gradients()
         return {row for row, shell in self._there.items() if shell.opens(row, weights, gradients)}
 
-    def before(self, opened: Collection[int], network: Fused, updates: Updates) -> None:
-        """Before the update, once gradients are clipped."""
+    def before(self, opened: Collection[int], network: Fused, updates: Updates, *, clipped: bool) -> None:
+        """Before the update. Where gradients are `clipped`, they are others by now."""
+        gradients = network.gradients() if clipped and opened else {}
         for row in opened:
             states, numbers = updates.kept(row)
             named: dict[str, Views] = {}
@@ -53,7 +54,7 @@ class Shells:
                 for key, values in state.items():
                     own = {name: part[0] for name, part in sheet.views(values[None]).items()}
                     named[key] = {**named.get(key, {}), **own}
-            self._there[row].before(row, network.gradients(), named, numbers)
+            self._there[row].before(row, gradients, named, numbers)
 
     def after(self, opened: Collection[int], network: Fused, moved: Mapping[str, np.ndarray]) -> None:
         """After the update. `moved` is what schedules said for this step: option → (R,)."""
@@ -88,14 +89,15 @@ class Shell:
         return True
 
     def before(self, row: int, gradients: Views, states: Mapping[str, Views], numbers: Mapping[str, float]) -> None:
-        """Before the update: the gradients that it reads, and each parameter's state as torch keeps it."""
-        for name, parameter in self._parameters.items():
-            if name not in gradients:
-                continue
+        """Before the update: other gradients, where it reads others, and each parameter's state as torch keeps it."""
+        for name in gradients:
             self._grade(name, gradients[name][row])
-            if numbers["step"]:  # torch, too, begins its state with the first step
-                kept = {key: values[name] for key, values in states.items()}
-                self._optimizer.state[parameter] = {**kept, **{key: torch.tensor(one) for key, one in numbers.items()}}
+        if not numbers["step"]:  # torch, too, begins its state with the first step
+            return
+        told = {key: torch.tensor(one) for key, one in numbers.items()}
+        for name, parameter in self._parameters.items():
+            if parameter.grad is not None:
+                self._optimizer.state[parameter] = {**{key: values[name] for key, values in states.items()}, **told}
 
     def after(self, row: int, opened: bool, weights: Views, buffers: Views, moved: Mapping[str, np.ndarray]) -> None:
         """After the update: the hooks are called, with the weights that it has left in between."""
