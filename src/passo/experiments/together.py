@@ -93,11 +93,10 @@ def as_one(
     facts.write(alone=found.alone, notes=found.notes)
     yield from (OnTheWay(list(tasks), 0.0, note, chosen=True) for note in found.notes)
     choose = _Choosing(facts, loading, jobs, always=always)
-    for same in found.groups:
-        for group in choose(same, len(found.groups)):
-            facts.add(group.fact)
-            yield OnTheWay(group.tasks, 0.0, said(group.fact), chosen=True)
-            groups += [group] if group.fused else []
+    chosen = [group for same in found.groups for group in choose(same, len(found.groups))]
+    facts.add(*(group.fact for group in chosen))
+    yield from (OnTheWay(list(tasks), 0.0, told, chosen=True) for told in said([group.fact for group in chosen]))
+    groups += [group for group in chosen if group.fused]
     yield from _train(groups, folder, loading, jobs, {task.run_id for task in tasks}, facts)
 
 
@@ -148,16 +147,22 @@ def shared_out(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
     return found
 
 
-def said(fact: Fact) -> str:
-    """What was taken for a group, and why, in a sentence."""
-    runs = len(fact["runs"])
+def said(facts: Sequence[Fact]) -> list[str]:
+    """What was taken for groups, and why: a sentence for all that are alike in it."""
+    alike: dict[str, list[Fact]] = {}
+    for fact in facts:
+        alike.setdefault(json.dumps({key: one for key, one in fact.items() if key != "runs"}), []).append(fact)
+    return [_said(several) for several in alike.values()]
+
+
+def _said(facts: Sequence[Fact]) -> str:
+    fact, runs, networks = facts[0], sum(len(fact["runs"]) for fact in facts), len(facts)
     if "failed" in fact:
-        return f"{runs} trainings one by one, not as one network: {fact['failed']}"
-    together, alone = fact["ms_together"], fact["ms_alone"]
-    how = f"a step of one takes {together:.2g} ms so, {alone:.2g} ms alone"
+        return f"{runs:,} trainings one by one, not as one network: {fact['failed']}"
+    how = f"a step of one takes {fact['ms_together']:.2g} ms so, {fact['ms_alone']:.2g} ms alone"
     if fact["executor"] == "replicas":
-        return f"{runs} trainings as one network: {how}"
-    return f"{runs} trainings one by one, not as one network: {how}"
+        return f"{runs:,} trainings as {'one network' if networks == 1 else f'{networks:,} networks'}: {how}"
+    return f"{runs:,} trainings one by one, not as one network: {how}"
 
 
 def facts_named(study: Store, key: str) -> list[Fact]:
@@ -172,9 +177,8 @@ class Facts:
     def __init__(self, study: Store) -> None:
         self.known, self._study = facts_named(study, "executors"), study
 
-    def add(self, fact: Fact) -> None:
-        if fact not in self.known:
-            self.known.append(fact)
+    def add(self, *facts: Fact) -> None:
+        self.known += [fact for fact in facts if fact not in self.known]
         self.write()
 
     def write(self, **others: Any) -> None:
