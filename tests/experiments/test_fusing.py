@@ -19,6 +19,7 @@ from passo.experiments import fusing, study, together
 from passo.experiments.assembling import load_data
 from passo.experiments.eligible import eligible
 from passo.experiments.keeping import Stop
+from passo.experiments.members import Member
 from passo.experiments.stages import Task, first_trainings
 from passo.store import StoredStudy
 from passo.training import TrainConfig
@@ -136,7 +137,7 @@ def test_a_group_that_is_stopped_goes_on_to_the_same_bits(file: Path, tmp_path: 
     data = load_data(TrainConfig.model_validate(tasks[0].settings))
 
     def made(folder: Path | None) -> fusing.Group:
-        return fusing.Group([fusing.Member.of(task, data) for task in tasks], data, folder)
+        return fusing.Group([Member.of(task, data) for task in tasks], data, folder)
 
     whole, broken, stop = made(None), made(tmp_path), Stop()
     deque(whole.train(Stop()))

@@ -20,6 +20,7 @@ from passo.experiments import fusing, study, together
 from passo.experiments.assembling import load_data
 from passo.experiments.eligible import eligible
 from passo.experiments.keeping import Stop
+from passo.experiments.members import Member
 from passo.experiments.stages import Task, first_trainings
 from passo.experiments.stems import stems
 from passo.experiments.together import Measured
@@ -84,7 +85,7 @@ def tasks_of(file: Path, settings: dict[str, Any] | None = None) -> list[Task]:
 
 def made(tasks: list[Task], folder: Path | None) -> fusing.Group:
     data = load_data(TrainConfig.model_validate(tasks[0].settings))
-    return fusing.Group([fusing.Member.of(task, data) for task in tasks], data, folder)
+    return fusing.Group([Member.of(task, data) for task in tasks], data, folder)
 
 
 def near(one: StoredRun, other: StoredRun, name: str) -> bool:

@@ -21,7 +21,7 @@ from passo.experiments import study
 from passo.experiments.executors import processes
 from passo.experiments.keeping import Keeper
 from passo.experiments.pending import place, trained
-from passo.experiments.sweep import _cached_data
+from passo.experiments.short import loaded
 from passo.training import TrainConfig
 
 TEXT = """
@@ -124,7 +124,7 @@ def test_a_run_that_was_done_but_not_taken_over_is_not_run_again(file: Path, tmp
     with pytest.raises(GeneratorExit):
         _stop_after_first(file, tmp_path / "s")
     config = TrainConfig.model_validate(store.open_study(tmp_path / "whole").run("sgd-s1").config)
-    data = _cached_data(config.model_dump_json(include={"dataset"}))
+    data = loaded(config)
     trained(config, "sgd", data, place(tmp_path / "s", "sgd-s1"))
     half = tmp_path / "s" / "runs" / "sgd-s1" / "path.0000.npy"
     half.parent.mkdir(parents=True)
@@ -146,7 +146,7 @@ def test_what_is_left_of_another_configuration_is_dropped(file: Path, tmp_path: 
     with pytest.raises(GeneratorExit):
         _stop_after_first(file, tmp_path / "s")
     config = TrainConfig.model_validate(store.open_study(tmp_path / "whole").run("sgd-s1").config)
-    data = _cached_data(config.model_dump_json(include={"dataset"}))
+    data = loaded(config)
     trained(config.model_copy(update={"epochs": 1}), "sgd", data, place(tmp_path / "s", "sgd-s1"))
     (place(tmp_path / "s", "adam-s0")).mkdir(parents=True)
     (place(tmp_path / "s", "adam-s0") / store.DATABASE).write_bytes(b"no database")

@@ -13,7 +13,8 @@ from passo.analysis import lr_ranges, range_check
 from passo.data import Batches
 from passo.errors import ConfigError
 from passo.experiments import study, verify_range
-from passo.experiments.sweep import Task, perform
+from passo.experiments.short import perform
+from passo.experiments.stages import Task
 from passo.training import evaluate, train_config
 
 X = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))

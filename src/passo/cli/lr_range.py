@@ -18,7 +18,7 @@ from passo.errors import ConfigError, StoreError, TrainingError
 
 if TYPE_CHECKING:
     from passo.analysis import RangeSummary
-    from passo.experiments.sweep import Task
+    from passo.experiments.stages import Task
     from passo.figures import Figure
     from passo.store import Store
     from passo.training import TrainConfig
@@ -97,7 +97,7 @@ def _performing(
     """Every test, then every training that verifies what they suggest; yields what to say of each."""
     from passo import store
     from passo.analysis import lr_ranges
-    from passo.experiments.sweep import Task
+    from passo.experiments.stages import Task
     from passo.experiments.verifying import FACTOR, pairs
 
     chosen = range(config.seed, config.seed + seeds)
@@ -118,7 +118,7 @@ def _performing(
 
 def _each(study: Store, tasks: list[Task]) -> Iterator[str]:
     """Do what is not there and done; what fails is told, and the others go on."""
-    from passo.experiments.sweep import perform
+    from passo.experiments.short import perform
 
     for task in tasks:
         if not study.has(task.name, task.seed):

@@ -12,8 +12,7 @@ import json
 import math
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,16 +22,16 @@ import torch
 
 from passo.data import Batches, Data, Together
 from passo.errors import CheckpointError, PassoError, StoreError
-from passo.experiments.assembling import Parts, assemble, facts
+from passo.experiments.assembling import facts
 from passo.experiments.concluding import conclude, stopped_early
-from passo.experiments.instruments import Instruments, instruments
 from passo.experiments.keeping import Stop, stopping
+from passo.experiments.members import Member
 from passo.experiments.pending import PENDING
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
 from passo.experiments.stems import stems
-from passo.replicas import Replica, Replicas, ReplicaStep
-from passo.training import Progress, TrainConfig
+from passo.replicas import Replicas, ReplicaStep
+from passo.training import Progress
 from passo.training.checkpoint import load, save
 from passo.training.machine import quick_products
 from passo.training.step import EpochEnd
@@ -40,48 +39,6 @@ from passo.training.stopping import epoch_values
 
 SECONDS, SAYS = 60.0, 0.5  # between two states that are kept, and between two words on how far a group is
 COLUMNS = ("train/loss", "lr", "momentum", "train/penalty")  # of every step, in the order of a table's columns
-
-
-@dataclass
-class Member:
-    """A training of a group: what it is made of, what looks at it, and what it will write."""
-
-    task: Task
-    config: TrainConfig
-    parts: Parts
-    draft: Draft = field(default_factory=Draft)
-    instruments: Instruments | None = None
-    last: int | None = None  # the step at which it ended
-    diverged: bool = False
-    _open: ExitStack = field(default_factory=ExitStack)
-
-    @classmethod
-    def of(cls, task: Task, data: Data) -> Member:
-        config = TrainConfig.model_validate(task.settings)
-        return cls(task, config, assemble(config, data))
-
-    def replica(self) -> Replica:
-        """The member, as the engine takes it."""
-        parts, config = self.parts, self.config
-        regular = (parts.penalty, config.clip_norm, config.clip_value, config.label_smoothing)
-        return Replica(parts.model, parts.optimizer, parts.schedule, config.seed, *regular)
-
-    def watch(self) -> Instruments | None:
-        """Put on it what its configuration wants to be recorded; None where that is nothing."""
-        config, parts = self.config, self.parts
-        if not (config.record.every or config.record.path):
-            return None
-        total = parts.steps_per_epoch and parts.steps_per_epoch * config.epochs
-        wanted = (config.record, parts.model, parts.loss_fn, parts.optimizer, self.draft, total, parts.penalty)
-        self.instruments = self._open.enter_context(instruments(*wanted))
-        if self.instruments.lens is not None:
-            self.instruments.lens.rest()  # a schedule is asked for an epoch's steps before they are made
-        return self.instruments
-
-    def end(self, step: int) -> None:
-        """It has made its last step: its model has its last weights, and nothing looks at it any more."""
-        self.last = step
-        self._open.close()
 
 
 class OnTheWay(NamedTuple):

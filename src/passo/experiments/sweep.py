@@ -6,16 +6,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from passo import store
 from passo.data import Data
 from passo.errors import ConfigError, PassoError, StoreError
-from passo.experiments import descent
 from passo.experiments.assembling import load_data
 from passo.experiments.cluster import cluster
 from passo.experiments.executors import default_jobs, here, processes, terminable
@@ -23,14 +20,12 @@ from passo.experiments.fusing import OnTheWay
 from passo.experiments.growing import contradiction, former, seconds_before
 from passo.experiments.on_ray import on_ray
 from passo.experiments.pending import Ended, adopt, discard, place, trained
-from passo.experiments.range_runs import range_run, verify_run
+from passo.experiments.short import loaded, perform
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task, check_search, stages
 from passo.experiments.studyfile import read_study
 from passo.experiments.studyform import StudyFile
-from passo.experiments.studyparts import DescentEntry, PreviewEntry
 from passo.experiments.together import as_one
-from passo.optim import preview
 from passo.training import TrainConfig, environment, keep_memory, train_config
 
 Executor = Literal["auto", "replicas", "processes", "here", "ray"]
@@ -192,12 +187,12 @@ def _perform_all(
     long = [task for task in tasks if task.kind == "train"]
     yield from here(perform, quick)
     if ray is not None:
-        yield from on_ray(ray, long, stage, folder, _loaded, study, jobs)
+        yield from on_ray(ray, long, stage, folder, loaded, study, jobs)
         return
     jobs = jobs or default_jobs()
     if executor in ("auto", "replicas") and len(long) > 1:
         ended = set()
-        for step in as_one(long, stage, folder, _loaded, study, jobs, always=executor == "replicas"):
+        for step in as_one(long, stage, folder, loaded, study, jobs, always=executor == "replicas"):
             if isinstance(step, OnTheWay):
                 yield step
                 continue
@@ -218,7 +213,7 @@ def _train(folder: Path, task: Task) -> Ended:
     """A training, in a folder of its own until it is done."""
     try:
         config = TrainConfig.model_validate(task.settings)
-        data = _loaded(config)
+        data = loaded(config)
     except PassoError as error:
         return Ended("failed", str(error))
     return trained(config, task.name, data, place(folder, task.run_id))
@@ -238,104 +233,3 @@ def _take(study: store.Store, task: Task, ended: Draft | Ended) -> None:
         ended.replay(writer)
     else:  # it never began
         writer.finish(ended.status, ended.error)
-
-
-def perform(task: Task) -> Draft:
-    """Do one task and return what it would write; a failure is written down and not raised."""
-    draft = Draft()
-    try:
-        _KINDS[task.kind](task, draft)
-        draft.finish("done")
-    except PassoError as error:
-        draft.finish("failed", str(error))
-    except Exception as error:  # whatever it is, the other runs go on
-        draft.finish("failed", f"{type(error).__name__}: {error}")
-    return draft
-
-
-def _loaded(config: TrainConfig) -> Data:
-    """A training's data, loaded once for all."""
-    return _cached_data(config.model_dump_json(include={"dataset"}))
-
-
-@cache
-def _cached_data(dataset: str) -> Data:
-    return load_data(TrainConfig.model_validate_json(dataset))
-
-
-def _range(task: Task, draft: Draft) -> None:
-    config, data, settings = _trained(task)
-    range_run(config, data, settings, draft)
-
-
-def _verify(task: Task, draft: Draft) -> None:
-    config, data, settings = _trained(task)
-    verify_run(config, data, settings, draft)
-
-
-def _trained(task: Task) -> tuple[TrainConfig, Data, dict[str, Any]]:
-    """The training's configuration, its data, and the other settings."""
-    config = TrainConfig.model_validate(task.settings["training"])
-    others = {key: value for key, value in task.settings.items() if key != "training"}
-    return config, _loaded(config), others
-
-
-def _problem(task: Task) -> tuple[descent.Regression, dict[str, Any]]:
-    config = TrainConfig.model_validate({"dataset": task.settings["dataset"]})
-    place = task.settings["surface"]
-    return descent.brightness(_loaded(config), place["images"]), place
-
-
-def _surface(task: Task, draft: Draft) -> None:
-    problem, place = _problem(task)
-    grid = descent.surface(problem, place["b"], place["w"])
-    for name in ("b", "w", "loss"):
-        draft.array(name, getattr(grid, name))
-    draft.info(
-        minimum=problem.minimum,
-        loss_minimum=problem.loss_minimum,
-        x=descent.X,
-        y=descent.Y,
-        images=len(problem.x),
-    )
-
-
-def _descent(task: Task, draft: Draft) -> None:
-    problem, place = _problem(task)
-    entry = DescentEntry.model_validate({k: task.settings[k] for k in ("name", "optimizer", "schedule")})
-    path = descent.descend(
-        problem,
-        entry.optimizer,
-        entry.schedule,
-        start=tuple(place["start"]),
-        epochs=place["epochs"],
-        batch_size=place["batch_size"],
-    )
-    for name, values in (("path", path.points), ("loss", path.loss), ("lr", path.lr)):
-        draft.array(name, values)
-    draft.info(minimum=problem.minimum, loss_minimum=problem.loss_minimum)
-
-
-def _preview(task: Task, draft: Draft) -> None:
-    entry = PreviewEntry.model_validate(task.settings)
-    options = dict(entry.schedule)
-    curve = preview(
-        options.pop("name"),
-        lr=entry.lr,
-        epochs=entry.epochs,
-        steps_per_epoch=entry.steps_per_epoch,
-        losses=entry.losses,
-        **options,
-    )
-    draft.array("epochs", np.asarray(curve.epochs))
-    draft.array("lr", np.asarray(curve.lr))
-    draft.info(steps_per_epoch=entry.steps_per_epoch, when=curve.when)
-
-
-_KINDS = {
-    "lr_range": _range,
-    "lr_verify": _verify,
-    "surface": _surface,
-    "descent": _descent,
-    "schedule": _preview,
-}

@@ -21,8 +21,9 @@ from passo.data import Data
 from passo.errors import PassoError
 from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.executors import here, processes
-from passo.experiments.fusing import Group, Member, OnTheWay, forget, fused, kept_at
+from passo.experiments.fusing import Group, OnTheWay, forget, fused, kept_at
 from passo.experiments.grouping import kind
+from passo.experiments.members import Member
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
 from passo.experiments.stems import stems
