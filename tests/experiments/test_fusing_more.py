@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from passo import store
+from passo.analysis.standing import standing
 from passo.errors import TrainingError
 from passo.experiments import eligible as eligibility
 from passo.experiments import fusing, study, together
@@ -301,6 +302,35 @@ def test_a_group_that_cannot_be_measured_runs_alone_and_that_is_said(
     steps = list(study(file, {"grid": {"epochs": [1]}}).running(tmp_path / "s", jobs=1, executor="auto"))
     assert steps[0].told == "8 trainings one by one, not as one network: it cannot be measured"
     assert [step.status for step in steps[1:]] == ["done"] * 8
+
+
+def test_what_is_under_way_is_said_before_and_after_an_interruption(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "measured", lambda *_: Measured(1.0, 1, 9.0))
+    take = fusing.Group._take
+
+    def cut(group: fusing.Group, record: Any) -> None:
+        take(group, record)
+        if record.step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(fusing.Group, "_take", cut)
+    with pytest.raises(KeyboardInterrupt):
+        study(file).run(tmp_path / "s", jobs=1, executor="replicas")
+    told = standing(store.outline(tmp_path / "s"), 16).progress()
+    assert told.endswith("16 are not written yet, with a network of them under way, whose state is kept.")
+    monkeypatch.setattr(fusing.Group, "_take", take)
+    steps = list(study(file).running(tmp_path / "s", jobs=1, executor="replicas"))
+    assert steps[0].told == "going on with a network of 16 trainings that was begun"
+    assert standing(store.outline(tmp_path / "s"), 16).progress() == "16 of 16 runs are done (100 %)."
+
+
+def test_why_trainings_run_alone_is_said_once_for_all_of_them(file: Path, tmp_path: Path) -> None:
+    running = study(file, {"base": {"average": 0.9}}).running(tmp_path / "s", jobs=1, executor="auto")
+    told = next(running)
+    assert (told.status, told.told) == ("chosen", "16 trainings alone: average=0.9")
+    running.close()
 
 
 def test_what_auto_chose_once_is_not_measured_again(

@@ -313,6 +313,16 @@ def test_groups_are_cut_so_that_every_processor_has_one_and_then_stay(
         assert again == found  # whatever cluster comes next
 
 
+def test_trainings_that_begin_alike_count_once_where_groups_are_cut(file: Path) -> None:
+    rates = ", ".join(f"{0.001 * n:.3f}" for n in range(1, 5))
+    grid = f'[grid]\nepochs = [1, 2, 3]\n"optimizer.lr" = [{rates}]\n'
+    file.write_text(TEXT.split("[[runs]]")[0].replace("epochs = ", "# epochs = ") + grid)
+    first = study(file, {"seeds": 4}).file
+    tasks = [Task("train", *one) for one in first.trainings(first.configurations, {}, first.seeds)]
+    found = [job.tasks for job in on_ray._jobs(tasks, load_data, 2, _Silent())]
+    assert [len(group) for group in found] == [24, 24]  # of 8 replicas each
+
+
 class _Silent(on_ray._Told):
     def __init__(self) -> None:
         self.known, self._lost = [], []

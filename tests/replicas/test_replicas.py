@@ -218,6 +218,15 @@ def test_gradients_in_single_precision_are_those_in_double_to_1e_5(name: str) ->
             assert float((single[row].double() - double[row]).norm() / double[row].norm()) < 1e-5
 
 
+class Strange(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.w
+
+
 class Added(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -234,6 +243,7 @@ REFUSED: list[tuple[Callable[[], nn.Module], str]] = [
         r"layer 0 \(Conv2d\) has padding_mode='circular'",
     ),
     (lambda: nn.Sequential(nn.BatchNorm1d(2, momentum=None)), r"layer 0 \(BatchNorm1d\) has momentum=None"),
+    (lambda: nn.Sequential(nn.Linear(2, 2), Strange()), "^layer 1 is a Strange, which is not fused$"),
     (Added, "Added computes .*add.* outside of its layers"),
     (lambda: passo.build("gru", (28, 28), 10), "is a GRU, which is not fused|cannot be traced|outside of its layers"),
 ]

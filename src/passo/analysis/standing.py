@@ -32,7 +32,8 @@ class Place:
 class Standing:
     """A study's runs by their status, its configurations from the best to the worst, and its runs without a result.
 
-    planned: runs of the whole study, None where that is not known. metric: None where no run has any that ranks.
+    planned: runs of the whole study, None where that is not known. networks: those that were begun, of many trainings
+    each, and are not written. metric: None where no run has any that ranks.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Standing:
     metric: str | None
     places: tuple[Place, ...]
     lost: tuple[RunLine, ...]
+    networks: int = 0
 
     @property
     def done(self) -> int:
@@ -56,8 +58,14 @@ class Standing:
         start = f"{self.done:,} of {whole or begun:,} runs {'is' if self.done == 1 else 'are'} done"
         share = f" ({math.floor(100 * self.done / whole)} %)" if whole else ""
         others = [f"{self.counts[state]:,} {state}" for state in STATES if self.counts.get(state)]
-        left = "" if not whole or whole == begun else f"; {whole - begun:,} {_were(whole - begun)} not begun"
+        left = "" if not whole or whole == begun else f"; {self._left(whole - begun)}"
         return f"{', '.join([start + share, *others])}{left}."
+
+    def _left(self, count: int) -> str:
+        if not self.networks:
+            return f"{count:,} {_were(count)} not begun"
+        several = "a network" if self.networks == 1 else f"{self.networks} networks"
+        return f"{count:,} are not written yet, with {several} of them under way, whose state is kept"
 
     def sentence(self) -> str:
         """Progress, and the best so far."""
@@ -92,7 +100,9 @@ def standing(study: Outline, planned: int | None = None) -> Standing:
     metric = ranking_metric(study)
     counts = Counter(run.status for run in study.runs)
     lost = tuple(run for run in study.runs if run.status in STATES[1:])
-    return Standing(study.name, counts, planned, metric, () if metric is None else ranked(study, metric), lost)
+    networks = sum(1 for _ in (study.folder / "pending").glob("group-*.safetensors"))
+    places = () if metric is None else ranked(study, metric)
+    return Standing(study.name, counts, planned, metric, places, lost, networks)
 
 
 def ranking_metric(study: Outline) -> str | None:

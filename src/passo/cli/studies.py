@@ -172,7 +172,7 @@ def perform(
     address: str | None = None,
 ) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
-    failed, told = 0, 0
+    failed, told, furthest = 0, 0, 0.0
     with progress("last") as bar:
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
         try:
@@ -181,19 +181,22 @@ def perform(
                 if step.status == "chosen":
                     err.print(step.told, markup=False)
                     continue
+                furthest = max(furthest, step.done)  # of networks side by side, one is written while others go on
                 if step.status == "running":
-                    bar.update(line, completed=step.done, last=step.told)
+                    bar.update(line, completed=furthest, last=step.told)
                     continue
                 accuracy = step.metrics.get("test/accuracy")
                 last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
-                bar.update(line, completed=step.done, last=last)
+                bar.update(line, completed=furthest, last=last)
                 if step.status == "failed":
                     failed += 1
                     err.print(f"{step.task.run_id} failed: {step.error}", markup=False)
                 elif step.status == "diverged":
                     err.print(f"{step.task.run_id} diverged: {step.error}", markup=False)
         except KeyboardInterrupt:
-            err.print(f"interrupted: finished runs are kept in {folder}; the same command goes on from there")
+            err.print(
+                f"interrupted: what is finished or under way is kept in {folder}; the same command goes on from there"
+            )
             raise
 
     if not told:

@@ -25,6 +25,7 @@ from passo.experiments.fusing import forget, kept_at
 from passo.experiments.pending import PENDING, Ended, discard, place
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
+from passo.experiments.stems import replicas
 from passo.experiments.together import Facts, facts_named
 from passo.models import own_file
 from passo.store import Store
@@ -113,9 +114,9 @@ def _jobs(tasks: Sequence[Task], loading: Loading, processors: int, told: _Told)
     found = eligible(tasks, loading)
     told.write(alone=found.alone, notes=found.notes)
     alone = {task.run_id: task for task in tasks}
-    size = max(LEAST, math.ceil(sum(map(len, found.groups)) / processors))
+    size = max(LEAST, math.ceil(sum(map(replicas, found.groups)) / processors))
     for same in found.groups:
-        wide = len({task.name for task in same})  # configurations of each seed
+        wide = replicas([task for task in same if task.seed == same[0].seed])  # of each seed
         most = wide * (size // wide) if size >= wide else math.ceil(wide / round(wide / size))
         for group in rectangles(same, most):
             if len(group) > 1:

@@ -38,6 +38,14 @@ def stems(tasks: Sequence[Task]) -> list[list[Task]]:
     return sorted(whole, key=lambda stem: min(place[id(task)] for task in stem))
 
 
+def replicas(tasks: Sequence[Task]) -> int:
+    """How many there are to train of these, of whatever seeds: those that begin alike are one."""
+    seeds: dict[int | None, list[Task]] = {}
+    for task in tasks:
+        seeds.setdefault(task.seed, []).append(task)
+    return sum(len(stems(of_one)) for of_one in seeds.values())
+
+
 def _epochs(task: Task) -> int:
     return int(task.settings["epochs"])
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -92,7 +93,8 @@ def as_one(
         left = {name: task for name, task in left.items() if name not in group.fact["runs"]}
     found = eligible(list(left.values()), loading)
     facts.write(alone=found.alone, notes=found.notes)
-    yield from (OnTheWay(list(tasks), 0.0, note, chosen=True) for note in found.notes)
+    begun = [f"going on with a network of {len(group.tasks):,} trainings that was begun" for group in groups]
+    yield from (OnTheWay(list(tasks), 0.0, note, chosen=True) for note in [*begun, *found.notes, *_why(found.alone)])
     choose = _Choosing(facts, loading, jobs, always=always)
     chosen = [group for same in found.groups for group in choose(same, len(found.groups))]
     facts.add(*(group.fact for group in chosen))
@@ -154,6 +156,12 @@ def said(facts: Sequence[Fact]) -> list[str]:
     for fact in facts:
         alike.setdefault(json.dumps({key: one for key, one in fact.items() if key != "runs"}), []).append(fact)
     return [_said(several) for several in alike.values()]
+
+
+def _why(alone: Mapping[str, str]) -> list[str]:
+    """Why trainings run alone, a sentence for each reason."""
+    counted = Counter(alone.values())
+    return [f"{count:,} training{'s' * (count > 1)} alone: {reason}" for reason, count in counted.items()]
 
 
 def _said(facts: Sequence[Fact]) -> str:

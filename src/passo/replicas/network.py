@@ -50,13 +50,21 @@ class Plan:
                 where[node] = (len(self.nodes), form)
                 self.nodes.append(_Node(op, source))
             else:
-                raise NotFused(f"{type(model).__name__} computes {node.target} outside of its layers")
+                raise NotFused(_outside(node, model))
 
     def __call__(self, x: Tensor, weights: Mapping[str, Tensor], at: Pass) -> Tensor:
         values: list[Tensor] = []
         for op, source in self.nodes:
             values.append(op(x if source < 0 else values[source], weights, at))
         return as_rows(values[self.last] if self.last >= 0 else x, self.form, at)
+
+
+def _outside(node: fx.Node, model: nn.Module) -> str:
+    """Which layer computes something that is not one of `LAYERS`: the innermost one that has a name."""
+    inside = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values() if path]
+    if not inside:
+        return f"{type(model).__name__} computes {node.target} outside of its layers"
+    return f"layer {inside[-1]} is a {type(model.get_submodule(inside[-1])).__name__}, which is not fused"
 
 
 class _Tracer(fx.Tracer):
