@@ -21,7 +21,7 @@ from passo.data import Data
 from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.errands import SIGN, Answer, Errand, work
 from passo.experiments.executors import GRACE
-from passo.experiments.fusing import forget, kept_at
+from passo.experiments.fusing import OnTheWay, forget, kept_at
 from passo.experiments.pending import PENDING, Ended, discard, place
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
@@ -54,7 +54,7 @@ def on_ray(
     loading: Loading,
     study: Store,
     jobs: int | None,
-) -> Iterator[tuple[Task, Draft | Ended]]:
+) -> Iterator[OnTheWay | tuple[Task, Draft | Ended]]:
     """Train `tasks`, those that are left of `stage`, on the cluster that `ray` is connected to; yields each as it ends.
 
     `jobs` at a time; default: all that the cluster takes. What a worker that was lost had is tried again, `TRIES` times
@@ -69,6 +69,8 @@ def on_ray(
         together = {task.run_id for job in waiting for task in job.left}
         rest = [task for task in tasks if task.run_id not in together]
         waiting.extend(_jobs(rest, loading, processors, told))
+        how = f"{len(tasks):,} trainings, as tasks for the cluster: {len(waiting):,}; its processors: {processors:,}"
+        yield OnTheWay(tasks, 0.0, how, chosen=True)
         for job, answer in _walk(ray, waiting, _Sender(ray, folder, sign, loading), jobs or math.inf):
             for task, ended in _ended(job, answer, folder, told):
                 if ended is None:
