@@ -230,7 +230,8 @@ def telling(begun):
 
 on_ray.work = telling(Path(sys.argv[3]))
 for step in study(sys.argv[1]).running(Path(sys.argv[2]), executor="ray"):
-    print(step.task.run_id, flush=True)
+    if step.status == "done":
+        print(step.task.run_id, flush=True)
 """
 
 
