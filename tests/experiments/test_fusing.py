@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from passo import store
 from passo.experiments import fusing, study, together
@@ -23,6 +22,8 @@ from passo.experiments.members import Member
 from passo.experiments.stages import Task, first_trainings
 from passo.store import StoredStudy
 from passo.training import TrainConfig
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TEXT = """
 name = "small"
@@ -50,14 +51,6 @@ name = "dropped"
 model = { name = "mlp", hidden = [12], dropout = 0.3 }
 optimizer = { name = "ftrl", lr = 0.03 }
 """
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from passo import store
 from passo.analysis.standing import standing
-from passo.errors import TrainingError
+from passo.errors import CheckpointError, TrainingError
 from passo.experiments import eligible as eligibility
 from passo.experiments import fusing, study, together
 from passo.experiments.assembling import load_data
@@ -27,6 +26,8 @@ from passo.experiments.stems import stems
 from passo.experiments.together import Measured
 from passo.store import StoredRun
 from passo.training import TrainConfig
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TEXT = """
 name = "uneven"
@@ -61,14 +62,6 @@ l2 = 0.001
 epochs = [2, 4]
 """
 EPOCHS = {"grid": {"epochs": [1, 3, 4]}}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -324,6 +317,30 @@ def test_what_is_under_way_is_said_before_and_after_an_interruption(
     steps = list(study(file).running(tmp_path / "s", jobs=1, executor="replicas"))
     assert steps[0].told == "going on with a network of 16 trainings that was begun"
     assert standing(store.outline(tmp_path / "s"), 16).progress() == "16 of 16 runs are done (100 %)."
+
+
+def test_a_full_disk_ends_the_study_in_a_sentence_and_what_was_kept_before_goes_on(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "measured", lambda *_: Measured(1.0, 1, 9.0))
+    monkeypatch.setattr(fusing, "SECONDS", 0.0)  # a state after every step
+    keep, seen, take = fusing.save, list[int](), fusing.Group._take
+
+    def full(path: Path, state: Any) -> None:
+        if len(seen) == 9:
+            raise CheckpointError("cannot write the checkpoint: no space left on device")
+        keep(path, state)
+
+    def counted(group: fusing.Group, record: Any) -> None:
+        seen.append(record.step)
+        take(group, record)
+
+    monkeypatch.setattr(fusing, "save", full)
+    monkeypatch.setattr(fusing.Group, "_take", counted)
+    with pytest.raises(CheckpointError, match="no space left"):
+        study(file).run(tmp_path / "s", jobs=1, executor="replicas")
+    there = study(file).run(tmp_path / "s", jobs=1, executor="replicas")
+    assert len(there.select()) == 16 and seen[:10] == [*range(1, 10), 9]
 
 
 def test_why_trainings_run_alone_is_said_once_for_all_of_them(file: Path, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from passo import store
 from passo.errors import ConfigError, MissingExtra, TrainingError
@@ -26,6 +25,8 @@ from passo.models import own_file
 from passo.store import StoredStudy
 
 ray: Any = pytest.importorskip("ray")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TEXT = """
 name = "small"
@@ -59,14 +60,6 @@ def there() -> Iterator[None]:
     """One cluster for the tests of this module, as a notebook has one."""
     with connected(cpus=2):
         yield
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

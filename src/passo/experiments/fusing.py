@@ -196,7 +196,6 @@ class Group:
                     member.end(record.step)
             if row not in self.engine.ended and not self._going(row):
                 self.engine.end(row, record.step)
-                self.members[self._rows[row][0]].end(record.step)
 
     def _going(self, row: int) -> list[Member]:
         """The members of a replica that have not ended."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 
 from passo.data import Data
-from passo.errors import PassoError
+from passo.errors import CheckpointError, PassoError
 from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.executors import here, processes
 from passo.experiments.fusing import Group, OnTheWay, forget, fused, kept_at
@@ -279,6 +279,8 @@ def _made(folder: Path, loading: Loading, wanted: set[str], group: Chosen) -> It
     try:
         data = loading(TrainConfig.model_validate(group.tasks[0].settings))
         yield from fused(folder, group.tasks, data, group.fact["threads"], wanted)
+    except CheckpointError:  # the disk takes no more: nothing else could be kept either, and what was kept is there
+        raise
     except Exception as error:  # whatever it is: alone, each says what is wrong with it
         yield Failed(f"{type(error).__name__}: {error}")
 
