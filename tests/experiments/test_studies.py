@@ -123,6 +123,8 @@ def test_a_mistake_is_told_with_its_key_and_its_line(old: str, new: str, line: i
 def test_broken_toml_and_unknown_studies_are_told() -> None:
     with pytest.raises(ConfigError, match=r"x.toml: "):
         parse_study("name = 'a'\nseeds = [", "x.toml")
+    with pytest.raises(UnknownName, match="there is no study at here/optimizers; a study's file ends in .toml"):
+        study("here/optimizers")
     with pytest.raises(UnknownName, match="unknown study 'optimisers'. Did you mean 'optimizers'"):
         read_study("optimisers")
     with pytest.raises(ConfigError, match="cannot read nowhere.toml: no such file"):

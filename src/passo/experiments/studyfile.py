@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from passo.errors import ConfigError, UsageError
+from passo.errors import ConfigError, UnknownName, UsageError
 from passo.experiments.laying import quoted
 from passo.experiments.studyform import VARYING, StudyFile
 from passo.experiments.varying import flat
@@ -44,6 +44,10 @@ def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (
         text, source = _text_of(path), str(path)
     else:
         known = shipped()
+        if len(path.parts) > 1:  # a path, and no name that was mistyped
+            raise UnknownName(
+                f"there is no study at {path}; a study's file ends in .toml (names: `passo study list`)"
+            )
         if str(name) not in known:
             raise unknown("study", name, known)
         text, source = known[str(name)], f"study {name}"
