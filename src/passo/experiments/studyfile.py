@@ -45,9 +45,7 @@ def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (
     else:
         known = shipped()
         if len(path.parts) > 1:  # a path, and no name that was mistyped
-            raise UnknownName(
-                f"there is no study at {path}; a study's file ends in .toml (names: `passo study list`)"
-            )
+            raise UnknownName(f"there is no study at {path}; a study's file ends in .toml (names: `passo study list`)")
         if str(name) not in known:
             raise unknown("study", name, known)
         text, source = known[str(name)], f"study {name}"
