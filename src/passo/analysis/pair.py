@@ -1,0 +1,62 @@
+"""Two models compared: which they are, how they were matched, and which configurations of the study belong to which part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from passo.errors import StoreError
+from passo.store import StoredStudy
+
+
+@dataclass(frozen=True)
+class Configured:
+    """One configuration of the study, for one of the two models.
+
+    `entry` is the run of the study file that it comes from, `varied` what its grid made of it, `choice` which choice of
+    an exploration it makes; empty for the reference.
+    """
+
+    name: str
+    entry: str
+    model: str
+    parts: tuple[str, ...]
+    choice: str
+    varied: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The labels of both models, and what each costs: see `models.budget.Cost.facts`."""
+
+    labels: tuple[str, str]
+    matched: tuple[Mapping[str, Any], Mapping[str, Any]]
+    within: float
+    difference: float
+
+
+def pair(study: StoredStudy) -> Pair:
+    """The two models of a study; raises `StoreError` where it compares none."""
+    facts = study.facts.get("pair")
+    if not facts:
+        raise StoreError(f"{study.folder} compares no two models: its study file has no [pair]")
+    first, second = facts["labels"]
+    return Pair((first, second), tuple(facts["matched"]), float(facts["within"]), float(facts["difference"]))
+
+
+def configured(study: StoredStudy, part: str | None = None, entry: str | None = None) -> tuple[Configured, ...]:
+    """The configurations of a part, or of an entry, that have runs which ended; in the order of the study file.
+
+    Raises `StoreError` where there are none.
+    """
+    done = {run.name for run in study.runs if run.kind == "train" and run.status == "done"}
+    found = tuple(
+        Configured(name, told["entry"], told["model"], tuple(told["parts"]), told["choice"], told["varied"])
+        for name, told in study.facts.get("configurations", {}).items()
+        if name in done and (part is None or part in told["parts"]) and (entry is None or told["entry"] == entry)
+    )
+    if not found:
+        what = f"run of the entry {entry!r}" if entry else f"run of the part {part!r}" if part else "configuration"
+        raise StoreError(f"{study.folder} has no {what} that is done: run the study to its end")
+    return found
