@@ -1,4 +1,4 @@
-"""Two models compared: which they are, how they were matched, and which configurations of the study belong to which part."""
+"""Two models compared: which they are, how they were matched, which configurations belong to which part."""
 
 from __future__ import annotations
 
