@@ -20,7 +20,7 @@ from passo.figures.style import Figure
 from passo.figures.traces import adapted_gradients, final_adapted, momentum_limit, sgd_traces, stage_chart
 from passo.figures.watched import RUN_FIGURES, draw_run
 from passo.figures.weights import study_weights
-from passo.registry import Registry
+from passo.registry import Registry, unknown
 from passo.store import StoredStudy
 
 FIGURES: Registry[Callable[[StoredStudy], Figure]] = Registry("figure")
@@ -46,6 +46,9 @@ for _draw in (
 ):
     FIGURES.add(_draw.__name__.replace("_", "-"), _draw)
 
+PAIR_FIGURES: Registry[Callable[[StoredStudy], Figure]] = Registry("figure of two models")
+"""The figures of a study that compares two models (`passo.analysis.pair`); `draw` knows them too."""
+
 
 def draw(name: str, study: StoredStudy) -> Figure:
     """One figure of a study, by its name.
@@ -53,17 +56,20 @@ def draw(name: str, study: StoredStudy) -> Figure:
     Raises `UnknownName` for a figure that does not exist or a configuration that the study lacks, `StoreError`
     where a run did not record what the figure shows, `MissingExtra` where altair is not installed.
     """
-    return FIGURES[name](study)
+    if name not in FIGURES and name not in PAIR_FIGURES:
+        raise unknown("figure", name, [*FIGURES, *PAIR_FIGURES])
+    return (FIGURES if name in FIGURES else PAIR_FIGURES)[name](study)
 
 
 def draw_all(study: StoredStudy) -> list[Figure]:
-    """Every figure, in the order of their names."""
+    """Every figure of the study of optimizers, in the order of their names."""
     return [draw(name, study) for name in FIGURES]
 
 
 __all__ = [
     "COMPARED",
     "FIGURES",
+    "PAIR_FIGURES",
     "RUN_FIGURES",
     "Figure",
     "Wish",
