@@ -1,0 +1,172 @@
+"""What one model takes for something else, and the other does not: two confusion matrices and their difference.
+
+Each cell is a share of its true class's images; the difference of two cells is paired by seed. Only cells into which
+both models together put enough images are held against one another, since each more makes the correction (Holm) harder:
+of the answers of both, on average, at least `LEAST` of the class's images. That sum says nothing of the difference, so
+that choosing by it favours neither model. The diagonal (recall) is compared along with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from passo.analysis.confusions import Confusions, confusions, sharing
+from passo.analysis.intervals import Interval, interval
+from passo.analysis.pair import configured, pair
+from passo.analysis.paired import APART, Paired, gap
+from passo.analysis.paired_shares import Versus, differing
+from passo.analysis.tables import Table
+from passo.analysis.words import amount, joined, ranged, seeds
+from passo.errors import StoreError
+from passo.store import StoredStudy
+
+LEAST = 0.01  # of a class's images, on average over both models
+SHARE = "accuracy"  # a metric that words tell in percent
+TOLD = 3  # cells that a sentence names
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of both matrices, images of class number `true` that were given `given`, and their difference."""
+
+    true: int
+    given: int
+    first: Interval
+    second: Interval
+    difference: Paired
+
+    @property
+    def apart(self) -> bool:
+        """Whether the models are told apart here, after the correction."""
+        return self.difference.verdict != APART
+
+    @property
+    def right(self) -> bool:
+        return self.true == self.given
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Both matrices over the seeds that the models share, and the cells that were held against one another."""
+
+    labels: tuple[str, str]
+    first: Confusions
+    second: Confusions
+    cells: tuple[Cell, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.first.classes
+
+    @property
+    def n(self) -> int:
+        """Seeds."""
+        return len(self.first.seeds)
+
+    @cached_property
+    def difference(self) -> np.ndarray:
+        """Mean share of the first less that of the second: (C, C)."""
+        return (self.first.rates - self.second.rates).mean(0)
+
+    @property
+    def apart(self) -> tuple[Cell, ...]:
+        """The cells in which the models are told apart, the largest difference first."""
+        return tuple(cell for cell in self.ranked if cell.apart)
+
+    @cached_property
+    def ranked(self) -> tuple[Cell, ...]:
+        """The cells by the size of their difference, those that are told apart first."""
+        return tuple(sorted(self.cells, key=lambda cell: (not cell.apart, -abs(cell.difference.mean))))
+
+    @property
+    def mistakes(self) -> tuple[Cell, ...]:
+        """`ranked` without the diagonal."""
+        return tuple(cell for cell in self.ranked if not cell.right)
+
+    def sentence(self) -> str:
+        """The mistake on which the models differ most, and what else is told apart."""
+        if not self.mistakes:
+            return f"Neither {self.labels[0]} nor {self.labels[1]} confuses two classes often enough to be compared."
+        told = f"The {self.told(self.mistakes[0])} ({seeds(self.n)})."
+        if self.n < 2:
+            return told
+        count = f"Of {len(self.cells)} cells that were compared"
+        if not self.apart:
+            return f"{told} {count}, none is told apart after the correction for so many."
+        others = [cell for cell in self.mistakes[1:] if cell.apart][:TOLD]
+        more = "".join(f"; the {self.told(cell)}" for cell in others)
+        return f"{told} {count}, {len(self.apart)} {_are(self.apart)} told apart after the correction{more}."
+
+    def told(self, cell: Cell) -> str:
+        """One cell in words, after "the": what both do, and the difference."""
+        true, given = self.classes[cell.true], self.classes[cell.given]
+        does = f"names {true} rightly" if cell.right else f"takes {true} for {given}"
+        level = f", {APART}" if self.n > 1 and not cell.apart else ""
+        return (
+            f"{self.labels[0]} {does} in {amount(cell.first.mean, SHARE)} of the cases, the {self.labels[1]} in "
+            f"{amount(cell.second.mean, SHARE)} ({gap(cell.difference, SHARE)}{level})"
+        )
+
+    def table(self, most: int = 12) -> Table:
+        """The cells with the largest differences."""
+        first, second = self.labels
+        rows = tuple(
+            (
+                f"{self.classes[cell.true]} → {self.classes[cell.given]}",
+                ranged(cell.first, SHARE),
+                ranged(cell.second, SHARE),
+                gap(cell.difference, SHARE),
+                "—" if np.isnan(cell.difference.adjusted) else f"{cell.difference.adjusted:.3f}",
+                cell.difference.verdict if self.n > 1 else "—",
+            )
+            for cell in self.ranked[:most]
+        )
+        note = (
+            f"Shares of the true class's images, {seeds(self.n)}; differences paired by seed, p corrected by Holm for "
+            f"the {len(self.cells)} cells that hold {amount(LEAST, SHARE)} of a class or more, both models together."
+        )
+        head = ("true → given", first, second, f"{first} − {second}", "p (corrected)", f"{first} is")
+        return Table(head, rows, note)
+
+
+def _are(cells: Sequence[Cell]) -> str:
+    return "is" if len(cells) == 1 else "are"
+
+
+def confused_pair(study: StoredStudy, entry: str = "base") -> ConfusedPair:
+    """Hold the confusion matrices of both models against one another, for one entry of the study file.
+
+    Raises `StoreError` where the study compares no two models, or one of them has no finished run of the entry.
+    """
+    labels = pair(study).labels
+    named = {one.model: one.name for one in configured(study, entry=entry)}
+    if missing := [label for label in labels if label not in named]:
+        raise StoreError(f"{study.folder} has no finished run of the entry {entry!r} for {joined(missing)}")
+    first, second = sharing(*(confusions(study, named[label]) for label in labels))
+    if first.classes != second.classes:
+        raise StoreError(f"{first.name} and {second.name} know different classes, so their mistakes cannot be compared")
+    return ConfusedPair(labels, first, second, _cells(first, second))
+
+
+def _cells(first: Confusions, second: Confusions) -> tuple[Cell, ...]:
+    """Every cell that is compared, corrected for all of them."""
+    often = np.nan_to_num((first.rates.mean(0) + second.rates.mean(0)) / 2) >= LEAST
+    places = [(int(true), int(given)) for true, given in np.argwhere(often)]
+    pairs = [
+        Versus(
+            first.name,
+            second.name,
+            dict(zip(first.seeds, first.rates[:, true, given], strict=True)),
+            dict(zip(second.seeds, second.rates[:, true, given], strict=True)),
+            int(first.images[true]),
+        )
+        for true, given in places
+    ]
+    return tuple(
+        Cell(true, given, interval(first.rates[:, true, given]), interval(second.rates[:, true, given]), difference)
+        for (true, given), difference in zip(places, differing(pairs), strict=True)
+    )
