@@ -12,6 +12,7 @@ from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_
 from passo.figures.compared import COMPARED, Wish, draw_compared
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
+from passo.figures.embedded import embedding_pair
 from passo.figures.landscapes import landscape_chart
 from passo.figures.predictions import cross_entropy
 from passo.figures.ranges import lr_range, range_chart, range_figure
@@ -48,6 +49,7 @@ for _draw in (
 
 PAIR_FIGURES: Registry[Callable[[StoredStudy], Figure]] = Registry("figure of two models")
 """The figures of a study that compares two models (`passo.analysis.pair`); `draw` knows them too."""
+PAIR_FIGURES.add("embedding-pair", embedding_pair)
 
 
 def draw(name: str, study: StoredStudy) -> Figure:

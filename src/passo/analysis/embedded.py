@@ -1,0 +1,174 @@
+"""Maps of test images, by their pixels and by a model's last hidden layer, read: what they keep, and where errors lie.
+
+What is measured in all dimensions (the share of an image's nearest that are of its own class) is a fact about the
+model; what is seen on a map is a fact about the map as well. Both are told beside each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.classified import percent
+from passo.analysis.pair import pair
+from passo.analysis.tables import Table
+from passo.analysis.words import joined, significant
+from passo.errors import StoreError
+from passo.store import StoredRun, StoredStudy
+
+TOPIC = "embedding"
+ARRAYS = ("inputs", "hidden", "labels", "predicted", "positions", "thumbnails")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """One t-SNE: `xy` (N, 2) of vectors of `width` numbers; the fields of `explaining.embedding.Map`."""
+
+    xy: np.ndarray
+    width: int
+    perplexity: float
+    nearest: int
+    kl_divergence: float
+    trustworthiness: float
+    kept: float
+    own: float
+    own_on_map: float
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Test images on two maps; the fields of `explaining.embedding.Embedding`, and what can be read from them."""
+
+    name: str
+    classes: tuple[str, ...]
+    inputs: Mapped
+    hidden: Mapped
+    labels: np.ndarray
+    predicted: np.ndarray
+    positions: np.ndarray
+    thumbnails: np.ndarray
+    layer: str
+    count: int
+    seed: int
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Embedded:
+        """From what `explaining.embedding.embedding` gave, or a study kept; raises `StoreError` for a part of it."""
+        if lost := [name for name in ARRAYS if name not in arrays]:
+            raise StoreError(f"an embedding lacks {joined(lost)}: it was not kept whole")
+        count = len(arrays["labels"])
+        if odd := [name for name in ARRAYS if len(arrays[name]) != count]:
+            raise StoreError(f"an embedding holds {count:,} labels, but other numbers of {joined(odd)}")
+        maps = {name: Mapped(xy=arrays[name], **facts[name]) for name in ("inputs", "hidden")}
+        told: dict[str, Any] = {name: facts[name] for name in ("name", "layer", "count", "seed")}
+        kept: dict[str, Any] = {name: arrays[name] for name in ARRAYS[2:]}
+        return cls(**maps, **told, **kept, classes=tuple(facts["classes"]))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether its inputs are images."""
+        return bool(self.thumbnails[0].size)
+
+    @property
+    def what(self) -> str:
+        """What the inputs are made of."""
+        return "pixels" if self.pictured else "columns"
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Which images are taken for another class: (N,) bool."""
+        return self.predicted != self.labels
+
+    @cached_property
+    def strayed(self) -> int:
+        """How many errors lie, on the map of the hidden layer, among the class that they were taken for.
+
+        Of their nearest on the map, more are of that class than of their own.
+        """
+        errors = np.flatnonzero(self.wrong)
+        xy = self.hidden.xy.astype(np.float64)
+        away = np.linalg.norm(xy[errors, None] - xy, axis=2)  # (E, N)
+        away[np.arange(len(errors)), errors] = np.inf
+        near = self.labels[np.argsort(away, axis=1, kind="stable")[:, : self.hidden.nearest]]  # (E, k)
+        taken = (near == self.predicted[errors, None]).sum(1)
+        return int((taken > (near == self.labels[errors, None]).sum(1)).sum())
+
+    def sentence(self) -> str:
+        """How well near images are of one class before and after the model, where errors lie, what the maps keep."""
+        before, after = self.inputs, self.hidden
+        items = "test images" if self.pictured else "test rows"
+        which = f"{len(self):,} {items}" if len(self) == self.count else f"{len(self):,} of {self.count:,} {items}"
+        said = (
+            f"Among {which}, {percent(before.own)} of an image's {after.nearest} nearest are of its own class by their "
+            f"{self.what}, and {percent(after.own)} by the {after.width:,} values that {self.name} computes before its "
+            f"last layer, {self.layer}."
+        )
+        if errors := int(self.wrong.sum()):
+            where = "none of these lies" if not self.strayed else f"{self.strayed:,} of these lie"
+            said += f" It takes {errors:,} for another class; {where}, on its map, among that other class."
+        else:
+            said += " It takes none of them for another class."
+        return (
+            f"{said} The maps keep {percent(before.kept)} and {percent(after.kept)} of the nearest: they show "
+            "neighbourhoods, not distances."
+        )
+
+    def table(self) -> Table:
+        """A row for each map."""
+        names = (self.what, f"before {self.layer}")
+        rows = tuple(
+            (
+                name,
+                f"{one.width:,}",
+                percent(one.own),
+                percent(one.own_on_map),
+                percent(one.kept),
+                significant(one.trustworthiness),
+                significant(one.kl_divergence),
+            )
+            for name, one in zip(names, (self.inputs, self.hidden), strict=True)
+        )
+        note = (
+            f"own class: the share of the {self.hidden.nearest} nearest that are of the image's own class, by all "
+            "numbers and on the map; nearest kept: the share of them that are nearest on the map too. Trustworthiness "
+            f"is 1 where no stranger comes near; KL: what t-SNE makes small. Perplexity {self.hidden.perplexity:g}, "
+            f"seed {self.seed}."
+        )
+        return Table(("map", "numbers", "own class", "on the map", "nearest kept", "trustworthiness", "KL"), rows, note)
+
+
+def embedded(run: StoredRun) -> Embedded:
+    """What a run of kind "seeing" kept: arrays `embedding/…`, and the facts `info["embedding"]`.
+
+    Raises `StoreError` where it kept none.
+    """
+    there = [name for name in run.arrays() if name.startswith(f"{TOPIC}/")]
+    if not there or TOPIC not in run.info:
+        raise StoreError(f"run {run.id} kept no embedding: run the study's [seeing] again")
+    return Embedded.of({name.removeprefix(f"{TOPIC}/"): run.array(name) for name in there}, run.info[TOPIC])
+
+
+def embedded_pair(study: StoredStudy) -> tuple[Embedded, Embedded]:
+    """The embeddings of a study's two models, of the same images; raises `StoreError` where one lacks, or they differ.
+
+    Of several configurations that were looked into, the first of each model.
+    """
+    labels = pair(study).labels
+    there = [run for run in study.select(kind="seeing") if TOPIC in run.info]
+    found: list[Embedded] = []
+    for label in labels:
+        own = [run for run in there if run.config.get("model") == label]
+        if not own:
+            raise StoreError(f"{study.folder} looked into no run of {label}: give its study file [seeing], and run it")
+        found.append(embedded(own[0]))
+    first, second = found
+    if not np.array_equal(first.positions, second.positions):
+        raise StoreError(f"{study.folder} mapped other images of {labels[0]} than of {labels[1]}: run [seeing] again")
+    return first, second

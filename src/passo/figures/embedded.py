@@ -1,0 +1,197 @@
+"""Maps of test images: a point for each, coloured by its class, ringed where a model errs; hovered, it shows its image.
+
+Two models stand side by side on the same images: their pixels, and what each model makes of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.classified import percent
+from passo.analysis.embedded import Embedded, Mapped, embedded_pair
+from passo.errors import require
+from passo.figures.panels import heading
+from passo.figures.style import INK, OTHERS, Figure, altair, colour, data, finished, interactive, legend_look, picking
+from passo.store import StoredStudy
+
+RINGED = "ringed: taken for another class"
+LEGEND = 32  # classes that a legend can still name
+QUALITY, ENLARGED = 75, 112  # of a thumbnail, and its points when hovered
+WEBP = "data:image/webp;base64,"
+
+
+def draw_embedding(found: Embedded) -> Figure:
+    """Two maps of one model: the inputs, and its last hidden layer; errors are ringed on both."""
+    side = 300
+    columns = _columns([found])
+    panels = [
+        _panel(found, found.inputs, columns, "inputs", 0, side, _head(found.what.capitalize(), found.inputs)),
+        _panel(found, found.hidden, columns, "hidden0", 0, side, _head(_layer(found), found.hidden)),
+    ]
+    subtitle = f"{found.name}, {_images(found)}; {RINGED}"
+    title = finished(_beside(panels), "Its images, and what it makes of them", subtitle)
+    return Figure("embedding", title, _caption(found, "the model"), found.sentence())
+
+
+def embedding_pair(study: StoredStudy) -> Figure:
+    """Three maps of the same images: their pixels, and the last hidden layer of each of a study's two models."""
+    first, second = both = embedded_pair(study)
+    side = 226
+    columns = _columns(both)
+    panels = [_panel(first, first.inputs, columns, "inputs", None, side, _head(first.what.capitalize(), first.inputs))]
+    for number, found in enumerate(both):
+        head = _head(f"{found.name}, before {found.layer}", found.hidden)
+        panels.append(_panel(found, found.hidden, columns, f"hidden{number}", number, side, head))
+    title = finished(_beside(panels), "The same images, as two models see them", f"{_images(first)}; {RINGED}")
+    return Figure("embedding-pair", title, _caption(first, "that model"), _compared(first, second))
+
+
+def _beside(panels: Sequence[Any]) -> Any:
+    return interactive(altair().hconcat(*panels, spacing=12))
+
+
+def _compared(first: Embedded, second: Embedded) -> str:
+    near = first.hidden.nearest
+    told = [
+        f"{percent(found.hidden.own)} by what {found.name} makes of them ({int(found.wrong.sum()):,} taken for another "
+        "class)"
+        for found in (first, second)
+    ]
+    return (
+        f"Among the same {_images(first)}, {percent(first.inputs.own)} of an image's {near} nearest are of its own "
+        f"class by their {first.what}, {told[0]} and {told[1]}."
+    )
+
+
+def _images(found: Embedded) -> str:
+    what = "test images" if found.pictured else "test rows"
+    return f"{len(found):,} {what}" if len(found) == found.count else f"{len(found):,} of {found.count:,} {what}"
+
+
+def _layer(found: Embedded) -> str:
+    return f"The {found.hidden.width:,} values before {found.layer}"
+
+
+def _head(name: str, seen: Mapped) -> tuple[str, str]:
+    """What stands over a map: what is mapped, and how well it groups the classes."""
+    return name, f"nearest of its own class {percent(seen.own)}; kept {percent(seen.kept)}"
+
+
+def _caption(found: Embedded, who: str) -> str:
+    hidden = found.hidden
+    said = (
+        f"t-SNE (perplexity {hidden.perplexity:g}) of {_images(found)}: near neighbours stay near, while sizes and "
+        "distances of groups say little. Colours are true classes; a ring marks what "
+        f"{who} takes for another class. Over each map, by all its numbers: how many of an image's {hidden.nearest} "
+        "nearest are of its own class; and how many of the nearest the map keeps."
+    )
+    if found.pictured:
+        said += " A pointer on a point shows its image; a click on a class in the legend, that class alone."
+    if len(found.classes) > len(OTHERS):
+        said += f" {len(OTHERS)} colours are used in turn."
+    return said
+
+
+# ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _columns(found: Sequence[Embedded]) -> Any:
+    """One row for each image: its place on every map, its class, what each model takes it for, its picture."""
+    first = found[0]
+    names = np.array(first.classes)
+    columns: dict[str, Any] = {
+        "label": names[first.labels],
+        "place": first.positions,
+        "inputs_x": first.inputs.xy[:, 0],
+        "inputs_y": first.inputs.xy[:, 1],
+    }
+    for number, one in enumerate(found):
+        columns |= {
+            f"hidden{number}_x": one.hidden.xy[:, 0],
+            f"hidden{number}_y": one.hidden.xy[:, 1],
+            f"taken{number}": names[one.predicted],
+        }
+    if first.pictured:
+        columns["picture"] = [_thumbnail(pixels) for pixels in first.thumbnails]
+    return data(columns, digits=4)
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    """An image (h, w) or (h, w, 3) as WebP, which is about 300 bytes; in base64."""
+    image = require("PIL.Image", "figures")
+    buffer = io.BytesIO()
+    image.fromarray(pixels).save(buffer, "WEBP", quality=QUALITY)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+# ── Panels ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _panel(
+    found: Embedded, seen: Mapped, columns: Any, field: str, model: int | None, side: int, head: tuple[str, str]
+) -> Any:
+    """One map, square: the right ones first, and above them, ringed, what `model` errs on; of no model, all alike."""
+    alt = altair()
+    base = alt.Chart(columns).transform_filter(picking())
+    if found.pictured:
+        base = base.transform_calculate(image=_enlarged(found))
+    base = base.encode(**_places(seen, field), color=_colour(found.classes))
+    taken = f"taken{model}"
+    right = base if model is None else base.transform_filter(f"datum.{taken} === datum.label")
+    tips = [alt.Tooltip("label:N", title="title"), *_tips(found), alt.Tooltip("place:Q", title="no.")]
+    layers = [right.mark_circle(size=15, opacity=0.75, aria=False).encode(tooltip=tips)]
+    if model is not None:
+        wrong = base.transform_filter(f"datum.{taken} !== datum.label")
+        ringed = {"filled": True, "size": 27, "opacity": 1, "stroke": INK, "strokeWidth": 1.1, "aria": False}
+        tips = [tips[0], *_tips(found), alt.Tooltip(f"{taken}:N", title="taken for"), tips[-1]]
+        layers.append(wrong.mark_point(**ringed).encode(tooltip=tips))
+    words = alt.TitleParams(**{**heading(head[0]).to_dict(), "subtitle": head[1], "subtitleFontSize": 10.5})
+    return alt.layer(*layers).properties(width=side, height=side, title=words, view=alt.ViewConfig(stroke="#DADDE1"))
+
+
+def _tips(found: Embedded) -> list[Any]:
+    return [altair().Tooltip("image:N")] if found.pictured else []
+
+
+def _enlarged(found: Embedded) -> str:
+    """A Vega expression for a thumbnail's address: in an SVG that enlarges its pixels as they are."""
+    high, wide = found.thumbnails.shape[1:3]
+    larger = ENLARGED / max(high, wide)
+    size = f"width='{wide * larger:g}' height='{high * larger:g}' viewBox='0 0 {wide} {high}'"
+    look = f"width='{wide}' height='{high}' style='image-rendering:pixelated'"
+    before = f"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' {size}%3E%3Cimage {look} href='{WEBP}"
+    return f'"{before}" + datum.picture + "\'/%3E%3C/svg%3E"'
+
+
+def _places(seen: Mapped, field: str) -> dict[str, Any]:
+    """Both axes bare, in one scale: a distance is as long across as down."""
+    alt = altair()
+    low, high = seen.xy.min(0), seen.xy.max(0)
+    middle, half = (low + high) / 2, 0.53 * float((high - low).max()) or 1.0
+    ends = [[float(at - half), float(at + half)] for at in middle]
+    scales = [alt.Scale(domain=end, nice=False, zero=False) for end in ends]
+    return {
+        "x": alt.X(f"{field}_x:Q", axis=None, scale=scales[0]),
+        "y": alt.Y(f"{field}_y:Q", axis=None, scale=scales[1]),
+    }
+
+
+def _colour(classes: Sequence[str]) -> Any:
+    """Of more classes than colours, these are used in turn; of very many, no legend names them."""
+    if len(classes) <= LEGEND:
+        across = max(2, min(6, int(640 / max(34 + 6.4 * len(name) for name in classes))))
+        rows = math.ceil(len(classes) / across)
+        look = legend_look(classes) | {"columns": math.ceil(len(classes) / rows)}
+        return colour("label", list(classes), _shades(classes)).legend(**look, symbolSize=90)
+    alt = altair()
+    return alt.Color("label:N", scale=alt.Scale(domain=list(classes), range=_shades(classes)), legend=None)
+
+
+def _shades(classes: Sequence[str]) -> list[str]:
+    return list((OTHERS * math.ceil(len(classes) / len(OTHERS)))[: len(classes)])
