@@ -1,0 +1,260 @@
+"""How trained models bear perturbed images: each perturbed image is made once and shown to all models together.
+
+Models of one architecture that read pixels in one way are one network (`replicas.network.Fused`), whatever they were
+trained on; a model that cannot be fused is asked alone. What they are shown is whole pixels again, the very images that
+`passo data export NAME perturb.shift=2` writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from passo.data import Data
+from passo.data.perturbations import PERTURBATIONS, perturb_pixels
+from passo.data.sampling import stratified_split
+from passo.data.scaling import Scaling
+from passo.errors import ConfigError, PassoError
+from passo.registry import unknown
+from passo.replicas.layers import NotFused
+from passo.replicas.network import Fused, architecture
+from passo.seeding import derive
+from passo.training.evaluate import evaluating
+
+IMAGES = 2000
+SIDE = 28  # of the images that the usual shifts are for
+STRENGTHS: dict[str, tuple[float, ...]] = {
+    "scale": (-0.6, -0.45, -0.3, -0.15, 0.15, 0.3, 0.6, 1.0),
+    "shift": (1, 2, 3, 4, 5, 6, 8, 10),
+    "rotation": (10, 20, 30, 45, 60, 90, 135, 180),
+    "salt-and-pepper": (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.6),
+    "gaussian-noise": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8),
+    "occlusion": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+}
+"""Six perturbations and eight strengths of each, in the units of `PERTURBATIONS`, for images of 28 × 28 pixels."""
+
+_BLOCK = 500  # images that are perturbed at a time
+_VALUES = 2**19  # pixels times models in one forward pass: what comes of them stays in the processor's cache
+_LEAST = 4  # images in one forward pass, however large they are
+NEVER, ALREADY = -1, -2
+
+
+class Ready(NamedTuple):
+    """A trained model, and how pixels become the numbers that it reads."""
+
+    model: nn.Module
+    scaling: Scaling
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The test images that all models are shown: N of them, their classes, and their positions in the test file.
+
+    pixels: (N, H, W) or (N, C, H, W) uint8. classes: how many there are. seed: what is drawn for each image.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    positions: np.ndarray
+    classes: int
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def changed(self, name: str, strength: float, at: Any = slice(None)) -> np.ndarray:
+        """Images changed by one perturbation, in whole pixels: those at `at`, or all."""
+        seed = derive(self.seed, "perturb", "test")  # as `load(perturb=…)` draws for the test part
+        return perturb_pixels(self.pixels[at], {name: strength}, seed=seed, positions=self.positions[at])
+
+
+@dataclass(frozen=True)
+class Along:
+    """What S models of one configuration answer along one perturbation, at K strengths (0 first), for N images.
+
+    strengths: (K,). predicted: (S, K, N), class numbers. probability: (S, K, N) float16, of the true class.
+    """
+
+    strengths: np.ndarray
+    predicted: np.ndarray
+    probability: np.ndarray
+
+    def flips(self, labels: np.ndarray) -> np.ndarray:
+        """Which is the smallest strength that makes each image wrong: (S, N) int16, an index into `strengths`.
+
+        −1 (`NEVER`) where none does, −2 (`ALREADY`) where the unchanged image is wrong.
+        """
+        wrong = self.predicted != labels
+        first = np.where(wrong.any(1), wrong.argmax(1), NEVER)
+        return np.where(wrong[:, 0], ALREADY, first).astype(np.int16)
+
+
+def usual_strengths(shape: Sequence[int]) -> dict[str, tuple[float, ...]]:
+    """`STRENGTHS` for images of this shape (…, H, W): shifts are as large a part of the shorter side, in whole pixels.
+
+    >>> usual_strengths((1, 28, 28)) == STRENGTHS, usual_strengths((3, 8, 8))["shift"]
+    (True, (1, 2, 3))
+    """
+    share = min(shape[-2:]) / SIDE
+    shifts = sorted({round(pixels * share) for pixels in STRENGTHS["shift"]} - {0})
+    return {**STRENGTHS, "shift": tuple(shifts or (1,))}
+
+
+def check_strengths(wanted: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
+    """Perturbations with their strengths by size, each once and without 0, which is always shown.
+
+    Raises `UnknownName`, and `ConfigError` for a strength that a perturbation does not take, or for none.
+
+    >>> check_strengths({"scale": [0.5, 0, -0.5, 0.1]})
+    {'scale': (0.1, -0.5, 0.5)}
+    """
+    found = {}
+    for name, strengths in wanted.items():
+        if name not in PERTURBATIONS:
+            raise unknown("perturbation", name, PERTURBATIONS)
+        if isinstance(strengths, str) or not isinstance(strengths, Sequence):
+            raise ConfigError(f"strengths of {name} are a list of numbers, got {strengths!r}")
+        checked = {PERTURBATIONS[name].check(strength) for strength in strengths} - {0.0}
+        found[name] = tuple(sorted(checked, key=lambda strength: (abs(strength), strength)))
+        if not found[name]:
+            raise ConfigError(f"{name} needs a strength that is not 0: name some, or leave it out")
+    if not found:
+        raise ConfigError("no perturbation was named: name one, with its strengths, or leave strengths out")
+    return found
+
+
+def shown_images(data: Data, images: int = IMAGES, seed: int = 0) -> Shown:
+    """`images` of the test part, each class in its share, chosen by `seed`; all where there are fewer.
+
+    Raises `ConfigError` for data that are no images of classes.
+    """
+    if data.task != "classify" or len(data.in_shape) != 3:
+        raise ConfigError(f"perturbations are shown on images that have classes, and {data.name} has none")
+    if isinstance(images, bool) or not isinstance(images, int) or images < 1:
+        raise ConfigError(f"images must be a whole number ≥ 1, got {images!r}")
+    places = np.arange(len(data.test))
+    if images < len(places):
+        places = stratified_split(data.test.targets, images, derive(seed, "robustness"))[1]
+    labels = data.test.targets[places].astype(np.int64)
+    return Shown(_pixels(data, places), labels, data.test.index[places].astype(np.int64), len(data.classes), seed)
+
+
+def _pixels(data: Data, places: np.ndarray) -> np.ndarray:
+    if data.test.in_memory:
+        return data.test.raw[places]
+    found = data.test.files()[torch.from_numpy(places)]
+    if isinstance(found, PassoError):
+        raise found
+    return found.numpy()
+
+
+def measure(
+    models: Mapping[str, Sequence[Ready]], shown: Shown, along: Mapping[str, Mapping[str, Sequence[float]]]
+) -> Iterator[float | tuple[str, dict[str, Along]]]:
+    """Show all models the same perturbed images; yields how much is done (0 to 1), then each configuration's answers.
+
+    `models`: the trained models of each configuration, one a seed. `along`: the perturbations and strengths that each
+    configuration is measured along; unchanged images are shown to all. Raises what `check_strengths` raises.
+    """
+    strengths = {name: check_strengths(wanted) for name, wanted in along.items()}
+    found = {name: {way: _empty(len(models[name]), own[way], shown) for way in own} for name, own in strengths.items()}
+    shows = list(_shows(strengths))
+    every, done = sum(len(models[name]) for _, _, names in shows for name in names), 0
+    groups: list[_Group] = []
+    asked: list[str] = []
+    for way, strength, names in shows:
+        if names != asked:
+            groups, asked = _groups({name: models[name] for name in names}), names
+        slots = {name: _slots(found[name], strengths[name], way, strength) for name in names}
+        _show(groups, shown, way, strength, slots)
+        done += sum(len(models[name]) for name in names)
+        yield done / every
+    yield from found.items()
+
+
+def _shows(strengths: Mapping[str, Mapping[str, Sequence[float]]]) -> Iterator[tuple[str, float, list[str]]]:
+    """(perturbation, strength, configurations) in turn; "" and 0 are the unchanged images."""
+    yield "", 0.0, list(strengths)
+    for way in PERTURBATIONS:
+        wanted = {name: own[way] for name, own in strengths.items() if way in own}
+        for strength in sorted({one for own in wanted.values() for one in own}):
+            yield way, strength, [name for name, own in wanted.items() if strength in own]
+
+
+def _empty(seeds: int, strengths: Sequence[float], shown: Shown) -> Along:
+    shape = (seeds, 1 + len(strengths), len(shown))
+    kind = np.uint8 if shown.classes <= 256 else np.uint16
+    return Along(np.array([0.0, *strengths]), np.zeros(shape, kind), np.zeros(shape, np.float16))
+
+
+def _slots(
+    found: Mapping[str, Along], strengths: Mapping[str, Sequence[float]], way: str, strength: float
+) -> list[tuple[Along, int]]:
+    """Where a configuration's answers go; those to unchanged images are the start of all that it is measured along."""
+    return [(found[way], 1 + strengths[way].index(strength))] if way else [(one, 0) for one in found.values()]
+
+
+class _Group(NamedTuple):
+    """Models that answer together: `members` are (configuration, which of its models), in order."""
+
+    members: list[tuple[str, int]]
+    scaling: Scaling
+    answer: Callable[[Tensor], Tensor]  # scaled images (B, C, H, W) → (R, B, classes)
+
+
+def _groups(models: Mapping[str, Sequence[Ready]]) -> list[_Group]:
+    """One group for each architecture and scaling; a group for each model that cannot be fused."""
+    alike: dict[Any, list[tuple[str, int]]] = {}
+    for name, several in models.items():
+        for at, one in enumerate(several):
+            alike.setdefault((architecture(one.model), one.scaling), []).append((name, at))
+    groups = []
+    for (_, scaling), members in alike.items():
+        networks = [models[name][at].model for name, at in members]
+        try:
+            groups.append(_Group(members, scaling, _together(networks)))
+        except NotFused:
+            groups += [_Group([one], scaling, _alone(network)) for one, network in zip(members, networks, strict=True)]
+    return groups
+
+
+def _together(networks: Sequence[nn.Module]) -> Callable[[Tensor], Tensor]:
+    fused = Fused(networks, [0])
+    return lambda x: fused(x[None], training=False)
+
+
+def _alone(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    def answer(x: Tensor) -> Tensor:
+        with evaluating(network):
+            return network(x)[None]
+
+    return answer
+
+
+@torch.no_grad()
+def _show(
+    groups: Sequence[_Group],
+    shown: Shown,
+    way: str,
+    strength: float,
+    slots: Mapping[str, list[tuple[Along, int]]],
+) -> None:
+    """Show one condition to all groups, and write down what they answer."""
+    for start in range(0, len(shown), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(shown)))
+        pixels = torch.from_numpy(shown.changed(way, strength, block) if way else np.array(shown.pixels[block]))
+        labels = torch.from_numpy(shown.labels[block])
+        for group in groups:
+            piece = max(_LEAST, _VALUES // (len(group.members) * pixels[0].numel()))
+            answers = [group.answer(group.scaling.scaled(part)).float() for part in pixels.split(piece)]
+            q = torch.cat(answers, 1).softmax(2)  # (R, B, classes)
+            predicted, true = q.argmax(2).numpy(), q[:, torch.arange(len(labels)), labels].half().numpy()
+            for row, (name, at) in enumerate(group.members):
+                for place, k in slots[name]:
+                    place.predicted[at, k, block] = predicted[row]
+                    place.probability[at, k, block] = true[row]
