@@ -106,7 +106,7 @@ def test_per_class_takes_that_many_before_validation_is_split() -> None:
     assert data.validation is not None
     assert data.train.counts == [40] * 10 and data.validation.counts == [10] * 10
     assert data.test.counts == [100] * 10
-    with pytest.raises(ConfigError, match="per_class=301 is more than the 300"):
+    with pytest.raises(ConfigError, match="per_class=301: class .* has 300 training images, the fewest of 10"):
         load(SAMPLE, per_class=301)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passo.data import sampling
+from passo.data import load, sampling
 from passo.errors import ConfigError, UnknownName
+from passo.training import train_config
 
 LABELS = np.repeat([0, 1, 2], [60, 30, 10]).astype(np.uint8)
 
@@ -43,8 +46,35 @@ def test_a_subset_that_cannot_be_is_refused(per_class: int) -> None:
 
 
 def test_a_subset_that_is_too_large_says_how_large_it_may_be() -> None:
-    with pytest.raises(ConfigError, match="10 training images of class 2; give at most 10"):
+    with pytest.raises(ConfigError, match=r"per_class=11: class 2 has 10 training images; give at most 10"):
         sampling.subset(LABELS, 11, 0)
+
+
+def test_a_subset_that_is_too_large_names_the_scarcest_class_and_how_many_others_lack_images() -> None:
+    names = ["cat", "dog", "cow"]
+    with pytest.raises(
+        ConfigError, match=r"class cow has 10 training images, the fewest of 2 classes that have too few; give"
+    ):
+        sampling.subset(LABELS, 31, 0, names)
+    with pytest.raises(
+        ConfigError, match=r"class cow has 1 training image; give at most 1, or all for every image there is"
+    ):
+        sampling.subset(np.array([0, 0, 1, 1, 2]), 2, 0, names)
+    with pytest.raises(ConfigError, match=r"class cow has 0 training images; give all for every image"):
+        sampling.subset(np.array([0, 0, 1, 1]), 2, 0, names)
+
+
+def test_the_class_with_too_few_images_is_named_by_its_name_also_where_classes_were_chosen() -> None:
+    with pytest.raises(ConfigError, match=r"per_class=301: class Bag has 300 training images, the fewest of 3"):
+        load("fashion-mnist-sample", per_class=301, classes=["Bag", 0, "Coat"])
+
+
+def test_per_class_all_is_no_limit() -> None:
+    data = load("fashion-mnist-sample", per_class="all")
+    assert data.counts == load("fashion-mnist-sample").counts and data.per_class is None
+    assert load("fashion-mnist-sample", per_class="all", classes=2, validation=0).train.counts == [300, 300]
+    with pytest.raises(ConfigError, match="per_class must be a whole number ≥ 1, or all, got 'every'"):
+        load("fashion-mnist-sample", per_class="every")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("validation", "size"), [(None, 0), (0, 0), (0.0, 0), (0.1, 10), (0.25, 25), (1, 1), (99, 99)])
@@ -69,6 +99,21 @@ def test_chosen_classes_are_named_or_numbered_and_keep_the_order_given() -> None
             sampling.choose(wrong, names)  # type: ignore[arg-type]
     with pytest.raises(UnknownName, match="unknown class 'cta'. Did you mean 'cat'"):
         sampling.choose(["cta", "dog"], names)
+
+
+def test_a_number_of_classes_is_the_first_ones() -> None:
+    assert sampling.choose(2, ["cat", "dog", "cow"]) == [0, 1] and sampling.choose(3, ["cat", "dog", "cow"]) == [
+        0,
+        1,
+        2,
+    ]
+    for wrong in (1, 4, 0, -2, True, 2.0):
+        with pytest.raises(ConfigError, match="classes must be"):
+            sampling.choose(wrong, ["cat", "dog", "cow"])  # type: ignore[arg-type]
+    whole, three = load("fashion-mnist-sample", validation=0), load("fashion-mnist-sample", classes=3, validation=0)
+    assert three.classes == whole.classes[:3] and three.facts()["classes"] == list(whole.classes[:3])
+    assert np.array_equal(three.train.raw, whole.train.raw[whole.train.targets < 3])
+    assert np.array_equal(three.test.targets, whole.test.targets[whole.test.targets < 3])
 
 
 def test_relabelled_items_are_numbered_by_their_place_among_the_chosen() -> None:
@@ -107,6 +152,60 @@ def test_the_exponential_profile_falls_by_one_factor_from_class_to_class() -> No
 def test_an_imbalance_that_cannot_be_is_refused(wrong: object) -> None:
     with pytest.raises(ConfigError, match="imbalance must be"):
         sampling.profile(wrong, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ratio", [1, 3, 10, 100])
+def test_rare_classes_have_one_rth_of_the_others(ratio: int) -> None:
+    data = load("fashion-mnist-sample", imbalance=ratio, rare=["Bag", 0], validation=0)
+    few = round(300 / ratio)
+    assert data.train.counts == [few, *[300] * 7, few, 300]  # T-shirt/top is class 0, Bag class 8
+    assert data.test.counts == [100] * 10
+    assert data.facts()["imbalance"] == ratio and data.facts()["rare"] == ["Bag", 0]
+
+
+def test_rare_classes_are_numbered_among_those_that_were_chosen() -> None:
+    data = load("fashion-mnist-sample", classes=["Bag", "Coat", "Shirt"], imbalance=10, rare=[0, "Coat"], validation=0)
+    assert data.classes == ("Bag", "Coat", "Shirt") and data.train.counts == [30, 30, 300]
+
+
+def test_without_rare_classes_the_profile_is_exponential_and_validation_keeps_its_balance() -> None:
+    data = load("fashion-mnist-sample", imbalance=10, classes=3)
+    assert data.train.counts == [270, round(270 / 10**0.5), 27]
+    stepped = load("fashion-mnist-sample", imbalance=10, classes=3, rare=[1])
+    assert stepped.train.counts == [270, 27, 270]
+    assert data.validation is not None and data.validation.counts == [30, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rare": [0]}, "give imbalance=10 with it"),
+        ({"rare": [0], "imbalance": [1, 2, 3]}, r"rare goes with one ratio"),
+        ({"rare": [0, 1, 2], "imbalance": 10}, "rare must be a list of 1 to 2 names or numbers"),
+        ({"rare": [], "imbalance": 10}, "rare must be a list of 1 to 2"),
+        ({"rare": "Coat", "imbalance": 10}, "rare must be a list of 1 to 2"),
+        ({"rare": [0, 3], "imbalance": 10}, "rare: classes are named, or numbered from 0 to 2, got 3"),
+        ({"rare": [1, "Trouser"], "imbalance": 10}, "rare must be different classes"),
+        ({"rare": [0], "imbalance": 0.5}, "imbalance must be a ratio"),
+    ],
+)
+def test_rare_classes_that_cannot_be_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load("fashion-mnist-sample", classes=3, **options)
+
+
+def test_a_rare_class_must_be_among_those_that_were_chosen() -> None:
+    with pytest.raises(UnknownName, match="unknown class 'Shirt'"):
+        load("fashion-mnist-sample", classes=3, imbalance=10, rare=["Shirt"])
+
+
+def test_a_configuration_says_the_same_words() -> None:
+    wanted = {"name": "fashion-mnist-sample", "classes": 3, "per_class": "all", "imbalance": 10, "rare": ["Coat", 1]}
+    config = train_config({"dataset": wanted}).dataset
+    assert (config.classes, config.per_class, config.rare) == (3, "all", ["Coat", 1])
+    for key, value in (("classes", 1), ("per_class", 0), ("per_class", "most"), ("rare", "Coat")):
+        with pytest.raises(ConfigError, match=f"dataset.{key} must be"):
+            train_config({"dataset": {key: value}})
 
 
 def test_class_weights_make_every_class_count_the_same_in_the_loss() -> None:

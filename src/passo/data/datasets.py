@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -44,9 +44,10 @@ def load(
     name: str = "fashion-mnist",
     *,
     folder: str | Path | None = None,
-    per_class: int | None = None,
-    classes: Sequence[str | int] | None = None,
+    per_class: int | Literal["all"] | None = None,
+    classes: int | Sequence[str | int] | None = None,
     imbalance: float | Sequence[float] | None = None,
+    rare: Sequence[str | int] | None = None,
     validation: float | int | None = 0.1,
     scale: str = "standardize",
     perturb: Mapping[str, float] | None = None,
@@ -62,12 +63,13 @@ def load(
 ) -> Data:
     """A data set by its name: found or fetched, checked, split and scaled.
 
-    `classes` takes these classes only, named or numbered, as classes 0, 1, … in the order given. `per_class` takes
-    that many training images of each class, chosen by `seed`; `validation` then parts a fraction or a number of them
-    from the others, stratified, by `seed`; `imbalance` then takes fewer of some classes for training
-    (`sampling.profile`), while validation and test keep their balance. `scale` is "standardize" (mean 0, standard
-    deviation 1 by the training part's own pixels, channel by channel), "normalize" (0 to 1), "symmetric" (−1 to 1) or
-    "none" (0 to 255, as float).
+    `classes` takes these classes only, named or numbered, as classes 0, 1, … in the order given; a whole number k, the
+    first k. `per_class` takes that many training images of each class ("all": every one), chosen by `seed`;
+    `validation` then parts a fraction or a number of them from the others, stratified, by `seed`; `imbalance` then
+    takes fewer of some classes for training, while validation and test keep their balance: exponentially fewer from
+    class to class (`sampling.profile`), or, with `rare` classes named or numbered among those taken, fewer of those
+    (`sampling.stepped`). `scale` is "standardize" (mean 0, standard deviation 1 by the training part's own pixels,
+    channel by channel), "normalize" (0 to 1), "symmetric" (−1 to 1) or "none" (0 to 255, as float).
 
     `perturb` changes the images of the test part (or of all parts, `perturbed="all"`) by exactly these strengths, in
     the units of `PERTURBATIONS`, fixed by `seed`; the scaling is measured on the images as they were.
@@ -95,14 +97,19 @@ def load(
     reading = {"size": size, "colour": colour, "in_memory": kept, "target": target, "task": task}
     entry, arrays, source = open_set(entry, folder, allow_sample, progress, reading)
     asked = {
-        "per_class": per_class,
-        "classes": None if classes is None else list(classes),
-        "imbalance": list(imbalance) if isinstance(imbalance, Sequence) else imbalance,
+        "per_class": None if per_class == "all" else per_class,
+        "classes": _listed(classes),
+        "imbalance": _listed(imbalance),
+        "rare": _listed(rare),
         "perturb": strengths or None,
         "perturbed": perturbed if strengths and perturbed != "test" else None,
         **reading,
     }
     return _parted(entry, arrays, source, {k: v for k, v in asked.items() if v is not None}, validation, scale, seed)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def addressed(name: str, folder: str | Path | None = None) -> tuple[str, str | Path | None]:
@@ -143,7 +150,7 @@ def _parted(
 ) -> Data:
     """The parts of a set that is in memory, as they were asked for."""
     x, y, test_x, test_y = arrays
-    if not entry.classes and (wrong := {"per_class", "classes", "imbalance"} & set(asked)):
+    if not entry.classes and (wrong := {"per_class", "classes", "imbalance", "rare"} & set(asked)):
         raise ConfigError(f"{min(wrong)} is of classes, and {entry.name} has values to predict: leave it out")
     if x.ndim == 2 and "perturb" in asked:
         raise ConfigError(f"perturb changes images, and {entry.name} is a table: leave it out")
@@ -152,7 +159,9 @@ def _parted(
         chosen = sampling.choose(asked["classes"], names)
         (y, kept), (test_y, tested) = sampling.relabelled(y, chosen), sampling.relabelled(test_y, chosen)
         names = tuple(names[number] for number in chosen)
-    train, held = _split(y, kept, asked, len(names), validation, seed)
+    if "rare" in asked and "imbalance" not in asked:
+        raise ConfigError("rare says which classes are fewer, and imbalance how much fewer: give imbalance=10 with it")
+    train, held = _split(y, kept, asked, names, validation, seed)
     scaler, changes = Scaler(scale, x, train), _changes(asked, seed)
     return Data(
         info=entry,
@@ -168,19 +177,25 @@ def _parted(
 
 
 def _split(
-    y: np.ndarray, kept: np.ndarray | None, asked: Mapping[str, Any], classes: int, validation: Any, seed: int
+    y: np.ndarray,
+    kept: np.ndarray | None,
+    asked: Mapping[str, Any],
+    names: tuple[str, ...],
+    validation: Any,
+    seed: int,
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Positions of the training and of the validation part; None for all of the file, and for none."""
     everything = np.arange(len(y)) if kept is None else kept
     if "per_class" in asked:
-        everything = everything[sampling.subset(y[everything], asked["per_class"], seed)]
+        everything = everything[sampling.subset(y[everything], asked["per_class"], seed, names)]
     train, held = everything, None
     if amount := sampling.split_size(len(everything), validation):
-        strata = y[everything] if classes else np.zeros(len(everything), np.uint8)
+        strata = y[everything] if names else np.zeros(len(everything), np.uint8)
         rest, part = sampling.stratified_split(strata, amount, seed)
         train, held = everything[rest], everything[part]
     if "imbalance" in asked:
-        train = train[sampling.unbalanced(y[train], asked["imbalance"], classes, seed)]
+        shares = sampling.stepped(asked["imbalance"], asked["rare"], names) if "rare" in asked else asked["imbalance"]
+        train = train[sampling.unbalanced(y[train], shares, len(names), seed, names)]
     return (None if len(train) == len(y) else train), held
 
 

@@ -230,4 +230,4 @@ class Data:
 
 
 # recorded where they were asked for
-_TOLD = ("imbalance", "perturb", "perturbed", "size", "colour", "target", "in_memory")
+_TOLD = ("imbalance", "rare", "perturb", "perturbed", "size", "colour", "target", "in_memory")

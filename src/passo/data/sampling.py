@@ -22,14 +22,28 @@ def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(labels, minlength=classes)
 
 
-def choose(wanted: Sequence[str | int], names: Sequence[str]) -> list[int]:
+def choose(wanted: int | Sequence[str | int], names: Sequence[str]) -> list[int]:
     """The classes named or numbered in `wanted`, as numbers, in the order given: the first becomes class 0.
 
-    >>> choose(["Bag", 0], ["Shirt", "Coat", "Bag"])
-    [2, 0]
+    A whole number k ≥ 2 is the first k of them.
+
+    >>> choose(["Bag", 0], ["Shirt", "Coat", "Bag"]), choose(2, ["Shirt", "Coat", "Bag"])
+    ([2, 0], [0, 1])
     """
+    if isinstance(wanted, int) and not isinstance(wanted, bool):
+        if not 2 <= wanted <= len(names):
+            raise ConfigError(f"classes must be from 2 to {len(names)}, as many as there are, or a list, got {wanted}")
+        return list(range(wanted))
     if isinstance(wanted, str) or not isinstance(wanted, Sequence) or len(wanted) < 2:
-        raise ConfigError(f"classes must be a list of two or more names or numbers of classes, got {wanted!r}")
+        raise ConfigError(
+            "classes must be a list of two or more names or numbers of classes, or how many of the first ones, "
+            f"got {wanted!r}"
+        )
+    return _numbers("classes", wanted, names)
+
+
+def _numbers(option: str, wanted: Sequence[str | int], names: Sequence[str]) -> list[int]:
+    """Classes that are named or numbered in `wanted`, as numbers in the order given."""
     numbers = []
     for one in wanted:
         if isinstance(one, str):
@@ -37,11 +51,11 @@ def choose(wanted: Sequence[str | int], names: Sequence[str]) -> list[int]:
                 raise unknown("class", one, names)
             numbers.append(list(names).index(one))
         elif isinstance(one, bool) or not isinstance(one, int) or not 0 <= one < len(names):
-            raise ConfigError(f"classes are named, or numbered from 0 to {len(names) - 1}, got {one!r}")
+            raise ConfigError(f"{option}: classes are named, or numbered from 0 to {len(names) - 1}, got {one!r}")
         else:
             numbers.append(one)
     if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"classes must be different ones, got {list(wanted)!r}")
+        raise ConfigError(f"{option} must be different classes, got {list(wanted)!r}")
     return numbers
 
 
@@ -78,7 +92,27 @@ def profile(imbalance: float | Sequence[float], classes: int) -> np.ndarray:
     return np.array(imbalance, float) / max(imbalance)
 
 
-def unbalanced(labels: np.ndarray, imbalance: float | Sequence[float], classes: int, seed: int) -> np.ndarray:
+def stepped(imbalance: float | Sequence[float], rare: Sequence[str | int], names: Sequence[str]) -> list[float]:
+    """Each class's share of the largest class, where those in `rare` have 1/r of what the others have: step imbalance.
+
+    Source: Buda, Maki and Mazurowski, "A systematic study of the class imbalance problem in convolutional neural
+    networks", Neural Networks 106, 2018.
+
+    >>> stepped(10, ["Coat"], ["Shirt", "Coat", "Bag"])
+    [1.0, 0.1, 1.0]
+    """
+    if isinstance(imbalance, Sequence):
+        raise ConfigError(f"rare goes with one ratio, as in imbalance=10, and not with {list(imbalance)!r}: drop one")
+    if isinstance(rare, str) or not isinstance(rare, Sequence) or not 1 <= len(rare) < len(names):
+        raise ConfigError(f"rare must be a list of 1 to {len(names) - 1} names or numbers of classes, got {rare!r}")
+    most, fewest = profile(imbalance, 2).tolist()  # 1 and 1/r
+    numbers = _numbers("rare", rare, names)
+    return [fewest if number in numbers else most for number in range(len(names))]
+
+
+def unbalanced(
+    labels: np.ndarray, imbalance: float | Sequence[float], classes: int, seed: int, names: Sequence[str] = ()
+) -> np.ndarray:
     """Positions of as many items as can be in these ratios (each class at least 1), by `seed`, ascending.
 
     >>> labels = np.repeat([0, 1, 2], 50)
@@ -87,7 +121,9 @@ def unbalanced(labels: np.ndarray, imbalance: float | Sequence[float], classes: 
     """
     shares, counts = profile(imbalance, classes), class_counts(labels, classes)
     if counts.min() == 0:
-        raise ConfigError(f"imbalance needs training images of every class: class {counts.argmin()} has none")
+        raise ConfigError(
+            f"imbalance needs training images of every class: {_called(int(counts.argmin()), names)} has none"
+        )
     largest = math.floor((counts / shares).min() + 1e-9)  # images of the largest class, so that no class lacks any
     sizes = np.clip(np.rint(largest * shares).astype(int), 1, counts)
     rng = np.random.default_rng(derive(seed, "imbalance"))
@@ -114,26 +150,34 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def subset(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
+def subset(labels: np.ndarray, per_class: int, seed: int, names: Sequence[str] = ()) -> np.ndarray:
     """Positions of `per_class` items of each class, chosen by `seed`, in ascending order.
+
+    `names` are those of all classes; without them, the classes are those that have items. Raises `ConfigError`, with
+    the name of the class that has fewest, where one has fewer.
 
     >>> labels = np.array([0, 1, 0, 1, 0, 1])
     >>> class_counts(labels[subset(labels, 2, seed=0)], 2).tolist()
     [2, 2]
     """
     if isinstance(per_class, bool) or not isinstance(per_class, int | np.integer) or per_class < 1:
-        raise ConfigError(f"per_class must be a whole number ≥ 1, got {per_class!r}")
+        raise ConfigError(f"per_class must be a whole number ≥ 1, or all, got {per_class!r}")
+    classes = np.arange(len(names)) if names else np.unique(labels)
+    places = {int(label): np.flatnonzero(labels == label) for label in classes}
+    scarcest = min(places, key=lambda label: len(places[label]))
+    if (most := len(places[scarcest])) < per_class:
+        lacking = sum(len(there) < per_class for there in places.values())
+        fewest = f", the fewest of {lacking} classes that have too few" if lacking > 1 else ""
+        raise ConfigError(
+            f"per_class={per_class}: {_called(scarcest, names)} has {most:,} training image{'' if most == 1 else 's'}"
+            f"{fewest}; give {f'at most {most}, or ' if most else ''}all for every image there is"
+        )
     rng = np.random.default_rng(derive(seed, "subset"))
-    chosen = []
-    for label in np.unique(labels):
-        there = np.flatnonzero(labels == label)
-        if len(there) < per_class:
-            raise ConfigError(
-                f"per_class={per_class} is more than the {len(there)} training images of class {label}; "
-                f"give at most {class_counts(labels, 1).min()}"
-            )
-        chosen.append(rng.permutation(there)[:per_class])
-    return np.sort(np.concatenate(chosen))
+    return np.sort(np.concatenate([rng.permutation(there)[:per_class] for there in places.values()]))
+
+
+def _called(label: int, names: Sequence[str]) -> str:
+    return f"class {names[label] if names else label}"
 
 
 def split_size(total: int, validation: float | int | None) -> int:

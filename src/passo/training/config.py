@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -30,9 +30,10 @@ class DataConfig(_Strict):
 
     name: str = "fashion-mnist"
     folder: str | None = None
-    classes: list[str | int] | None = None
-    per_class: int | None = Field(default=None, ge=1)
+    classes: Annotated[int, Field(ge=2)] | list[str | int] | None = None
+    per_class: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     imbalance: float | list[float] | None = None
+    rare: list[str | int] | None = None
     perturb: dict[str, float] | None = None
     perturbed: Literal["test", "all"] = "test"
     augment: dict[str, float] | None = None
