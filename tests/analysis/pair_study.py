@@ -89,8 +89,9 @@ def make(
     n = seeds or (2 if quick else 5)
     made = [one for one in _configurations() if set(one.parts) & set(parts)]
     left = {one.name: "the data have 300 images of each class" for one in made if quick and one.per_class > BASE}
+    asked = [{"name": entry, "parts": list(parts)} for entry, parts in {one.entry: one.parts for one in made}.items()]
     made = [one for one in made if one.name not in left]
-    with Store.create(folder, name="made-up", config={}) as store:
+    with Store.create(folder, name="made-up", config={"runs": asked}) as store:
         store.facts(
             data={"name": "invented", "classes": list(CLASSES), "counts": {"train": EVERYTHING * 10}, "sample": True},
             pair={"labels": list(labels), "within": 0.02, "difference": 0.013, "matched": [_cost(m) for m in (0, 1)]},

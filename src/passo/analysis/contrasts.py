@@ -1,0 +1,156 @@
+"""What sets two models apart, number by number: paired by seed, turned towards who is ahead, corrected together.
+
+A contrast has one number dᵢ for each seed i that both models have: by how much the second model of a pair is ahead of
+the first, below 0 where it is behind; a difference, or the logarithm of a ratio. Its words are said of whoever is
+ahead, so that the data choose the subject of the sentence.
+
+    interval    of the mean of d, at 95 % by itself (Student's t; from 20 seeds on the studentised bootstrap)
+    wide        the same at 1 − 0.05/k for k contrasts that are looked at together (Bonferroni): all k hold at once
+    told        where Holm's adjusted p is at most 0.05: the chance that any of the k is told wrongly stays below 5 %
+    surety      |mean| / standard error: what they are ranked by
+
+Where numbers move in steps (whole epochs, shares of N images), seeds may agree by rounding alone: `paired_shares` says
+what standard deviation then counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from passo.analysis.intervals import CONFIDENCE, Interval
+from passo.analysis.needed import LEVEL
+from passo.analysis.paired import holm
+from passo.analysis.paired_shares import share_test
+from passo.analysis.words import ranged, significant
+
+POINTS, RATIO = "points", "times"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One thing in which two models may differ.
+
+    name: what it is, as a list says it. says: what is said of the model that is ahead, with places for {by} and for
+    the {other}. unit: "points" of differences of shares, "times" where values are logarithms of a ratio, else a word
+    for what is counted ("" for a loss). values: the second's advantage by seed. step: what the values move in, if any.
+    """
+
+    part: str
+    name: str
+    says: str
+    unit: str
+    values: Mapping[int | None, float]
+    step: float = 0.0
+
+
+@dataclass(frozen=True)
+class Contrasted(Interval):
+    """A contrast with its mean, its own 95 % interval, p, Holm's adjusted p, and Bonferroni's interval (`wide`)."""
+
+    contrast: Contrast
+    labels: tuple[str, str]
+    error: float
+    p: float
+    adjusted: float
+    wide: tuple[float, float]
+
+    @property
+    def told(self) -> bool:
+        """Whether the models can be told apart by it, after the correction."""
+        return self.adjusted <= LEVEL
+
+    @property
+    def surety(self) -> float:
+        """|mean| in standard errors; infinite where all seeds gave the same, NaN where there is no interval."""
+        return abs(self.mean) / self.error if self.error else math.inf if self.mean else 0.0
+
+    @property
+    def ahead(self) -> str:
+        """The model that the mean is in favour of."""
+        return self.labels[self.mean > 0]
+
+    @property
+    def behind(self) -> str:
+        return self.labels[not self.mean > 0]
+
+    def sentence(self) -> str:
+        """Who is ahead, by how much, within what; or that this cannot be told."""
+        if not self.told:
+            first, second = self.labels
+            return f"{first} and {second} are not distinguishable in {self.name} ({self.amount()})."
+        by, _, ends = self.amount(of_ahead=True).partition(" [")
+        if self.contrast.unit == RATIO:
+            by = f"about {significant(_exp(abs(self.mean)), 2)} {RATIO}"
+        said = self.contrast.says.format(by=by, other=self.behind)
+        return f"{self.ahead} {said} [{ends}." if ends else f"{self.ahead} {said}."
+
+    @property
+    def name(self) -> str:
+        return self.contrast.name
+
+    def amount(self, *, of_ahead: bool = False) -> str:
+        """The mean with its interval, in its unit: of the second's advantage, or of whoever is ahead.
+
+        >>> values = {0: -0.07, 1: -0.08, 2: -0.09}
+        >>> (found,) = contrasted([Contrast("sizes", "test accuracy", "is {by} more accurate", "points", values)], "ab")
+        >>> found.amount(), found.amount(of_ahead=True)
+        ('−8.0 points [−10.5, −5.5]', '8.0 points [5.5, 10.5]')
+        """
+        flipped = of_ahead and self.mean < 0
+        mean, low, high = (-self.mean, -self.high, -self.low) if flipped else (self.mean, self.low, self.high)
+        unit = self.contrast.unit
+        if unit == RATIO:
+            return _with(unit, ranged(Interval(_exp(mean), _exp(low), _exp(high), self.n)))
+        sign = "+" if mean > 0 and not of_ahead else ""
+        if unit == POINTS:
+            return sign + ranged(Interval(mean, low, high, self.n), "accuracy").replace(" %", " points")
+        return sign + _with(unit, ranged(Interval(mean, low, high, self.n)))
+
+
+def _exp(value: float) -> float:
+    return math.exp(value) if value < 700 else math.inf
+
+
+def _with(unit: str, text: str) -> str:
+    """A mean and its interval with a unit behind the mean."""
+    mean, gap, ends = text.partition(" [")
+    return f"{mean} {unit}{gap}{ends}" if unit else text
+
+
+def contrasted(contrasts: Sequence[Contrast], labels: Sequence[str]) -> tuple[Contrasted, ...]:
+    """Hold each contrast to its seeds, corrected for all that are given, in their order.
+
+    One with a seed that has no number (NaN), or with a single seed, has no interval and is never told; it counts.
+    """
+    own = [_tested(one, CONFIDENCE) for one in contrasts]
+    wide = [_tested(one, 1 - LEVEL / len(contrasts)) for one in contrasts]
+    adjusted = holm([found[3] for found in own])
+    first, second = labels
+    return tuple(
+        Contrasted(
+            mean=mean,
+            low=low,
+            high=high,
+            n=len(one.values),
+            contrast=one,
+            labels=(first, second),
+            error=sd / math.sqrt(max(1, len(one.values))),
+            p=p,
+            adjusted=float(corrected),
+            wide=(ends[1], ends[2]),
+        )
+        for one, (mean, low, high, p, sd), ends, corrected in zip(contrasts, own, wide, adjusted, strict=True)
+    )
+
+
+def _tested(one: Contrast, confidence: float) -> tuple[float, float, float, float, float]:
+    """Mean, low, high, p and standard deviation of a contrast; NaN where there is none."""
+    values = np.array(list(one.values.values()), np.float64)
+    if not len(values) or not np.isfinite(values).all():
+        return math.nan, math.nan, math.nan, math.nan, math.nan
+    mean, low, high, p, sd = (float(found[0]) for found in share_test(values[:, None], one.step, confidence))
+    return mean, low, high, p, sd
