@@ -130,7 +130,7 @@ def test_a_group_that_is_stopped_goes_on_to_the_same_bits(file: Path, tmp_path: 
     data = load_data(TrainConfig.model_validate(tasks[0].settings))
 
     def made(folder: Path | None) -> fusing.Group:
-        return fusing.Group([Member.of(task, data) for task in tasks], data, folder)
+        return fusing.Group([Member.of(task, data) for task in tasks], folder)
 
     whole, broken, stop = made(None), made(tmp_path), Stop()
     deque(whole.train(Stop()))

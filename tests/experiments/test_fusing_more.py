@@ -79,7 +79,7 @@ def tasks_of(file: Path, settings: dict[str, Any] | None = None) -> list[Task]:
 
 def made(tasks: list[Task], folder: Path | None) -> fusing.Group:
     data = load_data(TrainConfig.model_validate(tasks[0].settings))
-    return fusing.Group([Member.of(task, data) for task in tasks], data, folder)
+    return fusing.Group([Member.of(task, data) for task in tasks], folder)
 
 
 def near(one: StoredRun, other: StoredRun, name: str) -> bool:

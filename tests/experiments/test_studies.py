@@ -91,7 +91,7 @@ def test_the_same_command_goes_on_where_it_was_interrupted(file: Path, tmp_path:
 def test_settings_lie_over_the_file(file: Path) -> None:
     laid = read_study(file, ["seeds=3", "epochs=7", "dataset.per_class=5", "base.batch_size=32"])
     assert laid.seeds == (0, 1, 2)
-    config = laid.training(laid.runs[0], 0, {})
+    config = laid.training(laid.configurations[0], 0, {})
     assert (config.epochs, config.dataset.per_class, config.dataset.name) == (7, 5, "fashion-mnist-sample")
     assert config.batch_size == 32
     assert read_study(file, ["dataset=mnist"]).base["dataset"]["name"] == "mnist"

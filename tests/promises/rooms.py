@@ -28,8 +28,8 @@ COMPUTING = {
     "training": frozenset({"data", "models", "optim"}),
     "recording": frozenset({"optim"}),
     "replicas": frozenset({"models", "optim", "training", "recording"}),
-    "experiments": frozenset({"data", "models", "optim", "training", "recording", "replicas"}),
     "explaining": frozenset({"data", "models", "training"}),
+    "experiments": frozenset({"data", "models", "optim", "training", "recording", "replicas", "explaining"}),
 }
 DATA_ONLY = {"samples": frozenset(), "studies": frozenset()}
 ROOMS = {**COMPUTING, **READING, **DATA_ONLY}

@@ -12,6 +12,7 @@ import torch
 
 from passo.data import Data
 from passo.experiments.fusing import OnTheWay, fused
+from passo.experiments.members import OfSeeds
 from passo.experiments.pending import PENDING, Ended, place, trained
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
@@ -43,7 +44,7 @@ class Errand:
             return False
 
 
-def work(errand: Errand, data: Data) -> Answer:
+def work(errand: Errand, data: OfSeeds) -> Answer:
     """What a worker does: train, on one thread. What each run did, files of a run that was alone, what went wrong."""
     torch.set_num_threads(1)
     keep_memory()
@@ -59,10 +60,11 @@ def work(errand: Errand, data: Data) -> Answer:
     return {step[0].run_id: step[1] for step in steps if not isinstance(step, OnTheWay)}, None, ""
 
 
-def _alone(errand: Errand, data: Data) -> Answer:
+def _alone(errand: Errand, data: OfSeeds) -> Answer:
     """One training: in the study's folder on the study's machine (a database is no file for two), else sent home."""
     (task,) = errand.tasks
     config = TrainConfig.model_validate(task.settings)
+    data = data if isinstance(data, Data) else data[config.seed]
     if errand.host == platform.node() and errand.seen():
         return {task.run_id: trained(config, task.name, data, place(errand.study, task.run_id))}, None, ""
     with TemporaryDirectory(ignore_cleanup_errors=True) as here:

@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from passo.data import Batches, Data, Together
+from passo.data import Batches, Together
 from passo.errors import CheckpointError, PassoError, StoreError
 from passo.experiments.assembling import facts
 from passo.experiments.concluding import conclude, stopped_early
 from passo.experiments.keeping import Stop, stopping
-from passo.experiments.members import Member
+from passo.experiments.members import Member, OfSeeds
 from passo.experiments.pending import PENDING
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
@@ -53,7 +53,7 @@ class OnTheWay(NamedTuple):
 def fused(
     folder: Path | None,
     tasks: Sequence[Task],
-    data: Data,
+    data: OfSeeds,
     threads: int | None = None,
     wanted: Collection[str] | None = None,
 ) -> Iterator[OnTheWay | tuple[Task, Draft | None]]:
@@ -63,7 +63,7 @@ def fused(
     `wanted` are the runs that are still to be written (all of them). In `folder`, a study's, its state is kept, until
     `forget` says that all is written. Raises what the engine raises for those that do not belong together.
     """
-    group = Group([Member.of(task, data) for task in tasks], data, folder, threads)
+    group = Group([Member.of(task, data) for task in tasks], folder, threads)
     before = torch.get_num_threads()
     torch.set_num_threads(group.threads)
     try:
@@ -100,13 +100,12 @@ class Group:
     def __init__(
         self,
         members: Sequence[Member],
-        data: Data,
         folder: Path | None,
         threads: int | None = None,
         *,
         timed: bool = False,
     ) -> None:
-        self.members, self._data, self.threads = members, data, threads or torch.get_num_threads()
+        self.members, self.threads = members, threads or torch.get_num_threads()
         first = members[0]
         self._rows = _rows(members)  # the members of each replica, the longest first
         replicas = [members[numbers[0]].replica() for numbers in self._rows]
@@ -235,7 +234,7 @@ class Group:
         assert member.last is not None
         last, steps = member.last, len(self._batches)
         written = Draft()
-        written.info(**facts(config, self._data, parts), engine="replicas", replicas=self._most, threads=self.threads)
+        written.info(**facts(config, member.data, parts), engine="replicas", replicas=self._most, threads=self.threads)
         if (longest := self._with.get(member.task.run_id)) is not None:
             written.info(beginning_of=longest)
         names = COLUMNS if parts.penalty is not None else COLUMNS[:-1]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 SHARED = ("dataset", "task", "batch_size", "accumulate", "precision", "sampling", "class_weights",
           "device", "devices")  # fmt: skip
 EACH = ("dropout",)  # options of a model that each replica may have of its own
+DRAWN = ("seed",)  # of a data set: which images are drawn, where none are held back and numbers are the same
 
 
 def groups(tasks: Sequence[Task]) -> list[list[Task]]:
@@ -19,7 +20,8 @@ def groups(tasks: Sequence[Task]) -> list[list[Task]]:
 
     The key is the architecture (the model and its options, without dropout) and everything that decides which batches
     are seen, and in what arithmetic. Learning rate, optimizer, schedule, epochs, penalties, clipping, dropout and seed
-    are each replica's own. Tasks of another kind than "train" are left out.
+    are each replica's own; so is which images a seed draws, unless some are held back for validation. Tasks of another
+    kind than "train" are left out.
     """
     found: dict[str, list[Task]] = {}
     texts: dict[tuple[str, int], str] = {}  # settings of one study share their sections: each is spelled once
@@ -43,6 +45,7 @@ def _text(name: str, value: Any, texts: dict[tuple[str, int], str]) -> str:
         return repr(value)
     key = (name, id(value))  # whoever calls holds the tasks, so that no other object takes its place meanwhile
     if key not in texts:
-        options = {option: one for option, one in value.items() if name != "model" or option not in EACH}
+        own = EACH if name == "model" else DRAWN if name == "dataset" and not value.get("validation") else ()
+        options = {option: one for option, one in value.items() if option not in own}
         texts[key] = json.dumps(options, sort_keys=True, default=repr)
     return texts[key]

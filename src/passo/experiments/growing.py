@@ -14,7 +14,7 @@ from typing import Any
 from passo.errors import StoreError, UsageError
 from passo.experiments.laying import quoted
 from passo.experiments.pending import place
-from passo.experiments.stages import Task, stages
+from passo.experiments.stages import LOOKS, Task, stages
 from passo.experiments.studyform import StudyFile
 from passo.store import Store, StoredStudy, open_study
 from passo.store.folder import reading_of
@@ -79,6 +79,8 @@ def _held(file: StudyFile, there: StoredStudy) -> Iterator[tuple[Task, dict[str,
     ended = {run.id: run.config for run in there.runs if run.status in AT_ITS_END}
     for stage in stages(file, Looking(there.folder), STAND_IN):
         for task in stage:
+            if task.kind in LOOKS:
+                continue
             asked = ended.get(task.run_id) or _begun(there.folder, task)
             if asked is not None:
                 yield task, asked

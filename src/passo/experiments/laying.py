@@ -12,6 +12,9 @@ from passo.registry import unknown
 
 # lr = "suggested by range-adam" is the mean suggestion of that range test; a factor may stand before it
 SUGGESTED = re.compile(r"\s*(?:(\S+)\s*\*\s*)?suggested by\s+(\S+)\s*")
+# dataset.classes = "3 most confused by base" are the classes that the runs of that entry confuse most
+CONFUSED = re.compile(r"\s*(\d+) most confused by\s+(\S+)\s*")
+OF_THE_RUN = "run"  # dataset.seed = "run" draws other images for each seed
 
 
 def lay(settings: dict[str, Any], key: str, value: Any) -> None:
@@ -67,9 +70,12 @@ def join(settings: dict[str, Any], key: str, value: Any) -> None:
         settings[key] = value
 
 
-def resolved(value: Any, suggestions: Mapping[str, float]) -> Any:
-    """A value with every "suggested by …" in it replaced by what that range test suggests."""
+def resolved(value: Any, suggestions: Mapping[str, Any]) -> Any:
+    """A value with every "suggested by …" in it replaced by what that range test suggests, and "… most confused by …"
+    by these classes; by the first ones, where they are not known yet."""
     if isinstance(value, str):
+        if (classes := confused(value)) is not None:
+            return suggestions.get(value, list(range(classes[0])))
         found = SUGGESTED.fullmatch(value) if "suggested" in value else None
         if found is None:
             return value
@@ -80,6 +86,16 @@ def resolved(value: Any, suggestions: Mapping[str, float]) -> Any:
     if isinstance(value, dict):
         return {key: resolved(inner, suggestions) for key, inner in value.items()}
     return value
+
+
+def confused(value: Any) -> tuple[int, str] | None:
+    """How many classes, and by which run of the file; None where a value does not speak of any.
+
+    >>> confused("3 most confused by base"), confused([0, 1])
+    ((3, 'base'), None)
+    """
+    found = CONFUSED.fullmatch(value) if isinstance(value, str) and "confused" in value else None
+    return None if found is None else (int(found[1]), found[2])
 
 
 def _factor(text: str | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -13,6 +14,17 @@ from passo.experiments.stages import Task
 from passo.replicas import Replica
 from passo.training import TrainConfig
 
+OfSeeds = Data | Mapping[int, Data]
+"""The data of a group: the same for all, or each seed's own."""
+
+
+def of_seeds(tasks: Sequence[Task], loading: Callable[[TrainConfig], Data]) -> OfSeeds:
+    """The data of a group: loaded once, or for each seed where each draws its own."""
+    firsts = {task.settings["seed"]: task for task in tasks}
+    if len({task.settings["dataset"]["seed"] for task in firsts.values()}) == 1:
+        return loading(TrainConfig.model_validate(tasks[0].settings))
+    return {seed: loading(TrainConfig.model_validate(task.settings)) for seed, task in firsts.items()}
+
 
 @dataclass
 class Member:
@@ -20,6 +32,7 @@ class Member:
 
     task: Task
     config: TrainConfig
+    data: Data
     parts: Parts
     draft: Draft = field(default_factory=Draft)
     instruments: Instruments | None = None
@@ -28,9 +41,10 @@ class Member:
     _open: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
-    def of(cls, task: Task, data: Data) -> Member:
+    def of(cls, task: Task, data: OfSeeds) -> Member:
         config = TrainConfig.model_validate(task.settings)
-        return cls(task, config, assemble(config, data))
+        own = data if isinstance(data, Data) else data[config.seed]
+        return cls(task, config, own, assemble(config, own))
 
     def replica(self) -> Replica:
         """The member, as the engine takes it."""

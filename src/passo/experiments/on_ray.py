@@ -7,6 +7,7 @@ keeps the state of what it trains there, so that another one goes on after it is
 
 from __future__ import annotations
 
+import json
 import math
 import platform
 import secrets
@@ -22,6 +23,7 @@ from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.errands import SIGN, Answer, Errand, work
 from passo.experiments.executors import GRACE
 from passo.experiments.fusing import OnTheWay, forget, kept_at
+from passo.experiments.members import of_seeds
 from passo.experiments.pending import PENDING, Ended, discard, place
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
@@ -206,9 +208,9 @@ class _Sender:
 
     def __call__(self, job: _Job) -> Any:
         config = TrainConfig.model_validate(job.tasks[0].settings)
-        named = config.model_dump_json(include={"dataset"})
+        named = json.dumps([task.settings["dataset"] for task in {task.seed: task for task in job.tasks}.values()])
         if named not in self._data:
-            self._data[named] = self._ray.put(self._loading(config))
+            self._data[named] = self._ray.put(of_seeds(job.tasks, self._loading))
         own = own_file.is_own(config.model.name) and own_file.allowed(config.model.name)
         errand = Errand(
             tuple(job.tasks), tuple(task.run_id for task in job.left), self._folder, self._sign, platform.node(), own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from passo.experiments.stages import Task
 from passo.experiments.studyparts import DescentEntry, PreviewEntry
 from passo.optim import preview
 from passo.training import TrainConfig
+
+KEPT = 8  # data sets: each may hold all its images as floats
 
 
 def perform(task: Task) -> Draft:
@@ -37,7 +39,7 @@ def loaded(config: TrainConfig) -> Data:
     return _cached_data(config.model_dump_json(include={"dataset"}))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _cached_data(dataset: str) -> Data:
     return load_data(TrainConfig.model_validate_json(dataset))
 

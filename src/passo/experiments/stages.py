@@ -10,15 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from passo import store
 from passo.data import Data
+from passo.data.confusing import most_confused
 from passo.errors import ConfigError, require
 from passo.experiments.assembling import task_of
+from passo.experiments.laying import confused
 from passo.experiments.searching import Search, Verdict
 from passo.experiments.studyform import StudyFile
-from passo.experiments.studyparts import RunEntry
+from passo.experiments.studyruns import Configuration
 from passo.models import own_file
 from passo.training import train_config
+
+LOOKS = ("robustness", "seeing")
+"""Kinds of runs that are made of trained ones, and made again where there are others of these."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Study(Protocol):
 
 def stages(file: StudyFile, study: Study, stand_in: float | None = None) -> Iterator[list[Task]]:
     """First what needs nothing; then the trainings, which may need what the range tests suggest, and of a search each
-    round when the one before it has ended: the next list is asked for when every run of the last is in the study.
+    round when the one before it has ended, and last the trainings on classes that others confuse: the next list is
+    asked for when every run of the last is in the study.
 
     A study keeps to the rates that its first trainings had (its fact `suggestions`), though seeds are added and their
     range tests suggest others. `stand_in` is what a range test suggests that is not there.
@@ -60,9 +68,63 @@ def stages(file: StudyFile, study: Study, stand_in: float | None = None) -> Iter
     if suggestions:
         study.facts(suggestions=suggestions)
     if file.search is None:
-        yield _trainings(file, file.configurations, suggestions)
+        yield from _in_turn(file, suggestions, study)
     else:
         yield from _searching(file, file.search, suggestions, study)
+    if looks := _looks(file):
+        yield looks
+
+
+def _in_turn(file: StudyFile, found: dict[str, Any], study: Study) -> Iterator[list[Task]]:
+    """The trainings; those on the classes that others confuse when these others are there."""
+    waiting = {one.name: asked for one in file.configurations if (asked := _waits_for(one))}
+    yield _trainings(file, [one for one in file.configurations if one.name not in waiting], found)
+    if not waiting:
+        return
+    for asked in sorted(set().union(*waiting.values()) - set(found)):
+        count, by = confused(asked) or (0, "")
+        counts = _confusion(study.folder, [one.name for one in file.configurations if one.entry.name == by])
+        if counts is None:
+            return  # they are not there, or failed
+        found[asked] = most_confused(counts, count)
+    study.facts(suggestions=found)
+    yield _trainings(file, [one for one in file.configurations if one.name in waiting], found)
+
+
+def _looks(file: StudyFile) -> list[Task]:
+    """What is measured of the trained models, of all seeds of a configuration at once; or of its first seed."""
+    tasks = []
+    for kind, part in zip(LOOKS, (file.robustness, file.seeing), strict=True):
+        if part is None:
+            continue
+        asked = part.model_dump(mode="json", exclude={"runs"})
+        for one in file.configurations:
+            if one.entry.name in part.runs:
+                seeds = list(file.seeds[: one.entry.seeds])
+                settings = {"of": one.name, "model": one.label, "seeds": seeds, **asked}
+                tasks.append(Task(kind, f"{kind}-{one.name}", None, settings))
+    return tasks
+
+
+def _waits_for(run: Configuration) -> set[str]:
+    """The classes that a configuration asks of other runs."""
+    values = [value for key, value in run.changes.items() if key.startswith("dataset")]
+    inside = [one for value in values for one in (value.values() if isinstance(value, Mapping) else [value])]
+    return {value for value in inside if confused(value) is not None}
+
+
+def _confusion(folder: Path, names: Sequence[str]) -> np.ndarray | None:
+    """What all runs of these configurations took for what, (C, C), a row for each true class; None without any."""
+    there = store.open_study(folder)
+    runs = [run for name in names for run in there.select(name) if run.status == "done"]
+    told = [run for run in runs if "test/probabilities" in run.arrays()]
+    if not told:
+        return None
+    classes = told[0].array("test/probabilities").shape[1]
+    counts = np.zeros((classes, classes), np.int64)
+    for run in told:
+        np.add.at(counts, (run.array("test/labels"), run.array("test/probabilities").argmax(1)), 1)
+    return counts
 
 
 def first_trainings(file: StudyFile) -> list[Task]:
@@ -94,8 +156,8 @@ def check_search(file: StudyFile, data: Data) -> None:
         return
     if file.tpe is not None:
         require("optuna", "search")
-    base = {key: value for key, value in file.base.items() if key in ("dataset", "model", "task")}
-    task = task_of(train_config(base), data)
+    base = {key: value for key, value in file.base.items() if key in ("model", "task")}
+    task = task_of(train_config({**base, "dataset": file.dataset().dataset}), data)
     known = ["train/loss", "epoch/train_loss"]
     if data.validation is not None:
         known += ["validation/loss", *(f"validation/{name}" for name in task.metrics)]
@@ -111,7 +173,7 @@ def _own_models(file: StudyFile) -> list[str]:
     return [name for name in dict.fromkeys(map(str, names)) if own_file.is_own(name)]
 
 
-def _searching(file: StudyFile, search: Search, suggestions: Mapping[str, float], study: Study) -> Iterator[list[Task]]:
+def _searching(file: StudyFile, search: Search, suggestions: Mapping[str, Any], study: Study) -> Iterator[list[Task]]:
     """A search from each configuration, side by side; a stage is the next round of every one of them."""
     begun = [(entry, search.walk(entry.name)) for entry in file.configurations]
     asked = {number: next(walk) for number, (_, walk) in enumerate(begun)}
@@ -140,7 +202,7 @@ def score(study: Study, run_id: str, metric: str) -> float:
     return math.nan if not rows or rows[0][0] is None else float(rows[0][0])
 
 
-def _told(file: StudyFile, search: Search, entry: RunEntry, verdict: Verdict) -> dict[str, Any]:
+def _told(file: StudyFile, search: Search, entry: Configuration, verdict: Verdict) -> dict[str, Any]:
     """What a search came to, as the study keeps it."""
     found: dict[str, Any] = {"from": entry.name, "metric": search.metric, "why": verdict.why, "best": None}
     if verdict.best is not None:
@@ -151,8 +213,8 @@ def _told(file: StudyFile, search: Search, entry: RunEntry, verdict: Verdict) ->
 
 def _trainings(
     file: StudyFile,
-    runs: Iterable[RunEntry],
-    suggestions: Mapping[str, float],
+    runs: Iterable[Configuration],
+    suggestions: Mapping[str, Any],
     seeds: Sequence[int] | None = None,
 ) -> list[Task]:
     """A task for each run and seed."""
@@ -166,7 +228,7 @@ def _previews(file: StudyFile) -> list[Task]:
 def _descents(file: StudyFile) -> list[Task]:
     if file.surface is None:
         return []
-    dataset = train_config({k: v for k, v in file.base.items() if k == "dataset"}).dataset
+    dataset = file.dataset().dataset
     shared = {"surface": file.surface.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json")}
     tasks = [Task("surface", "line-surface", None, shared)]
     for entry in file.descents:
@@ -184,16 +246,21 @@ def _ranges(file: StudyFile) -> list[Task]:
     return tasks
 
 
-def _kept_suggestions(study: Study) -> dict[str, float]:
+def _kept_suggestions(study: Study) -> dict[str, Any]:
     """What range tests suggested to the trainings that are there; where no fact says so, those tests do."""
     rows = study.read("SELECT value FROM study WHERE key='suggestions'")
     if rows:
         kept = json.loads(rows[0][0])
-        return {name: rate for name, rate in kept.items() if isinstance(rate, float)} if isinstance(kept, dict) else {}
+        return {name: one for name, one in kept.items() if _is_found(one)} if isinstance(kept, dict) else {}
     if not study.read("SELECT 1 FROM runs WHERE kind='train' AND status IN ('done', 'diverged') LIMIT 1"):
         return {}
     tests = study.read("SELECT DISTINCT name FROM runs WHERE kind='lr_range' AND status='done'")
     return {name: _suggestion(study.folder, name) for (name,) in tests}
+
+
+def _is_found(value: Any) -> bool:
+    """A rate, or classes by their numbers."""
+    return isinstance(value, float) or (isinstance(value, list) and all(isinstance(one, int) for one in value))
 
 
 def _suggestion(folder: Path, name: str, stand_in: float | None = None) -> float:

@@ -33,11 +33,18 @@ def shipped() -> dict[str, str]:
     }
 
 
-def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False) -> StudyFile:
-    """A study by its name or its file, with `key=value` settings laid over it.
+def read_study(
+    name: str | Path,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    many: bool = False,
+    quick: bool = False,
+) -> StudyFile:
+    """A study by its name or its file, with its quick form's settings where that is asked for, and `key=value`
+    settings laid over it.
 
-    Raises `ConfigError` and `UnknownName` for anything that is wrong in it, and for more than 100,000 runs unless
-    `many` says that they are meant.
+    Raises `ConfigError` and `UnknownName` for anything that is wrong in it, for a quick form that it has not, and for
+    more than 100,000 runs unless `many` says that they are meant.
     """
     path = Path(name)
     if path.suffix == ".toml":
@@ -49,7 +56,7 @@ def read_study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (
         if str(name) not in known:
             raise unknown("study", name, known)
         text, source = known[str(name)], f"study {name}"
-    return parse_study(text, source, settings, many=many)
+    return parse_study(text, source, settings, many=many, quick=quick)
 
 
 def _text_of(path: Path) -> str:
@@ -80,11 +87,18 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
 
 
 def parse_study(
-    text: str, source: str, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False
+    text: str,
+    source: str,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    many: bool = False,
+    quick: bool = False,
 ) -> StudyFile:
     """A study from the text of its file; errors name the source, the line and the key."""
     values = _parsed(text, source)
     try:
+        if quick:
+            _make_quick(values)
         _lay_over(values, settings)
     except UsageError as error:
         raise ConfigError(f"{source}: {brief(str(error))}") from error
@@ -98,6 +112,14 @@ def parse_study(
     except UsageError as error:
         raise ConfigError(f"{source}: {brief(_with_line(text, str(error)))}") from error
     return study
+
+
+def _make_quick(values: dict[str, Any]) -> None:
+    """Lay a study's own quick form over it."""
+    if not values.get("quick"):
+        raise ConfigError("it has no quick form: leave --quick out, or give its file a table [quick] of settings")
+    _lay_over(values, values["quick"])
+    values["form"] = "quick"
 
 
 def _lay_over(values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any]) -> None:

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from passo.errors import ConfigError, StoreError, UsageError
 from passo.experiments.coarse_to_fine import CoarseToFine
 from passo.experiments.configuring import Builder
-from passo.experiments.laying import join, lay, quoted, resolved
-from passo.experiments.naming import named, shortened
+from passo.experiments.laying import OF_THE_RUN, join, lay, quoted, resolved
+from passo.experiments.naming import folder, named, shortened
+from passo.experiments.pairing import Pair
 from passo.experiments.ranges import RangePlan
 from passo.experiments.searching import Search
-from passo.experiments.studyparts import DescentEntry, Part, PreviewEntry, RangeEntry, RunEntry, SurfaceEntry
+from passo.experiments.studyparts import (
+    DescentEntry,
+    NoteEntry,
+    Part,
+    PreviewEntry,
+    RangeEntry,
+    RobustnessEntry,
+    SeeingEntry,
+    SurfaceEntry,
+)
+from passo.experiments.studyruns import Configuration, RunEntry
 from passo.experiments.suggesting import check_rule
 from passo.experiments.trials import SuccessiveHalving, Tpe
 from passo.experiments.varying import Grid, RandomEntry, Zip, check_once, combinations, size
@@ -30,19 +43,29 @@ RUNS = 100_000  # in a study, unless more are asked for: every one is a row, a f
 MOST = 10_000_000  # … and whoever asks
 SEARCHES = ("coarse_to_fine", "tpe", "successive_halving")
 VARYING = ("grid", "zip", "random", *SEARCHES)
+Executor = Literal["auto", "replicas", "processes", "here", "ray"]
 
 
 class StudyFile(Part):
-    """A study, whole."""
+    """A study, whole.
+
+    `quick` are settings that its quick form lays over it; `form` says which form this is. `leave` are runs that are not
+    made, by their names, or patterns of these. `left_out` are configurations that cannot be had here, and why: see
+    `possible`.
+    """
 
     name: str
     title: str = ""
     description: str = ""
     metric: str = "test/accuracy"
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    executor: Executor = "processes"
     base: dict[str, Any] = Field(default_factory=dict)
     record: dict[str, Any] = Field(default_factory=dict)
+    pair: Pair | None = None
     runs: tuple[RunEntry, ...] = ()
+    leave: tuple[str, ...] = ()
+    left_out: dict[str, str] = Field(default_factory=dict)
     grid: Grid = Field(default_factory=dict)
     zip: Zip = Field(default_factory=dict)
     random: RandomEntry | None = None
@@ -53,6 +76,11 @@ class StudyFile(Part):
     surface: SurfaceEntry | None = None
     descents: tuple[DescentEntry, ...] = ()
     previews: tuple[PreviewEntry, ...] = ()
+    robustness: RobustnessEntry | None = None
+    seeing: SeeingEntry | None = None
+    note: NoteEntry | None = None
+    quick: dict[str, Any] = Field(default_factory=dict)
+    form: Literal["whole", "quick"] = "whole"
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -83,60 +111,94 @@ class StudyFile(Part):
         return self.coarse_to_fine or self.tpe or self.successive_halving
 
     @cached_property
-    def configurations(self) -> tuple[RunEntry, ...]:
-        """Each run of the file with each combination of what varies; a search begins from every one of them.
+    def configurations(self) -> tuple[Configuration, ...]:
+        """Each run of the file with each combination of what varies, for each model of the pair.
 
-        A study that only searches begins from one that changes nothing, and whose name is empty.
+        A study that only searches begins from one configuration that changes nothing, and whose name is empty.
         """
-        varied = [*self.grid, *self.zip, *(self.random.keys if self.random else ())]
-        if not varied:
-            return self.runs or ((RunEntry(name=""),) if self.search else ())
-        found, short = [], self.short
-        entries = self.runs or (RunEntry(name=""),)
+        begun = self._varies or self.search is not None
+        entries = self.runs or ((RunEntry(name=""),) if begun else ())
+        made = [entry for entry in entries if not any(fnmatchcase(entry.name, one) for one in self.leave)]
         points = list(combinations(self.grid, self.zip, self.random))
-        for entry in entries:
+        found = [one for entry in made for one in self._of(entry, points)]
+        return tuple(one for one in found if one.name not in self.left_out)
+
+    def _of(self, entry: RunEntry, points: list[dict[str, Any]]) -> Iterator[Configuration]:
+        """The configurations of one run of the file."""
+        labels = [] if self.pair is None else [one for one in self.pair.models if one in (entry.models or (one,))]
+        for own in combinations(entry.grid, entry.zip, None):
             for point in points:
-                name = named(point, short, entry.name)
-                found.append(RunEntry.model_construct(name=name, **{**entry.changes, **point}))
-        return tuple(found)
+                varied = {**own, **point}
+                name = named(varied, self.short, entry.name) if varied else entry.name
+                changes = {**entry.changes, **varied}
+                if self.pair is None:
+                    yield Configuration(name, changes, entry, varied=varied)
+                for label in labels:
+                    model = self.pair.of(label, entry.parameters) if self.pair else None
+                    both = folder(f"{name}-{label}" if name else label)
+                    yield Configuration(both, changes, entry, label, model, varied)
+
+    @property
+    def _varies(self) -> bool:
+        return bool(self.grid or self.zip or self.random)
 
     @cached_property
     def short(self) -> dict[str, str]:
         """What each key that varies is called in the names of runs."""
         searched = [] if self.search is None else [*self.search.keys, "epochs"]
-        return shortened(dict.fromkeys([*self.grid, *self.zip, *(self.random.keys if self.random else ()), *searched]))
+        own = [key for entry in self.runs for key in (*entry.grid, *entry.zip)]
+        keys = [*self.grid, *self.zip, *(self.random.keys if self.random else ()), *searched, *own]
+        return shortened(dict.fromkeys(keys))
 
-    def proposed(self, entry: RunEntry, label: str, changes: Mapping[str, Any]) -> RunEntry:
+    def proposed(self, entry: Configuration, label: str, changes: Mapping[str, Any]) -> Configuration:
         """The run that a search asks for, of one configuration."""
         name = named(changes, self.short, entry.name, label)
-        return RunEntry.model_construct(name=name, **{**entry.changes, **changes})
+        return replace(entry, name=name, changes={**entry.changes, **changes})
 
-    def settings(self, run: RunEntry, seed: int, suggestions: Mapping[str, float]) -> dict[str, Any]:
-        """Everything that one run is asked to do; the first seed's run is watched as `record` says."""
+    def settings(self, run: Configuration, seed: int, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything that one run is asked to do; the first seed's run is watched as `record` says.
+
+        `found` is what the stages before it gave: rates, classes. A data set whose seed is "run" has the run's own.
+        """
         settings: dict[str, Any] = {}
-        for source in (self.base, run.changes):
+        model = {} if run.model is None else {"model": run.model}
+        for source in (self.base, model, run.changes):
             for key, value in sorted(source.items(), key=lambda item: item[0].count(".")):  # a section, then its parts
                 if "." in key:
                     lay(settings, key, value)
                 else:
                     join(settings, key, value)
         settings["seed"] = seed
+        if settings.get("schedule") == "none":  # TOML has no word for nothing
+            settings["schedule"] = None
         if self.record and seed == self.seeds[0]:
             settings["record"] = self.record
-        return {key: resolved(value, suggestions) for key, value in settings.items()}
+        return self._of_the_run({key: resolved(value, found) for key, value in settings.items()}, seed)
 
-    def training(self, run: RunEntry, seed: int, suggestions: Mapping[str, float]) -> TrainConfig:
+    @staticmethod
+    def _of_the_run(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+        dataset = settings.get("dataset")
+        if isinstance(dataset, Mapping) and dataset.get("seed") == OF_THE_RUN:
+            settings["dataset"] = {**dataset, "seed": seed}
+        return settings
+
+    def dataset(self) -> TrainConfig:
+        """The data that the base names, as the first seed has them."""
+        base = {key: value for key, value in self.base.items() if key == "dataset"}
+        return train_config(self._of_the_run(base, self.seeds[0]))
+
+    def training(self, run: Configuration, seed: int, suggestions: Mapping[str, float]) -> TrainConfig:
         """The full configuration of one run."""
         return self._told(run, lambda: train_config(self.settings(run, seed, suggestions)))
 
     def trainings(
-        self, runs: Iterable[RunEntry], suggestions: Mapping[str, float], seeds: Iterable[int] | None = None
+        self, runs: Iterable[Configuration], suggestions: Mapping[str, float], seeds: Iterable[int] | None = None
     ) -> list[tuple[str, int, dict[str, Any]]]:
         """(name, seed, configuration as JSON keeps it) of each run and seed: as `training`, for thousands."""
         builder, found = self._builder, []
         seeds = self.seeds if seeds is None else tuple(seeds)
         for run in runs:
-            for seed in seeds:
+            for seed in seeds[: run.entry.seeds]:
                 made = self._told(run, lambda: builder.settings(self.settings(run, seed, suggestions)))  # noqa: B023
                 found.append((run.name, seed, made))
         return found
@@ -146,7 +208,7 @@ class StudyFile(Part):
         return Builder()
 
     @staticmethod
-    def _told(run: RunEntry, build: Callable[[], Any]) -> Any:
+    def _told(run: Configuration, build: Callable[[], Any]) -> Any:
         try:
             return build()
         except UsageError as error:
@@ -161,13 +223,15 @@ class StudyFile(Part):
         self._check_count(many)
         self._check_varied()
         self._check_names()
+        if self.pair is not None:
+            self.pair.check()
         suggestions = {entry.name: 1e-3 for entry in self.ranges}
         runs = self.configurations
         if self.search is not None:
             corners = self.search.corners()
             runs = [self.proposed(entry, one.label, one.changes) for entry in runs for one in corners]
-        try:
-            self.trainings(runs, suggestions, self.seeds[:1])
+        try:  # what is optional is left out where it cannot be, and that is said
+            self.trainings([run for run in runs if not run.entry.optional], suggestions, self.seeds[:1])
         except UsageError:
             self._check_base()  # a mistake of all of them is told once, as what it is
             raise
@@ -179,7 +243,7 @@ class StudyFile(Part):
     def _check_base(self) -> None:
         """What is wrong in the base alone; a key that it lacks may be one that every configuration brings."""
         try:
-            train_config({**self.base, "seed": self.seeds[0]})
+            train_config(self._of_the_run({**self.base, "seed": self.seeds[0]}, self.seeds[0]))
         except UsageError as error:
             raise ConfigError(f"base: {error}") from error
 
@@ -204,7 +268,7 @@ class StudyFile(Part):
         """The study and each of its runs are kept in a folder of their name, each run with its seed."""
         alone = [one.name for one in self.descents] + ["line-surface"] * (self.surface is not None)
         alone += [one.title for one in self.previews]
-        varied = () if self.configurations[:1] == (RunEntry(name=""),) else self.configurations
+        varied = () if [one.name for one in self.configurations[:1]] == [""] else self.configurations
         trained = [one.name for one in (*varied, *self.ranges)]
         for name, times in Counter([*trained, *alone]).items():
             if times > 1:
@@ -241,8 +305,31 @@ class StudyFile(Part):
     @property
     def count(self) -> int:
         """How many runs of every kind this study makes; with a search that may end early, at most."""
-        varies = bool(self.grid or self.zip or self.random or self.search)
-        configurations = max(len(self.runs), varies) * size(self.grid, self.zip, self.random)
+        points = size(self.grid, self.zip, self.random)
+        each = [
+            size(entry.grid, entry.zip, None) * len(self.seeds[: entry.seeds])
+            * (1 if self.pair is None else len(set(self.pair.models).intersection(entry.models or self.pair.models)))
+            for entry in self.runs or (RunEntry(name=""),) * (self._varies or self.search is not None)
+            if not any(fnmatchcase(entry.name, one) for one in self.leave)
+        ]  # fmt: skip
         searched = 1 if self.search is None else self.search.count
-        trained = (configurations * searched + len(self.ranges)) * len(self.seeds)
-        return trained + len(self.descents) + len(self.previews) + (self.surface is not None)
+        trained = points * searched * sum(each) + len(self.ranges) * len(self.seeds)
+        alone = len(self.descents) + len(self.previews) + (self.surface is not None)
+        return trained - self._runs_left_out + alone + self._looked_at
+
+    @cached_property
+    def _runs_left_out(self) -> int:
+        """Of configurations that cannot be had; to count them is to make their names, so only where there are some."""
+        if not self.left_out:
+            return 0
+        points = list(combinations(self.grid, self.zip, self.random))
+        every = [one for entry in self.runs for one in self._of(entry, points)]
+        return sum(len(self.seeds[: one.entry.seeds]) for one in every if one.name in self.left_out)
+
+    @property
+    def _looked_at(self) -> int:
+        """Runs after the trainings: each configuration whose robustness is measured, each that is looked into."""
+        if self.robustness is None and self.seeing is None:
+            return 0
+        named = [name for part in (self.robustness, self.seeing) if part is not None for name in part.runs]
+        return sum(one.entry.name == name for one in self.configurations for name in named)

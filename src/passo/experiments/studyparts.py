@@ -13,17 +13,6 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RunEntry(Part):
-    """One configuration: what it changes against `base`. Any key of a training is allowed."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    name: str
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
 class RangeEntry(Part):
     """An LR range test of an optimizer, once for each seed; `suggest` is the rule behind "suggested by"."""
 
@@ -67,6 +56,33 @@ class SurfaceEntry(Part):
             if not low < high:
                 raise ValueError(f"{name} must be [low, high], got [{low:g}, {high:g}]")
         return self
+
+
+class RobustnessEntry(Part):
+    """The runs whose accuracy is measured on changed images, and by how much: perturbation → strengths, usual ones
+    where none are given. One that was trained on one kind of change is measured along that one."""
+
+    runs: tuple[str, ...]
+    images: int = Field(default=2000, ge=10)
+    strengths: dict[str, tuple[Finite, ...]] = Field(default_factory=dict)
+    seed: int = 0
+
+
+class SeeingEntry(Part):
+    """The runs whose first seed is looked into: maps of `images` test images, Grad-CAM, filters."""
+
+    runs: tuple[str, ...]
+    images: int = Field(default=2000, ge=10)
+    seed: int = 0
+
+
+class NoteEntry(Part):
+    """What a note says of who wrote it."""
+
+    authors: tuple[str, ...] = ()
+    course: str = ""
+    date: str = ""
+    repository: str = ""
 
 
 class PreviewEntry(Part):

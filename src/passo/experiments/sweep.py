@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from passo import store
 from passo.data import Data
@@ -18,17 +18,17 @@ from passo.experiments.cluster import cluster
 from passo.experiments.executors import default_jobs, here, processes, terminable
 from passo.experiments.fusing import OnTheWay
 from passo.experiments.growing import contradiction, former, seconds_before
+from passo.experiments.looks import looked, stale
 from passo.experiments.on_ray import on_ray
 from passo.experiments.pending import Ended, adopt, discard, place, trained
+from passo.experiments.possible import ready, told
 from passo.experiments.short import loaded, perform
 from passo.experiments.sink import Draft
-from passo.experiments.stages import Task, check_search, stages
+from passo.experiments.stages import LOOKS, Task, check_search, stages
 from passo.experiments.studyfile import read_study
-from passo.experiments.studyform import StudyFile
+from passo.experiments.studyform import Executor, StudyFile
 from passo.experiments.together import as_one
-from passo.training import TrainConfig, environment, keep_memory, train_config
-
-Executor = Literal["auto", "replicas", "processes", "here", "ray"]
+from passo.training import TrainConfig, environment, keep_memory
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,14 @@ class Study:
     """A study file, ready to run: `Study("optimizers").run()`."""
 
     def __init__(
-        self, name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False
+        self,
+        name: str | Path,
+        settings: Sequence[str] | Mapping[str, Any] = (),
+        *,
+        many: bool = False,
+        quick: bool = False,
     ) -> None:
-        self.file: StudyFile = read_study(name, settings, many=many)
+        self.file: StudyFile = ready(read_study(name, settings, many=many, quick=quick))
 
     @property
     def name(self) -> str:
@@ -67,7 +72,7 @@ class Study:
         *,
         force: bool = False,
         jobs: int | None = None,
-        executor: Executor = "processes",
+        executor: Executor | None = None,
         address: str | None = None,
     ) -> store.StoredStudy:
         """Run everything, and return the study as it is stored."""
@@ -82,7 +87,7 @@ class Study:
         *,
         force: bool = False,
         jobs: int | None = None,
-        executor: Executor = "processes",
+        executor: Executor | None = None,
         address: str | None = None,
     ) -> Iterator[Progress]:
         """Run everything that is not there yet; yields a `Progress` after each run.
@@ -93,12 +98,13 @@ class Study:
         A training that was stopped, or killed, goes on from its last state. A run that fails is marked so, and the
         others go on; raises `StoreError` only where nothing could be done.
 
-        `executor`: "processes", `jobs` at a time; "here", one after another; "replicas", trainings of a kind as one
-        network, and the others in processes; "auto" measures some steps and takes what is quicker (the study's fact
-        `executors` says what, and `alone` why a run could not be fused); "ray", on the cluster
-        at `address`, or one begun here. Engines agree to rounding, not to the bit.
+        `executor` (the file's own, where none is given): "processes", `jobs` at a time; "here", one after another;
+        "replicas", trainings of a kind as one network, and the others in processes; "auto" measures some steps and
+        takes what is quicker (the study's fact `executors` says what, and `alone` why a run could not be fused); "ray",
+        on the cluster at `address`, or one begun here. Engines agree to rounding, not to the bit.
         """
         keep_memory()
+        executor = executor or self.file.executor
         data = self._data()  # missing data show before a folder is made
         check_search(self.file, data)
         settings = self.file.model_dump(mode="json", exclude_defaults=True)
@@ -108,10 +114,11 @@ class Study:
             _cluster(executor, address, jobs) as ray,
             store.Store.create(folder, name=self.name, config=settings, force=force, contradiction=agreeing) as study,
         ):
-            study.facts(data=data.facts(), title=self.file.title, planned=self.file.count)
+            study.facts(data=data.facts(), title=self.file.title, planned=self.file.count, **told(self.file, data))
             begun, done, failed, part_of = time.perf_counter(), 0, [], set[str]()
             for stage in self._stages(study):
                 part_of.update(task.run_id for task in stage)
+                stale(study, stage)
                 tasks = [task for task in stage if not study.has(task.name, task.seed)]
                 if tasks:
                     study.facts(environment=environment())
@@ -141,21 +148,29 @@ class Study:
             raise StoreError(f"every run failed; the first: {failed[0]}")
 
     def _data(self) -> Data:
-        return load_data(train_config({k: v for k, v in self.file.base.items() if k == "dataset"}))
+        return load_data(self.file.dataset())
 
     def _stages(self, study: store.Store) -> Iterator[list[Task]]:
         return stages(self.file, study)
 
 
-def study(name: str | Path, settings: Sequence[str] | Mapping[str, Any] = (), *, many: bool = False) -> Study:
+def study(
+    name: str | Path,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    many: bool = False,
+    quick: bool = False,
+) -> Study:
     """A shipped study by its name, or one of your own by its TOML file; `settings` lies over it.
+
+    `quick` takes its quick form, where it has one: fewer seeds and runs, so that intervals are wider.
 
     More than 100,000 runs are refused (`ConfigError`) unless `many` says that they are meant.
 
     >>> study("optimizers", {"seeds": 1, "epochs": 1}).file.seeds
     (0,)
     """
-    return Study(name, settings, many=many)
+    return Study(name, settings, many=many, quick=quick)
 
 
 @contextmanager
@@ -183,7 +198,8 @@ def _perform_all(
 
     `tasks` are those of the stage that are not done.
     """
-    quick = [task for task in tasks if task.kind != "train"]
+    yield from looked([task for task in tasks if task.kind in LOOKS], folder, jobs or default_jobs())
+    quick = [task for task in tasks if task.kind not in ("train", *LOOKS)]
     long = [task for task in tasks if task.kind == "train"]
     yield from here(perform, quick)
     if ray is not None:

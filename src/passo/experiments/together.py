@@ -24,7 +24,7 @@ from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.executors import here, processes
 from passo.experiments.fusing import Group, OnTheWay, forget, fused, kept_at
 from passo.experiments.grouping import kind
-from passo.experiments.members import Member
+from passo.experiments.members import Member, OfSeeds, of_seeds
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
 from passo.experiments.stems import stems
@@ -103,12 +103,12 @@ def as_one(
     yield from _train(groups, folder, loading, jobs, {task.run_id for task in tasks}, facts)
 
 
-def measured(tasks: Sequence[Task], data: Data, threads: int) -> Measured:
+def measured(tasks: Sequence[Task], data: OfSeeds, threads: int) -> Measured:
     """Steps of a group, and of its first training alone, on copies that are thrown away."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        group = Group([Member.of(task, data) for task in tasks], data, None, timed=True)
+        group = Group([Member.of(task, data) for task in tasks], None, timed=True)
         group.epochs = WARM + TIMED  # of a step at least
         parts = Member.of(tasks[0], data).parts
         alone = fit(parts.model, parts.loss_fn, parts.optimizer, parts.train, epochs=WARM + TIMED, task=parts.task)
@@ -117,7 +117,7 @@ def measured(tasks: Sequence[Task], data: Data, threads: int) -> Measured:
         torch.set_num_threads(before)
 
 
-def cut(tasks: Sequence[Task], data: Data, threads: int) -> tuple[int, Measured]:
+def cut(tasks: Sequence[Task], data: OfSeeds, threads: int) -> tuple[int, Measured]:
     """How many replicas are quickest as one network, and what they were measured at.
 
     Fewer lie nearer to the processor. A cut must gain a tenth, since a clock is no exact judge.
@@ -237,7 +237,7 @@ class _Choosing:
     def _cut(self, piece: Sequence[Task], threads: int) -> tuple[int, Measured]:
         key = (kind(piece[0]), len(piece))
         if key not in self._cuts:
-            data = self._loading(TrainConfig.model_validate(piece[0].settings))
+            data = of_seeds(piece, self._loading)
             self._cuts[key] = cut(piece, data, threads)
         return self._cuts[key]
 
@@ -277,7 +277,7 @@ def _one_by_one(
 def _made(folder: Path, loading: Loading, wanted: set[str], group: Chosen) -> Iterator[Step | Failed]:
     """A group's training, wherever it takes place."""
     try:
-        data = loading(TrainConfig.model_validate(group.tasks[0].settings))
+        data = of_seeds(group.tasks, loading)
         yield from fused(folder, group.tasks, data, group.fact["threads"], wanted)
     except CheckpointError:  # the disk takes no more: nothing else could be kept either, and what was kept is there
         raise

@@ -234,7 +234,7 @@ class Store:
             kept = {run: RunWriter(store, run).checkpoints() for run in left}  # refuses before anything is deleted
             for run, files in kept.items():
                 # One that diverged is at its end; it goes only where it is begun anew.
-                store._unfinished.add(run) if files or run in ended else store._drop(run)
+                store._unfinished.add(run) if files or run in ended else store.drop(run)
             store.facts(status="running", schema=SCHEMA, config=config)
         except StoreError:
             connection.close()
@@ -242,8 +242,8 @@ class Store:
             raise
         return store
 
-    def _drop(self, run_id: str) -> None:
-        """Delete a run's rows in one transaction, then its files."""
+    def drop(self, run_id: str) -> None:
+        """Delete a run: its rows in one transaction, then its files."""
         folder = inside(self.folder, f"runs/{run_id}")
         tables = ("metrics", "events", "arrays", "checkpoints")
         rows = [(f"DELETE FROM {table} WHERE run=?", (run_id,)) for table in tables]
@@ -258,7 +258,7 @@ class Store:
         check_name(run_id)
         if run_id in self._unfinished:
             self._unfinished.remove(run_id)
-            self._drop(run_id)
+            self.drop(run_id)
         if self.read("SELECT 1 FROM runs WHERE id=?", (run_id,)):
             raise StoreError(f"{self.folder} already holds a run {run_id!r}")
         row = (run_id, kind, name, json.dumps(config), seed, "running", time.time(), None, None, "{}")
