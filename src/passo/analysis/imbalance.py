@@ -1,0 +1,217 @@
+"""Rare classes: what is lost when some have few images, what a remedy brings back, and which model loses more.
+
+Every class counts alike in the balanced accuracy, the mean recall over classes, so that a network that names the
+frequent ones alone gains nothing by it. The rarest and the most frequent are a third of the classes each, at least one.
+Each kind of difference (a loss, a remedy, the models' losses, another choice of rare classes) is paired by seed and
+corrected for all of its kind (Holm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from passo.analysis.pair import configured, pair
+from passo.analysis.paired import APART, Paired, gap
+from passo.analysis.paired_shares import BySeed, Versus, differing
+from passo.analysis.tables import Table
+from passo.analysis.treated import NONE, Case, Treated, treated
+from passo.analysis.words import joined, ranged, seeds, significant
+from passo.errors import StoreError
+from passo.store import StoredStudy
+
+SHARE = "accuracy"  # a metric that words tell in percent
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """Everything that was trained, and the differences in balanced accuracy.
+
+    lost: at 1:1 less at a ratio, without remedy. helped: with a remedy less without. parted: what the first model lost
+    less what the second did, by ratio. chosen: where the rare classes were chosen less where the last ones are rare.
+    """
+
+    labels: tuple[str, str]
+    classes: tuple[str, ...]
+    each: Mapping[Case, Treated]
+    lost: Mapping[Case, Paired]
+    helped: Mapping[Case, Paired]
+    parted: Mapping[float, Paired]
+    chosen: Mapping[Case, Paired]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """From 1, where it was trained, to the largest."""
+        return tuple(sorted({case.ratio for case in self.each}))
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """None first, the others in the order of the study."""
+        return tuple(sorted(dict.fromkeys(case.remedy for case in self.each), key=lambda name: name != NONE))
+
+    @cached_property
+    def largest(self) -> Treated:
+        """One without remedy at the largest ratio: its order of the classes is that of sentences and figures."""
+        plain = [one for case, one in self.each.items() if case.remedy == NONE]
+        return max(plain, key=lambda one: (one.case.ratio, not one.case.rare))
+
+    @property
+    def n(self) -> int:
+        """Seeds."""
+        return len(self.largest.found.seeds)
+
+    def sentence(self) -> str:
+        """What was rare, what it cost both models, what brought it back, and whether it matters which classes."""
+        told = (self._told_counts(), self._told_lost(), self._told_parted(), self._told_helped(), self._told_chosen())
+        return " ".join(filter(None, told))
+
+    def _told_counts(self) -> str:
+        first, last = self.largest.order[0], self.largest.order[-1]
+        images = self.largest.images
+        return (
+            f"At 1:{significant(self.largest.case.ratio)}, classes go from {images[first]:,} training images "
+            f"({self.classes[first]}) to {images[last]:,} ({self.classes[last]}), {images.sum():,} in all."
+        )
+
+    def _told_lost(self) -> str:
+        rarest, frequent = self.largest.rarest, self.largest.frequent
+        parts = []
+        for label in self.labels:
+            if one := self.each.get(self.largest.case._replace(model=label)):
+                told = (
+                    f"the {label} finds {ranged(one.recall_of(rarest), SHARE)} of the images of the rarest and "
+                    f"{ranged(one.recall_of(frequent), SHARE)} of the most frequent classes"
+                )
+                lost = self.lost.get(one.case)
+                fall = f" (balanced accuracy against 1:1: {gap(minus(lost), SHARE)}{_level(lost)})" if lost else ""
+                parts.append(told + fall)
+        names = joined([self.classes[c] for c in rarest])
+        return f"Without a remedy {'; '.join(parts)}. The rarest: {names}; {seeds(self.n)}."
+
+    def _told_parted(self) -> str:
+        if not any(found.known for found in self.parted.values()):
+            return ""
+        parts = []
+        for label, verdict in zip(self.labels, ("higher", "lower"), strict=True):
+            ratios = [
+                f"1:{significant(ratio)} (by {ranged(found if verdict == 'higher' else minus(found), SHARE)})"
+                for ratio, found in self.parted.items()
+                if found.verdict == verdict
+            ]
+            parts += [f"the {label} loses more at {joined(ratios)}".replace(" %", " points")] if ratios else []
+        if not parts:
+            return "Which model loses more is not distinguishable at any ratio."
+        return f"Of the two, {' and '.join(parts)}."
+
+    def _told_helped(self) -> str:
+        if not any(found.known for found in self.helped.values()):
+            return ""
+        parts = []
+        for label in self.labels:
+            mine = {case: found for case, found in self.helped.items() if case.model == label}
+            apart = {case: found for case, found in mine.items() if found.verdict != APART}
+            told = [_at_ratios(remedy, apart) for remedy in self.remedies if any(c.remedy == remedy for c in apart)]
+            parts += [f"for the {label} {joined(told) if told else 'no one'}"] if mine else []
+        return f"Remedies that are distinguishable from none: {'; '.join(parts)}." if parts else ""
+
+    def _told_chosen(self) -> str:
+        if not self.chosen:
+            return ""
+        parts = [
+            f"for the {case.model} at 1:{significant(case.ratio)} by {gap(found, SHARE)}{_level(found)}"
+            for case, found in self.chosen.items()
+        ]
+        rare = joined(next(iter(self.chosen)).rare)
+        return f"With {rare} as the rare classes, balanced accuracy changes {'; '.join(parts)}."
+
+    def table(self) -> Table:
+        """A row for each training: recall of the rarest and the most frequent, balanced accuracy, and its change."""
+        rows = tuple(self._row(case, one) for case, one in self.each.items())
+        note = (
+            f"{seeds(self.n).capitalize()}. Rarest and most frequent: a third of the classes each. Difference: of "
+            "balanced accuracy, with a remedy from none at the same ratio, without one from 1:1; paired by seed."
+        )
+        head = ("model", "ratio", "remedy", "rarest", "most frequent", "balanced accuracy", "difference", "told apart")
+        return Table(head, rows, note)
+
+    def _row(self, case: Case, one: Treated) -> tuple[str, ...]:
+        rarest, frequent = (one.rarest, one.frequent) if case.rare else (self.largest.rarest, self.largest.frequent)
+        recalls = [ranged(found, SHARE) for found in (one.recall_of(rarest), one.recall_of(frequent), one.balanced)]
+        fall = self.lost.get(case)
+        found = self.helped.get(case) or self.chosen.get(case) or (minus(fall) if fall else None)
+        last = (gap(found, SHARE), found.verdict if found.known else "—") if found else ("", "")
+        rare = f" ({joined(case.rare)} rare)" if case.rare else ""
+        return (case.model, f"1:{significant(case.ratio)}", case.remedy + rare, *recalls, *last)
+
+
+def minus(found: Paired) -> Paired:
+    """The same difference the other way round.
+
+    >>> round(minus(differing([Versus("a", "b", {0: 0.5, 1: 0.6}, {0: 0.4, 1: 0.4}, 100)])[0]).mean, 3)
+    -0.15
+    """
+    wide = (-found.wide[1], -found.wide[0])
+    ends = {"mean": -found.mean, "low": -found.high, "high": -found.low, "wide": wide}
+    return replace(found, first=found.second, second=found.first, **ends)
+
+
+def _at_ratios(remedy: str, apart: Mapping[Case, Paired]) -> str:
+    """A remedy, at which ratios it makes a difference, and how large that is at the last."""
+    there = {case.ratio: found for case, found in apart.items() if case.remedy == remedy}
+    last = gap(there[max(there)], SHARE)
+    ratios = joined([f"1:{significant(ratio)}" for ratio in sorted(there)])
+    return f"{remedy} at {ratios} ({'there ' if len(there) > 1 else ''}{last})"
+
+
+def _level(found: Paired) -> str:
+    return f", {APART}" if found.known and found.verdict == APART else ""
+
+
+def imbalance(study: StoredStudy) -> Imbalance:
+    """Read the part `imbalance` of a study of two models.
+
+    Raises `StoreError` where the study compares no two models, or has no finished run of that part that is unbalanced.
+    """
+    labels = pair(study).labels
+    found = [treated(study, one) for one in configured(study, part="imbalance")]
+    each = {one.case: one for one in sorted(found, key=lambda one: labels.index(one.case.model))}
+    if not any(case.ratio > 1 and case.remedy == NONE for case in each):
+        raise StoreError(f"{study.folder} has no finished run with rare classes and no remedy: there is no imbalance")
+    plain = {case: case._replace(remedy=NONE) for case in each if case.remedy != NONE}
+    even = {case: Case(case.model, 1.0) for case in each if case.ratio > 1 and case.remedy == NONE and not case.rare}
+    last = {case: case._replace(rare=()) for case in each if case.rare and case.remedy == NONE}
+    return Imbalance(
+        labels,
+        found[0].found.classes,
+        each,
+        lost={case: minus(one) for case, one in _held_against(each, even).items()},
+        helped=_held_against(each, plain),
+        parted=_parted(each, labels),
+        chosen=_held_against(each, last),
+    )
+
+
+def _held_against(each: Mapping[Case, Treated], others: Mapping[Case, Case]) -> dict[Case, Paired]:
+    """The balanced accuracy of each case less that of another, where both were trained."""
+    there = {case: other for case, other in others.items() if other in each}
+    pairs = [
+        Versus(one.found.name, two.found.name, one.by_seed, two.by_seed, int(one.found.images.sum()))
+        for one, two in ((each[case], each[other]) for case, other in there.items())
+    ]
+    return dict(zip(there, differing(pairs), strict=True))
+
+
+def _parted(each: Mapping[Case, Treated], labels: tuple[str, str]) -> dict[float, Paired]:
+    """What the first model loses from 1:1 to each ratio, less what the second does."""
+    pairs = {}
+    for ratio in sorted({case.ratio for case in each if case.ratio > 1}):
+        cases = [(Case(label, 1.0), Case(label, ratio)) for label in labels]
+        if all(case in each for both in cases for case in both):
+            first, second = (_loss(each[even].by_seed, each[rare].by_seed) for even, rare in cases)
+            pairs[ratio] = Versus(labels[0], labels[1], first, second, int(each[cases[0][0]].found.images.sum()))
+    return dict(zip(pairs, differing(list(pairs.values())), strict=True))
+
+
+def _loss(even: BySeed, rare: BySeed) -> BySeed:
+    return {seed: value - rare[seed] for seed, value in even.items() if seed in rare}

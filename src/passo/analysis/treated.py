@@ -1,0 +1,81 @@
+"""What came of a training with rare classes: what it was trained on, and how often it finds each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from passo.analysis.confusions import Confusions, confusions
+from passo.analysis.curves import runs_of
+from passo.analysis.intervals import Interval, interval
+from passo.analysis.pair import Configured
+from passo.analysis.paired_shares import BySeed
+from passo.analysis.rarity import class_counts, class_shares
+from passo.store import StoredStudy
+
+NONE, RESAMPLING, WEIGHTS = "none", "resampling", "class weights"
+REMEDIES = {"base": NONE, "unbalanced": NONE, "rare-confused": NONE, "resampled": RESAMPLING, "weighted": WEIGHTS}
+
+
+class Case(NamedTuple):
+    """What was trained: a model on classes from 1 to 1/ratio of the largest; `rare`: which were chosen to be rare."""
+
+    model: str
+    ratio: float
+    remedy: str = NONE
+    rare: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Treated:
+    """What came of it. shares: of the largest class; images: trained on, of each class; both (C,)."""
+
+    case: Case
+    shares: np.ndarray
+    images: np.ndarray
+    found: Confusions
+
+    @property
+    def order(self) -> list[int]:
+        """The classes, the most frequent first; in their own order where they are as frequent."""
+        return [int(c) for c in np.argsort(-self.shares, kind="stable")]
+
+    @property
+    def rarest(self) -> list[int]:
+        """The rarest third of the classes, the rarest last."""
+        return self.order[-max(1, len(self.order) // 3) :]
+
+    @property
+    def frequent(self) -> list[int]:
+        """The most frequent third, the most frequent first."""
+        return self.order[: max(1, len(self.order) // 3)]
+
+    @cached_property
+    def balanced(self) -> Interval:
+        """The mean recall over all classes."""
+        return interval(self.found.balanced)
+
+    @cached_property
+    def by_seed(self) -> BySeed:
+        """The balanced accuracy of every seed."""
+        return dict(zip(self.found.seeds, map(float, self.found.balanced), strict=True))
+
+    def recall_of(self, classes: Sequence[int]) -> Interval:
+        """The mean recall of some classes."""
+        return interval(self.found.mean_recall(classes))
+
+
+def treated(study: StoredStudy, one: Configured) -> Treated:
+    """What one configuration was trained on, and what came of it."""
+    run, found = runs_of(study, one.name)[0], confusions(study, one.name)
+    shares = class_shares(run)
+    rare = run.config.get("dataset", {}).get("rare") or ()
+    named = tuple(name if isinstance(name, str) else found.classes[name] for name in rare)
+    total = int(run.info.get("data", {}).get("counts", {}).get("train", 0))
+    ratio = float(np.round(1 / shares.min(), 6))
+    case = Case(one.model, ratio, REMEDIES.get(one.entry, one.entry), named if ratio > 1 else ())
+    return Treated(case, shares, class_counts(shares, total), found)

@@ -1,0 +1,205 @@
+"""What rare classes cost both models and what remedies bring back, by ratio and class by class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.imbalance import SHARE, Imbalance, imbalance
+from passo.analysis.intervals import Interval
+from passo.analysis.treated import Case, Treated
+from passo.analysis.words import joined, seeds, significant, within
+from passo.figures.panels import heading
+from passo.figures.style import BLUE, RED, STONE, Figure, altair, data, finished
+from passo.store import StoredStudy
+
+DASHES = ([1, 0], [6, 3], [1.5, 3], [8, 3, 2, 3])
+SHAPES = ("circle", "square", "triangle-up", "diamond")
+LOOK = {"title": None, "symbolStrokeColor": STONE, "symbolFillColor": STONE}  # colours are the models'
+WIDE, HIGH = 290, 190
+
+
+def draw_imbalance(study: StoredStudy) -> Figure:
+    """Recall of the rarest classes and of all, against the ratio, with and without remedies."""
+    found = imbalance(study)
+    alt = altair()
+    columns = [alt.vconcat(_panel(found, i, True), _panel(found, i, False), spacing=10) for i in (0, 1)]
+    chart = alt.hconcat(*columns, spacing=22)
+    rarest = joined([found.classes[c] for c in found.largest.rarest])
+    caption = (
+        f"Test recall against the ratio of the most frequent class to the rarest; the classes between fall off evenly "
+        f"(so that training images become fewer, too). Above: the rarest third of the classes ({rarest}); below: the "
+        f"mean over all. Lines are remedies; bands are 95 % intervals ({seeds(found.n)})."
+    )
+    return Figure(
+        "imbalance", finished(chart, "Rare classes, and what helps", _subtitle(found)), caption, found.sentence()
+    )
+
+
+def _subtitle(found: Imbalance) -> str:
+    images = found.largest.images
+    return f"largest imbalance: {images.max():,} training images of one class, {images.min():,} of another"
+
+
+def _panel(found: Imbalance, place: int, rarest: bool) -> Any:
+    """One model: a line for each remedy, of the rarest classes or of all."""
+    alt = altair()
+    label, shade = found.labels[place], (BLUE, RED)[place]
+    rows = _lines(found, label, rarest)
+    columns = {"ratio": [float(row[0]) for row in rows], "remedy": [row[1] for row in rows]}
+    columns["dash"] = columns["remedy"]  # a field of its own, so that the legend of shapes stands alone
+    base = alt.Chart(data(columns | _ends([row[2] for row in rows]))).encode(
+        x=_x(found, "" if rarest else "most frequent : rarest")
+    )
+    y = _y(found, place, rarest)
+    tips = ["remedy:N", alt.Tooltip("ratio:Q", format="~g"), alt.Tooltip("mean:Q", format=".1%"), "within:N"]
+    band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.13, color=shade)
+    dots = base.mark_point(color=shade, filled=True, size=46, opacity=1)
+    layers = [
+        band.encode(y=y("low"), y2="high:Q", detail="remedy:N"),
+        base.mark_line(color=shade).encode(y=y("mean"), strokeDash=_dash(found)),
+        dots.encode(y=y("mean"), shape=_shape(found), tooltip=tips),
+    ]
+    extra = {"title": heading(label)} if rarest else {}
+    return alt.layer(*layers).properties(width=WIDE, height=HIGH, **extra)
+
+
+def _lines(found: Imbalance, label: str, rarest: bool) -> list[tuple[float, str, Interval]]:
+    """(ratio, remedy, recall) of one model; what was trained without imbalance is the start of every line."""
+    return [
+        (case.ratio, remedy, one.recall_of(found.largest.rarest) if rarest else one.balanced)
+        for remedy in found.remedies
+        for case, one in found.each.items()
+        if case.model == label and not case.rare and (case.remedy == remedy or case.ratio == 1)
+    ]
+
+
+def _y(found: Imbalance, place: int, rarest: bool) -> Callable[[str], Any]:
+    """How to make the y channel of a field: the same for both models, its axis told at the left alone."""
+    alt = altair()
+    both = _ends([value for label in found.labels for *_, value in _lines(found, label, rarest)])
+    values = [end for name in ("mean", "low", "high") for end in both[name] if np.isfinite(end)]
+    air = 0.05 * (max(values) - min(values)) or 0.05
+    scale = alt.Scale(domain=[max(0.0, min(values) - air), min(1.0, max(values) + air)], nice=False)
+    title = "recall of the rarest classes" if rarest else "balanced accuracy"
+    bare = {"title": title} if place == 0 else {"title": None, "labels": False, "ticks": False}
+    axis = alt.Axis(format="~%", tickCount=5, **bare)
+    return lambda field: alt.Y(f"{field}:Q", axis=axis, scale=scale)
+
+
+def _dash(found: Imbalance) -> Any:
+    alt = altair()
+    scale = alt.Scale(domain=list(found.remedies), range=[DASHES[i % len(DASHES)] for i in range(len(found.remedies))])
+    return alt.StrokeDash("dash:N", scale=scale, legend=None)
+
+
+def _shape(found: Imbalance) -> Any:
+    alt = altair()
+    scale = alt.Scale(domain=list(found.remedies), range=[SHAPES[i % len(SHAPES)] for i in range(len(found.remedies))])
+    return alt.Shape("remedy:N", scale=scale, legend=alt.Legend(**LOOK))
+
+
+def _ends(found: Sequence[Interval]) -> dict[str, list[Any]]:
+    """Means with the ends of their intervals, cut to shares."""
+    return {
+        "mean": [one.mean for one in found],
+        "low": [max(one.low, 0.0) if one.known else np.nan for one in found],
+        "high": [min(one.high, 1.0) if one.known else np.nan for one in found],
+        "within": [within(one, SHARE) for one in found],
+    }
+
+
+def _x(found: Imbalance, title: str) -> Any:
+    alt = altair()
+    ratios = list(found.ratios)
+    words = json.dumps([f"{significant(ratio)}:1" for ratio in ratios])
+    told = f"{words}[indexof({json.dumps(ratios)}, datum.value)]"
+    bare = {} if title else {"labels": False, "ticks": False}
+    axis = alt.Axis(title=title or None, values=ratios, labelExpr=told, grid=False, labelOverlap=False, **bare)
+    ends = [ratios[0] / ratios[-1] ** 0.03, ratios[-1] ** 1.03]
+    return alt.X("ratio:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))
+
+
+def draw_imbalance_classes(study: StoredStudy) -> Figure:
+    """Every class's recall at the largest ratio, with and without remedies, the most frequent class first."""
+    found = imbalance(study)
+    alt = altair()
+    ratio = found.largest.case.ratio
+    shown = [one for case, one in found.each.items() if case.ratio == ratio and not case.rare]
+    even = {label: found.each.get(Case(label, 1.0)) for label in found.labels}
+    chart = alt.hconcat(*(_by_class(found, shown, even[label], i) for i, label in enumerate(found.labels)), spacing=18)
+    caption = (
+        f"Recall of each class on the test images at 1:{significant(ratio)}, the most frequent class first, with the "
+        f"number of its training images; points and 95 % intervals are remedies ({seeds(found.n)}), the tick is the "
+        "same class where all are as frequent (1:1)."
+    )
+    title = finished(chart, f"Recall class by class at 1:{significant(ratio)}", _subtitle(found))
+    return Figure("imbalance-classes", title, caption, told_classes(found, shown))
+
+
+def told_classes(found: Imbalance, shown: Sequence[Treated]) -> str:
+    """Which class is found least, and what a remedy makes of it, for both models."""
+    parts = []
+    for label in found.labels:
+        mine = {one.case.remedy: one.found.recalls() for one in shown if one.case.model == label}
+        plain = mine.pop("none", None)
+        if plain is None:
+            continue
+        worst = int(np.argmin([one.mean for one in plain]))
+        told = f"{label} finds {found.classes[worst]} least, {_percent(plain[worst])} of its images"
+        told += "".join(f", {_percent(each[worst])} with {remedy}" for remedy, each in mine.items())
+        parts.append(told)
+    return f"Without a remedy at 1:{significant(found.largest.case.ratio)}, {'; '.join(parts)}."
+
+
+def _percent(found: Interval) -> str:
+    return f"{100 * found.mean:.1f} %"
+
+
+def _by_class(found: Imbalance, shown: Sequence[Treated], even: Treated | None, place: int) -> Any:
+    """One model: a row for each class, a point for each remedy."""
+    alt = altair()
+    label, shade = found.labels[place], (BLUE, RED)[place]
+    names = [_class_name(found, c) for c in found.largest.order]
+    mine = [one for one in shown if one.case.model == label]
+    remedies = [name for name in found.remedies if any(one.case.remedy == name for one in mine)]
+    columns = {
+        "class": [_class_name(found, c) for one in mine for c in range(len(found.classes))],
+        "remedy": [one.case.remedy for one in mine for _ in found.classes],
+        **_ends([value for one in mine for value in one.found.recalls()]),
+    }
+    high = max(22, 8 * len(remedies) + 6)
+    y = alt.Y("class:N", sort=None, scale=alt.Scale(domain=names), axis=_class_axis(place))
+    aside = alt.YOffset("remedy:N", scale=alt.Scale(domain=remedies, paddingOuter=0.6))
+    x = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="~%", title="recall", tickCount=5)}
+    base = alt.Chart(data(columns)).encode(y=y, yOffset=aside)
+    tips = ["class:N", "remedy:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
+    layers = [
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(color=shade, strokeWidth=1.8, opacity=0.5)
+        .encode(x=alt.X("low:Q", **x), x2="high:Q"),
+        base.mark_point(color=shade, filled=True, size=44, opacity=1).encode(
+            x=alt.X("mean:Q", **x), shape=_shape(found), tooltip=tips
+        ),
+    ]
+    if even is not None:
+        ticks = {"class": names, "even": [even.found.recalls()[c].mean for c in found.largest.order]}
+        mark = alt.Chart(data(ticks)).mark_tick(color=STONE, thickness=1.6, size=high - 6)
+        layers.insert(0, mark.encode(y=y, x=alt.X("even:Q", **x)))
+    return alt.layer(*layers).properties(width=250, height=high * len(names), title=heading(label))
+
+
+def _class_axis(place: int) -> Any:
+    alt = altair()
+    return (
+        alt.Axis(title=None, grid=True, labelLimit=190, labelOverlap=False)
+        if place == 0
+        else alt.Axis(title=None, grid=True, labels=False, ticks=False)
+    )
+
+
+def _class_name(found: Imbalance, number: int) -> str:
+    return f"{found.classes[number]} · {found.largest.images[number]:,}"
