@@ -68,12 +68,3 @@ def curve(
             given = model(torch.where(replaced, end, start)).softmax(1)
             found.append(given.gather(1, target[:, None])[:, 0])
     return torch.stack(found, 1).cpu().numpy()
-
-
-def area(curves: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The area under each curve (…, S) by the trapezoid rule, from 0 to 1: (…).
-
-    >>> float(area(np.array([1.0, 0.5, 0.0]), np.array([0.0, 0.5, 1.0])))
-    0.5
-    """
-    return ((curves[..., 1:] + curves[..., :-1]) / 2 * np.diff(shares)).sum(-1)

@@ -1,0 +1,153 @@
+"""Heat maps of right and wrong predictions, read: how concentrated they are, and how alike for two classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.classified import percent
+from passo.analysis.seen import both_seen, kept, whole
+from passo.analysis.tables import Table
+from passo.analysis.words import joined, significant
+from passo.errors import StoreError
+from passo.store import StoredStudy
+
+TOPIC = "attribution"
+METHODS = {"grad-cam": "Grad-CAM", "input-gradient": "the input's gradient"}
+_ARRAYS = ("places", "labels", "predicted", "other", "probabilities", "pixels", "maps", "agreement")
+
+
+def halved(maps: np.ndarray) -> np.ndarray:
+    """The share of the pixels that holds half of a map's weight, at least as many as are needed: (…, H, W) → (…).
+
+    NaN for a map without weight.
+
+    >>> halved(np.array([[[4.0, 1.0], [1.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]])).tolist()
+    [0.25, 0.5]
+    """
+    flat = -np.sort(-maps.reshape(*maps.shape[:-2], -1).astype(np.float64), -1)
+    total = flat.sum(-1, keepdims=True)
+    needed = 1 + (np.cumsum(flat, -1) < total / 2 * (1 - 1e-9)).sum(-1)
+    return np.where(total[..., 0] > 0, needed / flat.shape[-1], np.nan)
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """n images with maps of two classes at L layers: the fields of `explaining.attributed.Attribution`.
+
+    places, labels, predicted, other (n,); probabilities (n, C); pixels (n, H, W) or (n, H, W, 3) uint8; maps
+    (L, n, 2, H, W), for `predicted` and for `other`; agreement (L, n), the rank correlation of these two.
+    """
+
+    name: str
+    method: str
+    layers: tuple[str, ...]
+    places: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    other: np.ndarray
+    probabilities: np.ndarray
+    pixels: np.ndarray
+    maps: np.ndarray
+    agreement: np.ndarray
+    classes: tuple[str, ...]
+    count: int
+    right: int
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Attributed:
+        """From what `explaining.attributed` gave, or a study kept of it; raises `StoreError` for a part of it."""
+        whole(arrays, _ARRAYS, TOPIC)
+        given, n, layers = {name: arrays[name] for name in _ARRAYS}, len(arrays["places"]), len(facts["layers"])
+        if given["maps"].shape[:3] != (layers, n, 2) or given["maps"].shape[3:] != given["pixels"].shape[1:3]:
+            raise StoreError(f"{n} images at {layers} layers have maps of shape {given['maps'].shape}: they do not fit")
+        told = {name: facts[name] for name in ("name", "method", "count", "right")}
+        return cls(**given, **told, layers=tuple(facts["layers"]), classes=tuple(facts["classes"]))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Which of the images are predicted rightly: (n,) bool."""
+        return self.predicted == self.labels
+
+    @property
+    def way(self) -> str:
+        """The method in words."""
+        return METHODS.get(self.method, self.method)
+
+    @cached_property
+    def half(self) -> np.ndarray:
+        """The share of the pixels that holds half of each map's weight: (L, n, 2); NaN for an empty map."""
+        return halved(self.maps)
+
+    def sentence(self) -> str:
+        """How concentrated the last layer's maps are, and whether another class has its evidence elsewhere."""
+        where = f" at {self.layers[-1]}" if self.method == "grad-cam" else ""
+        if np.isnan(self.half[-1, :, 0]).all():
+            return f"{self._way()}{where} of {self.name} is 0 everywhere for all {len(self)} images shown."
+        said = (
+            f"{self._way()}{where} of {self.name} puts half of its weight on {_middle(self.half[-1, :, 0])} of the "
+            f"pixels (median of {len(self)} test images)"
+        )
+        wrong = ~self.correct
+        if not wrong.any():
+            return f"{said}; it errs on none of the {self.count:,}."
+        alike = self.agreement[-1, wrong]
+        count = int(wrong.sum())
+        return (
+            f"{said}; where it errs, the map of the true class and that of the predicted one have a rank correlation "
+            f"of {significant(float(np.median(alike)), 2)} ("
+            + (
+                "one image"
+                if count == 1
+                else f"median of {count}, {significant(float(alike.min()), 2)} to {significant(float(alike.max()), 2)}"
+            )
+            + ")."
+        )
+
+    def table(self) -> Table:
+        """A row for each layer."""
+        rows = []
+        for number, layer in enumerate(self.layers):
+            half, alike = self.half[number, :, 0], self.agreement[number]
+            parts = (self.correct, ~self.correct)
+            rows.append(
+                (
+                    layer,
+                    *(_middle(half[part]) for part in parts),
+                    *(significant(float(np.median(alike[part])), 2) if part.any() else "—" for part in parts),
+                    str(int(np.isnan(self.half[number]).sum())),
+                )
+            )
+        note = (
+            f"{self._way()}, medians over {joined(self._counts())}. Half: the share of the pixels that holds half of "
+            "the map's weight. Likeness: the rank correlation of the predicted class's map with that of the second "
+            "likeliest class where the prediction is right, of the true class where it is wrong. Empty: maps that are "
+            "0 everywhere."
+        )
+        columns = ("layer", "half, right", "half, wrong", "likeness, right", "likeness, wrong", "empty")
+        return Table(columns, tuple(rows), note)
+
+    def _way(self) -> str:
+        return self.way[0].upper() + self.way[1:]
+
+    def _counts(self) -> tuple[str, str]:
+        right = int(self.correct.sum())
+        return f"{right} right", f"{len(self) - right} wrong predictions"
+
+
+def _middle(half: np.ndarray) -> str:
+    """The median of shares that are known, in percent."""
+    return percent(float(np.nanmedian(half))) if np.isfinite(half).any() else "—"
+
+
+def attributed_pair(study: StoredStudy) -> tuple[Attributed, Attributed]:
+    """The maps of a study's two models; raises `StoreError` where it kept none of one."""
+    first, second = (Attributed.of(*kept(run, TOPIC)) for run in both_seen(study, TOPIC))
+    return first, second

@@ -1,0 +1,108 @@
+"""A model's first filters, and what each of its layers makes of one image, read from what `explaining.mapped` gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.classified import percent
+from passo.analysis.seen import both_seen, kept, whole
+from passo.analysis.tables import Table
+from passo.analysis.words import significant
+from passo.errors import StoreError
+from passo.store import StoredStudy
+
+TOPIC = "maps"
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The fields of `explaining.mapped.Mapped`: kernels (F, C, h, w); an output is maps (F, h, w) or units (U,)."""
+
+    name: str
+    layer: str
+    kernels: np.ndarray
+    numbers: np.ndarray
+    count: int
+    pixels: np.ndarray
+    place: int
+    label: str
+    predicted: str
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    outputs: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Mapped:
+        """From what `explaining.mapped` gave, or a study kept of it; raises `StoreError` for a part of it."""
+        outputs = tuple(f"output/{number}" for number in range(len(facts["names"])))
+        whole(arrays, ("kernels", "numbers", "pixels", *outputs), TOPIC)
+        told = {name: facts[name] for name in ("name", "layer", "count", "place", "label", "predicted")}
+        return cls(
+            **told,
+            kernels=arrays["kernels"],
+            numbers=arrays["numbers"],
+            pixels=arrays["pixels"],
+            names=tuple(facts["names"]),
+            kinds=tuple(facts["kinds"]),
+            outputs=tuple(arrays[name] for name in outputs),
+        )
+
+    @property
+    def image(self) -> str:
+        """Which image it is, in words."""
+        taken = "" if self.label == self.predicted else f", taken for {self.predicted}"
+        return f"test image {self.place} ({self.label}{taken})"
+
+    def silent(self) -> tuple[float, ...]:
+        """Of each layer, the share of its values that are 0: cut off by a ReLU, for one."""
+        return tuple(float((values == 0).mean()) for values in self.outputs)
+
+    def sentence(self) -> str:
+        """What stands first, what the image becomes in the end, and where most of it is cut off."""
+        _, channels, high, wide = self.kernels.shape
+        quiet, most = int(np.argmax(self.silent())), max(self.silent())
+        return (
+            f"{self.name} begins with {self.count} filters of {channels} × {high} × {wide} in {self.layer}; of "
+            f"{self.image} it makes {_size(self.outputs[0])} first and {_size(self.outputs[-1])} in the end; "
+            + (
+                f"{percent(most)} of the values of {self.names[quiet]} are 0, more than elsewhere."
+                if most
+                else "none is 0."
+            )
+        )
+
+    def table(self) -> Table:
+        """A row for each layer."""
+        rows = tuple(
+            (
+                name,
+                kind,
+                _size(values),
+                percent(quiet),
+                significant(float(values.min())),
+                significant(float(values.max())),
+            )
+            for name, kind, values, quiet in zip(self.names, self.kinds, self.outputs, self.silent(), strict=True)
+        )
+        note = f"{self.name}, {self.image}: what each layer gives."
+        return Table(("layer", "kind", "gives", "are 0", "least", "greatest"), rows, note)
+
+
+def _size(values: np.ndarray) -> str:
+    if values.ndim == 1:
+        return f"{len(values):,} values"
+    return f"{len(values):,} maps of {values.shape[1]} × {values.shape[2]}"
+
+
+def mapped_pair(study: StoredStudy) -> tuple[Mapped, Mapped]:
+    """Filters and maps of a study's two models, of one image; raises `StoreError` where it kept none, or others."""
+    first, second = (Mapped.of(*kept(run, TOPIC)) for run in both_seen(study, TOPIC))
+    if first.place != second.place:
+        raise StoreError(
+            f"{study.folder} looked at other images of {first.name} than of {second.name}: run [seeing] again"
+        )
+    return first, second
