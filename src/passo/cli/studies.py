@@ -13,6 +13,7 @@ from passo.registry import unknown
 
 if TYPE_CHECKING:
     from passo.experiments import Study
+    from passo.store import StoredStudy
 
 ROWS = 40  # of a table that are printed
 
@@ -28,11 +29,13 @@ Force = Annotated[bool, typer.Option("--force", help="Start anew; what is in the
 Yes = Annotated[bool, typer.Option("--yes", help="Run more than 100,000 runs: they are meant.")]
 Executor = Literal["auto", "replicas", "processes", "here", "ray"]
 Engine = Annotated[
-    Executor,
+    Executor | None,
     typer.Option(
-        help="How: --jobs at a time, one by one here, trainings of a kind as one network, what is quicker, or on Ray."
+        help="How: --jobs at a time, one by one here, trainings of a kind as one network, what is quicker, or on Ray "
+        "(default: as the study says, else --jobs at a time)."
     ),
 ]
+Quick = Annotated[bool, typer.Option("--quick", help="The study's quick form: fewer seeds and runs, wider intervals.")]
 Address = Annotated[
     str | None,
     typer.Option(
@@ -60,6 +63,7 @@ def show(
     estimate: Annotated[
         bool, typer.Option(help="Take a few steps of a run of each group, for the time it takes.")
     ] = True,
+    quick: Quick = False,
     yes: Yes = False,
 ) -> None:
     """What a study would run: how many runs, in which groups, and about how long they take.
@@ -78,10 +82,12 @@ def show(
             tell_standing(store.outline(folder))
         return
     from passo.cli.planned import plan
-    from passo.experiments import read_study
+    from passo.experiments import study
 
-    file = read_study(name, settings or [], many=yes)
+    chosen = study(name, settings or [], many=yes, quick=quick)
+    file = chosen.file
     plan(file, estimate, name)
+    told_left_out(chosen)
     if (store.root() / file.name / store.DATABASE).is_file():
         out.print(f"begun already: passo study show {store.root() / file.name}", markup=False, soft_wrap=True)
 
@@ -100,15 +106,17 @@ def run(
     out_: Out = None,
     force: Force = False,
     jobs: Jobs = None,
-    executor: Engine = "processes",
+    executor: Engine = None,
     address: Address = None,
+    quick: Quick = False,
     yes: Yes = False,
 ) -> None:
     """Run a study: everything in it that is not there yet."""
     from passo import store
     from passo.experiments import study
 
-    chosen = study(name, settings or [], many=yes)
+    chosen = study(name, settings or [], many=yes, quick=quick)
+    told_left_out(chosen)
     folder = out_ if out_ is not None else store.root() / chosen.name
     perform(chosen, folder, force, jobs, executor, address)
     tell(folder, chosen.file.metric)
@@ -120,25 +128,64 @@ def chart(
     metric: Annotated[
         str, typer.Option(help="What to draw: validation/loss, validation/accuracy, …")
     ] = "validation/loss",
+    figure: Annotated[
+        str | None, typer.Option(help="Instead of a metric: a figure of this study by its name, or all.")
+    ] = None,
     out_: Annotated[
-        Path | None, typer.Option("--out", help="A .png, .svg or .html file (default: in the study).")
+        Path | None,
+        typer.Option("--out", help="A .png, .svg or .html file, or for all a folder (default: in the study)."),
     ] = None,
 ) -> None:
-    """Draw a metric of all configurations over epochs, with bands over seeds."""
+    """Draw a metric of all configurations over epochs, with bands over seeds; or a figure that its study has.
+
+    Figures of a study of two models: sizes, robustness, flips, imbalance, exploration, confusion-pair, gradcam, …
+    """
     from passo import store
+
+    study = store.find(name)
+    if figure is None:
+        _draw_metric(study, metric, out_)
+    elif figure == "all":
+        _draw_all(study, out_ if out_ is not None else study.folder / "figures")
+    else:
+        from passo.figures import draw
+        from passo.figures.page import save_figure
+
+        drawn = draw(figure, study)
+        saved = save_figure(drawn, out_ if out_ is not None else study.folder / f"{figure}.png")
+        out.print(f"{drawn.sentence}\nsaved as {saved}", markup=False, soft_wrap=True)
+
+
+def _draw_metric(study: StoredStudy, metric: str, path: Path | None) -> None:
     from passo.errors import StoreError
     from passo.figures import curves_chart
 
-    study = store.find(name)
     known = study.metrics()
     if metric not in known:
         raise unknown("metric", metric, known)
-    path = out_ if out_ is not None else study.folder / f"{metric.replace('/', '-')}.png"
+    path = path if path is not None else study.folder / f"{metric.replace('/', '-')}.png"
     try:
         curves_chart(study, metric).save(str(path), **({"scale_factor": 2} if path.suffix == ".png" else {}))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
     out.print(f"saved as {path}")
+
+
+def _draw_all(study: StoredStudy, folder: Path) -> None:
+    """Every figure that the study has what it takes for, as PNG and SVG; of the others, what they lack."""
+    from passo.errors import StoreError
+    from passo.figures import FIGURES, PAIR_FIGURES, draw
+
+    for name in PAIR_FIGURES if study.facts.get("pair") else FIGURES:
+        try:
+            drawn = draw(name, study)
+        except (StoreError, UsageError) as why:
+            err.print(f"{name}: {why}", markup=False, soft_wrap=True)
+            continue
+        drawn.save(folder)
+        out.print(f"[bold]{name}[/]: ", end="")
+        out.print(drawn.sentence, markup=False, soft_wrap=True)
+    out.print(f"saved in {folder}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -163,12 +210,21 @@ def weights(
     out.print(f"saved as {saved}", markup=False)
 
 
+def told_left_out(chosen: Study) -> None:
+    """Say what of a study cannot be had with these data or models, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for run, why in chosen.file.left_out.items():
+        reasons.setdefault(why, []).append(run)
+    for why, runs in reasons.items():
+        err.print(f"left out: {', '.join(runs)}: {why}", markup=False, soft_wrap=True)
+
+
 def perform(
     chosen: Study,
     folder: Path,
     force: bool,
     jobs: int | None,
-    executor: Executor = "processes",
+    executor: Executor | None = None,
     address: str | None = None,
 ) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
