@@ -1,4 +1,4 @@
-"""What a note is: a title, sections, and blocks of five kinds. How it looks is decided elsewhere.
+"""What a note is: a title, sections, blocks of five kinds, and sources. How it looks is decided elsewhere.
 
 Note ── lead ──┬─ Prose        Markdown, with inline mathematics between single dollars
      └ sections├─ Equation     LaTeX, displayed
@@ -33,10 +33,21 @@ class Equation:
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A figure and its number in the note, counted from 1."""
+    """A figure and its number in the note, counted from 1.
+
+    `words` is a caption of the note's own, in the place of the figure's. On paper a figure is as wide as a column,
+    or, `wide`, as the page.
+    """
 
     number: int
     figure: Figure
+    words: str = ""
+    wide: bool = False
+
+    @property
+    def caption(self) -> str:
+        """What stands below it, as inline Markdown."""
+        return self.words or self.figure.caption
 
 
 @dataclass(frozen=True)
@@ -74,11 +85,47 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Byline:
+    """Who wrote a note, for which course, when, and where its code is: plain words, not Markdown."""
+
+    authors: tuple[str, ...] = ()
+    course: str = ""
+    date: str = ""
+    repository: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that the note cites, by its number from 1. `words` is inline Markdown; `key` makes its anchor."""
+
+    number: int
+    key: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A named part of a text. Rank 0 stays whatever the room; of the others, the high ranks go first."""
+
+    name: str
+    rank: int
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A passage that is not in the note: `why` is what the study lacks, empty where there was no room."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Note:
     """A whole note.
 
     `notice` is what the reader must know before anything else (say, that a small sample was used);
-    `colophon` is how it was made, as (label, words) pairs.
+    `colophon` is how it was made, as (label, words) pairs; `passages` are those that are there, `left_out` those that
+    are not.
     """
 
     title: str
@@ -88,6 +135,11 @@ class Note:
     sections: tuple[Section, ...]
     notice: str = ""
     colophon: tuple[tuple[str, str], ...] = ()
+    byline: Byline = Byline()
+    sources: tuple[Source, ...] = ()
+    keywords: tuple[str, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def blocks(self) -> Iterator[Block]:
         """Every block, in reading order."""

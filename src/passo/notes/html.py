@@ -19,6 +19,7 @@ from typing import Any
 
 from passo.errors import require
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Table
+from passo.notes.terms import TERMS
 
 _PAGE = Path(__file__).with_name("page")
 
@@ -29,11 +30,15 @@ def page(note: Note) -> str:
     template = (_PAGE / "page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     driver, library = (_PAGE / "page.js").read_text(encoding="utf-8"), bundle()
+    by = note.byline
     specs = {block.figure.name: slimmed(block.figure.spec()) for block in note.figures()}
     return environment.from_string(template).render(
         note=note,
         html=block_html,
         inline=inline,
+        terms=TERMS[note.language],
+        byline=[told for told in (", ".join(by.authors), by.course, by.date, by.repository) if told],
+        left_out=TERMS[note.language].told_left_out(note.left_out),
         plain_title=html.escape(plain(note.title)),
         description=html.escape(plain(note.subtitle), quote=True),
         policy=policy(library, driver),
@@ -99,7 +104,7 @@ def _figure(block: FigureBlock) -> str:
         f'<figure id="figure-{name}">\n'
         f'<div class="chart" role="img" aria-label="{sentence}" data-chart="{name}"></div>\n'
         f'<noscript><p><a href="figures/{name}.svg">The picture, as a file beside this page</a></p></noscript>\n'
-        f'<figcaption><p class="caption"><strong>Figure {block.number}.</strong> {inline(figure.caption)}</p>\n'
+        f'<figcaption><p class="caption"><strong>Figure {block.number}.</strong> {inline(block.caption)}</p>\n'
         f"<p>{inline(figure.sentence)}</p></figcaption>\n</figure>\n"
     )
 

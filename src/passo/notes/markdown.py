@@ -6,21 +6,33 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Table
+from passo.notes.content import Block, Byline, Code, Equation, FigureBlock, Note, Prose, Table
+from passo.notes.terms import TERMS
 
 
 def markdown(note: Note, *, figures: str = "figures") -> str:
     """The whole note; its pictures are `<figures>/<name>.png`."""
-    parts = [f"# {note.title}", f"*{note.subtitle}*"]
+    parts = [f"# {note.title}", f"*{note.subtitle}*", _byline(note.byline)]
     if note.notice:
         parts.append(f"> **Note.** {note.notice}")
     parts += [block_markdown(block, figures) for block in note.lead]
     for section in note.sections:
         parts.append(f"## {section.title}")
         parts += [block_markdown(block, figures) for block in section.blocks]
-    parts.append("## How this note was made")
+    terms = TERMS[note.language]
+    if note.sources:
+        listed = (f'{s.number}. <a id="source-{s.key}"></a>{s.words}' for s in note.sources)
+        parts += [f"## {terms.sources}", "\n".join(listed)]
+    parts.append(f"## {terms.colophon}")
     parts.append("\n".join(f"- **{label}**: {words}" for label, words in note.colophon))
+    parts.append(terms.told_left_out(note.left_out))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _byline(by: Byline) -> str:
+    """Authors, course, date and repository in a line; their words are not Markdown, so its signs are escaped."""
+    known = (", ".join(by.authors), by.course, by.date, by.repository)
+    return " · ".join(re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", told) for told in known if told)
 
 
 def block_markdown(block: Block, figures: str = "figures") -> str:
@@ -41,7 +53,7 @@ def _figure(block: FigureBlock, folder: str) -> str:
     alt = re.sub(r"\s+", " ", figure.sentence).replace("[", "(").replace("]", ")")
     return (
         f'<a id="figure-{figure.name}"></a>\n\n![{alt}]({folder}/{figure.name}.png)\n\n'
-        f"**Figure {block.number}.** {figure.caption}"
+        f"**Figure {block.number}.** {block.caption}"
     )
 
 

@@ -3,19 +3,33 @@
 The text of a study lies in `text/<language>/<study's name>/`, one file per section, in the order of their
 names; the file `00-title.md` holds the title, the subtitle (its first paragraph) and the lead. A number is
 never typed in these files: it is an expression over the study. A value that is missing is an error, which
-names the file.
+names the file; but inside `{% call passage(name, rank) %} … {% endcall %}` what the study lacks (`StoreError`) leaves
+the passage out, and the note says so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from passo.errors import ConfigError, PassoError, StoreError, require
-from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Section, Table
+from passo.notes.content import (
+    Block,
+    Byline,
+    Code,
+    Equation,
+    FigureBlock,
+    LeftOut,
+    Note,
+    Passage,
+    Prose,
+    Section,
+    Source,
+    Table,
+)
 from passo.notes.formats import FILTERS
 from passo.registry import unknown
 
@@ -56,18 +70,48 @@ def check_language(language: str) -> None:
 
 @dataclass
 class _Placing:
-    """Blocks that the text places, and the numbers that its figures get, in order of appearance."""
+    """Blocks that the text places, and the numbers that figures and sources get, in order of appearance."""
 
     draw: Callable[[str], Figure]
     tables: Mapping[str, Callable[[], Table]]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    without: Collection[str] = ()
     blocks: list[Block] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    cited: dict[str, int] = field(default_factory=dict)
+    passages: list[Passage] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
-    def figure(self, name: str) -> str:
+    def passage(self, name: str, rank: int = 0, *, caller: Callable[[], str]) -> str:
+        """The words of a passage; nothing where there is no room for it, or the study lacks what it shows."""
+        if name in self.without:
+            self.left_out.append(LeftOut(name, ""))
+            return ""
+        numbers, cited = dict(self.numbers), dict(self.cited)
+        try:
+            words = caller()
+        except StoreError as lacking:
+            self.numbers, self.cited = numbers, cited  # what it placed before it failed is not there
+            self.left_out.append(LeftOut(name, str(lacking)))
+            return ""
+        self.passages.append(Passage(name, rank))
+        return words
+
+    def cite(self, *keys: str) -> str:
+        """The numbers of sources, in brackets: [1, 2], each a link to its place in the list."""
+        for key in keys:
+            if key not in self.sources:
+                raise unknown("source", key, self.sources)
+            self.cited.setdefault(key, len(self.cited) + 1)
+        links = ", ".join(f"[{self.cited[key]}](#source-{key})" for key in keys)
+        return f"\\[{links}\\]"
+
+    def figure(self, name: str, caption: str = "", *, wide: bool = False) -> str:
         if name in self.numbers:
             raise ValueError(f"the figure {name!r} is placed twice")
+        drawn = self.draw(name)
         self.numbers[name] = len(self.numbers) + 1
-        return self._place(FigureBlock(self.numbers[name], self.draw(name)))
+        return self._place(FigureBlock(self.numbers[name], drawn, caption, wide))
 
     def table(self, name: str) -> str:
         if name not in self.tables:
@@ -101,14 +145,21 @@ def compose(
     language: str = "en",
     notice: str = "",
     colophon: tuple[tuple[str, str], ...] = (),
+    byline: Byline | None = None,
+    cited: Mapping[str, str] | None = None,
+    keywords: tuple[str, ...] = (),
+    without: Collection[str] = (),
 ) -> Note:
     """Make a note of (file name, text) pairs; the first holds the title, subtitle and lead.
 
+    `cited` is what the text may cite, by key; passages named in `without` are left out, and a section of which
+    nothing stays goes with them.
+
     Raises `StoreError`, with the file's name, where the text asks for a value that is not there.
     """
-    placing = _Placing(draw, tables)
-    words = {**vocabulary, "figure": placing.figure, "table": placing.table, "see": placing.see}
-    rendered = [(name, _render(name, text, words)) for name, text in sources]
+    placing = _Placing(draw, tables, cited or {}, without)
+    placed = {name: getattr(placing, name) for name in ("figure", "table", "see", "cite", "passage")}
+    rendered = [(name, _render(name, text, {**vocabulary, **placed})) for name, text in sources]
     parts = [_section(name, placing.resolve(text), placing) for name, text in rendered]
     title, *sections = parts
     subtitle, *lead = title.blocks
@@ -116,7 +167,20 @@ def compose(
         raise ValueError(f"{sources[0][0]} has no subtitle below its title")
     subtitle, *rest = subtitle.markdown.split("\n\n", 1)
     first = tuple(Prose(text) for text in rest)
-    return Note(title.title, subtitle, language, (*first, *lead), tuple(sections), notice, colophon)
+    return Note(
+        title.title,
+        subtitle,
+        language,
+        (*first, *lead),
+        tuple(section for section in sections if section.blocks),
+        notice,
+        colophon,
+        byline or Byline(),
+        tuple(Source(number, key, placing.sources[key]) for key, number in placing.cited.items()),
+        keywords,
+        tuple(placing.passages),
+        tuple(placing.left_out),
+    )
 
 
 def _render(name: str, text: str, words: Mapping[str, Any]) -> str:

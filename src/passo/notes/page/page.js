@@ -45,6 +45,9 @@ const forPhone = (spec, room) => {
   return { ...narrowed(spec, room), config: narrow };
 };
 
+// Pictures have their places in points: such a chart is not narrowed, it shrinks as a whole.
+const pictured = (spec) => JSON.stringify(spec).includes('"type":"image"');
+
 (async () => {
   const specs = JSON.parse(document.getElementById("charts").textContent);
   const narrow = window.matchMedia("screen and (max-width: 640px)").matches;
@@ -59,7 +62,9 @@ const forPhone = (spec, room) => {
       const { datasets = {}, ...chart } = specs[box.dataset.chart];
       const kept = Object.entries(datasets).filter(([, values]) => typeof values !== "string");
       const spec = { ...unpacked(chart, datasets), datasets: Object.fromEntries(kept), background: null };
-      await vegaEmbed(box, narrow ? forPhone(spec, box.clientWidth - 76) : spec, options);
+      const whole = pictured(chart);
+      box.classList.toggle("pictured", whole);
+      await vegaEmbed(box, narrow && !whole ? forPhone(spec, box.clientWidth - 76) : spec, options);
     } catch (error) {
       box.textContent = "This chart could not be drawn: " + error.message;
       console.error(box.dataset.chart, error);

@@ -1,0 +1,160 @@
+"""A figure made for paper: laid out anew for the width it gets, in the type of the text, and never too small to read.
+
+A chart that is only scaled down takes its letters with it. Here letters keep their size, and the plots between them
+become narrower and lower. Pictures that are placed by the pixel are scaled as they are.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from passo.errors import require
+from passo.figures import Figure
+
+POINT = 0.68  # points of paper for a pixel of the chart: letters of 11 pixels are 7.5 pt
+LEAST = 6.5  # pt; no letter in a figure should be smaller on paper
+FONT = "Libertinus Serif, Liberation Sans, sans-serif"
+"""Typst carries the first and draws it; vl-convert carries the second and measures with it: a little wider."""
+_VIEWS = ("mark", "layer", "hconcat", "vconcat", "concat", "facet", "spec", "repeat")
+_FONTS = ("font", "labelFont", "titleFont", "subtitleFont")
+_SIZES = ("fontSize", "labelFontSize", "titleFontSize")
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A figure as SVG, its size on paper in points, and the size of its smallest letters there."""
+
+    svg: str
+    width: float
+    height: float
+    smallest: float
+
+
+def printed(figure: Figure, width: float, tall: float = 1.0) -> Printed:
+    """The figure, `width` points wide; `tall` is how high its plots are, as a share of what is usual.
+
+    What cannot be laid out anew is scaled: to the width, times `tall` as far as its letters stay legible.
+    """
+    return _printed(json.dumps(_prepared(figure.spec())), width, tall)
+
+
+@functools.lru_cache(256)
+def _printed(chart: str, width: float, tall: float) -> Printed:
+    spec = json.loads(chart)
+    if _is_placed(spec):
+        drawn = _svg(spec)
+        wide, high = _size(drawn)
+        legible = LEAST * wide / _letters(drawn) if _letters(drawn) else 0.0  # pt wide, where letters are the least
+        width = min(width, max(width * tall, legible))
+    else:
+        for columns in (0, 2, 1):  # of a legend that is wider than there is room for
+            drawn = _svg(_fitted(_with_legend(spec, columns), width / POINT, tall))
+            wide, high = _size(drawn)
+            if wide * POINT <= 1.02 * width:
+                break
+    return Printed(drawn, width, high * width / wide, _letters(drawn) * width / wide)
+
+
+def _fitted(spec: dict[str, Any], wanted: float, tall: float) -> dict[str, Any]:
+    """The chart with plots so wide that the whole is as wide as wanted: axes and legends keep their size."""
+    narrow, share, made = (0.0, 0.0), 1.0, spec
+    for _ in range(5):
+        made = _laid_out(spec, share, tall * max(0.75, min(1.0, share)))
+        wide = _size(_svg(made))[0]
+        if abs(wide - wanted) <= 0.01 * wanted or (share, wide) == narrow:
+            break
+        # The width grows with the share in a straight line: through this point and the last, or from a small margin.
+        last, last_wide = narrow if narrow[0] else (0.0, 60.0)
+        slope = (wide - last_wide) / (share - last) if share != last else 0.0
+        narrow = share, wide
+        share = min(2.5, max(0.15, share + (wanted - wide) / slope if slope > 0 else share * wanted / wide))
+    return made
+
+
+def _prepared(spec: dict[str, Any]) -> dict[str, Any]:
+    """Without its title, which the caption says, in the type of the text, on no ground of its own."""
+    spec = json.loads(json.dumps({key: value for key, value in spec.items() if key != "title"}))
+    config = spec.setdefault("config", {})
+    config.update(font=FONT, background=None, padding=1)
+    config.setdefault("legend", {}).update(symbolSize=70, columnPadding=10, offset=6)
+    small = not _is_placed(spec)
+    for node in _nodes(spec):
+        for key in _FONTS:
+            if isinstance(node.get(key), str):
+                node[key] = FONT
+        for key in _SIZES:
+            if small and isinstance(node.get(key), int | float):
+                node[key] = max(node[key], 10)
+    return spec
+
+
+def _with_legend(spec: dict[str, Any], columns: int) -> dict[str, Any]:
+    """A copy whose legends have at most so many columns; 0 leaves them as they are."""
+    spec = json.loads(json.dumps(spec))
+    for node in _nodes(spec) if columns else ():
+        if isinstance(node.get("legend"), dict):
+            node["legend"]["columns"] = columns
+    return spec
+
+
+def _laid_out(spec: dict[str, Any], wide: float, high: float) -> dict[str, Any]:
+    """A copy with every plot's width and height times these."""
+    spec = json.loads(json.dumps(spec))
+    for view in _views(spec):
+        for key, share in (("width", wide), ("height", high)):
+            if isinstance(view.get(key), int | float):
+                view[key] = view[key] * share
+    return spec
+
+
+def _is_placed(spec: dict[str, Any]) -> bool:
+    """Whether things stand at places in pixels: pictures, or an axis that runs from 0 to the plot's own width."""
+    if any(node.get("type") == "image" or node.get("mark") == "image" for node in _nodes(spec)):
+        return True
+    own = {view["width"] for view in _views(spec) if isinstance(view.get("width"), int | float)}
+    domains = (node.get("domain") for node in _nodes(spec))
+    return any(isinstance(ends, list) and len(ends) == 2 and ends[0] == 0 and ends[1] in own for ends in domains)
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object inside a specification, but not its data."""
+    if isinstance(value, dict):
+        yield value
+        for key, item in value.items():
+            if key not in ("data", "datasets"):
+                yield from _nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _nodes(item)
+
+
+def _views(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (node for node in _nodes(spec) if any(key in node for key in _VIEWS))
+
+
+def _svg(spec: dict[str, Any]) -> str:
+    return require("vl_convert", "figures").vegalite_to_svg(spec, vl_version=_version())
+
+
+def _version() -> str:
+    """The Vega-Lite version that altair writes, as vl-convert names it: "6.4"."""
+    version: str = require("altair", "figures").SCHEMA_VERSION
+    return ".".join(version.lstrip("v").split(".")[:2])
+
+
+def _size(svg: str) -> tuple[float, float]:
+    found = re.match(r'<svg[^>]* width="([\d.]+)" height="([\d.]+)"', svg) or re.search(
+        r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg
+    )
+    assert found is not None, "vl-convert wrote an SVG without a size"
+    return float(found[1]), float(found[2])
+
+
+def _letters(svg: str) -> float:
+    """The size of the smallest letters, in pixels; 0 where there are none."""
+    return min(map(float, re.findall(r'font-size="([\d.]+)px"', svg)), default=0.0)

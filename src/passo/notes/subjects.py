@@ -1,0 +1,53 @@
+"""Which texts, words and tables a study's note is made of: the study's name decides, or that it compares two models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from passo.errors import ConfigError
+from passo.notes.content import Table
+from passo.store import StoredStudy
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a text may use: values by name, tables by name, what it may cite; and what stands around it."""
+
+    vocabulary: Mapping[str, Any]
+    tables: Mapping[str, Callable[[], Table]]
+    notice: str = ""
+    colophon: tuple[tuple[str, str], ...] = ()
+    cited: Mapping[str, str] = field(default_factory=dict)
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kind of study that a note is written for: the folders of its texts, and where its words come from."""
+
+    text: str
+    words: Callable[[StoredStudy], Words]
+    report: str = ""
+
+    def folder(self, short: bool) -> str:
+        """The folder of the long text, or of the short report's; raises `ConfigError` where there is no short one."""
+        if short and not self.report:
+            raise ConfigError(f"{self.text} has no short report for a number of pages: leave --pages out")
+        return self.report if short else self.text
+
+
+def subject(study: StoredStudy) -> Subject:
+    """What the note of this study is made of; an unknown name is answered when its text is looked for."""
+    return Subject(study.name, _optimizers)
+
+
+def _optimizers(study: StoredStudy) -> Words:
+    from passo.notes import colophon, vocabulary
+    from passo.notes.tables import tables
+    from passo.notes.values import Values
+
+    values = Values(study)
+    vocabulary.require(values)
+    return Words(vocabulary.vocabulary(values), tables(values), colophon.notice(values), colophon.colophon(values))
