@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from passo.explaining.interchange import export_onnx, load_model, save_model
     from passo.figures import draw, draw_run
     from passo.figures.player import race_page
+    from passo.looking import explain
     from passo.models import build
     from passo.notes import note
     from passo.optim import make_optimizer, make_schedule, preview
@@ -46,6 +47,7 @@ __all__ = [
     "draw_run",
     "evaluate",
     "ewma",
+    "explain",
     "export_onnx",
     "export_tensorboard",
     "fit",
@@ -83,6 +85,7 @@ _HOME = {
     "passo.explaining.interchange": ("export_onnx", "load_model", "save_model"),
     "passo.figures": ("draw", "draw_run"),
     "passo.figures.player": ("race_page",),
+    "passo.looking": ("explain",),
     "passo.models": ("build",),
     "passo.notes": ("note",),
     "passo.optim": ("make_optimizer", "make_schedule", "preview"),

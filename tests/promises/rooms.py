@@ -33,7 +33,7 @@ COMPUTING = {
 }
 DATA_ONLY = {"samples": frozenset(), "studies": frozenset()}
 ROOMS = {**COMPUTING, **READING, **DATA_ONLY}
-DOORS = frozenset({"__init__", "__main__", "cli", "stepbystep"})  # these may import every room
+DOORS = frozenset({"__init__", "__main__", "cli", "looking", "stepbystep"})  # these may import every room
 EXCEPTIONS = {("passo.recording.microscope", "figures"), ("passo.recording.lens", "figures")}  # lens.chart, lazily
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from passo.analysis.classified import percent
-from passo.analysis.pair import pair
+from passo.analysis.seen import both_seen, kept, whole
 from passo.analysis.tables import Table
 from passo.analysis.words import joined, significant
 from passo.errors import StoreError
-from passo.store import StoredRun, StoredStudy
+from passo.store import StoredStudy
 
 TOPIC = "embedding"
 ARRAYS = ("inputs", "hidden", "labels", "predicted", "positions", "thumbnails")
@@ -58,15 +58,14 @@ class Embedded:
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Embedded:
         """From what `explaining.embedding.embedding` gave, or a study kept; raises `StoreError` for a part of it."""
-        if lost := [name for name in ARRAYS if name not in arrays]:
-            raise StoreError(f"an embedding lacks {joined(lost)}: it was not kept whole")
+        whole(arrays, ARRAYS, TOPIC)
         count = len(arrays["labels"])
         if odd := [name for name in ARRAYS if len(arrays[name]) != count]:
             raise StoreError(f"an embedding holds {count:,} labels, but other numbers of {joined(odd)}")
         maps = {name: Mapped(xy=arrays[name], **facts[name]) for name in ("inputs", "hidden")}
         told: dict[str, Any] = {name: facts[name] for name in ("name", "layer", "count", "seed")}
-        kept: dict[str, Any] = {name: arrays[name] for name in ARRAYS[2:]}
-        return cls(**maps, **told, **kept, classes=tuple(facts["classes"]))
+        others: dict[str, Any] = {name: arrays[name] for name in ARRAYS[2:]}
+        return cls(**maps, **told, **others, classes=tuple(facts["classes"]))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -144,31 +143,11 @@ class Embedded:
         return Table(("map", "numbers", "own class", "on the map", "nearest kept", "trustworthiness", "KL"), rows, note)
 
 
-def embedded(run: StoredRun) -> Embedded:
-    """What a run of kind "seeing" kept: arrays `embedding/…`, and the facts `info["embedding"]`.
-
-    Raises `StoreError` where it kept none.
-    """
-    there = [name for name in run.arrays() if name.startswith(f"{TOPIC}/")]
-    if not there or TOPIC not in run.info:
-        raise StoreError(f"run {run.id} kept no embedding: run the study's [seeing] again")
-    return Embedded.of({name.removeprefix(f"{TOPIC}/"): run.array(name) for name in there}, run.info[TOPIC])
-
-
 def embedded_pair(study: StoredStudy) -> tuple[Embedded, Embedded]:
-    """The embeddings of a study's two models, of the same images; raises `StoreError` where one lacks, or they differ.
-
-    Of several configurations that were looked into, the first of each model.
-    """
-    labels = pair(study).labels
-    there = [run for run in study.select(kind="seeing") if TOPIC in run.info]
-    found: list[Embedded] = []
-    for label in labels:
-        own = [run for run in there if run.config.get("model") == label]
-        if not own:
-            raise StoreError(f"{study.folder} looked into no run of {label}: give its study file [seeing], and run it")
-        found.append(embedded(own[0]))
-    first, second = found
+    """The embeddings of a study's two models, of the same images; raises `StoreError` where one lacks, or they differ."""
+    first, second = (Embedded.of(*kept(run, TOPIC)) for run in both_seen(study, TOPIC))
     if not np.array_equal(first.positions, second.positions):
-        raise StoreError(f"{study.folder} mapped other images of {labels[0]} than of {labels[1]}: run [seeing] again")
+        raise StoreError(
+            f"{study.folder} mapped other images of {first.name} than of {second.name}: run [seeing] again"
+        )
     return first, second

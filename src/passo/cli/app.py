@@ -14,6 +14,7 @@ from passo.cli import (
     compare,
     data,
     descend,
+    explain,
     export,
     inspect,
     landscape,
@@ -41,6 +42,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(training.train)
 app.command("lr-range")(lr_range.lr_range)
 app.command("landscape")(landscape.landscape)
+app.command("explain")(reads(explain.explain))
 app.command("inspect")(reads(inspect.inspect))
 app.command("descend")(descend.descend)
 app.command("schedule")(schedule.schedule)

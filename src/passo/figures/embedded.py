@@ -172,13 +172,14 @@ def _enlarged(found: Embedded) -> str:
 def _places(seen: Mapped, field: str) -> dict[str, Any]:
     """Both axes bare, in one scale: a distance is as long across as down."""
     alt = altair()
+    bare = alt.Axis(title=None, labels=False, ticks=False, grid=False, domain=False)
     low, high = seen.xy.min(0), seen.xy.max(0)
     middle, half = (low + high) / 2, 0.53 * float((high - low).max()) or 1.0
     ends = [[float(at - half), float(at + half)] for at in middle]
     scales = [alt.Scale(domain=end, nice=False, zero=False) for end in ends]
     return {
-        "x": alt.X(f"{field}_x:Q", axis=None, scale=scales[0]),
-        "y": alt.Y(f"{field}_y:Q", axis=None, scale=scales[1]),
+        "x": alt.X(f"{field}_x:Q", axis=bare, scale=scales[0]),
+        "y": alt.Y(f"{field}_y:Q", axis=bare, scale=scales[1]),
     }
 
 
