@@ -144,10 +144,8 @@ class Embedded:
 
 
 def embedded_pair(study: StoredStudy) -> tuple[Embedded, Embedded]:
-    """The embeddings of a study's two models, of the same images; raises `StoreError` where one lacks, or they differ."""
+    """What a study's two models make of the same images; raises `StoreError` where one was not looked into."""
     first, second = (Embedded.of(*kept(run, TOPIC)) for run in both_seen(study, TOPIC))
     if not np.array_equal(first.positions, second.positions):
-        raise StoreError(
-            f"{study.folder} mapped other images of {first.name} than of {second.name}: run [seeing] again"
-        )
+        raise StoreError(f"{study.folder} maps other images of {first.name} than of {second.name}: run it again")
     return first, second
