@@ -8,7 +8,7 @@ corrected for all of its kind (Holm).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,7 +29,7 @@ class Imbalance:
     """Everything that was trained, and the differences in balanced accuracy.
 
     lost: at 1:1 less at a ratio, without remedy. helped: with a remedy less without. parted: what the first model lost
-    less what the second did, by ratio. chosen: where the rare classes were chosen less where the last ones are rare.
+    less what the second did, by ratio. chosen: with one choice of rare classes less with another of as many.
     """
 
     labels: tuple[str, str]
@@ -38,7 +38,7 @@ class Imbalance:
     lost: Mapping[Case, Paired]
     helped: Mapping[Case, Paired]
     parted: Mapping[float, Paired]
-    chosen: Mapping[Case, Paired]
+    chosen: Mapping[tuple[Case, Case], Paired]
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -116,30 +116,39 @@ class Imbalance:
         return f"Remedies that are distinguishable from none: {'; '.join(parts)}." if parts else ""
 
     def _told_chosen(self) -> str:
-        if not self.chosen:
-            return ""
-        parts = [
-            f"for the {case.model} at 1:{significant(case.ratio)} by {gap(found, SHARE)}{_level(found)}"
-            for case, found in self.chosen.items()
-        ]
-        rare = joined(next(iter(self.chosen)).rare)
-        return f"With {rare} as the rare classes, balanced accuracy changes {'; '.join(parts)}."
+        """What chosen classes lose when they alone are rare, and whether others lose as much."""
+        told = []
+        for rare, ratio in dict.fromkeys((case.rare, case.ratio) for case in self.each if case.rare):
+            cases = [case for case in self.each if (case.rare, case.ratio) == (rare, ratio)]
+            falls = joined([self._told_fall(case) for case in cases])
+            told.append(f"With {joined(rare)} alone rare (1:{significant(ratio)}), their recall is {falls}.")
+        for (case, other), found in self.chosen.items():
+            instead = f"With {joined(case.rare)} rare and not {joined(other.rare)}, the balanced accuracy of the"
+            told.append(f"{instead} {case.model} differs by {gap(found, SHARE)}{_level(found)}.")
+        return " ".join(told)
+
+    def _told_fall(self, case: Case) -> str:
+        """The recall of the classes that are rare here, and what it was with as many images as the others have."""
+        one, even = self.each[case], self.each.get(Case(case.model, 1.0))
+        at_even = f" ({ranged(even.recall_of(one.rarest), SHARE)} at 1:1)" if even else ""
+        return f"{ranged(one.recall_of(one.rarest), SHARE)}{at_even} for the {case.model}"
 
     def table(self) -> Table:
         """A row for each training: recall of the rarest and the most frequent, balanced accuracy, and its change."""
         rows = tuple(self._row(case, one) for case, one in self.each.items())
         note = (
-            f"{seeds(self.n).capitalize()}. Rarest and most frequent: a third of the classes each. Difference: of "
-            "balanced accuracy, with a remedy from none at the same ratio, without one from 1:1; paired by seed."
+            f"{seeds(self.n).capitalize()}. Rarest and most frequent: a third of the classes each; where some alone "
+            "are rare, those. Difference: of balanced accuracy, with a remedy from none at the same ratio, without one "
+            "from 1:1; paired by seed."
         )
         head = ("model", "ratio", "remedy", "rarest", "most frequent", "balanced accuracy", "difference", "told apart")
         return Table(head, rows, note)
 
     def _row(self, case: Case, one: Treated) -> tuple[str, ...]:
-        rarest, frequent = (one.rarest, one.frequent) if case.rare else (self.largest.rarest, self.largest.frequent)
+        rarest, frequent = (one if case.rare else self.largest).rarest, self.largest.frequent
         recalls = [ranged(found, SHARE) for found in (one.recall_of(rarest), one.recall_of(frequent), one.balanced)]
         fall = self.lost.get(case)
-        found = self.helped.get(case) or self.chosen.get(case) or (minus(fall) if fall else None)
+        found = self.helped.get(case) or (minus(fall) if fall else None)
         last = (gap(found, SHARE), found.verdict if found.known else "—") if found else ("", "")
         rare = f" ({joined(case.rare)} rare)" if case.rare else ""
         return (case.model, f"1:{significant(case.ratio)}", case.remedy + rare, *recalls, *last)
@@ -176,30 +185,38 @@ def imbalance(study: StoredStudy) -> Imbalance:
     labels = pair(study).labels
     found = [treated(study, one) for one in configured(study, part="imbalance")]
     each = {one.case: one for one in sorted(found, key=lambda one: labels.index(one.case.model))}
-    if not any(case.ratio > 1 and case.remedy == NONE for case in each):
-        raise StoreError(f"{study.folder} has no finished run with rare classes and no remedy: there is no imbalance")
+    if not any(case.ratio > 1 and case.remedy == NONE and not case.rare for case in each):
+        raise StoreError(f"{study.folder} has no finished run with fewer and fewer images from class to class")
     plain = {case: case._replace(remedy=NONE) for case in each if case.remedy != NONE}
-    even = {case: Case(case.model, 1.0) for case in each if case.ratio > 1 and case.remedy == NONE and not case.rare}
-    last = {case: case._replace(rare=()) for case in each if case.rare and case.remedy == NONE}
+    even = {case: Case(case.model, 1.0) for case in each if case.ratio > 1 and case.remedy == NONE}
+    against_even = _held_against(each, list(even.items()))
     return Imbalance(
         labels,
         found[0].found.classes,
         each,
-        lost={case: minus(one) for case, one in _held_against(each, even).items()},
-        helped=_held_against(each, plain),
+        lost={case: minus(one) for (case, _), one in against_even.items()},
+        helped={case: one for (case, _), one in _held_against(each, list(plain.items())).items()},
         parted=_parted(each, labels),
-        chosen=_held_against(each, last),
+        chosen=_held_against(each, _choices(each)),
     )
 
 
-def _held_against(each: Mapping[Case, Treated], others: Mapping[Case, Case]) -> dict[Case, Paired]:
-    """The balanced accuracy of each case less that of another, where both were trained."""
-    there = {case: other for case, other in others.items() if other in each}
-    pairs = [
+def _choices(each: Mapping[Case, Treated]) -> list[tuple[Case, Case]]:
+    """Each choice of rare classes beside each other one of as many, of the same model at the same ratio."""
+    rare = [case for case in each if case.rare]
+    alike = [(case._replace(rare=()), len(case.rare)) for case in rare]
+    pairs = [(i, j) for i in range(len(rare)) for j in range(i + 1, len(rare)) if alike[i] == alike[j]]
+    return [(rare[i], rare[j]) for i, j in pairs]
+
+
+def _held_against(each: Mapping[Case, Treated], pairs: Sequence[tuple[Case, Case]]) -> dict[tuple[Case, Case], Paired]:
+    """The balanced accuracy of each case less that of the other, where both were trained."""
+    there = [(case, other) for case, other in pairs if other in each]
+    versus = [
         Versus(one.found.name, two.found.name, one.by_seed, two.by_seed, int(one.found.images.sum()))
-        for one, two in ((each[case], each[other]) for case, other in there.items())
+        for one, two in ((each[case], each[other]) for case, other in there)
     ]
-    return dict(zip(there, differing(pairs), strict=True))
+    return dict(zip(there, differing(versus), strict=True))
 
 
 def _parted(each: Mapping[Case, Treated], labels: tuple[str, str]) -> dict[float, Paired]:

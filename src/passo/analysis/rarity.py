@@ -22,14 +22,13 @@ def exponential(ratio: float, classes: int) -> np.ndarray:
     return float(ratio) ** (-np.arange(classes) / max(classes - 1, 1))
 
 
-def rare_last(classes: Sequence[str], rare: Sequence[str | int]) -> list[int]:
-    """All classes as numbers, those in `rare` behind the others and in the order given.
+def stepped(ratio: float, classes: Sequence[str], rare: Sequence[str | int]) -> np.ndarray:
+    """1 for every class, 1/r for those in `rare`, named or numbered: (classes,); that of `passo.load(…, rare=[…])`.
 
-    >>> rare_last(["cat", "dog", "cow"], ["cat"])
-    [1, 2, 0]
+    >>> stepped(10, ["cat", "dog", "cow"], ["dog"]).tolist()
+    [1.0, 0.1, 1.0]
     """
-    last = [list(classes).index(one) if isinstance(one, str) else int(one) for one in rare]
-    return [c for c in range(len(classes)) if c not in last] + last
+    return np.array([1 / ratio if name in rare or c in rare else 1.0 for c, name in enumerate(classes)])
 
 
 def class_shares(run: StoredRun) -> np.ndarray:
@@ -42,12 +41,10 @@ def class_shares(run: StoredRun) -> np.ndarray:
     if not classes:
         raise StoreError(f"run {run.id} does not name its classes, so how rare each was is not known")
     asked = run.config.get("dataset", {})
-    imbalance, rare = asked.get("imbalance"), asked.get("rare") or ()
+    imbalance, rare = asked.get("imbalance") or 1, asked.get("rare")
     if isinstance(imbalance, Sequence):
         return np.array(imbalance, np.float64) / max(imbalance)
-    shares = np.empty(len(classes))
-    shares[rare_last(classes, rare)] = exponential(imbalance or 1, len(classes))
-    return shares
+    return stepped(imbalance, classes, rare) if rare else exponential(imbalance, len(classes))
 
 
 def class_counts(shares: np.ndarray, total: int) -> np.ndarray:

@@ -18,11 +18,15 @@ from passo.analysis.rarity import class_counts, class_shares
 from passo.store import StoredStudy
 
 NONE, RESAMPLING, WEIGHTS = "none", "resampling", "class weights"
-REMEDIES = {"base": NONE, "unbalanced": NONE, "rare-confused": NONE, "resampled": RESAMPLING, "weighted": WEIGHTS}
+REMEDIES = {"base": NONE, "unbalanced": NONE, "resampled": RESAMPLING, "weighted": WEIGHTS}
+"""By the entry of the study file; entries `rare-…` have none, and any other is a remedy by its own name."""
 
 
 class Case(NamedTuple):
-    """What was trained: a model on classes from 1 to 1/ratio of the largest; `rare`: which were chosen to be rare."""
+    """What was trained: a model on classes from 1 to 1/ratio of the largest, with a remedy or none.
+
+    rare: the classes that were chosen to be rare, while the others are all as frequent; () where they fall off evenly.
+    """
 
     model: str
     ratio: float
@@ -46,7 +50,9 @@ class Treated:
 
     @property
     def rarest(self) -> list[int]:
-        """The rarest third of the classes, the rarest last."""
+        """The classes that were chosen to be rare; else the rarest third, the rarest last."""
+        if self.case.rare:
+            return [self.found.classes.index(name) for name in self.case.rare]
         return self.order[-max(1, len(self.order) // 3) :]
 
     @property
@@ -77,5 +83,6 @@ def treated(study: StoredStudy, one: Configured) -> Treated:
     named = tuple(name if isinstance(name, str) else found.classes[name] for name in rare)
     total = int(run.info.get("data", {}).get("counts", {}).get("train", 0))
     ratio = float(np.round(1 / shares.min(), 6))
-    case = Case(one.model, ratio, REMEDIES.get(one.entry, one.entry), named if ratio > 1 else ())
+    remedy = REMEDIES.get(one.entry, NONE if one.entry.startswith("rare-") else one.entry)
+    case = Case(one.model, ratio, remedy, named if ratio > 1 else ())
     return Treated(case, shares, class_counts(shares, total), found)

@@ -26,8 +26,11 @@ def draw_imbalance(study: StoredStudy) -> Figure:
     """Recall of the rarest classes and of all, against the ratio, with and without remedies."""
     found = imbalance(study)
     alt = altair()
-    columns = [alt.vconcat(_panel(found, i, True), _panel(found, i, False), spacing=10) for i in (0, 1)]
-    chart = alt.hconcat(*columns, spacing=22)
+    columns = [
+        alt.vconcat(_panel(found, i, True), _panel(found, i, False), spacing=10).resolve_scale(shape="independent")
+        for i in (0, 1)
+    ]
+    chart = alt.hconcat(*columns, spacing=22).resolve_scale(shape="independent")
     rarest = joined([found.classes[c] for c in found.largest.rarest])
     caption = (
         f"Test recall against the ratio of the most frequent class to the rarest; the classes between fall off evenly "
@@ -51,17 +54,19 @@ def _panel(found: Imbalance, place: int, rarest: bool) -> Any:
     rows = _lines(found, label, rarest)
     columns = {"ratio": [float(row[0]) for row in rows], "remedy": [row[1] for row in rows]}
     columns["dash"] = columns["remedy"]  # a field of its own, so that the legend of shapes stands alone
+    columns["model"] = [label] * len(rows)
     base = alt.Chart(data(columns | _ends([row[2] for row in rows]))).encode(
         x=_x(found, "" if rarest else "most frequent : rarest")
     )
     y = _y(found, place, rarest)
     tips = ["remedy:N", alt.Tooltip("ratio:Q", format="~g"), alt.Tooltip("mean:Q", format=".1%"), "within:N"]
     band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.13, color=shade)
-    dots = base.mark_point(color=shade, filled=True, size=46, opacity=1)
+    dots = base.mark_point(filled=True, size=46, opacity=1)
+    legend = alt.Legend(orient="bottom-left", direction="vertical", **LOOK) if rarest and place == 0 else None
     layers = [
         band.encode(y=y("low"), y2="high:Q", detail="remedy:N"),
         base.mark_line(color=shade).encode(y=y("mean"), strokeDash=_dash(found)),
-        dots.encode(y=y("mean"), shape=_shape(found), tooltip=tips),
+        dots.encode(y=y("mean"), shape=_shape(found, legend), color=_shade(found), tooltip=tips),
     ]
     extra = {"title": heading(label)} if rarest else {}
     return alt.layer(*layers).properties(width=WIDE, height=HIGH, **extra)
@@ -96,10 +101,16 @@ def _dash(found: Imbalance) -> Any:
     return alt.StrokeDash("dash:N", scale=scale, legend=None)
 
 
-def _shape(found: Imbalance) -> Any:
+def _shade(found: Imbalance) -> Any:
+    """The models' colours, without a legend, so that the legend of remedies is grey."""
+    alt = altair()
+    return alt.Color("model:N", scale=alt.Scale(domain=list(found.labels), range=[BLUE, RED]), legend=None)
+
+
+def _shape(found: Imbalance, legend: Any) -> Any:
     alt = altair()
     scale = alt.Scale(domain=list(found.remedies), range=[SHAPES[i % len(SHAPES)] for i in range(len(found.remedies))])
-    return alt.Shape("remedy:N", scale=scale, legend=alt.Legend(**LOOK))
+    return alt.Shape("remedy:N", scale=scale, legend=legend)
 
 
 def _ends(found: Sequence[Interval]) -> dict[str, list[Any]]:
@@ -169,6 +180,7 @@ def _by_class(found: Imbalance, shown: Sequence[Treated], even: Treated | None, 
     columns = {
         "class": [_class_name(found, c) for one in mine for c in range(len(found.classes))],
         "remedy": [one.case.remedy for one in mine for _ in found.classes],
+        "model": [label for _ in mine for _ in found.classes],
         **_ends([value for one in mine for value in one.found.recalls()]),
     }
     high = max(22, 8 * len(remedies) + 6)
@@ -181,8 +193,8 @@ def _by_class(found: Imbalance, shown: Sequence[Treated], even: Treated | None, 
         base.transform_filter("isValid(datum.low)")
         .mark_rule(color=shade, strokeWidth=1.8, opacity=0.5)
         .encode(x=alt.X("low:Q", **x), x2="high:Q"),
-        base.mark_point(color=shade, filled=True, size=44, opacity=1).encode(
-            x=alt.X("mean:Q", **x), shape=_shape(found), tooltip=tips
+        base.mark_point(filled=True, size=44, opacity=1).encode(
+            x=alt.X("mean:Q", **x), shape=_shape(found, alt.Legend(**LOOK)), color=_shade(found), tooltip=tips
         ),
     ]
     if even is not None:

@@ -1,0 +1,97 @@
+"""Accuracy with fewer classes, the first ones and the most confused ones, against chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.fewer import CONFUSED, FIRST, SHARE, Fewer, fewer
+from passo.analysis.words import joined, seeds, within
+from passo.figures.panels import HALO
+from passo.figures.style import BLUE, INK, RED, STONE, WIDTH, Figure, altair, colour, data, finished
+from passo.store import StoredStudy
+
+KINDS = (FIRST, CONFUSED)
+ASIDE = 0.03  # of a place, each model to its side
+
+
+def draw_classes(study: StoredStudy) -> Figure:
+    """Test accuracy against the number of classes, for both models."""
+    found = fewer(study)
+    named = [f"{count}: {joined(names)}" for count in found.counts[:-1] if (names := found.classes(count, CONFUSED))]
+    which = f" The most confused: {'; '.join(named)}." if named else ""
+    caption = (
+        "Test accuracy of networks trained and tested on some of the classes alone; points and lines are means, rules "
+        f"intervals ({seeds(found.n)}); dashed grey is what guessing gives, 1 in k.{which}"
+    )
+    chart = finished(_chart(found), "Fewer classes", f"{max(found.counts)} classes in all")
+    return Figure("classes", chart, caption, found.sentence())
+
+
+def _chart(found: Fewer) -> Any:
+    alt = altair()
+    kinds = [kind for kind in KINDS if any(taken.kind == kind for taken in found.each)]
+    y = alt.Y("mean:Q", title="test accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~%", tickCount=6))
+    x = _x(found)
+    base = alt.Chart(data(_columns(found))).encode(x=x, color=colour("label", list(found.labels), [BLUE, RED]))
+    dash = alt.StrokeDash("kind:N", scale=alt.Scale(domain=kinds, range=[[1, 0], [5, 4]][: len(kinds)]), legend=None)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["circle", "square"][: len(kinds)]), legend=None)
+    tips = ["label:N", "classes:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
+    layers = [
+        *_chance(found, x),
+        base.mark_line(strokeWidth=1.4, opacity=0.6).encode(y=y, strokeDash=dash),
+        base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=shape, tooltip=tips),
+        *_kinds(found, kinds, x),
+    ]
+    return alt.layer(*layers).properties(width=WIDTH, height=270)
+
+
+def _x(found: Fewer) -> Any:
+    """Numbers of classes, evenly spaced."""
+    alt = altair()
+    places = list(range(len(found.counts)))
+    axis = alt.Axis(title="classes", values=places, labelExpr=f"{list(found.counts)}[datum.value]", grid=False)
+    return alt.X("x:Q", axis=axis, scale=alt.Scale(domain=[-0.35, places[-1] + 0.35], nice=False))
+
+
+def _chance(found: Fewer, x: Any) -> list[Any]:
+    alt = altair()
+    places = list(range(len(found.counts)))
+    chance = data({"x": places, "mean": [1 / number for number in found.counts]})
+    word = data({"x": places[:1], "mean": [1 / found.counts[0]], "word": ["chance"]})
+    return [
+        alt.Chart(chance).mark_line(color=STONE, strokeDash=[2, 3], strokeWidth=1.4).encode(x=x, y="mean:Q"),
+        alt.Chart(word).mark_text(color=STONE, dy=-9, fontSize=11).encode(x=x, y="mean:Q", text="word:N"),
+    ]
+
+
+def _kinds(found: Fewer, kinds: list[str], x: Any) -> list[Any]:
+    """What the classes of a line are: above the first point of the upper one, below that of the lower one."""
+    if len(kinds) < 2:
+        return []
+    layers = []
+    for kind, end, dy in ((FIRST, max, -9), (CONFUSED, min, 15)):
+        number = min(taken.number for taken in found.each if taken.kind == kind)
+        at = end(one.mean for taken, one in found.accuracy.items() if taken.kind == kind and taken.number == number)
+        word = altair().Chart(data({"x": [found.counts.index(number)], "mean": [at], "word": [kind]}))
+        layers += [
+            word.mark_text(align="left", dy=dy, fontSize=11, color=INK, **look).encode(x=x, y="mean:Q", text="word:N")
+            for look in (HALO, {})
+        ]
+    return layers
+
+
+def _columns(found: Fewer) -> dict[str, list[Any]]:
+    """Every point, the models beside each other; all classes stand for the end of both lines."""
+    rows = []
+    for taken, one in found.accuracy.items():
+        last = taken.number == max(found.counts)
+        confused = any(other.kind == CONFUSED and other.model == taken.model for other in found.each)
+        low, high = (max(one.low, 0.0), min(one.high, 1.0)) if one.known else (np.nan, np.nan)
+        x = found.counts.index(taken.number) + ASIDE * (2 * found.labels.index(taken.model) - 1)
+        told = (one.mean, low, high, within(one, SHARE), joined(found.each[taken].classes))
+        rows += [(x, taken.model, kind, *told) for kind in (KINDS if last and confused else (taken.kind,))]
+    names = ("x", "label", "kind", "mean", "low", "high", "within", "classes")
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
