@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -56,16 +56,14 @@ class Pair(Part):
                 raise ConfigError(f"pair: {label} needs a name, got {model!r}")
             check_model(model["name"], {key: value for key, value in model.items() if key != "name"})
 
-    def fitted(self, in_shape: Sequence[int], classes: int, budgets: Iterable[int | None]) -> Pair:
-        """The pair with both models matched, to its own budget and to others. Raises `ConfigError` where none fits."""
-        widths = dict(self.widths)
-        for parameters in dict.fromkeys(one or self.parameters for one in (None, *budgets)):
-            if _key(parameters) not in widths:
-                costs = self.costs(in_shape, classes, parameters)
-                widths[_key(parameters)] = {
-                    label: {"name": cost.name, **cost.options} for label, cost in zip(self.models, costs, strict=True)
-                }
-        return self.model_copy(update={"widths": widths})
+    def fitted(self, in_shape: Sequence[int], classes: int, parameters: int | None = None) -> Pair:
+        """The pair with both models matched, to its own budget or to another. Raises `ConfigError` where none fits."""
+        parameters = parameters or self.parameters
+        if _key(parameters) in self.widths:
+            return self
+        costs = self.costs(in_shape, classes, parameters)
+        found = {label: {"name": cost.name, **cost.options} for label, cost in zip(self.models, costs, strict=True)}
+        return self.model_copy(update={"widths": {**self.widths, _key(parameters): found}})
 
     def costs(self, in_shape: Sequence[int], classes: int, parameters: int | None = None) -> tuple[Cost, ...]:
         """What both cost when matched."""

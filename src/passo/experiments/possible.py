@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from passo.data import Data
-from passo.errors import PassoError, UsageError
+from passo.errors import ConfigError, PassoError, UsageError
+from passo.experiments.pairing import Pair
 from passo.experiments.short import loaded
 from passo.experiments.studyform import StudyFile
 from passo.experiments.studyruns import Configuration
@@ -19,13 +20,29 @@ def ready(file: StudyFile) -> StudyFile:
 
     Raises `ConfigError` where the two models cannot be matched, and what loading the data raises.
     """
-    if file.pair is not None and not file.left_out:
-        data = loaded(file.dataset())
-        file = _with(file, pair=file.pair.fitted(data.in_shape, data.outputs, [one.parameters for one in file.runs]))
-    if any(entry.optional for entry in file.runs) and not file.left_out:
-        refused = {one.name: _refused(file, one) for one in file.configurations if one.entry.optional}
-        file = _with(file, left_out={name: why for name, why in refused.items() if why})
-    return file
+    if file.left_out:
+        return file  # it was made ready before
+    refused: dict[str, str] = {}
+    if file.pair is not None:
+        file, refused = _matched(file, file.pair)
+    for one in file.configurations:
+        if one.entry.optional and one.name not in refused and (why := _refused(file, one)):
+            refused[one.name] = why
+    return _with(file, left_out=refused) if refused else file
+
+
+def _matched(file: StudyFile, pair: Pair) -> tuple[StudyFile, dict[str, str]]:
+    """The study with the widths of both models for each budget; runs whose budget cannot be met, and why."""
+    data, refused = loaded(file.dataset()), {}
+    pair = pair.fitted(data.in_shape, data.outputs)
+    for entry in file.runs:
+        try:
+            pair = pair.fitted(data.in_shape, data.outputs, entry.parameters)
+        except ConfigError as error:
+            if not entry.optional:
+                raise
+            refused |= {one.name: str(error) for one in file.configurations if one.entry == entry}
+    return _with(file, pair=pair), refused
 
 
 def told(file: StudyFile, data: Data) -> dict[str, Any]:
