@@ -7,6 +7,7 @@ import io
 import struct
 import sys
 import tarfile
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,6 +24,7 @@ from damage import FEW, MANY, damaged, refused
 from passo.data import cifar, idx, load
 from passo.data.archives import members
 from passo.data.pictures import Picture, decode
+from passo.errors import DataCorrupt
 
 BOMB = 3_000_000
 wanted = pytest.mark.parametrize("wanted", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
@@ -171,14 +173,20 @@ def test_pictures(wanted: int) -> None:
 
 @wanted
 def test_folders_of_images(tmp_path: Path, wanted: int) -> None:
-    """One image of six is damaged: the error names it."""
+    """One image of six is damaged: it is skipped, with its name, and no other is."""
     for name in ("a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png", "b/3.png"):
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / name).write_bytes(picture("PNG"))
 
     def use(content: bytes) -> None:
         (tmp_path / "set" / "b" / "2.png").write_bytes(content)
-        assert load("images", folder=tmp_path / "set", size=8, validation=None).train.raw.dtype == np.uint8
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            data = load("images", folder=tmp_path / "set", size=8, validation=None)
+        assert data.train.raw.dtype == np.uint8 and sum(data.counts.values()) == 6 - len(data.skipped)
+        assert [name for name, _ in data.skipped] == ["b/2.png"] * len(told) and len(told) <= 1
+        if data.skipped:
+            raise DataCorrupt(str(told[0].message))
 
     refused(files(picture("PNG"), picture("JPEG")), use, wanted, "2.png")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from inspect import signature
@@ -11,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from passo.data import sampling
+from passo.data.described import skipping
 from passo.data.downloads import Progress
 from passo.data.entries import DATASETS, DatasetInfo, catalogue, info
 from passo.data.opening import fetch, open_set
@@ -76,7 +79,8 @@ def load(
 
     "images" and "csv" are the user's own, at `folder` (or at a path in the place of the name): `size` and `colour` say
     how images are read, `target` and `task` which column is predicted, and whether it is a class. Images need not be
-    `in_memory`: left on the disk they are read batch by batch (`Split.batches`), to the same numbers. With
+    `in_memory`: left on the disk they are read batch by batch (`Split.batches`), to the same numbers. What is no image,
+    or an odd one, is skipped, named in `Data.skipped` and in a warning. With
     `allow_sample`, a set that is nowhere to be found is stood in for by the real sample inside passo, and `Data.name`,
     `Data.sample` and `Data.source` say so.
 
@@ -96,6 +100,8 @@ def load(
     kept = None if in_memory else False  # what is usual is not told
     reading = {"size": size, "colour": colour, "in_memory": kept, "target": target, "task": task}
     entry, arrays, source = open_set(entry, folder, allow_sample, progress, reading)
+    if entry.skipped and multiprocessing.parent_process() is None:  # said once, by the process that others work for
+        warnings.warn(f"{source}: {skipping(entry.skipped)}", UserWarning, stacklevel=2)
     asked = {
         "per_class": None if per_class == "all" else per_class,
         "classes": _listed(classes),

@@ -52,7 +52,7 @@ class DatasetInfo:
     the user's own and not known yet. `kind` says how it is read: "idx", "cifar", "zips" (of images), "digits", "images"
     (a folder of them) or "csv". `torchvision` is the folder in which torchvision keeps the set; `packaged` the folder
     inside passo, for an embedded one. `columns` are those that a table's rows are read by, in order, `target` the one
-    that is predicted.
+    that is predicted. `skipped` names the files that were left out, and says why.
     """
 
     name: str
@@ -71,6 +71,7 @@ class DatasetInfo:
     install: str | None = None
     columns: tuple[str, ...] = ()
     target: str | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -87,6 +88,18 @@ class DatasetInfo:
     def digests(self) -> dict[str, str]:
         """File name → SHA-256 of its uncompressed bytes, where it is known."""
         return {file.name: file.sha256 for file in self.files if file.sha256 is not None}
+
+
+def skipping(skipped: Sequence[tuple[str, str]], named: int = 3) -> str:
+    """What was left out, as a sentence that names the first ones.
+
+    >>> skipping([("cat/1.png", "not an image in a known format"), ("dog/7.png", "it is damaged")], named=1)
+    '2 images were skipped: cat/1.png (not an image in a known format), and 1 more'
+    """
+    files = [f"{name} ({reason})" for name, reason in skipped[:named]]
+    more = [f"and {len(skipped) - named:,} more"] if len(skipped) > named else []
+    was = "image was" if len(skipped) == 1 else "images were"
+    return f"{len(skipped):,} {was} skipped: {', '.join([*files, *more])}"
 
 
 NAMES = ("train-images", "train-labels", "test-images", "test-labels")

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -25,17 +25,22 @@ import numpy as np
 from passo.data import idx
 from passo.data.cache import cache_folder, write_whole
 from passo.data.downloads import Progress
-from passo.data.pictures import BYTES, Picture, any_coloured, decode, same_size
+from passo.data.folders import Listing
+from passo.data.pictures import BYTES, Picture, any_coloured, attempt, decode, same_size
 from passo.errors import DataError
 
 
 class Survey(NamedTuple):
-    """What one pass over the images of a folder found: (H, W) or (3, H, W), digests of each part, sums (N, C, 2)."""
+    """What one pass over the images of a folder found: (H, W) or (3, H, W), digests of each part, sums (N, C, 2).
+
+    `odd` says why the files at these places of the folder's listing were left out of all that.
+    """
 
     shape: tuple[int, ...]
     colour: bool
     digests: tuple[str, ...]
     sums: np.ndarray
+    odd: Mapping[int, str]
 
 
 class ImageFiles:
@@ -82,70 +87,80 @@ class ImageFiles:
 
 
 def open_files(
-    root: Path,
-    parts: Sequence[Sequence[Picture]],
-    side: tuple[int, int] | None,
-    colour: bool | None,
-    progress: Progress | None = None,
-) -> tuple[ImageFiles, ...]:
-    """Each part's images, left where they are; raises as `pictures.decoded` does, of every image."""
-    kept = cache_folder() / "images" / f"{_key(root, side, colour)}.npz"
-    stamp = _stamp(parts)
+    listing: Listing, side: tuple[int, int] | None, colour: bool | None, progress: Progress | None = None
+) -> tuple[Listing, Mapping[int, str], tuple[ImageFiles, ...]]:
+    """The files that can be used, why others cannot, and each part's images, left where they are.
+
+    Raises as `pictures.readable` does, of every image.
+    """
+    kept = cache_folder() / "images" / f"{_key(listing.root, side, colour)}.npz"
+    stamp = _stamp(listing)
     found = _open(kept, stamp)
     if found is None:
-        found = survey(parts, side, colour, progress)
+        found = survey(listing, side, colour, progress)
         with suppress(OSError):  # a cache that cannot be written costs time, not the data
-            told = {**found._asdict(), "stamp": stamp}
-            write_whole(kept, lambda out: np.savez(out, **told))  # type: ignore[arg-type]
-    opened, begin = [], 0
-    for pictures, sha256 in zip(parts, found.digests, strict=True):
-        sums = found.sums[begin : begin + len(pictures)]
-        opened.append(ImageFiles([one.name for one in pictures], side, found._replace(sums=sums), sha256))
-        begin += len(pictures)
-    return tuple(opened)
+            told = {**found._asdict(), "odd": list(found.odd), "why": np.array(list(found.odd.values()), str)}
+            write_whole(kept, lambda out: np.savez(out, stamp=stamp, **told))  # type: ignore[arg-type]
+    usable = listing.without(found.odd)
+    opened = []
+    for places, sha256 in zip(usable.parts(), found.digests, strict=True):
+        names = [usable.pictures[place].name for place in places]
+        opened.append(ImageFiles(names, side, found._replace(sums=found.sums[places]), sha256))
+    return usable, found.odd, tuple(opened)
 
 
 def survey(
-    parts: Sequence[Sequence[Picture]],
-    side: tuple[int, int] | None,
-    colour: bool | None,
-    progress: Progress | None = None,
+    listing: Listing, side: tuple[int, int] | None, colour: bool | None, progress: Progress | None = None
 ) -> Survey:
-    """Look at every image once; `parts` are in the order of their digests."""
-    everything = [picture for part in parts for picture in part]
-    coloured = any_coloured(everything) if colour is None else colour
-    first = decode(everything[0], side, coloured)
-    sums = np.empty((len(everything), 3 if coloured else 1, 2), np.int64)
-    digests, place = [], 0
-    for part in parts:
-        sha = hashlib.sha256(idx.header(np.broadcast_to(first, (len(part), *first.shape))))
-        for picture in part:
-            pixels = decode(picture, side, coloured)
-            same_size(pixels, picture.name, first, everything[0].name)
-            sha.update(np.ascontiguousarray(pixels).data)
-            values = pixels.reshape(sums.shape[1], -1).astype(np.int64)
-            sums[place, :, 0], sums[place, :, 1] = values.sum(axis=1), (values * values).sum(axis=1)
-            place += 1
-            if progress is not None and (place % 256 == 0 or place == len(everything)):
-                progress("looking at images", place, len(everything))
-        digests.append(sha.hexdigest())
-    return Survey(first.shape, coloured, tuple(digests), sums)
+    """Look at every image once; and where some cannot be used, once more at the others, which then have other parts."""
+    odd: dict[int, str] = {}
+    while True:
+        usable = listing.without(odd)
+        places = [place for place in range(len(listing.pictures)) if place not in odd]
+        found = _survey(usable, side, colour, progress)
+        if not found.odd:
+            return found._replace(odd=dict(sorted(odd.items())))
+        odd |= {places[place]: why for place, why in found.odd.items()}
+
+
+def _survey(listing: Listing, side: tuple[int, int] | None, colour: bool | None, progress: Progress | None) -> Survey:
+    """One pass, in the order of the listing; what it says of the images is true where none is odd."""
+    pictures, parts = listing.pictures, listing.parts()
+    coloured = any_coloured(pictures) if colour is None else colour
+    owner = np.zeros(len(pictures), int)
+    owner[parts[1]] = 1
+    sums = np.zeros((len(pictures), 3 if coloured else 1, 2), np.int64)
+    first, named, shas, odd = np.empty(0, np.uint8), "", [], {}
+    for place, picture in enumerate(pictures):
+        pixels = attempt(picture, side, coloured)
+        if progress is not None and ((place + 1) % 256 == 0 or place + 1 == len(pictures)):
+            progress("looking at images", place + 1, len(pictures))
+        if isinstance(pixels, str):
+            odd[place] = pixels
+            continue
+        if not named:
+            first, named = pixels, picture.name
+            shas = [hashlib.sha256(idx.header(np.broadcast_to(first, (len(one), *first.shape)))) for one in parts]
+        same_size(pixels, picture.name, first, named)
+        shas[owner[place]].update(np.ascontiguousarray(pixels).data)
+        values = pixels.reshape(sums.shape[1], -1).astype(np.int64)
+        sums[place, :, 0], sums[place, :, 1] = values.sum(axis=1), (values * values).sum(axis=1)
+    return Survey(first.shape, coloured, tuple(sha.hexdigest() for sha in shas), sums, odd)
 
 
 def _key(root: Path, side: tuple[int, int] | None, colour: bool | None) -> str:
     return hashlib.sha256(json.dumps([str(root.resolve()), side, colour]).encode()).hexdigest()[:32]
 
 
-def _stamp(parts: Sequence[Sequence[Picture]]) -> str:
+def _stamp(listing: Listing) -> str:
     """A digest of every name, size and time, and of what decodes them."""
     import PIL
 
-    sha = hashlib.sha256(f"1 {PIL.__version__} {[len(part) for part in parts]}".encode())
-    for part in parts:
-        for picture in part:
-            with suppress(OSError):  # what cannot be read is said when it is
-                status = Path(picture.name).stat()
-                sha.update(os.fsencode(picture.name) + f"\0{status.st_size} {status.st_mtime_ns}\n".encode())
+    sha = hashlib.sha256(f"2 {PIL.__version__} {listing.train} {len(listing.pictures)}".encode())
+    for picture in listing.pictures:
+        with suppress(OSError):  # what cannot be read is said when it is
+            status = Path(picture.name).stat()
+            sha.update(os.fsencode(picture.name) + f"\0{status.st_size} {status.st_mtime_ns}\n".encode())
     return sha.hexdigest()
 
 
@@ -155,6 +170,7 @@ def _open(path: Path, stamp: str) -> Survey | None:
             if str(kept["stamp"]) != stamp:
                 return None
             shape, digests = tuple(map(int, kept["shape"])), tuple(map(str, kept["digests"]))
-            return Survey(shape, bool(kept["colour"]), digests, np.asarray(kept["sums"], np.int64))
+            odd = dict(zip(map(int, kept["odd"]), map(str, kept["why"]), strict=True))
+            return Survey(shape, bool(kept["colour"]), digests, np.asarray(kept["sums"], np.int64), odd)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None

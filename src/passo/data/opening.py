@@ -51,7 +51,7 @@ def _read(
 ) -> tuple[DatasetInfo, Arrays, str]:
     """The entry, completed by what was found; the arrays; where they are from."""
     if entry.kind == "images":
-        from passo.data.pictures import open_pictures
+        from passo.data.folders import open_pictures
 
         kept = reading["in_memory"] is not False
         return open_pictures(entry, folder, reading["size"], reading["colour"], kept, progress)

@@ -203,6 +203,11 @@ class Data:
         return self._scaler.scaling
 
     @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """(name, reason) of the files that are left out of a folder of images: what is no image, or an odd one."""
+        return self.info.skipped
+
+    @property
     def class_weights(self) -> list[float]:
         """Weights of the classes in the loss that make up for their numbers in the training part."""
         return sampling.class_weights(self.train.counts).tolist()
@@ -222,6 +227,8 @@ class Data:
             "per_class": self.per_class,
             **{key: value for key, value in self.asked.items() if key in _TOLD},
             **({"columns": list(self.info.columns), "target": self.info.target} if self.info.columns else {}),
+            **({"skipped": [list(one) for one in self.skipped[:_NAMED]]} if self.skipped else {}),
+            **({"skipped_count": len(self.skipped)} if self.skipped else {}),
             "scaling": self.scaling.facts(),
             "seed": self.seed,
             "licence": self.info.licence,
@@ -229,5 +236,6 @@ class Data:
         }
 
 
+_NAMED = 20  # files that were left out: of more, their number alone
 # recorded where they were asked for
 _TOLD = ("imbalance", "rare", "perturb", "perturbed", "size", "colour", "target", "in_memory")
