@@ -17,7 +17,20 @@ from passo.analysis.classified import percent
 from passo.analysis.embedded import Embedded, Mapped, embedded_pair
 from passo.errors import require
 from passo.figures.panels import heading
-from passo.figures.style import INK, OTHERS, Figure, altair, colour, data, finished, interactive, legend_look, picking
+from passo.figures.style import (
+    BLUE,
+    INK,
+    OTHERS,
+    RED,
+    Figure,
+    altair,
+    colour,
+    data,
+    finished,
+    interactive,
+    legend_look,
+    picking,
+)
 from passo.store import StoredStudy
 
 RINGED = "ringed: taken for another class"
@@ -46,7 +59,7 @@ def embedding_pair(study: StoredStudy) -> Figure:
     columns = _columns(both)
     panels = [_panel(first, first.inputs, columns, "inputs", None, side, _head(first.what.capitalize(), first.inputs))]
     for number, found in enumerate(both):
-        head = _head(f"{found.name}, before {found.layer}", found.hidden)
+        head = _head(f"{found.name}, before {found.layer}", found.hidden, (BLUE, RED)[number])
         panels.append(_panel(found, found.hidden, columns, f"hidden{number}", number, side, head))
     title = finished(_beside(panels), "The same images, as two models see them", f"{_images(first)}; {RINGED}")
     return Figure("embedding-pair", title, _caption(first, "that model"), _compared(first, second))
@@ -78,9 +91,11 @@ def _layer(found: Embedded) -> str:
     return f"The {found.hidden.width:,} values before {found.layer}"
 
 
-def _head(name: str, seen: Mapped) -> tuple[str, str]:
-    """What stands over a map: what is mapped, and how well it groups the classes."""
-    return name, f"nearest of its own class {percent(seen.own)}; kept {percent(seen.kept)}"
+def _head(name: str, seen: Mapped, shade: str = INK) -> Any:
+    """What stands over a map: what is mapped, in the model's colour, and how well it groups the classes."""
+    below = f"nearest of its own class {percent(seen.own)}; kept {percent(seen.kept)}"
+    look = {"subtitle": below, "subtitleFontSize": 10.5, "color": shade}
+    return altair().TitleParams(**{**heading(name).to_dict(), **look})
 
 
 def _caption(found: Embedded, who: str) -> str:
@@ -133,9 +148,7 @@ def _thumbnail(pixels: np.ndarray) -> str:
 # ── Panels ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _panel(
-    found: Embedded, seen: Mapped, columns: Any, field: str, model: int | None, side: int, head: tuple[str, str]
-) -> Any:
+def _panel(found: Embedded, seen: Mapped, columns: Any, field: str, model: int | None, side: int, head: Any) -> Any:
     """One map, square: the right ones first, and above them, ringed, what `model` errs on; of no model, all alike."""
     alt = altair()
     base = alt.Chart(columns).transform_filter(picking())
@@ -151,8 +164,7 @@ def _panel(
         ringed = {"filled": True, "size": 27, "opacity": 1, "stroke": INK, "strokeWidth": 1.1, "aria": False}
         tips = [tips[0], *_tips(found), alt.Tooltip(f"{taken}:N", title="taken for"), tips[-1]]
         layers.append(wrong.mark_point(**ringed).encode(tooltip=tips))
-    words = alt.TitleParams(**{**heading(head[0]).to_dict(), "subtitle": head[1], "subtitleFontSize": 10.5})
-    return alt.layer(*layers).properties(width=side, height=side, title=words, view=alt.ViewConfig(stroke="#DADDE1"))
+    return alt.layer(*layers).properties(width=side, height=side, title=head, view=alt.ViewConfig(stroke="#DADDE1"))
 
 
 def _tips(found: Embedded) -> list[Any]:
