@@ -25,9 +25,10 @@ from passo.analysis.intervals import CONFIDENCE, Interval
 from passo.analysis.needed import LEVEL
 from passo.analysis.paired import holm
 from passo.analysis.paired_shares import share_test
-from passo.analysis.words import ranged, significant
+from passo.analysis.words import joined, ranged, significant
 
-POINTS, RATIO = "points", "times"
+POINTS, RATIO, EPOCHS = "points", "times", "epochs"
+BySeed = Mapping[int | None, float]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Contrast:
     name: str
     says: str
     unit: str
-    values: Mapping[int | None, float]
+    values: BySeed
     step: float = 0.0
 
 
@@ -108,6 +109,8 @@ class Contrasted(Interval):
         sign = "+" if mean > 0 and not of_ahead else ""
         if unit == POINTS:
             return sign + ranged(Interval(mean, low, high, self.n), "accuracy").replace(" %", " points")
+        if unit == EPOCHS:
+            return f"{sign}{mean:.1f} {unit}{f' [{low:.1f}, {high:.1f}]' if self.known else ''}".replace("-", "−")
         return sign + _with(unit, ranged(Interval(mean, low, high, self.n)))
 
 
@@ -154,3 +157,21 @@ def _tested(one: Contrast, confidence: float) -> tuple[float, float, float, floa
         return math.nan, math.nan, math.nan, math.nan, math.nan
     mean, low, high, p, sd = (float(found[0]) for found in share_test(values[:, None], one.step, confidence))
     return mean, low, high, p, sd
+
+
+def less(part: str, name: str, says: str, unit: str, first: BySeed, second: BySeed) -> Contrast | None:
+    """A contrast in which the smaller number is ahead; None where they share no seed, or a seed has no number."""
+    values = {seed: first[seed] - second[seed] for seed in first if seed in second}
+    if not values or not all(map(math.isfinite, values.values())):
+        return None
+    return Contrast(part, name, says, unit, values, step=1.0 if unit == EPOCHS else 0.0)
+
+
+def told(found: Sequence[Contrasted]) -> list[str]:
+    """Sentences: what sets the models apart, one sentence each; then, in one, what does not."""
+    level = [one for one in found if not one.told]
+    told = [one.sentence() for one in found if one.told]
+    if not level or level[0].n < 2:
+        return told
+    first, second = level[0].labels
+    return [*told, f"{first} and {second} are not distinguishable in {joined([one.name for one in level])}."]

@@ -38,6 +38,19 @@ def distance(sizes: Sequence[int], first: np.ndarray, second: np.ndarray) -> flo
     return (_area(x, one, low, high) - _area(x, two, low, high)) / (high - low) if high > low else math.nan
 
 
+def needed(sizes: Sequence[int], accuracies: np.ndarray, level: float) -> float:
+    """The size at which a learner with accuracies (K,) at sizes (K,) reaches a level: exp(g(level)); NaN for never.
+
+    >>> round(needed([100, 10000], np.array([0.5, 0.7]), 0.6))
+    1000
+    """
+    x, y = np.log(np.asarray(sizes, np.float64)), rising(np.asarray(accuracies, np.float64))
+    if not y[0] <= level <= y[-1]:
+        return math.nan
+    k = int(np.argmax(y >= level))  # the first that is there
+    return math.exp(float(np.interp(level, y[k - 1 : k + 1], x[k - 1 : k + 1])) if k else float(x[0]))
+
+
 def overlap(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """The accuracies that two rising curves (K,) share, from the least to the most; the wrong way round for none."""
     return float(max(first[0], second[0])), float(min(first[-1], second[-1]))

@@ -17,6 +17,8 @@ from passo.figures.landscapes import landscape_chart
 from passo.figures.predictions import cross_entropy
 from passo.figures.ranges import lr_range, range_chart, range_figure
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
+from passo.figures.sizes import accuracy_over_sizes
+from passo.figures.small import small_losses, small_validation
 from passo.figures.style import Figure
 from passo.figures.traces import adapted_gradients, final_adapted, momentum_limit, sgd_traces, stage_chart
 from passo.figures.watched import RUN_FIGURES, draw_run
@@ -49,6 +51,9 @@ for _draw in (
 
 PAIR_FIGURES: Registry[Callable[[StoredStudy], Figure]] = Registry("figure of two models")
 """The figures of a study that compares two models (`passo.analysis.pair`); `draw` knows them too."""
+PAIR_FIGURES.add("small-losses", small_losses)
+PAIR_FIGURES.add("small-validation", small_validation)
+PAIR_FIGURES.add("sizes", accuracy_over_sizes)
 PAIR_FIGURES.add("embedding-pair", embedding_pair)
 
 

@@ -1,0 +1,111 @@
+"""Test accuracy of two models over the number of training images, and how far their curves stand apart sideways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from passo.analysis.contrasts import RATIO
+from passo.analysis.horizontal import needed
+from passo.analysis.sizes import METRIC, Sizes, sizes
+from passo.analysis.words import seeds, significant
+from passo.figures.panels import HALO, heading, log_ticks, tick_look
+from passo.figures.points import own_ticks, points
+from passo.figures.style import BLUE, GREY, INK, RED, WIDTH, Figure, altair, data, finished, interactive
+from passo.store import StoredStudy
+
+IMAGES = "training images per class"
+TOLD, LEVEL = "told apart", "not distinguishable"
+ARROW = 46  # area of its head, in square pixels
+
+
+def accuracy_over_sizes(study: StoredStudy) -> Figure:
+    """Both models over the number of images, their differences below, and the distance at equal accuracy once."""
+    found = sizes(study)
+    shades = dict(zip(found.labels, (BLUE, RED), strict=True))
+    series = {
+        label: [(n, found.at(m, k)) for k, n in enumerate(found.per_class)] for m, label in enumerate(found.labels)
+    }
+    above = points(series, shades, x=None, metric=METRIC, height=270, over=_sideways(found))
+    chart = altair().vconcat(above, _differences(found), spacing=14).resolve_scale(x="independent")
+    own = "each draws its own training images" if found.own_images else "all have the same training images"
+    caption = (
+        f"Above: test accuracy over the number of {IMAGES}, {seeds(len(found.seeds))} ({own}). Below: the difference, "
+        "paired by seed; black where it is told apart after the correction for all of them, grey where it is not."
+        f"{_arrow_told(found)}"
+    )
+    title = finished(interactive(chart), "How many images does each model need?", _subtitle(study))
+    return Figure("sizes", title, caption, found.sentence())
+
+
+def _subtitle(study: StoredStudy) -> str:
+    name = study.facts.get("data", {}).get("name")
+    return f"on {name}" if name else ""
+
+
+def _arrow_told(found: Sizes) -> str:
+    if found.fewer is None or not found.fewer.told:
+        return ""
+    return (
+        " The arrow is drawn at the middle of the accuracies that both reach; its number is the mean over all of them."
+    )
+
+
+def _sideways(found: Sizes) -> list[Any]:
+    """An arrow from the model that needs more images to the one that needs fewer, at one accuracy, with the ratio."""
+    if found.fewer is None or not found.fewer.told:
+        return []
+    alt = altair()
+    level = float(np.mean(found.overlap))
+    at = [needed(found.per_class, of_model, level) for of_model in found.accuracies.mean(1)]
+    begin, end = max(at), min(at)
+    word = found.fewer.amount(of_ahead=True).partition(" [")
+    told = f"{significant(float(np.exp(abs(found.fewer.mean))), 2)} {RATIO} fewer" + (f" [{word[2]}" if word[2] else "")
+    columns = {"drawn": [begin], "to": [end], "y": [level], "word": [told]}
+    base = alt.Chart(data(columns))
+    rule = base.mark_rule(color=INK, strokeWidth=1.6).encode(x="drawn:Q", x2="to:Q", y="y:Q")
+    head = base.mark_point(shape="triangle-left", filled=True, size=ARROW, color=INK, opacity=1)
+    text = {"align": "left", "baseline": "top", "dx": 10, "dy": 7, "fontSize": 12, "fontWeight": 600, "color": INK}
+    words = [base.mark_text(**text, **look).encode(x="drawn:Q", y="y:Q", text="word:N") for look in (HALO, {})]
+    return [rule, head.encode(x="to:Q", y="y:Q"), *words]
+
+
+def _differences(found: Sizes) -> Any:
+    """The second minus the first at each size, in points of accuracy, around a line at 0."""
+    alt = altair()
+    first, second = found.labels
+    each = found.differences
+    columns = {
+        "x": list(found.per_class),
+        "y": [100 * one.mean for one in each],
+        "low": [100 * one.low for one in each],
+        "high": [100 * one.high for one in each],
+        "told": [TOLD if one.told else LEVEL for one in each],
+        "within": [one.amount() for one in each],
+    }
+    ends = [0.0, *(end for name in ("y", "low", "high") for end in columns[name] if np.isfinite(end))]
+    air = 0.08 * (max(ends) - min(ends)) or 1.0
+    scale = alt.Scale(domain=[min(ends) - air, max(ends) + air], nice=False)
+    y = alt.Y("y:Q", axis=alt.Axis(title="points", tickCount=4), scale=scale)
+    base = alt.Chart(data(columns)).encode(x=_x(found))
+    shade = alt.condition(f"datum.told == '{TOLD}'", alt.value(INK), alt.value(GREY))
+    tips = [alt.Tooltip("x:Q", title=IMAGES), alt.Tooltip("within:N", title=f"{second} minus {first}"), "told:N"]
+    return alt.layer(
+        alt.Chart(data({"y": [0.0]})).mark_rule(color=INK, opacity=0.6).encode(y=y),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=1.6)
+        .encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", color=shade),
+        base.mark_point(filled=True, size=46, opacity=1).encode(y=y, color=shade, tooltip=tips),
+    ).properties(width=WIDTH, height=110, title=heading(f"{second} minus {first}"))
+
+
+def _x(found: Sizes) -> Any:
+    """The logarithmic axis of `points`, for one series."""
+    alt = altair()
+    low, high = found.per_class[0], found.per_class[-1]
+    room = (high / low) ** 0.04 if high > low else 1.5
+    ends = [low / room, high * room]
+    look = own_ticks(found.per_class, ends) or tick_look(log_ticks(ends[0], ends[1]))
+    axis = alt.Axis(title=IMAGES, grid=False, labelOverlap=False, **look)
+    return alt.X("x:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))
