@@ -32,6 +32,7 @@ from passo.models import build
 from passo.store import Store, StoredRun, open_study
 
 SAMPLE = "fashion-mnist-sample"
+SPREAD = {"standardize": (0.28, 0.35), "normalize": (0.0, 1.0)}
 WANTED = {"shift": [2, 5], "gaussian-noise": [0.3], "scale": [-0.4, 0.2]}
 
 
@@ -125,8 +126,8 @@ def test_models_together_answer_as_each_does_alone(shown: Shown) -> None:
                 for k, strength in enumerate(along.strengths):
                     pixels = load(SAMPLE, perturb={way: float(strength)}).test.raw[shown.positions]
                     with torch.no_grad():
-                        x = (torch.from_numpy(pixels)[:, None] / 255 - one.scaling.mean) / one.scaling.sd
-                        q = one.model.eval()(x).softmax(1)
+                        mean, sd = SPREAD[one.scaling.name]
+                        q = one.model.eval()((torch.from_numpy(pixels)[:, None] / 255 - mean) / sd).softmax(1)
                     assert np.array_equal(along.predicted[seed, k], q.argmax(1).numpy())
                     true = q[torch.arange(len(shown)), torch.from_numpy(shown.labels)].numpy()
                     rounding = 2.0**-11 * true + 2.0**-25  # of float16
@@ -230,6 +231,7 @@ def test_one_that_was_trained_on_a_perturbation_is_measured_along_that_one(
     assert clean.meta("strengths/shift") == {"unit": "pixels", "whole": True}
     assert clean.array("predicted/scale").shape == (2, 3, 50)
     assert clean.array("flip/scale").shape == (2, 50)
+    assert clean.array("flipped/scale").tolist() == most_seeds(clean.array("flip/scale"), 3).tolist()
 
 
 def test_how_much_is_done_only_grows_and_ends_at_all(trained: dict[str, list[StoredRun]]) -> None:

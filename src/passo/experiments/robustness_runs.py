@@ -85,6 +85,7 @@ def write(sink: Sink, shown: Shown, answers: Mapping[str, Along]) -> None:
         sink.array(f"predicted/{way}", along.predicted, axes=axes)
         sink.array(f"probability/{way}", along.probability, axes=axes)
         sink.array(f"flip/{way}", flips, axes=["seed", "image"])
+        sink.array(f"flipped/{way}", most_seeds(flips, len(along.strengths)), axes=["image"])
         pictured, pictures = first_flipped(shown, way, along, flips)
         sink.array(f"pictured/{way}", pictured, columns=["position", "strength", "true", "predicted"])
         sink.array(f"pictures/{way}", pictures, axes=["image", "before and after"])

@@ -1,0 +1,154 @@
+"""At which strength of a perturbation two models part: one has lost more of its accuracy than the other.
+
+With a_m(s) the accuracy of model m at strength s, the difference of what was lost is, seed by seed,
+
+    d(s) = [a₂(s) − a₂(0)] − [a₁(s) − a₁(0)]                above 0: the second has lost less
+
+Each strength is tested (`resampled.mean_test`: Student's t below 20 seeds), and all strengths of one perturbation, on
+both sides of 0, are corrected for together (Holm, `paired.holm`): that *any* of them is called different where none is
+happens in at most 5 % of studies. The two part at the smallest strength that is told apart, and are apart up to the
+last strength in an unbroken row of those that are told apart in the same direction. Very strong perturbations bring
+both down to chance, so that models that part may meet again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from passo.analysis.intervals import Interval
+from passo.analysis.needed import LEVEL
+from passo.analysis.paired import holm
+from passo.analysis.perturbed import Along, Side, spoken, told
+from passo.analysis.resampled import mean_test
+from passo.analysis.tables import Table
+from passo.analysis.words import ranged
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Two models along one side of a perturbation: k strengths from the smallest on, without 0.
+
+    differences: d(s) at each strength, with its own 95 % interval. adjusted: (k,) Holm's p, for `count` strengths.
+    at, until: the first and the last place in `strengths` where they are apart, None where they never are.
+    """
+
+    perturbation: str
+    first: str
+    second: str
+    strengths: tuple[float, ...]
+    differences: tuple[Interval, ...]
+    adjusted: tuple[float, ...]
+    count: int
+    at: int | None
+    until: int | None
+
+    @property
+    def n(self) -> int:
+        """Seeds that both models have."""
+        return self.differences[0].n
+
+    @property
+    def strength(self) -> float | None:
+        """The smallest strength at which they are apart."""
+        return None if self.at is None else self.strengths[self.at]
+
+    @property
+    def better(self) -> str | None:
+        """Which of them has lost less there."""
+        return None if self.at is None else self.second if self.differences[self.at].mean > 0 else self.first
+
+    def sentence(self) -> str:
+        """Where they part and how far they are apart there; or that they cannot be told apart."""
+        way = f"{spoken(self.perturbation)}{self._side()}"
+        if self.n < 2:
+            return f"Along {way} one seed does not tell the {self.first} and the {self.second} apart."
+        looked = f"{self.n} seeds, corrected for {self.count} strengths"
+        if self.at is None or self.until is None:
+            return (
+                f"Along {way} it cannot be told that the {self.first} and the {self.second} lose differently, at any "
+                f"strength up to {told(self.perturbation, self.strengths[-1])} ({looked})."
+            )
+        gap = self.differences[self.at]
+        worse = self.first if self.better == self.second else self.second
+        points = _points(gap if gap.mean > 0 else Interval(-gap.mean, -gap.high, -gap.low, gap.n))
+        return (
+            f"Along {way} the two part at {told(self.perturbation, self.strengths[self.at])}, where the {worse} has "
+            f"lost {points} points of accuracy more than the {self.better}{self._together()} ({looked})."
+        )
+
+    def _together(self) -> str:
+        """How far they stay apart."""
+        if self.at is None or self.until is None or self.at == len(self.strengths) - 1:
+            return ""
+        if self.until == len(self.strengths) - 1:
+            return ", and they stay apart to the last strength"
+        if self.until == self.at:
+            return ", and no more at the next strength"
+        return f", and they stay apart up to {told(self.perturbation, self.strengths[self.until])}"
+
+    def _side(self) -> str:
+        """Which side of 0 it is, where there are two."""
+        if self.count == len(self.strengths):
+            return ""
+        return " (smaller)" if self.strengths[0] < 0 else " (larger)"
+
+    def table(self) -> Table:
+        """A row for each strength."""
+        head = ("strength", f"{self.second} has lost less by (points)", "p (corrected)", "apart")
+        rows = [
+            (
+                told(self.perturbation, strength),
+                _points(gap),
+                "—" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}",
+                "yes" if p <= LEVEL else "no",
+            )
+            for strength, gap, p in zip(self.strengths, self.differences, self.adjusted, strict=True)
+        ]
+        return Table(head, tuple(rows), f"Paired by seed; p: corrected by Holm for {self.count} strengths.")
+
+
+def _points(gap: Interval) -> str:
+    """A difference of two shares, in points."""
+    return ranged(gap, "accuracy").replace(" %", "")
+
+
+def parting(first: Along, second: Along) -> tuple[Parting, ...]:
+    """Where two models part along one perturbation: one result for each side of 0, the smaller strengths first.
+
+    Both were measured at the same strengths; raises `ValueError` where they were not, or share no seed.
+    """
+    mine, other = first.shared(second)
+    if not mine or not np.array_equal(first.strengths, second.strengths):
+        raise ValueError(f"{first.configuration} and {second.configuration} share no seed, or not all strengths")
+    lost = [one.accuracy[at] - one.accuracy[at][:, :1] for one, at in ((first, mine), (second, other))]
+    gaps = lost[1] - lost[0]  # (n, K)
+    mean, low, high, p = mean_test(gaps)
+    adjusted = np.full(len(p), np.nan)
+    adjusted[1:] = holm(p[1:])  # strength 0 is no comparison
+    ends = [Interval(float(mean[k]), float(low[k]), float(high[k]), len(mine)) for k in range(len(p))]
+    return tuple(_of_side(first, second, side, ends, adjusted) for side in first.sides)
+
+
+def _of_side(first: Along, second: Along, side: Side, ends: list[Interval], adjusted: np.ndarray) -> Parting:
+    places = side.places[1:]
+    strengths, gaps = first.strengths[places], [ends[k] for k in places]
+    apart = [p <= LEVEL for p in adjusted[places]]  # NaN is not
+    at = apart.index(True) if any(apart) else None
+    until = at
+    while until is not None and until + 1 < len(places) and apart[until + 1]:
+        if (gaps[until + 1].mean > 0) != (gaps[until].mean > 0):
+            break
+        until += 1
+    return Parting(
+        first.perturbation,
+        first.model,
+        second.model,
+        tuple(strengths.tolist()),
+        tuple(gaps),
+        tuple(adjusted[places].tolist()),
+        len(first.strengths) - 1,
+        at,
+        until,
+    )
