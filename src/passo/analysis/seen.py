@@ -32,7 +32,10 @@ def both_seen(study: StoredStudy, topic: str) -> tuple[StoredRun, StoredRun]:
     found = [next((run for run in there if run.config.get("model") == label), None) for label in labels]
     if None in found:
         lost = labels[found.index(None)]
-        raise StoreError(f"{study.folder} kept nothing of {topic!r} for {lost}: give its file [seeing], and run it")
+        looked = (run for run in study.select(kind=SEEING) if run.config.get("model") == lost)
+        why = next((run.info["missing"][topic] for run in looked if topic in run.info.get("missing", {})), None)
+        told = f"it cannot be had: {why}" if why else "give its file [seeing], and run it"
+        raise StoreError(f"{study.folder} kept nothing of {topic!r} for {lost}: {told}")
     first, second = (run for run in found if run is not None)
     return first, second
 

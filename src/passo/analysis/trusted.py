@@ -179,7 +179,8 @@ def _yes(holds: bool) -> str:
 
 def _told(found: Interval, places: int) -> str:
     """A mean with its interval, with so many decimals."""
-    mean, low, high = (f"{end:.{places}f}".replace("-", "−") for end in (found.mean, found.low, found.high))
+    ends = (round(end, places) + 0.0 for end in (found.mean, found.low, found.high))  # + 0.0: no "−0.00"
+    mean, low, high = (f"{end:.{places}f}".replace("-", "−") for end in ends)
     return f"{mean} [{low}, {high}]" if found.known else mean
 
 

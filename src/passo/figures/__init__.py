@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from passo.figures.attributed import gradcam
 from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_weights
 from passo.figures.compared import COMPARED, Wish, draw_compared
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.embedded import embedding_pair
 from passo.figures.landscapes import landscape_chart
+from passo.figures.mapped import feature_maps_pair, filters_pair
 from passo.figures.predictions import cross_entropy
 from passo.figures.ranges import lr_range, range_chart, range_figure
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
@@ -21,6 +23,7 @@ from passo.figures.sizes import accuracy_over_sizes
 from passo.figures.small import small_losses, small_validation
 from passo.figures.style import Figure
 from passo.figures.traces import adapted_gradients, final_adapted, momentum_limit, sgd_traces, stage_chart
+from passo.figures.trusted import trust
 from passo.figures.watched import RUN_FIGURES, draw_run
 from passo.figures.weights import study_weights
 from passo.registry import Registry, unknown
@@ -55,6 +58,10 @@ PAIR_FIGURES.add("small-losses", small_losses)
 PAIR_FIGURES.add("small-validation", small_validation)
 PAIR_FIGURES.add("sizes", accuracy_over_sizes)
 PAIR_FIGURES.add("embedding-pair", embedding_pair)
+PAIR_FIGURES.add("gradcam", gradcam)
+PAIR_FIGURES.add("trust", trust)
+PAIR_FIGURES.add("filters-pair", filters_pair)
+PAIR_FIGURES.add("feature-maps-pair", feature_maps_pair)
 
 
 def draw(name: str, study: StoredStudy) -> Figure:
