@@ -33,6 +33,7 @@ from passo.training import TrainConfig
 from passo.training.loop import fit
 
 WARM, TIMED = 3, 8  # steps
+SENTENCES = 6  # on what was chosen
 LEAST, GAIN = 8, 1.1  # replicas of a smaller group, and how much quicker it must be
 
 Fact = dict[str, Any]  # of a group: its runs, what was measured, what was taken
@@ -151,10 +152,14 @@ def shared_out(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
 
 
 def said(facts: Sequence[Fact]) -> list[str]:
-    """What was taken for groups, and why: a sentence for all that are alike in it."""
+    """What was taken for groups, and why: a sentence for all that are alike in it, or for many all that went alike."""
     alike: dict[str, list[Fact]] = {}
     for fact in facts:
         alike.setdefault(json.dumps({key: one for key, one in fact.items() if key != "runs"}), []).append(fact)
+    if len(alike) > SENTENCES:
+        alike = {}
+        for fact in facts:
+            alike.setdefault(f"{fact['executor']} {fact.get('failed')}", []).append(fact)
     return [_said(several) for several in alike.values()]
 
 
@@ -168,10 +173,21 @@ def _said(facts: Sequence[Fact]) -> str:
     fact, runs, networks = facts[0], sum(len(fact["runs"]) for fact in facts), len(facts)
     if "failed" in fact:
         return f"{runs:,} trainings one by one, not as one network: {fact['failed']}"
-    how = f"a step of one takes {fact['ms_together']:.2g} ms so, {fact['ms_alone']:.2g} ms alone"
+    so, alone = (_span([fact[f"ms_{key}"] for fact in facts]) for key in ("together", "alone"))
+    how = f"a step of one takes {so} ms so, {alone} ms alone"
     if fact["executor"] == "replicas":
         return f"{runs:,} trainings as {'one network' if networks == 1 else f'{networks:,} networks'}: {how}"
     return f"{runs:,} trainings one by one, not as one network: {how}"
+
+
+def _span(values: Sequence[float]) -> str:
+    """A number, or from which to which.
+
+    >>> _span([0.651, 0.652]), _span([0.4, 8.1])
+    ('0.65', '0.4 to 8.1')
+    """
+    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def facts_named(study: Store, key: str) -> list[Fact]:
