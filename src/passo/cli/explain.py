@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from passo.cli.export import Own
 from passo.cli.show import err, out
 
-PARTS = "confusion, calibration, hardest, embedding, filters, feature-maps"
+PARTS = "confusion, calibration, hardest, embedding, filters, feature-maps, gradcam, trust"
 
 
 def explain(
@@ -27,6 +28,7 @@ def explain(
         str | None, typer.Option(metavar="L", help="Of filters, feature maps and Grad-CAM: conv2, …")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="Of everything that is drawn by chance.")] = 0,
+    own: Own = None,
 ) -> None:
     """Explain a trained run: what it confuses, where it looks, what it makes of images; and how far to trust that.
 
@@ -35,7 +37,7 @@ def explain(
     from passo.looking import explain as look
 
     with err.status("reading the run") as status:
-        found = look(run, only, images=images, layer=layer, seed=seed, told=lambda words: status.update(words))
+        found = look(run, only, images=images, layer=layer, seed=seed, model=own, told=status.update)
         status.update("writing the page")
         saved = found.save(out_ if out_ is not None else found.run.folder / "explained" / found.run.id)
     for part in found.parts:

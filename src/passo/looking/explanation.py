@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passo.analysis.tables import Table
 from passo.errors import FolderInUse, MissingExtra, PassoError, StoreError, UsageError
@@ -17,6 +17,9 @@ from passo.looking.parts import PARTS
 from passo.looking.subject import Subject, found_run
 from passo.registry import unknown
 from passo.store import StoredRun
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PAGE, FIGURES = "explain.html", "figures"
 
@@ -128,6 +131,7 @@ def explain(
     images: int = 2000,
     layer: str | None = None,
     seed: int = 0,
+    model: nn.Module | str | None = None,
     told: Callable[[str], object] | None = None,
 ) -> Explanation:
     """Explain a trained run: confusion, calibration, hardest images, t-SNE, filters, feature maps, Grad-CAM and trust.
@@ -141,13 +145,14 @@ def explain(
         images: so many test images are mapped, at most.
         layer: of filters, feature maps and Grad-CAM; by default the first, all, and the last convolutions.
         seed: of what is drawn by chance: which images are mapped, how t-SNE begins, random maps and random weights.
+        model: the run's own again where it is no model of passo's: the module, or FILE.py:FUNCTION, which is run.
         told: is called with a few words before each part.
 
     Raises `UnknownName` for a part that does not exist, `UsageError` for a run that does not classify, `StoreError`
     for one that is not there or kept no weights, and the first reason where no part can be given.
     """
     wanted = _wanted(only)
-    subject = Subject(found_run(run), images, layer, seed)
+    subject = Subject(found_run(run), images, layer, seed, model)
     parts: list[Part] = []
     missing: dict[str, str] = {}
     reasons: list[PassoError] = []

@@ -6,15 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from passo.analysis.attributed import Attributed
 from passo.analysis.calibration import calibration
 from passo.analysis.classified import classified
 from passo.analysis.embedded import Embedded
 from passo.analysis.hardest import hardest
-from passo.explaining import embedding, feature_maps, filters
+from passo.analysis.trusted import Trusted
+from passo.explaining import attributed, embedding, feature_maps, filters, trust
 from passo.explaining.attribution import convolutions
 from passo.figures import Figure, draw_run
+from passo.figures.attributed import draw_attributed
 from passo.figures.embedded import draw_embedding
 from passo.figures.filters import draw_feature_maps, draw_filters
+from passo.figures.trusted import draw_trusted
 from passo.looking.subject import Subject
 
 Given = tuple[Any, Sequence[Figure]]  # the analysis, and its figures
@@ -69,6 +73,22 @@ def _feature_maps(subject: Subject) -> Given:
     return tuple(found), drawn
 
 
+def _attribution(subject: Subject) -> Given:
+    test = subject.data.test
+    named = {"classes": subject.data.classes, "name": subject.name}
+    made = attributed(subject.model, test.images, subject.pixels, test.targets, **named)
+    found = Attributed.of(made.arrays(), made.facts())
+    return found, [draw_attributed(found)]
+
+
+def _trust(subject: Subject) -> Given:
+    test = subject.data.test
+    asked: dict[str, Any] = {"seed": subject.seed, "layer": subject.layer, "name": subject.name}
+    made = trust(subject.model, test.images, test.targets, **asked)
+    found = Trusted.of(made.arrays(), made.facts())
+    return found, [draw_trusted(found)]
+
+
 def _spread(layers: Sequence[str]) -> list[str]:
     """All layers, or a few of them from the first to the last."""
     if len(layers) <= LAYERS:
@@ -83,5 +103,7 @@ PARTS: dict[str, Kind] = {
     "embedding": Kind("Embedding", "mapping test images (t-SNE)", _embedding),
     "filters": Kind("Filters", "drawing filters", _filters),
     "feature-maps": Kind("Feature maps", "drawing feature maps", _feature_maps),
+    "gradcam": Kind("Where it looks", "mapping where it looks", _attribution),
+    "trust": Kind("Whether these maps can be trusted", "checking the maps against random ones", _trust),
 }
 """By name, in the order of the page."""

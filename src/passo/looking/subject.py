@@ -15,9 +15,9 @@ from passo.analysis.answers import Answers, answers
 from passo.analysis.recorded import Recorded
 from passo.data import Data
 from passo.errors import UsageError
-from passo.explaining import run_data, trained_model
+from passo.explaining import run_data
 from passo.explaining.attribution import probabilities
-from passo.explaining.interchange import trained_run
+from passo.explaining.interchange import load_model, trained_run
 from passo.recording.held import HeldRun
 from passo.store import StoredRun
 
@@ -32,12 +32,16 @@ INSTEAD = {
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained run, and what was asked: how many `images` are mapped, which `layer` is looked into, the `seed`."""
+    """A trained run, and what was asked: how many `images` are mapped, which `layer` is looked into, the `seed`.
+
+    `own` is the model again where it is somebody's own, as of `load_model`.
+    """
 
     run: StoredRun
     images: int
     layer: str | None
     seed: int
+    own: nn.Module | str | None = None
 
     @property
     def name(self) -> str:
@@ -50,8 +54,8 @@ class Subject:
 
     @cached_property
     def model(self) -> nn.Module:
-        """Its model with the weights of its end; raises as `explaining.trained_model`."""
-        return trained_model(self.run)
+        """Its model with the weights of its end; raises as `load_model`."""
+        return load_model(self.run, self.own).model
 
     @cached_property
     def answered(self) -> Recorded:
