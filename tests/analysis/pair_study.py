@@ -177,14 +177,9 @@ def _cost(m: int) -> dict[str, Any]:
         [{"layer": "conv1", "kind": "Conv2d", "output": [8, 28, 28], "parameters": 80, "macs": 56448}],
     )[m]
     last = {"layer": "output", "kind": "Linear", "output": [10], "parameters": 260 + 19805 * m, "macs": 250 + 19550 * m}
-    return {
-        "name": ("dense", "convolving")[m],
-        "options": {},
-        "parameters": layers[0]["parameters"] + last["parameters"],
-        "macs": layers[0]["macs"] + last["macs"],
-        "memory": 80_000 + 25_000 * m,
-        "layers": [*layers, last],
-    }
+    every = [one | {"memory": 4 * (one["parameters"] + math.prod(one["output"]))} for one in (*layers, last)]
+    sums = {key: sum(one[key] for one in every) for key in ("parameters", "macs", "memory")}
+    return {"name": ("dense", "convolving")[m], "options": {}, **sums, "layers": every}
 
 
 def _write(store: Store, one: Made, label: str, m: int, seed: int, level: float) -> None:

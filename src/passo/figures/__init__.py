@@ -16,6 +16,7 @@ from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.embedded import embedding_pair
 from passo.figures.landscapes import landscape_chart
 from passo.figures.mapped import feature_maps_pair, filters_pair
+from passo.figures.matched import matched
 from passo.figures.predictions import cross_entropy
 from passo.figures.ranges import lr_range, range_chart, range_figure
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
@@ -54,6 +55,7 @@ for _draw in (
 
 PAIR_FIGURES: Registry[Callable[[StoredStudy], Figure]] = Registry("figure of two models")
 """The figures of a study that compares two models (`passo.analysis.pair`); `draw` knows them too."""
+PAIR_FIGURES.add("matched", matched)
 PAIR_FIGURES.add("small-losses", small_losses)
 PAIR_FIGURES.add("small-validation", small_validation)
 PAIR_FIGURES.add("sizes", accuracy_over_sizes)
