@@ -94,26 +94,28 @@ class Side(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """`told` with a number in the place of {}, then the unit; the number is (plus + strength) · factor.
+    """`told` with a number in the place of {}, then the unit; the number is (plus + strength) · factor, as on an axis.
 
     `below` takes the place of `told` where the strength is below 0, `either` where only its size is meant.
     """
 
     told: str
     unit: str
+    axis: str
     factor: float = 1.0
     plus: float = 0.0
     below: str = ""
     either: str = ""
 
 
+_SHRUNK = {"below": "a shrinking to {}", "either": "a change of size by {}", "plus": 1.0}
 _WORDS = {
-    "scale": _Words("an enlargement to {}", " %", 100.0, 1.0, "a shrinking to {}", "a change of size by {}"),
-    "shift": _Words("a shift of {}", " pixels"),
-    "rotation": _Words("a turn of {}", "°"),
-    "salt-and-pepper": _Words("salt and pepper on {}", " % of the pixels", 100.0),
-    "gaussian-noise": _Words("Gaussian noise of a standard deviation of {}", ""),
-    "occlusion": _Words("a black square of {}", " % of the side", 100.0),
+    "scale": _Words("an enlargement to {}", " %", "size, %", 100.0, **_SHRUNK),
+    "shift": _Words("a shift of {}", " pixels", "pixels"),
+    "rotation": _Words("a turn of {}", "°", "degrees"),
+    "salt-and-pepper": _Words("salt and pepper on {}", " % of the pixels", "% of the pixels", 100.0),
+    "gaussian-noise": _Words("Gaussian noise of a standard deviation of {}", "", "standard deviation, white = 1"),
+    "occlusion": _Words("a black square of {}", " % of the side", "side of the square, %", 100.0),
 }
 """In the order in which they are told."""
 
@@ -133,18 +135,30 @@ def told(perturbation: str, strength: float | Interval, *, either: bool = False)
 
 def amount(perturbation: str, strength: float | Interval) -> str:
     """The number of `told` alone."""
-    words = _words(perturbation)
-
-    def scaled(value: float) -> float:
-        return (words.plus + value) * words.factor
-
     if not isinstance(strength, Interval):
-        return significant(scaled(strength))
-    return ranged(Interval(scaled(strength.mean), scaled(strength.low), scaled(strength.high), strength.n))
+        return significant(scaled(perturbation, strength))
+    mean, low, high = (scaled(perturbation, end) for end in (strength.mean, strength.low, strength.high))
+    return ranged(Interval(mean, low, high, strength.n))
+
+
+def scaled(perturbation: str, strength: float) -> float:
+    """A strength in the unit in which it is told and drawn.
+
+    >>> round(scaled("scale", -0.3), 6), scaled("shift", 2.0)
+    (70.0, 2.0)
+    """
+    words = _words(perturbation)
+    return (words.plus + strength) * words.factor
+
+
+def axis_title(perturbation: str, *, either: bool = False) -> str:
+    """What an axis of such strengths is called; `either`: of their sizes."""
+    words = _words(perturbation)
+    return f"change of {words.axis}" if either and words.either else words.axis
 
 
 def _words(perturbation: str) -> _Words:
-    return _WORDS.get(perturbation) or _Words(f"{perturbation} of {{}}", "")
+    return _WORDS.get(perturbation) or _Words(f"{perturbation} of {{}}", "", "strength")
 
 
 def spoken(perturbation: str) -> str:

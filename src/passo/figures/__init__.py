@@ -14,11 +14,13 @@ from passo.figures.compared import COMPARED, Wish, draw_compared
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.embedded import embedding_pair
+from passo.figures.flips import draw_flipped_images, draw_flips
 from passo.figures.landscapes import landscape_chart
 from passo.figures.mapped import feature_maps_pair, filters_pair
 from passo.figures.matched import matched
 from passo.figures.predictions import cross_entropy
 from passo.figures.ranges import lr_range, range_chart, range_figure
+from passo.figures.robustness import draw_robustness, draw_robustness_classes
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
 from passo.figures.sizes import accuracy_over_sizes
 from passo.figures.small import small_losses, small_validation
@@ -60,6 +62,10 @@ PAIR_FIGURES.add("small-losses", small_losses)
 PAIR_FIGURES.add("small-validation", small_validation)
 PAIR_FIGURES.add("sizes", accuracy_over_sizes)
 PAIR_FIGURES.add("embedding-pair", embedding_pair)
+PAIR_FIGURES.add("robustness", draw_robustness)
+PAIR_FIGURES.add("robustness-classes", draw_robustness_classes)
+PAIR_FIGURES.add("flips", draw_flips)
+PAIR_FIGURES.add("flipped-images", draw_flipped_images)
 PAIR_FIGURES.add("gradcam", gradcam)
 PAIR_FIGURES.add("trust", trust)
 PAIR_FIGURES.add("filters-pair", filters_pair)
