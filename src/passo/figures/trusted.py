@@ -61,11 +61,7 @@ def _curves(removals: Sequence[Removal], both: Sequence[Trusted]) -> Any:
     act = "deleted" if removals[0].what == "deletion" else "inserted"
     x = alt.X("x:Q", axis=alt.Axis(title=f"pixels {act}", format="~%", grid=False), scale=alt.Scale(nice=False))
     y_scale, title = alt.Scale(domain=[0, 1], nice=False), "probability" if act == "deleted" else None
-    legend = (
-        alt.Legend(columns=2, labelLimit=0, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2)
-        if act == "deleted"
-        else None
-    )
+    legend = alt.Legend(columns=2, labelLimit=0, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2)
     kept: dict[str, Any] = {
         "color": alt.Color("label:N", scale=alt.Scale(domain=names, range=shades), legend=legend),
         "strokeDash": alt.StrokeDash("label:N", scale=alt.Scale(domain=names, range=dashes), legend=legend),
