@@ -5,9 +5,10 @@
     M   = max_c |∂y/∂x_c|                         Simonyan et al. 2014, section 3.1
 
 y is one output (a class's score before the softmax), x the image with channels c, and A^k the k-th feature map of a
-convolution: what the convolution itself gives, before normalisation, activation and pooling. There every model has
-them, whatever order the rest comes in, and they are finest. The output of any other layer that gives images serves as
-well, by its name. Maps are brought to the image's size by bilinear interpolation, as in the paper.
+convolution: its activations, so after the activation that follows it (`activated`), as in the paper. Taken before it,
+a map also marks where a feature is far below 0, which the rest of the network never sees: where the truth was known
+(`tests/explaining/test_attribution.py`), less of such maps lay on it. The output of any other layer that gives images
+serves as well, by its name. Maps are brought to the image's size by bilinear interpolation, as in the paper.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from passo.errors import UsageError, require
+from passo.explaining.activated import activated
 from passo.explaining.layers import Passed, array, chosen, passed
 from passo.training.evaluate import evaluating
 
@@ -34,12 +36,13 @@ BATCH = 256
 class HeatMaps:
     """`values` (N, H, W) ≥ 0, float32: where the class `target` (N,) finds its evidence in each image.
 
-    `method` is "grad-cam" or "input-gradient"; `layer` where A^k is taken, "input" for a gradient; `grain` (h, w) the
-    size before interpolation.
+    `method` is "grad-cam" or "input-gradient"; `layer` whose maps A^k are, "input" for a gradient; `place` the module
+    whose output is taken, the activation after a convolution; `grain` (h, w) the size before interpolation.
     """
 
     method: str
     layer: str
+    place: str
     grain: tuple[int, int]
     target: np.ndarray
     values: np.ndarray
@@ -51,8 +54,9 @@ def convolutions(model: nn.Module, images: Tensor | None = None) -> tuple[str, .
     >>> convolutions(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 8, 3)))
     ('0', '2')
     """
-    there = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
-    return tuple(there) if images is None else _called(passed(model, images[:1]), there)
+    if images is not None:
+        return tuple(activated(model, images))
+    return tuple(name for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
 
 
 def attribution(
@@ -67,7 +71,8 @@ def attribution(
 
     Args:
         target: any output; by default what the model predicts.
-        layer: where Grad-CAM takes its feature maps: the last convolution that is called, by default.
+        layer: whose feature maps Grad-CAM takes: those of the last convolution that is called, by default. Of another
+            kind of layer that gives images, its own output.
         method: "auto" is Grad-CAM where there is a convolution, or where a layer is named, else "input-gradient".
 
     Raises `UsageError` for Grad-CAM without convolutions, a model that does not give one score for each class, and a
@@ -80,20 +85,21 @@ def attribution(
     """
     if images.dim() != 4 or not len(images):
         raise UsageError(f"maps are made of images (N, C, H, W), at least one: got {tuple(images.shape)}")
-    seen = passed(model, images[:1])
-    place = _place(model, seen, layer, method)
+    seen, there = passed(model, images[:1]), activated(model, images)
     targets = _targets(model, images, _scores(seen.answer), target)
+    name = _layer(model, seen, list(there), layer, method)
+    place = None if name is None else there.get(name, name)
     parts = [
         _heat(model, images[start : start + BATCH], targets[start : start + BATCH], place)
         for start in range(0, len(images), BATCH)
     ]
-    grain = tuple(images.shape[2:]) if place is None else tuple(seen.outputs[place].shape[2:])
+    high, wide = (images if place is None else seen.outputs[place]).shape[2:]
     how = "input-gradient" if place is None else "grad-cam"
-    return HeatMaps(how, place or INPUT, (grain[0], grain[1]), array(targets), np.concatenate(parts))
+    return HeatMaps(how, name or INPUT, place or INPUT, (high, wide), array(targets), np.concatenate(parts))
 
 
 def _heat(model: nn.Module, images: Tensor, targets: Tensor, place: str | None) -> np.ndarray:
-    """(N, H, W): equation 2 at the layer `place`, or the largest absolute gradient over the input's channels."""
+    """(N, H, W): equation 2 at the module `place`, or the largest absolute gradient over the input's channels."""
     attr: Any = require("captum.attr", "explain")
     x = images.detach().clone().requires_grad_()
     with evaluating(model), torch.enable_grad():
@@ -103,28 +109,22 @@ def _heat(model: nn.Module, images: Tensor, targets: Tensor, place: str | None) 
         return array(attr.LayerAttribution.interpolate(coarse, tuple(images.shape[2:]), "bilinear")[:, 0])
 
 
-def _place(model: nn.Module, seen: Passed, layer: str | None, method: str) -> str | None:
+def _layer(model: nn.Module, seen: Passed, convolved: Sequence[str], layer: str | None, method: str) -> str | None:
     """The layer whose feature maps are taken; None for the input's gradient."""
     if method not in ("auto", "grad-cam", "input-gradient"):
         raise UsageError(f"method is auto, grad-cam or input-gradient, got {method!r}")
-    if method == "input-gradient" or (method == "auto" and layer == INPUT and INPUT not in seen.outputs):
+    if method == "input-gradient" or (method == "auto" and layer == INPUT):
         if layer not in (None, INPUT):
             raise UsageError(f"the input's gradient has no layer, got {layer!r}: choose method grad-cam for one")
         return None
     if layer is not None:
-        images = (name for name, made in seen.outputs.items() if made.dim() == 4)
-        return chosen(model, layer, images, "feature maps")
-    there = _called(seen, convolutions(model))
-    if not there and method == "grad-cam":
+        return chosen(model, layer, (name for name, made in seen.outputs.items() if made.dim() == 4), "feature maps")
+    if not convolved and method == "grad-cam":
         raise UsageError(
             "Grad-CAM needs the feature maps of a convolution, and this model calls none: take the gradient of the "
             "input, method input-gradient, which every model has"
         )
-    return there[-1] if there else None
-
-
-def _called(seen: Passed, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in seen.outputs if name in names and seen.outputs[name].dim() == 4)
+    return convolved[-1] if convolved else None
 
 
 def _targets(model: nn.Module, images: Tensor, answer: Tensor, target: Any) -> Tensor:

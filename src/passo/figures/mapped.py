@@ -78,8 +78,8 @@ def _layers(name: str, both: Sequence[Mapped], title: str, subtitle: str) -> Fig
     chart = finished(canvas.chart(), title, subtitle)
     caption = (
         f"Each layer's output for one test image, in the order of the layers: up to {MAPS} maps, those that answer "
-        f"most, or all units as cells, up to {2 * CELLS} of them, from left to right. White is 0, blue above, red below, by "
-        "one scale for each layer."
+        f"most, or all units as cells, up to {2 * CELLS} of them, from left to right. White is 0, blue above, "
+        "red below, by one scale for each layer."
     )
     return Figure(name, chart, caption, " ".join(found.sentence() for found in both))
 
