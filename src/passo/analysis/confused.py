@@ -149,11 +149,11 @@ def confused_pair(study: StoredStudy, entry: str = "base") -> ConfusedPair:
     first, second = sharing(*(confusions(study, named[label]) for label in labels))
     if first.classes != second.classes:
         raise StoreError(f"{first.name} and {second.name} know different classes, so their mistakes cannot be compared")
-    return ConfusedPair(labels, first, second, _cells(first, second))
+    return ConfusedPair(labels, first, second, compared(first, second))
 
 
-def _cells(first: Confusions, second: Confusions) -> tuple[Cell, ...]:
-    """Every cell that is compared, corrected for all of them."""
+def compared(first: Confusions, second: Confusions) -> tuple[Cell, ...]:
+    """Every cell that both matrices together put enough images into, its differences corrected for all of these."""
     often = np.nan_to_num((first.rates.mean(0) + second.rates.mean(0)) / 2) >= LEAST
     places = [(int(true), int(given)) for true, given in np.argwhere(often)]
     pairs = [
