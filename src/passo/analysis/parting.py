@@ -122,9 +122,11 @@ def parting(first: Along, second: Along) -> tuple[Parting, ...]:
     mine, other = first.shared(second)
     if not mine or not np.array_equal(first.strengths, second.strengths):
         raise ValueError(f"{first.configuration} and {second.configuration} share no seed, or not all strengths")
-    lost = [one.accuracy[at] - one.accuracy[at][:, :1] for one, at in ((first, mine), (second, other))]
-    gaps = lost[1] - lost[0]  # (n, K)
-    mean, low, high, p = mean_test(gaps)
+    right = [
+        one.right[at].sum(2) for one, at in ((first, mine), (second, other))
+    ]  # counts: their differences are exact
+    lost = [counts[:, :1] - counts for counts in right]
+    mean, low, high, p = mean_test((lost[0] - lost[1]) / len(first.labels))  # of (n, K)
     adjusted = np.full(len(p), np.nan)
     adjusted[1:] = holm(p[1:])  # strength 0 is no comparison
     ends = [Interval(float(mean[k]), float(low[k]), float(high[k]), len(mine)) for k in range(len(p))]

@@ -10,7 +10,7 @@ import numpy as np
 
 from passo.data import Data, load
 from passo.data.perturbations import PERTURBATIONS
-from passo.errors import ConfigError, StoreError, UsageError
+from passo.errors import StoreError, UsageError
 from passo.experiments.robustness import (
     ALREADY,
     IMAGES,
@@ -43,8 +43,8 @@ def robustness_run(
     """Measure trained runs, grouped by configuration; yields how much is done, then a draft for each configuration.
 
     `strengths`: perturbation → strengths (usual: `robustness.STRENGTHS`, shifts in proportion to the images). A
-    configuration that was trained on one perturbation (`dataset.augment` has one name) is measured along that one
-    alone, the others along all. `images` of the test part are the same for all; what is shown at shift 2 is what
+    configuration that was trained on one of them (`dataset.augment` has one name) is measured along that one alone, the
+    others along all. `images` of the test part are the same for all; what is shown at shift 2 is what
     `passo data export NAME perturb.shift=2 seed=SEED` writes.
 
     Raises `ConfigError` for strengths that a perturbation does not take, `UsageError` for configurations whose test
@@ -57,9 +57,6 @@ def robustness_run(
     shown = shown_images(data, images, seed)
     wanted = check_strengths(usual_strengths(data.in_shape) if strengths is None else strengths)
     along = {name: _along(several[0], wanted) for name, several in runs.items()}
-    if none := [name for name, own in along.items() if not own]:
-        raise ConfigError(f"{none[0]} was trained on a perturbation that the strengths leave out: name it, or leave "
-                          f"the configuration out")  # fmt: skip
     models = {name: [_ready(run) for run in several] for name, several in runs.items()}
     for found in measure(models, shown, along):
         if not isinstance(found, tuple):
@@ -127,9 +124,10 @@ def first_flipped(
 
 
 def _along(run: StoredRun, wanted: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
-    """All perturbations, or the one that a run was trained on."""
+    """The one perturbation that a run was trained on, where that is wanted; or else all."""
     trained = _augment(run)
-    return {way: own for way, own in wanted.items() if len(trained) != 1 or way in trained}
+    alone = {way: own for way, own in wanted.items() if way in trained} if len(trained) == 1 else {}
+    return alone or dict(wanted)
 
 
 def _augment(run: StoredRun) -> dict[str, Any]:
