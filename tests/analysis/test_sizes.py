@@ -39,7 +39,7 @@ def test_a_curve_moved_to_four_times_fewer_images_has_a_ratio_of_four_in_every_s
     found = by_hand(np.stack(seeds, 1))
     np.testing.assert_allclose(np.exp(found.distances), 4, rtol=1e-12)
     assert found.fewer is not None and found.fewer.ahead == "folded"
-    assert "folded needs about 4 times fewer training images than flat for the same accuracy" in found.sentence()
+    assert "The folded needs about 4 times fewer images than the flat for the same accuracy" in found.sentence()
 
 
 def test_the_interval_of_the_ratio_covers_four_where_seeds_scatter_around_it() -> None:
@@ -85,15 +85,15 @@ def test_nothing_is_extrapolated_where_one_model_never_reaches_the_other() -> No
     low, high = np.array([[0.4, 0.5, 0.6]] * 3), np.array([[0.7, 0.8, 0.9]] * 3)
     found = by_hand(np.stack([low, high]))
     assert np.isnan(found.distances).all() and found.fewer is None
-    assert "flat never reaches the accuracy that folded has with 30 (60.0 % against 70.0 %)" in found.sentence()
+    assert "the flat never reaches the accuracy of the folded with 30 (60.0 % against 70.0 %)" in found.sentence()
     turned = by_hand(np.stack([high, low]))
-    assert "folded never reaches the accuracy that flat has with 30" in turned.sentence()
+    assert "the folded never reaches the accuracy of the flat with 30" in turned.sentence()
 
 
 def test_one_seed_without_overlap_is_enough_for_no_ratio() -> None:
     accuracies = np.array([[[0.4, 0.5], [0.4, 0.6], [0.4, 0.6]], [[0.55, 0.8], [0.5, 0.8], [0.5, 0.8]]])
     found = by_hand(accuracies)
-    assert found.fewer is None and "In 1 of 3 seeds flat reaches none" in found.sentence()
+    assert found.fewer is None and "In 1 of 3 seeds the flat reaches no accuracy" in found.sentence()
 
 
 def test_the_made_up_study_gives_back_its_factor_and_another_factor_another_sentence(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_made_up_study_gives_back_its_factor_and_another_factor_another_sent
     assert "cnn needs about 4.1 times fewer" in four.sentence() and "cnn is more accurate with every" in four.sentence()
     fifth = sizes(make(tmp_path / "fifth", parts=("sizes",), fewer=0.2, labels=("flat", "folded")))
     assert fifth.fewer is not None and math.exp(-fifth.fewer.mean) == pytest.approx(5, rel=0.05)
-    assert "flat needs about" in fifth.sentence() and "than folded" in fifth.sentence()
+    assert "flat needs about" in fifth.sentence() and "than the folded" in fifth.sentence()
 
 
 def test_models_that_are_alike_are_not_distinguishable(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_the_speed_and_the_value_are_those_of_the_law(study: StoredStudy) -> Non
 def test_the_faster_and_lower_model_is_told_by_its_own_name(study: StoredStudy, tmp_path: Path) -> None:
     found = small(study)
     assert [one.ahead for one in found.contrasted if one.told] == ["cnn"] * 3
-    assert "cnn has done half of its fall 1.0 epochs sooner than mlp" in found.sentence()
+    assert "The cnn has done half of the fall of its training loss 1.0 epochs sooner than the mlp" in found.sentence()
     renamed = small(make(tmp_path / "renamed", parts=("small",), labels=("flat", "folded")))
     assert "folded ends with a training loss 0.2" in renamed.sentence() and "cnn" not in renamed.sentence()
 
@@ -48,7 +48,7 @@ def test_models_that_are_alike_are_not_distinguishable(tmp_path: Path) -> None:
     study = make(tmp_path / "alike", parts=("small",), alike=True)
     for found in (small(study), validated(study)):
         assert not any(one.told for one in found.contrasted)
-        assert "mlp and cnn are not distinguishable in" in found.sentence()
+        assert "The mlp and the cnn are not distinguishable in" in found.sentence()
 
 
 def test_differences_are_of_the_same_seed(study: StoredStudy) -> None:
@@ -85,7 +85,7 @@ def test_what_is_said_of_stopping_is_what_happened(study: StoredStudy) -> None:
 
 def test_the_later_onset_is_told_as_later(study: StoredStudy) -> None:
     (onset,) = (one for one in validated(study).contrasted if one.name == "onset of over-fitting")
-    assert onset.ahead == "mlp" and onset.sentence().startswith("mlp begins to over-fit")
+    assert onset.ahead == "mlp" and onset.sentence().startswith("The mlp begins to over-fit")
 
 
 def test_a_training_that_was_never_stopped_and_a_gap_that_does_not_grow_are_called_so(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_a_loss_that_is_still_falling_has_not_converged(tmp_path: Path) -> None:
     still = {"epoch/train_loss": [0.5 + 2 * math.exp(-e) for e in range(20)]}
     study = paired_up(invented(tmp_path / "falling", {"small-a": [falling] * 3, "small-b": [still] * 3}), "small")
     found = small(study)
-    assert "a has not converged in every seed (still falling)" in found.sentence()
-    assert "loss of b converged to 0.500" in found.sentence() and "and settled" in found.sentence()
-    assert [one.name for one in found.contrasted] == ["final training loss on little data"]  # no fall to take 95 % of
+    assert "loss of the a has not converged in every seed (still falling)" in found.sentence()
+    assert "loss of the b converged to 0.500" in found.sentence() and "and settled" in found.sentence()
+    assert [one.name for one in found.contrasted] == ["final training loss"]  # no fall to take 95 % of
 
 
 def test_one_seed_gives_no_interval_and_tells_nothing_apart(tmp_path: Path) -> None:

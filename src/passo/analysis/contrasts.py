@@ -82,12 +82,12 @@ class Contrasted(Interval):
         """Who is ahead, by how much, within what; or that this cannot be told."""
         if not self.told:
             first, second = self.labels
-            return f"{first} and {second} are not distinguishable in {self.name} ({self.amount()})."
+            return f"The {first} and the {second} are not distinguishable in {self.name} ({self.amount()})."
         by, _, ends = self.amount(of_ahead=True).partition(" [")
         if self.contrast.unit == RATIO:
             by = f"about {significant(_exp(abs(self.mean)), 2)} {RATIO}"
-        said = self.contrast.says.format(by=by, other=self.behind)
-        return f"{self.ahead} {said} [{ends}." if ends else f"{self.ahead} {said}."
+        said = self.contrast.says.format(by=by, other=f"the {self.behind}")
+        return f"The {self.ahead} {said} [{ends}." if ends else f"The {self.ahead} {said}."
 
     @property
     def name(self) -> str:
@@ -174,4 +174,4 @@ def told(found: Sequence[Contrasted]) -> list[str]:
     if not level or level[0].n < 2:
         return told
     first, second = level[0].labels
-    return [*told, f"{first} and {second} are not distinguishable in {joined([one.name for one in level])}."]
+    return [*told, f"The {first} and the {second} are not distinguishable in {joined([one.name for one in level])}."]

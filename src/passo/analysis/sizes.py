@@ -64,12 +64,12 @@ class Sizes:
     def contrasts(self) -> tuple[Contrast, ...]:
         """The images needed, and the accuracy at each size."""
         ahead = self.accuracies[1] - self.accuracies[0]  # (S, K)
-        same = "training images for the same accuracy"
-        fewer = Contrast(PART, same, f"needs {{by}} fewer {_than(same)}", RATIO, self._by_seed(self.distances))
+        same, says = "images for the same accuracy", "needs {by} fewer images than {other} for the same accuracy"
+        fewer = Contrast(PART, same, says, RATIO, self._by_seed(self.distances))
         each = [
             Contrast(
                 PART,
-                f"test accuracy with {_images(n)}",
+                f"accuracy with {_images(n)}",
                 f"is {{by}} more accurate than {{other}} with {_images(n)}",
                 POINTS,
                 self._by_seed(ahead[:, k]),
@@ -114,11 +114,11 @@ class Sizes:
             return f"{found.sentence()[:-1]} ({over})."
         if not found.known:
             by = found.amount(of_ahead=True)
-            return f"{found.ahead} needs {by} fewer images than {found.behind} for the same accuracy ({over})."
+            return f"The {found.ahead} needs {by} fewer images than the {found.behind} for the same accuracy ({over})."
         first, second = self.labels
         return (
-            f"How many images {first} and {second} need for the same accuracy is not distinguishable: {first} needs "
-            f"{found.amount()} as many as {second} ({over})."
+            f"How many images the {first} and the {second} need for the same accuracy is not distinguishable: the "
+            f"{first} needs {found.amount()} as many ({over})."
         )
 
     def _never(self) -> str:
@@ -129,12 +129,12 @@ class Sizes:
         without = int((~np.isfinite(self.distances)).sum())
         if without == len(self.seeds):
             return (
-                f"With all its {_images(self.per_class[-1])} {worse} never reaches the accuracy that {better} has with "
-                f"{self.per_class[0]:,} ({amount(means[low].max(), METRIC)} against "
+                f"With all its {_images(self.per_class[-1])} the {worse} never reaches the accuracy of the {better} "
+                f"with {self.per_class[0]:,} ({amount(means[low].max(), METRIC)} against "
                 f"{amount(means[1 - low].min(), METRIC)}): no ratio of the images that they need can be given."
             )
         return (
-            f"In {without} of {len(self.seeds)} seeds {worse} reaches none of the accuracies that {better} has: no "
+            f"In {without} of {len(self.seeds)} seeds the {worse} reaches no accuracy that the {better} has: no "
             "ratio of the images that they need can be given."
         )
 
@@ -147,7 +147,7 @@ class Sizes:
                 sizes = "every number of" if every else _list(self.per_class, ahead)
                 by = [f"{self.differences[k].amount(of_ahead=True)} with {self.per_class[k]:,}" for k in ahead]
                 ends = joined([by[0], by[-1]] if len(by) > 1 else by)
-                told.append(f"{label} is more accurate with {sizes} images per class (by {ends}).")
+                told.append(f"The {label} is more accurate with {sizes} images per class (by {ends}).")
         level = [k for k, one in enumerate(self.differences) if not one.told]
         if level and len(self.seeds) > 1:
             told.append(f"With {_list(self.per_class, level)} images per class they are not distinguishable.")
@@ -239,12 +239,8 @@ def images_per_class(run: StoredRun) -> int:
 
 
 def _images(n: int) -> str:
-    return f"{n:,} training image{'' if n == 1 else 's'} per class"
+    return f"{n:,} image{'' if n == 1 else 's'} per class"
 
 
 def _list(per_class: Sequence[int], places: Sequence[int]) -> str:
     return joined([f"{per_class[k]:,}" for k in places])
-
-
-def _than(same: str) -> str:
-    return same.replace(" for ", " than {other} for ")

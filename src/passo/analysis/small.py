@@ -48,7 +48,7 @@ class Pace:
     def sentence(self) -> str:
         """Whether it converged, to what value, how fast, and whether it settled."""
         value, half, fast = (self.over_seeds(what) for what in ("value", "half", "fast"))
-        name = f"The training loss of {self.label}"
+        name = f"The training loss of the {self.label}"
         if not math.isfinite(value.mean):
             return f"{name}: {self.words}, so that nothing can be said of its end."
         settled = ", and settled" if self.words == "settled" else f" ({self.words})"
@@ -72,9 +72,9 @@ class Small:
     def contrasts(self) -> tuple[Contrast, ...]:
         """The value at the end; where both models converged in every seed, the epochs to half and 95 % of the fall."""
         said = {
-            "half": ("epochs to half of the fall of the training loss", "has done half of its fall {by} sooner than"),
-            "fast": ("epochs to 95 % of the fall of the training loss", "has done 95 % of its fall {by} sooner than"),
-            "value": ("final training loss on little data", "ends with a training loss {by} lower than"),
+            "half": ("epochs to half of the fall", "has done half of the fall of its training loss {by} sooner than"),
+            "fast": ("epochs to 95 % of the fall", "has done 95 % of the fall of its training loss {by} sooner than"),
+            "value": ("final training loss", "ends with a training loss {by} lower than"),
         }
         found = [
             less(PART, name, f"{says} {{other}}", "" if what == "value" else "epochs", *self._both(what))

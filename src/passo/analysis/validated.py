@@ -60,10 +60,10 @@ class Stopping:
 
     def _gap(self) -> str:
         since, gaps, n = over_seeds(self.since.values()), over_seeds(self.gaps.values()), len(self.runs)
-        name = f"The gap between validation and training loss of {self.label}"
+        name = f"The gap between validation and training loss of the {self.label}"
         grown = sum(math.isfinite(one) for one in self.since.values())
         if not math.isfinite(gaps.mean):
-            return f"One epoch of {self.label} shows no gap over time."
+            return f"One epoch of the {self.label} shows no gap over time."
         if not grown:
             return f"{name} is {ranged(gaps)} in the last epoch and is not growing."
         told = "" if grown == n else f" in {grown} of {n} seeds"

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 from passo.figures.attributed import gradcam
 from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_weights
+from passo.figures.calibrated import calibration_pair
 from passo.figures.compared import COMPARED, Wish, draw_compared
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
+from passo.figures.differences import forest
 from passo.figures.embedded import embedding_pair
 from passo.figures.flips import draw_flipped_images, draw_flips
 from passo.figures.landscapes import landscape_chart
@@ -61,6 +63,8 @@ PAIR_FIGURES.add("matched", matched)
 PAIR_FIGURES.add("small-losses", small_losses)
 PAIR_FIGURES.add("small-validation", small_validation)
 PAIR_FIGURES.add("sizes", accuracy_over_sizes)
+PAIR_FIGURES.add("calibration-pair", calibration_pair)
+PAIR_FIGURES.add("differences", forest)
 PAIR_FIGURES.add("embedding-pair", embedding_pair)
 PAIR_FIGURES.add("robustness", draw_robustness)
 PAIR_FIGURES.add("robustness-classes", draw_robustness_classes)

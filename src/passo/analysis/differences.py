@@ -1,0 +1,135 @@
+"""In what two models differ: every number of every part of a study, held to its seeds, and all corrected together.
+
+Each part of the study that is there gives its contrasts (`contrasts`): one number for each seed, by how much the second
+model is ahead. Holm's correction runs over all of them at once, so that the chance that any sentence is told wrongly
+stays below 5 %, however many were tried. Those that are told are ranked by how sure they are, |mean| over its standard
+error; the others are listed apart. What a model costs is no estimate, and told beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from passo.analysis.calibrated import calibrated
+from passo.analysis.contrasting import classes_contrasts, imbalance_contrasts, robustness_contrasts
+from passo.analysis.contrasts import Contrast, Contrasted, contrasted
+from passo.analysis.matched import matched_models
+from passo.analysis.pair import pair
+from passo.analysis.sizes import sizes
+from passo.analysis.small import small
+from passo.analysis.tables import Table
+from passo.analysis.validated import validated
+from passo.analysis.varied import listed
+from passo.analysis.words import joined, seeds
+from passo.errors import StoreError
+from passo.store import StoredStudy
+
+PARTS: dict[str, Callable[[StoredStudy], tuple[Contrast, ...]]] = {
+    "sizes": lambda study: sizes(study).contrasts,
+    "small": lambda study: small(study).contrasts,
+    "validated": lambda study: validated(study).contrasts,
+    "robustness": robustness_contrasts,
+    "imbalance": imbalance_contrasts,
+    "classes": classes_contrasts,
+    "calibration": lambda study: calibrated(study).contrasts,
+}
+"""What gives the contrasts of each part."""
+MOST = 3  # that a sentence names
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Everything that was compared. cost: of both models, in a sentence. lacking: why, by part that gave nothing."""
+
+    labels: tuple[str, str]
+    cost: str
+    each: tuple[Contrasted, ...]
+    lacking: dict[str, str]
+
+    @cached_property
+    def told(self) -> tuple[Contrasted, ...]:
+        """Those that are told apart, the surest first."""
+        return tuple(sorted((one for one in self.each if one.told), key=lambda one: -one.surety))
+
+    @property
+    def level(self) -> tuple[Contrasted, ...]:
+        """Those that are not, in the order of the parts."""
+        return tuple(one for one in self.each if not one.told)
+
+    @property
+    def n(self) -> int:
+        """Seeds, the fewest of any."""
+        return min(one.n for one in self.each)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Each difference that is told apart, the surest first."""
+        return tuple(one.sentence() for one in self.told)
+
+    def undecided(self) -> str:
+        """In what the two are not distinguishable, in one sentence; "" where there is nothing."""
+        if not self.level or self.n < 2:
+            return ""
+        first, second = self.labels
+        return f"The {first} and the {second} are not distinguishable in {listed([one.name for one in self.level], 8)}."
+
+    def sentence(self) -> str:
+        """How many differences there are, and the surest."""
+        count, both = len(self.each), joined([f"the {label}" for label in self.labels])
+        if self.n < 2:
+            return f"One seed tells nothing apart: {count} numbers were compared. {self.cost}"
+        if not self.told:
+            return f"Of {count} numbers that were compared, none tells {both} apart ({self.n} seeds). {self.cost}"
+        verb = "tells" if len(self.told) == 1 else "tell"
+        head = f"Of {count} numbers that were compared, {len(self.told)} {verb} {both} apart"
+        best = self._each_its_own()
+        surest = "" if len(best) == len(self.told) else " The surest:"
+        return f"{head} ({self.n} seeds, corrected for {count}).{surest} {' '.join(best)}"
+
+    def _each_its_own(self) -> list[str]:
+        """The surest of each part, until there are enough."""
+        found: dict[str, str] = {}
+        for one in self.told:
+            found.setdefault(one.contrast.part, one.sentence())
+        return list(found.values())[:MOST]
+
+    def table(self) -> Table:
+        """A row for each number: those that are told apart first, the surest on top."""
+        rows = tuple(
+            (
+                one.name,
+                one.contrast.part,
+                one.amount(),
+                "—" if one.adjusted != one.adjusted else "< 0.001" if one.adjusted < 0.001 else f"{one.adjusted:.3f}",
+                one.ahead if one.told else "—",
+            )
+            for one in (*self.told, *self.level)
+        )
+        head = ("difference", "part", f"{self.labels[1]} ahead by", "p (corrected)", "ahead")
+        lacking = "".join(f" Nothing of {part}: {why}." for part, why in self.lacking.items())
+        note = (
+            f"Paired by seed, {seeds(self.n)}; each interval is at 95 % by itself, p is Holm's over all "
+            f"{len(self.each)} rows; below 0 (of times, below 1) {self.labels[0]} is ahead.{lacking}"
+        )
+        return Table(head, rows, note)
+
+
+def differences(study: StoredStudy) -> Differences:
+    """Compare the two models of a study in everything that it has.
+
+    Raises `StoreError` where it compares no two models, or has not one part of which both models' runs are done.
+    """
+    labels, found, lacking = pair(study).labels, [], {}
+    for part, contrasts_of in PARTS.items():
+        try:
+            found += contrasts_of(study)
+        except StoreError as error:
+            lacking[part] = str(error)
+    if not found:
+        raise StoreError(f"{study.folder} has nothing in which its two models could be compared: {_first(lacking)}")
+    return Differences(labels, matched_models(study).sentence(), contrasted(found, labels), lacking)
+
+
+def _first(lacking: dict[str, str]) -> str:
+    return next(iter(lacking.values()), "no part is done")
