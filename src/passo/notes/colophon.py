@@ -27,10 +27,10 @@ def colophon(values: Values) -> tuple[tuple[str, str], ...]:
         ("Study", f"`{study.name}`: {kinds['train']} trainings, {kinds['lr_range']} range tests, "
                   f"{kinds['descent']} descents; seeds {joined([str(seed) for seed in values.seeds])}"),
         ("Data", f"{data['name']}: {counts} images; {data['source']}; split with seed {data['seed']}, "
-                 f"{_scaling(data['scaling'])}; licence {data.get('licence', 'not recorded')}"),
+                 f"{scaling_words(data['scaling'])}; licence {data.get('licence', 'not recorded')}"),
         ("Data, SHA-256", digests),
         ("Software", f"passo {_passo()}, torch {machine['torch']}, Python {machine['python']}"),
-        ("Machine", _machine(machine)),
+        ("Machine", machine_words(machine)),
         ("Time taken", duration(seconds if seconds is not None else study.facts["finished"] - study.facts["created"])),
         ("Weights, SHA-256", f"{weights} (the first digits; all of them are in the study)"),
         ("To repeat it", f"`{command(values)}`; the same bits come out on the same machine, torch and threads"),
@@ -70,7 +70,8 @@ def notice(values: Values) -> str:
     )
 
 
-def _scaling(scaling: Any) -> str:
+def scaling_words(scaling: Any) -> str:
+    """How pixels were scaled."""
     name = scaling["name"] if isinstance(scaling, dict) else scaling
     return {
         "standardize": "pixels standardised by the training part",
@@ -80,7 +81,8 @@ def _scaling(scaling: Any) -> str:
     }.get(name, f"scaled: {name}")
 
 
-def _machine(machine: dict[str, Any]) -> str:
+def machine_words(machine: dict[str, Any]) -> str:
+    """Platform, processors and threads."""
     parts = [machine.get("platform"), machine.get("cpu"), machine.get("gpu")]
     cores = [f"{machine['cores']} cores"] if "cores" in machine else []
     return ", ".join([*(p for p in parts if p), *cores, f"{machine['threads']} threads for torch"])

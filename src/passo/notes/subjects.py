@@ -40,6 +40,8 @@ class Subject:
 
 def subject(study: StoredStudy) -> Subject:
     """What the note of this study is made of; an unknown name is answered when its text is looked for."""
+    if study.facts.get("pair"):
+        return Subject("nn-vs-cnn", _two_models, "nn-vs-cnn-report")
     return Subject(study.name, _optimizers)
 
 
@@ -51,3 +53,17 @@ def _optimizers(study: StoredStudy) -> Words:
     values = Values(study)
     vocabulary.require(values)
     return Words(vocabulary.vocabulary(values), tables(values), colophon.notice(values), colophon.colophon(values))
+
+
+def _two_models(study: StoredStudy) -> Words:
+    from passo.notes import pair_colophon, pair_tables, pair_vocabulary
+    from passo.notes.references import REFERENCES
+
+    return Words(
+        pair_vocabulary.vocabulary(study),
+        pair_tables.tables(study),
+        pair_colophon.notice(study),
+        pair_colophon.colophon(study),
+        REFERENCES,
+        pair_vocabulary.keywords(study),
+    )
