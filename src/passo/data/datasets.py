@@ -100,8 +100,8 @@ def load(
     kept = None if in_memory else False  # what is usual is not told
     reading = {"size": size, "colour": colour, "in_memory": kept, "target": target, "task": task}
     entry, arrays, source = open_set(entry, folder, allow_sample, progress, reading)
-    if entry.skipped and multiprocessing.parent_process() is None:  # said once, by the process that others work for
-        warnings.warn(f"{source}: {skipping(entry.skipped)}", UserWarning, stacklevel=2)
+    if entry.skipped and multiprocessing.parent_process() is None:  # not by those that work for it
+        warnings.warn(f"{folder}: {skipping(entry.skipped)}", UserWarning, stacklevel=1)  # one place: told once
     asked = {
         "per_class": None if per_class == "all" else per_class,
         "classes": _listed(classes),
