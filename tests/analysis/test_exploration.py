@@ -15,6 +15,8 @@ from passo.analysis.paired import holm
 from passo.errors import StoreError
 from passo.store import StoredStudy
 
+FEW = {choice: pair_study.EFFECT[choice] for choice in ("layers", "optimiser", "kernel size")}
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> StoredStudy:
@@ -95,6 +97,7 @@ def test_a_setting_that_acts_on_one_model_alone_is_told(tmp_path: Path, monkeypa
         write(store, made, label, m, seed, level - 0.1 * worse, *more)
 
     monkeypatch.setattr(pair_study, "_write", lopsided)
+    monkeypatch.setattr(pair_study, "EFFECT", FEW)
     found = exploration(pair_study.make(tmp_path / "study", parts=["exploration"]))
     assert [setting.full for setting in found.acting_differently] == ["layers (a)"]
     assert found.differs[found.acting_differently[0]].mean == pytest.approx(-0.1, abs=0.01)
@@ -103,7 +106,7 @@ def test_a_setting_that_acts_on_one_model_alone_is_told(tmp_path: Path, monkeypa
 
 
 def test_equal_models_and_no_effects_leave_nothing_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pair_study, "EFFECT", dict.fromkeys(pair_study.EFFECT, 0.0))
+    monkeypatch.setattr(pair_study, "EFFECT", dict.fromkeys(FEW, 0.0))
     found = exploration(pair_study.make(tmp_path / "study", parts=["exploration"], alike=True))
     assert not found.apart
     assert "0 are told apart from it; no gain can be told apart." in found.sentence()

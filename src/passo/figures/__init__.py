@@ -11,12 +11,17 @@ from collections.abc import Callable
 from passo.figures.attributed import gradcam
 from passo.figures.averages import ewma_bias, ewma_gradients, ewma_series, ewma_weights
 from passo.figures.calibrated import calibration_pair
+from passo.figures.choices import CHOICE_FIGURES
 from passo.figures.compared import COMPARED, Wish, draw_compared
+from passo.figures.confused import draw_confusion_pair
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.differences import forest
 from passo.figures.embedded import embedding_pair
+from passo.figures.exploration import draw_exploration
+from passo.figures.fewer import draw_classes
 from passo.figures.flips import draw_flipped_images, draw_flips
+from passo.figures.imbalance import draw_imbalance, draw_imbalance_classes
 from passo.figures.landscapes import landscape_chart
 from passo.figures.mapped import feature_maps_pair, filters_pair
 from passo.figures.matched import matched
@@ -74,6 +79,13 @@ PAIR_FIGURES.add("gradcam", gradcam)
 PAIR_FIGURES.add("trust", trust)
 PAIR_FIGURES.add("filters-pair", filters_pair)
 PAIR_FIGURES.add("feature-maps-pair", feature_maps_pair)
+PAIR_FIGURES.add("confusion-pair", draw_confusion_pair)
+PAIR_FIGURES.add("imbalance", draw_imbalance)
+PAIR_FIGURES.add("imbalance-classes", draw_imbalance_classes)
+PAIR_FIGURES.add("classes", draw_classes)
+PAIR_FIGURES.add("exploration", draw_exploration)
+for _name, _choice in CHOICE_FIGURES.items():
+    PAIR_FIGURES.add(_name, _choice)
 
 
 def draw(name: str, study: StoredStudy) -> Figure:
