@@ -1,4 +1,4 @@
-"""The figures of sizes and of little data: what is drawn is what was computed."""
+"""The figures of sizes, of little data and of all differences: what is drawn is what was computed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import pytest
 import vl_convert
 from pair_study import make
 
+from passo.analysis.contrasts import POINTS, RATIO
+from passo.analysis.differences import differences
 from passo.analysis.sizes import sizes
 from passo.errors import StoreError
 from passo.figures import PAIR_FIGURES, draw
 from passo.store import StoredStudy
 
-NAMES = ("sizes", "small-losses", "small-validation")
+NAMES = ("sizes", "small-losses", "small-validation", "calibration-pair", "differences")
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,33 @@ def test_the_marks_of_little_data_are_the_computed_epochs(study: StoredStudy) ->
     told = texts(draw("small-validation", study).spec())
     assert any(word.startswith("stopped after 15") for word in told)
     assert sum(word.startswith("gap grows since epoch") for word in told) == 2
+
+
+def test_each_number_is_a_row_of_the_forest_in_the_colour_of_who_is_ahead(study: StoredStudy) -> None:
+    found = differences(study)
+    drawn = {row["name"]: row for row in rows(draw("differences", study).spec(), "wide_low")}
+    assert set(drawn) == {one.name for one in found.each}
+    for one in found.each:
+        row = drawn[one.name]
+        assert row["state"] == (f"the {one.ahead} is ahead" if one.told else "not distinguishable")
+        ends = np.array([one.low, one.mean, one.high])
+        ends = np.exp(ends) if one.contrast.unit == RATIO else 100 * ends if one.contrast.unit == POINTS else ends
+        np.testing.assert_allclose([float(row[end]) for end in ("low", "x", "high")], ends, rtol=1e-3, atol=1e-4)
+
+
+def test_a_forest_of_alike_models_is_all_grey(tmp_path: Path) -> None:
+    spec = draw("differences", make(tmp_path / "alike", parts=("sizes", "small"), alike=True)).spec()
+    assert {row["state"] for row in rows(spec, "wide_low")} == {"not distinguishable"}
+
+
+def test_the_dots_of_calibration_are_means_over_seeds(study: StoredStudy) -> None:
+    dots = rows(draw("calibration-pair", study).spec(), "images")
+    (top,) = (row for row in dots if row["label"] == "flat" and float(row["x"]) > 0.9)
+    shares = []
+    for run in study.select("base-flat"):
+        q, labels = run.array("test/probabilities"), run.array("test/labels")
+        shares.append(float((q.argmax(1) == labels)[q.max(1) > 0.9].mean()))
+    assert float(top["y"]) == pytest.approx(np.mean(shares), abs=1e-4)
 
 
 def test_a_study_without_the_part_is_refused_in_a_sentence(tmp_path: Path) -> None:

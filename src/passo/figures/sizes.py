@@ -62,12 +62,14 @@ def _sideways(found: Sizes) -> list[Any]:
     begin, end = max(at), min(at)
     word = found.fewer.amount(of_ahead=True).partition(" [")
     told = f"{significant(float(np.exp(abs(found.fewer.mean))), 2)} {RATIO} fewer" + (f" [{word[2]}" if word[2] else "")
-    columns = {"drawn": [begin], "to": [end], "y": [level], "word": [told]}
-    base = alt.Chart(data(columns))
+    base = alt.Chart(data({"drawn": [begin], "to": [end], "y": [level], "word": [told]}))
     rule = base.mark_rule(color=INK, strokeWidth=1.6).encode(x="drawn:Q", x2="to:Q", y="y:Q")
     head = base.mark_point(shape="triangle-left", filled=True, size=ARROW, color=INK, opacity=1)
-    text = {"align": "left", "baseline": "top", "dx": 10, "dy": 7, "fontSize": 12, "fontWeight": 600, "color": INK}
-    words = [base.mark_text(**text, **look).encode(x="drawn:Q", y="y:Q", text="word:N") for look in (HALO, {})]
+    right = begin * end < found.per_class[0] * found.per_class[-1]  # where there is more room beside the curves
+    at = {"align": "left", "baseline": "top", "dx": 10, "dy": 7} if right else {"align": "right", "dx": -10, "dy": -8}
+    text = {**at, "fontSize": 12, "fontWeight": 600, "color": INK}
+    x = "drawn:Q" if right else "to:Q"
+    words = [base.mark_text(**text, **look).encode(x=x, y="y:Q", text="word:N") for look in (HALO, {})]
     return [rule, head.encode(x="to:Q", y="y:Q"), *words]
 
 
