@@ -51,6 +51,13 @@ def test_a_network_learns_from_a_folder_of_sixty_images(
     assert run.test is not None and run.test.accuracy is not None and run.test.accuracy >= 11 / 12
 
 
+def test_what_is_skipped_is_told_once_in_a_process(folder: Path) -> None:
+    with pytest.warns(UserWarning, match="3 images were skipped") as told:
+        for seed in (0, 1):
+            assert len(passo.load(str(folder), size=16, seed=seed).skipped) == 3
+    assert len(told) == 1
+
+
 def test_without_a_size_the_sentence_says_which_option_gives_one(folder: Path) -> None:
     with pytest.raises(
         DataError, match=r"\.png has \d+ × \d+ pixels, .* has .*: give one size to all, dataset.size=64"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
@@ -101,7 +101,7 @@ def load(
     reading = {"size": size, "colour": colour, "in_memory": kept, "target": target, "task": task}
     entry, arrays, source = open_set(entry, folder, allow_sample, progress, reading)
     if entry.skipped and multiprocessing.parent_process() is None:  # not by those that work for it
-        warnings.warn(f"{folder}: {skipping(entry.skipped)}", UserWarning, stacklevel=1)  # one place: told once
+        _tell(f"{folder}: {skipping(entry.skipped)}")
     asked = {
         "per_class": None if per_class == "all" else per_class,
         "classes": _listed(classes),
@@ -112,6 +112,12 @@ def load(
         **reading,
     }
     return _parted(entry, arrays, source, {k: v for k, v in asked.items() if v is not None}, validation, scale, seed)
+
+
+@cache
+def _tell(words: str) -> None:
+    """Warn, and not again in this process: a study loads one folder many times."""
+    warnings.warn(words, UserWarning, stacklevel=3)
 
 
 def _listed(value: Any) -> Any:
