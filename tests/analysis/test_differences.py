@@ -12,6 +12,7 @@ from pair_study import make
 from passo.analysis.calibrated import calibrated
 from passo.analysis.contrasts import POINTS, RATIO, Contrast, contrasted
 from passo.analysis.differences import differences
+from passo.analysis.divergences import divergences
 from passo.analysis.intervals import t_quantile
 from passo.errors import StoreError
 from passo.store import Store, StoredStudy, open_study
@@ -99,7 +100,7 @@ def test_the_surest_comes_first_and_each_number_is_in_the_table_once(tmp_path: P
 
 def test_a_part_that_the_study_lacks_is_said_nothing_of(tmp_path: Path) -> None:
     found = differences(make(tmp_path / "study", parts=("sizes",)))
-    assert {one.contrast.part for one in found.each} == {"sizes", "calibration"}
+    assert {one.contrast.part for one in found.each} == {"sizes", "calibration", "cross-entropy"}
     assert {"small", "validated", "robustness", "imbalance", "classes"} <= set(found.lacking)
     assert not any(word in " ".join(found.sentences()) for word in ("over-fit", "training loss", "uneven"))
 
@@ -136,6 +137,18 @@ def test_calibration_errors_are_means_over_seeds_of_the_bins(tmp_path: Path) -> 
             errors.append(sum(abs(sure[bins == b].sum() - right[bins == b].sum()) for b in set(bins)) / len(labels))
         assert one.error.mean == pytest.approx(np.mean(errors), abs=1e-6)
     assert found.sentence().count("expected calibration error") >= 2
+
+
+def test_all_of_a_cross_entropy_with_labels_is_divergence_and_is_the_test_loss(tmp_path: Path) -> None:
+    study = make(tmp_path / "study", parts=("sizes",))
+    found = divergences(study)
+    for one in found.each:
+        losses = [run.last("test/loss") for run in study.select(f"base-{one.label}")]
+        assert one.entropy(0) == 0 and one.divergence(0).mean == pytest.approx(np.mean(losses), rel=1e-4)
+        smooth = 0.1 / 10
+        naive = -(0.9 + smooth) * math.log(0.9 + smooth) - 9 * smooth * math.log(smooth)
+        assert one.entropy(1) == pytest.approx(naive)
+    assert "The cnn has a test cross-entropy" in found.sentence() and "nats lower than the mlp" in found.sentence()
 
 
 # ── Robustness, which the made-up study has not: two models whose accuracy is known at each strength ──────────

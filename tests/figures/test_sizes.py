@@ -20,7 +20,7 @@ from passo.errors import StoreError
 from passo.figures import PAIR_FIGURES, draw
 from passo.store import StoredStudy
 
-NAMES = ("sizes", "small-losses", "small-validation", "calibration-pair", "differences")
+NAMES = ("sizes", "small-losses", "small-validation", "calibration-pair", "cross-entropy-pair", "differences")
 
 
 @pytest.fixture(scope="module")

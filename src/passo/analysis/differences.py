@@ -15,6 +15,7 @@ from functools import cached_property
 from passo.analysis.calibrated import calibrated
 from passo.analysis.contrasting import classes_contrasts, imbalance_contrasts, robustness_contrasts
 from passo.analysis.contrasts import Contrast, Contrasted, contrasted
+from passo.analysis.divergences import divergences
 from passo.analysis.matched import matched_models
 from passo.analysis.pair import pair
 from passo.analysis.sizes import sizes
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[StoredStudy], tuple[Contrast, ...]]] = {
     "imbalance": imbalance_contrasts,
     "classes": classes_contrasts,
     "calibration": lambda study: calibrated(study).contrasts,
+    "cross-entropy": lambda study: divergences(study).contrasts,
 }
 """What gives the contrasts of each part."""
 MOST = 3  # that a sentence names

@@ -17,6 +17,7 @@ from passo.figures.confused import draw_confusion_pair
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
 from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.differences import forest
+from passo.figures.divergences import cross_entropy_pair
 from passo.figures.embedded import embedding_pair
 from passo.figures.exploration import draw_exploration
 from passo.figures.fewer import draw_classes
@@ -69,6 +70,7 @@ PAIR_FIGURES.add("small-losses", small_losses)
 PAIR_FIGURES.add("small-validation", small_validation)
 PAIR_FIGURES.add("sizes", accuracy_over_sizes)
 PAIR_FIGURES.add("calibration-pair", calibration_pair)
+PAIR_FIGURES.add("cross-entropy-pair", cross_entropy_pair)
 PAIR_FIGURES.add("differences", forest)
 PAIR_FIGURES.add("embedding-pair", embedding_pair)
 PAIR_FIGURES.add("robustness", draw_robustness)
