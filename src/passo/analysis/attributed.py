@@ -12,7 +12,7 @@ import numpy as np
 from passo.analysis.classified import percent
 from passo.analysis.seen import both_seen, kept, whole
 from passo.analysis.tables import Table
-from passo.analysis.words import joined, significant
+from passo.analysis.words import joined
 from passo.errors import StoreError
 from passo.store import StoredStudy
 
@@ -86,6 +86,11 @@ class Attributed:
         """The share of the pixels that holds half of each map's weight: (L, n, 2); NaN for an empty map."""
         return halved(self.maps)
 
+    @cached_property
+    def alike(self) -> np.ndarray:
+        """`agreement` (L, n), NaN where one of the two maps is empty."""
+        return np.where(np.isnan(self.half).any(-1), np.nan, self.agreement)
+
     def sentence(self) -> str:
         """How concentrated the last layer's maps are, and whether another class has its evidence elsewhere."""
         where = f" at {self.layers[-1]}" if self.method == "grad-cam" else ""
@@ -98,30 +103,28 @@ class Attributed:
         wrong = ~self.correct
         if not wrong.any():
             return f"{said}; it errs on none of the {self.count:,}."
-        alike = self.agreement[-1, wrong]
-        count = int(wrong.sum())
+        alike = self.alike[-1, wrong]
+        alike = alike[np.isfinite(alike)]
+        if not len(alike):
+            return f"{said}; where it errs, the map of the predicted class or that of the true one is 0 everywhere."
+        least, most = (f"{end:.2f}".replace("-", "−") for end in (alike.min(), alike.max()))
+        over = f"median of {len(alike)}, {least} to {most}" if len(alike) > 1 else "one image"
         return (
             f"{said}; where it errs, the map of the true class and that of the predicted one have a rank correlation "
-            f"of {significant(float(np.median(alike)), 2)} ("
-            + (
-                "one image"
-                if count == 1
-                else f"median of {count}, {significant(float(alike.min()), 2)} to {significant(float(alike.max()), 2)}"
-            )
-            + ")."
+            f"of {_likeness(alike)} ({over})."
         )
 
     def table(self) -> Table:
         """A row for each layer."""
         rows = []
         for number, layer in enumerate(self.layers):
-            half, alike = self.half[number, :, 0], self.agreement[number]
+            half, alike = self.half[number, :, 0], self.alike[number]
             parts = (self.correct, ~self.correct)
             rows.append(
                 (
                     layer,
                     *(_middle(half[part]) for part in parts),
-                    *(significant(float(np.median(alike[part])), 2) if part.any() else "—" for part in parts),
+                    *(_likeness(alike[part]) for part in parts),
                     str(int(np.isnan(self.half[number]).sum())),
                 )
             )
@@ -140,6 +143,11 @@ class Attributed:
     def _counts(self) -> tuple[str, str]:
         right = int(self.correct.sum())
         return f"{right} right", f"{len(self) - right} wrong predictions"
+
+
+def _likeness(alike: np.ndarray) -> str:
+    """The median of rank correlations that are known."""
+    return f"{np.nanmedian(alike):.2f}".replace("-", "−") if np.isfinite(alike).any() else "—"
 
 
 def _middle(half: np.ndarray) -> str:

@@ -140,9 +140,10 @@ class Trusted:
             return f"{self.where} was checked on one image: that says nothing of how far it can be trusted."
         failed = [check.clause() for check in self.checks if not check.holds]
         held = [check.clause() for check in self.checks if check.holds]
+        over = f"over {self.count} test images" + (f" ({self.empty} maps are 0 everywhere)" if self.empty else "")
         if not failed:
-            return f"{self.where} can be trusted here, over {self.count} test images: {joined(held)}."
-        verdict = f"{self.where} cannot be trusted here, over {self.count} test images: {joined(failed)}"
+            return f"{self.where} can be trusted here, {over}: {joined(held)}."
+        verdict = f"{self.where} cannot be trusted here, {over}: {joined(failed)}"
         return f"{verdict}. What holds: {joined(held)}." if held else f"{verdict}."
 
     def table(self) -> Table:

@@ -136,7 +136,8 @@ class Block:
             for which, (label, shade) in enumerate(zip((found.predicted[row], found.other[row]), shades, strict=True)):
                 left = x + (1 + 2 * number + which) * (self.side + GAP)
                 picture = heated(pixels, found.maps[layer, row, which])
-                told = _percent(float(found.probabilities[row, label]))
+                empty = ", empty" if np.isnan(found.half[layer, row, which]) else ""
+                told = _percent(float(found.probabilities[row, label])) + empty
                 self._tile(canvas, left, y, picture, found.classes[label], shade, told)
 
     def _tile(
@@ -176,5 +177,6 @@ def _caption(both: Sequence[Attributed]) -> str:
         f"Test images that {who} surest of, among its right and among its wrong predictions; below, the true class and "
         f"the image's place in the test part. Each with two maps ({ways}): for the predicted class (green where right, "
         "red where wrong), then for the true class of a wrong prediction, the second likeliest of a right one; below, "
-        "their probabilities. Colours go from 0 (none) to each map's own greatest value (light yellow)."
+        "their probabilities. Colours go from 0 (none) to each map's own greatest value (light yellow)"
+        + ("; an empty map is 0 everywhere." if any(np.isnan(found.half).any() for found in both) else ".")
     )
