@@ -167,7 +167,7 @@ def mlp_count(hidden: int, in_shape: tuple[int, int, int]) -> int:
     return (pixels + 1) * hidden + (hidden + 1) * 10
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(budget=st.integers(2_000, 500_000), in_shape=st.sampled_from([GREY, COLOUR]))
 def test_two_models_are_within_two_per_cent_or_the_error_tells_the_neighbours(budget, in_shape) -> None:
     try:
@@ -256,6 +256,24 @@ def test_a_users_own_width_is_found_by_its_name_also_where_the_model_looks_at_it
         assert mine.options == {"width": 50} and mine.parameters == mlp_count(50, GREY) + 3
     mine, _ = matched([(own("anything"), {"width": 9}), ("mlp", {"hidden": 50})], GREY, 10)
     assert mine.options == {"width": 50}  # any options are taken: the one that was given is the width
+
+
+def test_a_users_own_model_that_does_not_take_every_width_can_be_what_others_are_fitted_to(own) -> None:
+    name = own("attention")
+    with pytest.raises(ConfigError, match=r"divisible by num_heads .*: name net.py:attention last, so that the others"):
+        matched([(name, {}), ("mlp", {})], GREY, 10)
+    mlp, mine = matched([("mlp", {"hidden": [8, 8]}), (name, {})], (1, 10, 6), 10)
+    assert mine.options == {} and abs(mlp.parameters - mine.parameters) <= 0.02 * mine.parameters
+
+
+def test_what_cannot_be_built_as_it_is_is_said_without_more_words() -> None:
+    with pytest.raises(ConfigError, match="nothing is left of the image after convolution 3 and its pooling$"):
+        matched([("cnn", {"filters": [4, 4, 4]}), ("mlp", {})], (1, 4, 4), 10)
+
+
+def test_many_widths_are_matched_too() -> None:
+    deep, _ = matched([("mlp", {"hidden": [40] * 16}), ("cnn", {})], GREY, 10)
+    assert len(deep.options["hidden"]) == 16 and max(deep.options["hidden"]) - min(deep.options["hidden"]) <= 8
 
 
 def test_the_search_is_the_same_every_time() -> None:

@@ -14,7 +14,8 @@ from passo.models import own_file
 from passo.models.catalogue import build, count_parameters, model_options
 
 WIDTHS = ("filters", "hidden", "units", "width", "widths")  # options that say how wide layers are
-_FAR, _TOGETHER, _TRIED = 2, 3, 8  # of a refinement: steps of one width, widths at once, counts made of its guesses
+_FAR, _TRIED = 2, 8  # of a refinement: steps of one width at most, and counts made of its guesses
+_FEW = 6  # widths, up to which three are moved at once; of more, two
 
 Widths = tuple[int, ...]
 
@@ -75,8 +76,12 @@ def fitted(name: str, in_shape: Sequence[int], classes: int, options: Mapping[st
         return {key: next(left) if isinstance(one, int) else [next(left) for _ in one] for key, one in given.items()}
 
     def count(widths: Widths) -> int:
-        return trainable(name, in_shape, classes, {**options, **named(widths)})
+        try:
+            return trainable(name, in_shape, classes, {**options, **named(widths)})
+        except ConfigError as error:  # a user's own model may not take every width
+            raise ConfigError(f"{error}: name {name} last, so that the others are fitted to it") from error
 
+    trainable(name, in_shape, classes, options)  # what is wrong with it as it is, is said without more words
     step = options.get("groups", model_options(name)["groups"]) if options.get("norm") == "group" else 1
     search = _Search(flat, step, count, budget)
     best = search.best()
@@ -146,7 +151,7 @@ class _Search:
         here, places = self.counted(widths), range(len(widths))
         slopes = [self.counted(_moved(widths, {place: self.step})) - here for place in places]
         guesses = []
-        for many in range(1, _TOGETHER + 1):
+        for many in range(1, 4 if len(widths) <= _FEW else 3):
             for chosen in combinations(places, many):
                 for moves in product([n for n in range(-_FAR, _FAR + 1) if n], repeat=many):
                     moved = _moved(widths, {place: n * self.step for place, n in zip(chosen, moves, strict=True)})
