@@ -17,10 +17,10 @@ from passo.data.perturbations import PERTURBATIONS
 from passo.data.scaling import Scaling
 from passo.errors import ConfigError, StoreError, UnknownName, UsageError
 from passo.experiments import train
+from passo.experiments.answering import Ready, groups
 from passo.experiments.robustness import (
     STRENGTHS,
     Along,
-    Ready,
     Shown,
     check_strengths,
     measure,
@@ -115,9 +115,12 @@ def test_models_together_answer_as_each_does_alone(shown: Shown) -> None:
     light, dark = Scaling("standardize", mean=0.28, sd=0.35), Scaling("normalize")
     mlps = [Ready(build("mlp", (1, 28, 28), 10, seed=s, hidden=(16,)), light) for s in range(3)]
     cnns = [Ready(build("cnn", (1, 28, 28), 10, seed=s, filters=(3, 4), units=(8,)), light) for s in range(2)]
-    other = [Ready(one.model, dark) for one in mlps[:2]]
-    odd = [Ready(Odd(), light)]
-    models = {"mlp": mlps, "cnn": cnns, "other": other, "odd": odd}
+    other = [Ready(one.model, dark) for one in mlps[:2]]  # not as many in each scaling
+    even = [Ready(build("cnn", (1, 28, 28), 10, seed=s, filters=(3, 4), units=(8,)), dark) for s in (5, 6)]  # as many
+    models = {"mlp": mlps, "cnn": cnns, "other": other, "even": even, "odd": [Ready(Odd(), light)]}
+    assert sorted(len(one.members) for one in groups({(n, i): r for n in models for i, r in enumerate(models[n])})) == [
+        1, 2, 3, 4,
+    ]  # fmt: skip
     found = answered(models, shown, dict.fromkeys(models, WANTED))
     for name, several in models.items():
         for way, along in found[name].items():

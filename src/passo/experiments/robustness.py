@@ -1,30 +1,26 @@
 """How trained models bear perturbed images: each perturbed image is made once and shown to all models together.
 
-Models of one architecture that read pixels in one way are one network (`replicas.network.Fused`), whatever they were
-trained on; a model that cannot be fused is asked alone. What they are shown is whole pixels again, the very images that
+Models of one architecture are one network (`answering`), whatever they were trained on; a model that cannot be fused is
+asked alone. What they are shown is whole pixels again, the very images that
 `passo data export NAME perturb.shift=2` writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from passo.data import Data
 from passo.data.perturbations import PERTURBATIONS, perturb_pixels
 from passo.data.sampling import stratified_split
-from passo.data.scaling import Scaling
 from passo.errors import ConfigError, PassoError
+from passo.experiments.answering import Group, Ready, groups
 from passo.registry import unknown
-from passo.replicas.layers import NotFused
-from passo.replicas.network import Fused, architecture
 from passo.seeding import derive
-from passo.training.evaluate import evaluating
 
 IMAGES = 2000
 SIDE = 28  # of the images that the usual shifts are for
@@ -39,16 +35,7 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
 """Six perturbations and eight strengths of each, in the units of `PERTURBATIONS`, for images of 28 × 28 pixels."""
 
 _BLOCK = 500  # images that are perturbed at a time
-_VALUES = 2**19  # pixels times models in one forward pass: what comes of them stays in the processor's cache
-_LEAST = 4  # images in one forward pass, however large they are
 NEVER, ALREADY = -1, -2
-
-
-class Ready(NamedTuple):
-    """A trained model, and how pixels become the numbers that it reads."""
-
-    model: nn.Module
-    scaling: Scaling
 
 
 @dataclass(frozen=True)
@@ -165,13 +152,14 @@ def measure(
     found = {name: {way: _empty(len(models[name]), own[way], shown) for way in own} for name, own in strengths.items()}
     shows = list(_shows(strengths))
     every, done = sum(len(models[name]) for _, _, names in shows for name in names), 0
-    groups: list[_Group] = []
+    together: list[Group] = []
     asked: list[str] = []
     for way, strength, names in shows:
         if names != asked:
-            groups, asked = _groups({name: models[name] for name in names}), names
+            asked, each = names, {(name, at): one for name in names for at, one in enumerate(models[name])}
+            together = groups(each)
         slots = {name: _slots(found[name], strengths[name], way, strength) for name in names}
-        _show(groups, shown, way, strength, slots)
+        _show(together, shown, way, strength, slots)
         done += sum(len(models[name]) for name in names)
         yield done / every
     yield from found.items()
@@ -199,60 +187,16 @@ def _slots(
     return [(found[way], 1 + strengths[way].index(strength))] if way else [(one, 0) for one in found.values()]
 
 
-class _Group(NamedTuple):
-    """Models that answer together: `members` are (configuration, which of its models), in order."""
-
-    members: list[tuple[str, int]]
-    scaling: Scaling
-    answer: Callable[[Tensor], Tensor]  # scaled images (B, C, H, W) → (R, B, classes)
-
-
-def _groups(models: Mapping[str, Sequence[Ready]]) -> list[_Group]:
-    """One group for each architecture and scaling; a group for each model that cannot be fused."""
-    alike: dict[Any, list[tuple[str, int]]] = {}
-    for name, several in models.items():
-        for at, one in enumerate(several):
-            alike.setdefault((architecture(one.model), one.scaling), []).append((name, at))
-    groups = []
-    for (_, scaling), members in alike.items():
-        networks = [models[name][at].model for name, at in members]
-        try:
-            groups.append(_Group(members, scaling, _together(networks)))
-        except NotFused:
-            groups += [_Group([one], scaling, _alone(network)) for one, network in zip(members, networks, strict=True)]
-    return groups
-
-
-def _together(networks: Sequence[nn.Module]) -> Callable[[Tensor], Tensor]:
-    fused = Fused(networks, [0])
-    return lambda x: fused(x[None], training=False)
-
-
-def _alone(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    def answer(x: Tensor) -> Tensor:
-        with evaluating(network):
-            return network(x)[None]
-
-    return answer
-
-
-@torch.no_grad()
 def _show(
-    groups: Sequence[_Group],
-    shown: Shown,
-    way: str,
-    strength: float,
-    slots: Mapping[str, list[tuple[Along, int]]],
+    together: Sequence[Group], shown: Shown, way: str, strength: float, slots: Mapping[str, list[tuple[Along, int]]]
 ) -> None:
     """Show one condition to all groups, and write down what they answer."""
     for start in range(0, len(shown), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(shown)))
         pixels = torch.from_numpy(shown.changed(way, strength, block) if way else np.array(shown.pixels[block]))
         labels = torch.from_numpy(shown.labels[block])
-        for group in groups:
-            piece = max(_LEAST, _VALUES // (len(group.members) * pixels[0].numel()))
-            answers = [group.answer(group.scaling.scaled(part)).float() for part in pixels.split(piece)]
-            q = torch.cat(answers, 1).softmax(2)  # (R, B, classes)
+        for group in together:
+            q = group.answer(pixels)
             predicted, true = q.argmax(2).numpy(), q[:, torch.arange(len(labels)), labels].half().numpy()
             for row, (name, at) in enumerate(group.members):
                 for place, k in slots[name]:

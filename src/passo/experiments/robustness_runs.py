@@ -11,12 +11,12 @@ import numpy as np
 from passo.data import Data, load
 from passo.data.perturbations import PERTURBATIONS
 from passo.errors import StoreError, UsageError
+from passo.experiments.answering import Ready
 from passo.experiments.robustness import (
     ALREADY,
     IMAGES,
     NEVER,
     Along,
-    Ready,
     Shown,
     check_strengths,
     measure,
