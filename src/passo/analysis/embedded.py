@@ -80,6 +80,17 @@ class Embedded:
         """What the inputs are made of."""
         return "pixels" if self.pictured else "columns"
 
+    @property
+    def item(self) -> str:
+        """One of its inputs."""
+        return "an image" if self.pictured else "a row"
+
+    @property
+    def which(self) -> str:
+        """What is mapped, counted."""
+        items = "test images" if self.pictured else "test rows"
+        return f"{len(self):,} {items}" if len(self) == self.count else f"{len(self):,} of {self.count:,} {items}"
+
     @cached_property
     def wrong(self) -> np.ndarray:
         """Which images are taken for another class: (N,) bool."""
@@ -102,15 +113,13 @@ class Embedded:
     def sentence(self) -> str:
         """How well near images are of one class before and after the model, where errors lie, what the maps keep."""
         before, after = self.inputs, self.hidden
-        items = "test images" if self.pictured else "test rows"
-        which = f"{len(self):,} {items}" if len(self) == self.count else f"{len(self):,} of {self.count:,} {items}"
         said = (
-            f"Among {which}, {percent(before.own)} of an image's {after.nearest} nearest are of its own class by their "
-            f"{self.what}, and {percent(after.own)} by the {after.width:,} values that {self.name} computes before its "
-            f"last layer, {self.layer}."
+            f"Among {self.which}, {percent(before.own)} of {self.item}'s {after.nearest} nearest are of its own class "
+            f"by their {self.what}, and {percent(after.own)} by the {after.width:,} values that {self.name} computes "
+            f"before its last layer, {self.layer}."
         )
         if errors := int(self.wrong.sum()):
-            where = "none of these lies" if not self.strayed else f"{self.strayed:,} of these lie"
+            where = f"{f'{self.strayed:,}' if self.strayed else 'none'} of these lie{'s' * (self.strayed < 2)}"
             said += f" It takes {errors:,} for another class; {where}, on its map, among that other class."
         else:
             said += " It takes none of them for another class."
@@ -135,10 +144,10 @@ class Embedded:
             for name, one in zip(names, (self.inputs, self.hidden), strict=True)
         )
         note = (
-            f"own class: the share of the {self.hidden.nearest} nearest that are of the image's own class, by all "
+            f"own class: the share of the {self.hidden.nearest} nearest that are of {self.item}'s own class, by all "
             "numbers and on the map; nearest kept: the share of them that are nearest on the map too. Trustworthiness "
-            f"is 1 where no stranger comes near; KL: what t-SNE makes small. Perplexity {self.hidden.perplexity:g}, "
-            f"seed {self.seed}."
+            "is 1 where no stranger comes near; KL: what t-SNE makes small. Perplexity "
+            f"{significant(self.hidden.perplexity)}, seed {self.seed}."
         )
         return Table(("map", "numbers", "own class", "on the map", "nearest kept", "trustworthiness", "KL"), rows, note)
 

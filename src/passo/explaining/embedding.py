@@ -36,6 +36,7 @@ COMPONENTS, PERPLEXITY, NEAREST, SIDE, BATCH = 50, 30.0, 10, 28, 500
 class Map:
     """One t-SNE of N vectors of `width` numbers: `xy` (N, 2), and what it kept.
 
+    nearest: of how many nearest others this tells: ten, or fewer where a class has fewer others to be near, on average.
     kl_divergence: what t-SNE made as small as it could. trustworthiness: 1 where no stranger comes among an image's
     nearest, about 0.5 by chance. kept: share of the nearest in all dimensions that are among the nearest on the map.
     own, own_on_map: share of the nearest that are of the image's own class, in all dimensions and on the map.
@@ -211,7 +212,7 @@ def _mapped(vectors: np.ndarray, labels: np.ndarray, seed: int) -> Map:
         reduced = np.hstack([vectors, np.zeros_like(vectors)])
     made = manifold.TSNE(perplexity=perplexity, init="pca", method="barnes_hut", random_state=seed, n_jobs=1)
     xy = made.fit_transform(reduced)  # (N, 2)
-    k = min(NEAREST, (count - 1) // 2)
+    k = min(NEAREST, (count - 1) // 2, max(1, count // len(np.unique(labels)) - 1))
     before, after = _nearest(vectors, k), _nearest(xy, k)  # (N, k)
     kept = (before[:, :, None] == after[:, None, :]).any(2).mean()
     own, own_on_map = ((labels[near] == labels[:, None]).mean() for near in (before, after))

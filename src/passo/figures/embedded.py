@@ -15,6 +15,7 @@ import numpy as np
 
 from passo.analysis.classified import percent
 from passo.analysis.embedded import Embedded, Mapped, embedded_pair
+from passo.analysis.words import significant
 from passo.errors import require
 from passo.figures.panels import heading
 from passo.figures.style import (
@@ -47,7 +48,7 @@ def draw_embedding(found: Embedded) -> Figure:
         _panel(found, found.inputs, columns, "inputs", 0, side, _head(found.what.capitalize(), found.inputs)),
         _panel(found, found.hidden, columns, "hidden0", 0, side, _head(_layer(found), found.hidden)),
     ]
-    subtitle = f"{found.name}, {_images(found)}; {RINGED}"
+    subtitle = f"{found.name}, {found.which}; {RINGED}"
     title = finished(_beside(panels), "Its images, and what it makes of them", subtitle)
     return Figure("embedding", title, _caption(found, "the model"), found.sentence())
 
@@ -61,7 +62,7 @@ def embedding_pair(study: StoredStudy) -> Figure:
     for number, found in enumerate(both):
         head = _head(f"{found.name}, before {found.layer}", found.hidden, (BLUE, RED)[number])
         panels.append(_panel(found, found.hidden, columns, f"hidden{number}", number, side, head))
-    title = finished(_beside(panels), "The same images, as two models see them", f"{_images(first)}; {RINGED}")
+    title = finished(_beside(panels), "The same images, as two models see them", f"{first.which}; {RINGED}")
     return Figure("embedding-pair", title, _caption(first, "that model"), _compared(first, second))
 
 
@@ -77,14 +78,9 @@ def _compared(first: Embedded, second: Embedded) -> str:
         for found in (first, second)
     ]
     return (
-        f"Among the same {_images(first)}, {percent(first.inputs.own)} of an image's {near} nearest are of its own "
+        f"Among the same {first.which}, {percent(first.inputs.own)} of {first.item}'s {near} nearest are of its own "
         f"class by their {first.what}, {told[0]} and {told[1]}."
     )
-
-
-def _images(found: Embedded) -> str:
-    what = "test images" if found.pictured else "test rows"
-    return f"{len(found):,} {what}" if len(found) == found.count else f"{len(found):,} of {found.count:,} {what}"
 
 
 def _layer(found: Embedded) -> str:
@@ -101,10 +97,10 @@ def _head(name: str, seen: Mapped, shade: str = INK) -> Any:
 def _caption(found: Embedded, who: str) -> str:
     hidden = found.hidden
     said = (
-        f"t-SNE (perplexity {hidden.perplexity:g}) of {_images(found)}: near neighbours stay near, while sizes and "
-        "distances of groups say little. Colours are true classes; a ring marks what "
-        f"{who} takes for another class. Over each map, by all its numbers: how many of an image's {hidden.nearest} "
-        "nearest are of its own class; and how many of the nearest the map keeps."
+        f"t-SNE (perplexity {significant(hidden.perplexity)}) of {found.which}: near neighbours stay near, while sizes "
+        f"and distances of groups say little. Colours are true classes; a ring marks what {who} takes for another "
+        f"class. Over each map, by all its numbers: how many of {found.item}'s {hidden.nearest} nearest are of its own "
+        "class; and how many of the nearest the map keeps."
     )
     if found.pictured:
         said += " A pointer on a point shows its image; a click on a class in the legend, that class alone."
@@ -156,12 +152,13 @@ def _panel(found: Embedded, seen: Mapped, columns: Any, field: str, model: int |
         base = base.transform_calculate(image=_enlarged(found))
     base = base.encode(**_places(seen, field), color=_colour(found.classes))
     taken = f"taken{model}"
+    size = min(60.0, max(12.0, 15_000 / len(found)))
     right = base if model is None else base.transform_filter(f"datum.{taken} === datum.label")
     tips = [alt.Tooltip("label:N", title="title"), *_tips(found), alt.Tooltip("place:Q", title="no.")]
-    layers = [right.mark_circle(size=15, opacity=0.75, aria=False).encode(tooltip=tips)]
+    layers = [right.mark_circle(size=size, opacity=0.75, aria=False).encode(tooltip=tips)]
     if model is not None:
         wrong = base.transform_filter(f"datum.{taken} !== datum.label")
-        ringed = {"filled": True, "size": 27, "opacity": 1, "stroke": INK, "strokeWidth": 1.1, "aria": False}
+        ringed = {"filled": True, "size": 1.8 * size, "opacity": 1, "stroke": INK, "strokeWidth": 1.1, "aria": False}
         tips = [tips[0], *_tips(found), alt.Tooltip(f"{taken}:N", title="taken for"), tips[-1]]
         layers.append(wrong.mark_point(**ringed).encode(tooltip=tips))
     return alt.layer(*layers).properties(width=side, height=side, title=head, view=alt.ViewConfig(stroke="#DADDE1"))
