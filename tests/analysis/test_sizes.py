@@ -129,8 +129,12 @@ def test_differences_are_paired_by_seed_and_corrected_together(tmp_path: Path) -
 def test_a_quick_study_says_what_it_left_out_and_one_seed_that_it_has_no_interval(tmp_path: Path) -> None:
     quick = sizes(make(tmp_path / "quick", parts=("sizes",), quick=True))
     assert quick.per_class == (30, 100, 300) and len(quick.seeds) == 2
-    assert "Left out: size,per_class=1000 (the data have 300 images of each class)." in quick.sentence()
-    assert "Left out: everything" in quick.sentence()
+    told = "Left out: size,per_class=1000 and everything (the data have 300 images of each class)."
+    assert quick.sentence().endswith(told)
+    study = make(tmp_path / "both", parts=("sizes",), quick=True)  # as a study file tells it: once for each model
+    why = study.facts["left_out"]["everything"]
+    study.facts["left_out"] = {f"{name}-{label}": why for name in ("everything", "small") for label in ("mlp", "cnn")}
+    assert sizes(study).sentence().endswith(f"Left out: everything ({why}).")
     one = sizes(make(tmp_path / "one", parts=("sizes",), seeds=1))
     assert "one seed, so no interval" in one.sentence() and not any(each.told for each in one.contrasted)
 

@@ -154,7 +154,9 @@ class Sizes:
         return " ".join(told)
 
     def _left_out(self) -> str:
-        return " ".join(f"Left out: {name} ({why})." for name, why in self.left_out.items())
+        reasons = dict.fromkeys(self.left_out.values())
+        names = {why: joined([name for name, own in self.left_out.items() if own == why]) for why in reasons}
+        return " ".join(f"Left out: {name} ({why})." for why, name in names.items())
 
     def table(self) -> Table:
         """A row for each size."""
@@ -203,8 +205,7 @@ def sizes(study: StoredStudy) -> Sizes:
         raise StoreError(f"{study.folder} has no seed with which both models were trained on every number of images")
     order = tuple(sorted(shared, key=lambda seed: -1 if seed is None else seed))
     accuracies = np.array([[[by_size[n][label][seed] for n in per_class] for seed in order] for label in labels])
-    mine = {name: why for name, why in study.facts.get("left_out", {}).items() if _is_size(name, study)}
-    return Sizes(labels, order, per_class, accuracies, images, len(drawn) > 1, mine)
+    return Sizes(labels, order, per_class, accuracies, images, len(drawn) > 1, _left_out(study, labels))
 
 
 def _both(found: Sequence[Configured], labels: tuple[str, str]) -> list[tuple[Configured, Configured]]:
@@ -218,12 +219,17 @@ def _same(one: Configured) -> tuple[str, str]:
     return one.entry, json.dumps(dict(one.varied), sort_keys=True)
 
 
-def _is_size(name: str, study: StoredStudy) -> bool:
-    """Whether what was left out is of an entry of this part."""
+def _left_out(study: StoredStudy, labels: tuple[str, str]) -> dict[str, str]:
+    """Why configurations of this part are not there, by their names without the model's."""
     asked = study.config.get("runs", ()) if isinstance(study.config, Mapping) else ()
     entries = {one.entry for one in configured(study, PART)}
     entries |= {entry.get("name") for entry in asked if PART in entry.get("parts", ())}
-    return name.partition(",")[0] in entries
+    found: dict[str, str] = {}
+    for name, why in study.facts.get("left_out", {}).items():
+        own = next((name.removesuffix(f"-{label}") for label in labels if name.endswith(f"-{label}")), name)
+        if own.partition(",")[0] in entries:
+            found.setdefault(own, str(why))
+    return found
 
 
 def images_per_class(run: StoredRun) -> int:
