@@ -22,6 +22,7 @@ from passo.figures.embedded import embedding_pair
 from passo.figures.exploration import draw_exploration
 from passo.figures.fewer import draw_classes
 from passo.figures.flips import draw_flipped_images, draw_flips
+from passo.figures.hardest_pair import draw_hardest_pair
 from passo.figures.imbalance import draw_imbalance, draw_imbalance_classes
 from passo.figures.landscapes import landscape_chart
 from passo.figures.mapped import feature_maps_pair, filters_pair
@@ -82,6 +83,7 @@ PAIR_FIGURES.add("trust", trust)
 PAIR_FIGURES.add("filters-pair", filters_pair)
 PAIR_FIGURES.add("feature-maps-pair", feature_maps_pair)
 PAIR_FIGURES.add("confusion-pair", draw_confusion_pair)
+PAIR_FIGURES.add("hardest-pair", draw_hardest_pair)
 PAIR_FIGURES.add("imbalance", draw_imbalance)
 PAIR_FIGURES.add("imbalance-classes", draw_imbalance_classes)
 PAIR_FIGURES.add("classes", draw_classes)
