@@ -27,7 +27,7 @@ from passo.experiments.robustness import (
     shown_images,
     usual_strengths,
 )
-from passo.experiments.robustness_runs import first_flipped, most_seeds, robustness_run
+from passo.experiments.robustness_runs import first_flipped, most_seeds, robustness_run, robustness_study
 from passo.models import build
 from passo.store import Store, StoredRun, open_study
 
@@ -221,11 +221,10 @@ def test_one_that_was_trained_on_a_perturbation_is_measured_along_that_one(
     trained: dict[str, list[StoredRun]], tmp_path: Path
 ) -> None:
     """And what is written is read back from a study."""
-    with Store.create(tmp_path / "study", name="measured", config={}) as store:
-        for found in robustness_run(trained, WANTED, 50):
-            if isinstance(found, tuple):
-                found[1].replay(store.add_run(f"robustness-{found[0]}", config={}, kind="robustness"))
-    clean, shifted = open_study(tmp_path / "study").select(kind="robustness")
+    labels = dict.fromkeys(trained, "tiny")
+    study = robustness_study(trained, tmp_path / "study", models=labels, strengths=WANTED, images=50)
+    clean, shifted = study.select(kind="robustness")
+    assert clean.config == {"of": "clean", "model": "tiny", "seeds": [0, 1], "images": 50, "seed": 0}
     measured = {run.name: {n.split("/")[1] for n in run.arrays() if "/" in n} for run in (clean, shifted)}
     assert measured == {"robustness-clean": set(WANTED), "robustness-on-shift": {"shift"}}
     assert clean.info["augment"] == {} and shifted.info["augment"] == {"shift": 3.0}

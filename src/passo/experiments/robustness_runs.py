@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,11 @@ from passo.experiments.robustness import (
 )
 from passo.experiments.sink import Draft, Sink
 from passo.models import own_file
+from passo.store import Store, StoredRun, StoredStudy, open_study
 from passo.training.rebuilding import describe, rebuilt, run_weights
 
-if TYPE_CHECKING:
-    from passo.store import StoredRun
-
 PICTURES = 8
+KIND = "robustness"
 _TEST_PART = ("name", "folder", "classes", "perturb", "perturbed", "size", "colour", "in_memory", "allow_sample")
 
 
@@ -69,6 +69,32 @@ def robustness_run(
         draft.info(**facts, classes=list(data.classes), dataset=data.name, augment=_augment(runs[name][0]))
         draft.finish()
         yield name, draft
+
+
+def robustness_study(
+    of: Mapping[str, Sequence[StoredRun]],
+    out: str | Path,
+    *,
+    models: Mapping[str, str] | None = None,
+    strengths: Mapping[str, Sequence[float]] | None = None,
+    images: int = IMAGES,
+    seed: int = 0,
+) -> StoredStudy:
+    """`robustness_run` kept as a study of its own, in a new folder: for runs of any study that is finished.
+
+    `models` says which model each configuration is, so that one that was trained on perturbed images is drawn beside
+    the same model that was not; without it, each is its own. Two models are compared, in the order in which they come.
+    """
+    told = {name: (models or {}).get(name, name) for name in of}
+    asked = {"of": {name: [run.id for run in runs] for name, runs in of.items()}, "images": images, "seed": seed}
+    with Store.create(out, name="robustness", config={**asked, "models": told, "strengths": strengths}) as study:
+        for found in robustness_run(of, strengths, images, seed):
+            if isinstance(found, tuple):
+                name, draft = found
+                facts = {key: draft.facts[key] for key in ("seeds", "images", "seed")}
+                run = study.add_run(f"{KIND}-{name}", config={"of": name, "model": told[name], **facts}, kind=KIND)
+                draft.replay(run)
+    return open_study(out)
 
 
 def write(sink: Sink, shown: Shown, answers: Mapping[str, Along]) -> None:
