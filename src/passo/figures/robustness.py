@@ -189,7 +189,8 @@ def _map(one: Along, classes: np.ndarray, *, first: bool) -> Any:
         "recall": recall.ravel(),
     }
     shown = list(dict.fromkeys((ticks[0], ticks[len(ticks) // 2], ticks[-1])))
-    inside = [{"test": f"datum.value === '{shown[at]}'", "value": side} for at, side in ((0, "left"), (-1, "right"))]
+    ends = ((0, "left"), (-1, "right")) if len(ticks) > 6 else ()  # over narrow cells, words stay inside of the map
+    inside = [{"test": f"datum.value === '{shown[at]}'", "value": side} for at, side in ends]
     x = alt.X(
         "strength:O",
         sort=ticks,
@@ -199,7 +200,7 @@ def _map(one: Along, classes: np.ndarray, *, first: bool) -> Any:
             values=shown,
             labelAngle=0,
             labelFontSize=9,
-            labelAlign={"condition": inside, "value": "center"},
+            labelAlign={"condition": inside, "value": "center"} if inside else "center",
             ticks=False,
         ),
     )
