@@ -173,11 +173,13 @@ def _said(facts: Sequence[Fact]) -> str:
     fact, runs, networks = facts[0], sum(len(fact["runs"]) for fact in facts), len(facts)
     if "failed" in fact:
         return f"{runs:,} trainings one by one, not as one network: {fact['failed']}"
-    so, alone = (_span([fact[f"ms_{key}"] for fact in facts]) for key in ("together", "alone"))
-    how = f"a step of one takes {so} ms so, {alone} ms alone"
+    how = ""
+    if timed := [fact for fact in facts if "ms_alone" in fact]:
+        so, alone = (_span([fact[f"ms_{key}"] for fact in timed]) for key in ("together", "alone"))
+        how = f": a step of one takes {so} ms so, {alone} ms alone"
     if fact["executor"] == "replicas":
-        return f"{runs:,} trainings as {'one network' if networks == 1 else f'{networks:,} networks'}: {how}"
-    return f"{runs:,} trainings one by one, not as one network: {how}"
+        return f"{runs:,} trainings as {'one network' if networks == 1 else f'{networks:,} networks'}{how}"
+    return f"{runs:,} trainings one by one, not as one network{how}"
 
 
 def _span(values: Sequence[float]) -> str:
@@ -239,13 +241,17 @@ class _Choosing:
                 yield Chosen(list(same), {**fact, "executor": alone})  # as it was settled before
                 return
         pieces = shared_out(same, max(1, self._jobs // kinds))
-        try:
-            size, each = self._cut(pieces[0], max(1, torch.get_num_threads() // min(self._jobs, kinds * len(pieces))))
-        except PassoError as error:
-            yield Chosen(list(same), {"runs": sorted(runs), "executor": alone, "failed": str(error)})
-            return
-        fused = self._always or each.together <= each.alone
-        measures = {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
+        threads = max(1, torch.get_num_threads() // min(self._jobs, kinds * len(pieces)))
+        if self._always and len(pieces[0]) < 2 * LEAST:  # nothing to choose: it is asked for, and too few to be cut
+            size, fused, measures = len(pieces[0]), True, {"threads": threads}
+        else:
+            try:
+                size, each = self._cut(pieces[0], threads)
+            except PassoError as error:
+                yield Chosen(list(same), {"runs": sorted(runs), "executor": alone, "failed": str(error)})
+                return
+            fused = self._always or each.together <= each.alone
+            measures = {"threads": each.threads, "ms_together": each.together, "ms_alone": each.alone}
         for group in [group for piece in pieces for group in rectangles(piece, size)] if fused else [list(same)]:
             taken = "replicas" if fused else alone
             yield Chosen(group, {"runs": [task.run_id for task in group], "executor": taken, **measures})
