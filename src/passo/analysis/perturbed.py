@@ -179,8 +179,8 @@ def labels_of(study: StoredStudy) -> tuple[str, ...]:
     return found
 
 
-def alongs(study: StoredStudy) -> tuple[Along, ...]:
-    """Everything measured: by perturbation, then by model, those trained on unchanged images first.
+def alongs(study: StoredStudy, only: str | None = None) -> tuple[Along, ...]:
+    """Everything measured, or along `only` one: by perturbation, those trained on unchanged images first, by model.
 
     Of several configurations of one model that were trained alike, the first counts. Raises `StoreError` where the
     study has no run of the kind robustness.
@@ -188,10 +188,10 @@ def alongs(study: StoredStudy) -> tuple[Along, ...]:
     labels = labels_of(study)
     found: dict[tuple[str, str, str], Along] = {}
     for run in _runs(study):
-        for array in run.arrays():
-            if array.startswith("strengths/") and _model(run) in labels:
-                one = _along(run, array.removeprefix("strengths/"))
-                found.setdefault((one.perturbation, one.trained, one.model), one)
+        for way in _ways(run) if _model(run) in labels else ():
+            key = (way, _trained(run), _model(run))
+            if only in (None, way) and key not in found:
+                found[key] = _along(run, way)
     ranks = list(_WORDS)
     order = {way: ranks.index(way) if way in ranks else len(ranks) for way, _, _ in found}
     return tuple(
@@ -201,10 +201,10 @@ def alongs(study: StoredStudy) -> tuple[Along, ...]:
 
 def along(study: StoredStudy, perturbation: str) -> tuple[Along, ...]:
     """What was measured along one perturbation; raises `UnknownName` with those that were."""
-    found = alongs(study)
-    if not (chosen := tuple(one for one in found if one.perturbation == perturbation)):
-        raise unknown(f"perturbation in {study.folder}", perturbation, {one.perturbation for one in found})
-    return chosen
+    if not (found := alongs(study, perturbation)):
+        there = {way for run in _runs(study) for way in _ways(run)}
+        raise unknown(f"perturbation in {study.folder}", perturbation, there)
+    return found
 
 
 def ways(found: Sequence[Along]) -> tuple[str, ...]:
@@ -228,11 +228,20 @@ def _model(run: StoredRun) -> str:
     return str(run.config.get("model") or run.info.get("of") or run.name)
 
 
+def _ways(run: StoredRun) -> list[str]:
+    """The perturbations that a run was measured along."""
+    return [name.removeprefix("strengths/") for name in run.arrays() if name.startswith("strengths/")]
+
+
+def _trained(run: StoredRun) -> str:
+    return " and ".join(run.info.get("augment", {}))
+
+
 def _along(run: StoredRun, way: str) -> Along:
     return Along(
         configuration=str(run.info.get("of") or run.config.get("of") or run.name),
         model=_model(run),
-        trained=" and ".join(run.info.get("augment", {})),
+        trained=_trained(run),
         perturbation=way,
         unit=str(run.meta(f"strengths/{way}").get("unit", "")),
         strengths=run.array(f"strengths/{way}").astype(np.float64),
