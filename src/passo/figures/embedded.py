@@ -152,13 +152,20 @@ def _panel(found: Embedded, seen: Mapped, columns: Any, field: str, model: int |
         base = base.transform_calculate(image=_enlarged(found))
     base = base.encode(**_places(seen, field), color=_colour(found.classes))
     taken = f"taken{model}"
-    size = min(60.0, max(12.0, 15_000 / len(found)))
+    size = min(60.0, max(7.0, 15_000 / len(found) * (side / 300) ** 2))
     right = base if model is None else base.transform_filter(f"datum.{taken} === datum.label")
     tips = [alt.Tooltip("label:N", title="title"), *_tips(found), alt.Tooltip("place:Q", title="no.")]
     layers = [right.mark_circle(size=size, opacity=0.75, aria=False).encode(tooltip=tips)]
     if model is not None:
         wrong = base.transform_filter(f"datum.{taken} !== datum.label")
-        ringed = {"filled": True, "size": 1.8 * size, "opacity": 1, "stroke": INK, "strokeWidth": 1.1, "aria": False}
+        ringed = {
+            "filled": True,
+            "size": 1.8 * size,
+            "opacity": 1,
+            "stroke": INK,
+            "strokeWidth": 0.4 + min(0.7, size / 20),
+            "aria": False,
+        }
         tips = [tips[0], *_tips(found), alt.Tooltip(f"{taken}:N", title="taken for"), tips[-1]]
         layers.append(wrong.mark_point(**ringed).encode(tooltip=tips))
     return alt.layer(*layers).properties(width=side, height=side, title=head, view=alt.ViewConfig(stroke="#DADDE1"))
