@@ -23,7 +23,7 @@ from passo.analysis.small import small
 from passo.analysis.tables import Table
 from passo.analysis.validated import validated
 from passo.analysis.varied import listed
-from passo.analysis.words import joined, seeds
+from passo.analysis.words import joined
 from passo.errors import StoreError
 from passo.store import StoredStudy
 
@@ -61,9 +61,14 @@ class Differences:
         return tuple(one for one in self.each if not one.told)
 
     @property
-    def n(self) -> int:
-        """Seeds, the fewest of any."""
-        return min(one.n for one in self.each)
+    def seeds(self) -> tuple[int, int]:
+        """The fewest and the most of any number."""
+        return min(one.n for one in self.each), max(one.n for one in self.each)
+
+    def _over(self) -> str:
+        """How many seeds, in words."""
+        least, most = self.seeds
+        return f"{most} seeds" if least == most else f"{least} to {most} seeds"
 
     def sentences(self) -> tuple[str, ...]:
         """Each difference that is told apart, the surest first."""
@@ -71,23 +76,22 @@ class Differences:
 
     def undecided(self) -> str:
         """In what the two are not distinguishable, in one sentence; "" where there is nothing."""
-        if not self.level or self.n < 2:
-            return ""
+        names = [one.name for one in self.level if one.known]
         first, second = self.labels
-        return f"The {first} and the {second} are not distinguishable in {listed([one.name for one in self.level], 8)}."
+        return f"The {first} and the {second} are not distinguishable in {listed(names, 8)}." if names else ""
 
     def sentence(self) -> str:
         """How many differences there are, and the surest."""
         count, both = len(self.each), joined([f"the {label}" for label in self.labels])
-        if self.n < 2:
+        if self.seeds[1] < 2:
             return f"One seed tells nothing apart: {count} numbers were compared. {self.cost}"
         if not self.told:
-            return f"Of {count} numbers that were compared, none tells {both} apart ({self.n} seeds). {self.cost}"
+            return f"Of {count} numbers that were compared, none tells {both} apart ({self._over()}). {self.cost}"
         verb = "tells" if len(self.told) == 1 else "tell"
         head = f"Of {count} numbers that were compared, {len(self.told)} {verb} {both} apart"
         best = self._each_its_own()
         surest = "" if len(best) == len(self.told) else " The surest:"
-        return f"{head} ({self.n} seeds, corrected for {count}).{surest} {' '.join(best)}"
+        return f"{head} ({self._over()}, corrected for {count}).{surest} {' '.join(best)}"
 
     def _each_its_own(self) -> list[str]:
         """The surest of each part, until there are enough."""
@@ -111,7 +115,7 @@ class Differences:
         head = ("difference", "part", f"{self.labels[1]} ahead by", "p (corrected)", "ahead")
         lacking = "".join(f" Nothing of {part}: {why}." for part, why in self.lacking.items())
         note = (
-            f"Paired by seed, {seeds(self.n)}; each interval is at 95 % by itself, p is Holm's over all "
+            f"Paired by seed, {self._over()}; each interval is at 95 % by itself, p is Holm's over all "
             f"{len(self.each)} rows; below 0 (of times, below 1) {self.labels[0]} is ahead.{lacking}"
         )
         return Table(head, rows, note)

@@ -53,8 +53,10 @@ class Pace:
             return f"{name}: {self.words}, so that nothing can be said of its end."
         settled = ", and settled" if self.words == "settled" else f" ({self.words})"
         state = f"converged to {ranged(value)}{settled}"
+        done = sum(run.converged for run in self.runs.values())
         if not self.converged:
-            return f"{name} has not converged in every seed ({self.words}); at the end it is about {ranged(value)}."
+            some = f"converged in {done} of {len(self.runs)} seeds" if done else "has not converged"
+            return f"{name} {some} ({self.words}); at the end it is about {ranged(value)}."
         return f"{name} {state}: half of its fall was done by epoch {epoch(half)} and 95 % by epoch {epoch(fast)}."
 
 

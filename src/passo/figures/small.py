@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,17 +51,26 @@ def _bands(study: StoredStudy, entry: str, metric: str) -> tuple[Band, ...]:
 
 
 def _converged(found: Small) -> list[Any]:
-    """For each model a dashed line at the epoch by which 95 % of the fall were done, the earlier one's words on top."""
+    """For each model that converged a dashed line where 95 % of the fall were done; for the others words alone."""
     end = max(run.epochs for pace in found.each for run in pace.runs.values())
-    marks = [(pace.over_seeds("fast").mean, pace, shade) for pace, shade in zip(found.each, SHADES, strict=True)]
-    marks = sorted((mark for mark in marks if math.isfinite(mark[0])), key=lambda mark: mark[0])
-    return [
-        layer
-        for row, (fast, pace, shade) in enumerate(marks)
-        for layer in _upright(
-            fast, f"{pace.label}: 95 % by epoch {fast:.3g} ({pace.words})", shade, row, HIGH, left=fast > 0.6 * end
-        )
-    ]
+    told = [(pace.over_seeds("fast").mean, pace, shade) for pace, shade in zip(found.each, SHADES, strict=True)]
+    marks = sorted((one for one in told if one[1].converged), key=lambda one: one[0])
+    late = bool(marks) and marks[0][0] > 0.6 * end  # words go to the left of such lines, and the later one's on top
+    layers = []
+    for row, (fast, pace, shade) in enumerate(reversed(marks) if late else marks):
+        words = f"{pace.label}: 95 % by epoch {_short(fast)} ({pace.words})"
+        layers += _upright(fast, words, shade, row, HIGH, left=fast > 0.6 * end)
+    rest = [(f"{pace.label}: {pace.words}", shade) for _, pace, shade in told if not pace.converged]
+    for row, (words, shade) in enumerate(rest, len(marks)):
+        source = altair().Chart(data({"word": [words]}))
+        place = {"x": altair().value("width"), "y": altair().value(ROW * row + 8), "text": "word:N"}
+        look = {"align": "right", "fontSize": 11, "color": shade}
+        layers += [source.mark_text(**look, **halo).encode(**place) for halo in (HALO, {})]
+    return layers
+
+
+def _short(epoch: float) -> str:
+    return f"{epoch:.1f}".removesuffix(".0")
 
 
 def _upright(at: float, words: str, shade: str, row: int, high: float, **look: Any) -> list[Any]:
@@ -78,79 +86,74 @@ def _upright(at: float, words: str, shade: str, row: int, high: float, **look: A
 
 
 def small_validation(study: StoredStudy) -> Figure:
-    """Training and validation loss of each model, since when the gap grows, and where early stopping came."""
+    """Training and validation loss of each model and seed, since when the gap grows, and where early stopping came."""
     found = stopped(study)
-    losses = {name: _bands(study, "validated", metric) for name, metric in METRICS.items()}
-    y = _range([band for each in losses.values() for band in each])
+    losses = [value for one in found.each for run in one.runs.values() for value in (*run.training, *run.validation)]
+    low, high = float(min(losses)), float(max(losses))
+    y = max(0.0, low - 0.08 * (high - low)), high + 0.05 * (high - low)
     end = max(max(one.ended.values()) for one in found.each)
-    panels = [_panel(found, losses, m, y, end) for m in (0, 1)]
-    chart = altair().hconcat(*panels, spacing=20)
-    n = min(len(one.runs) for one in found.each)
+    panels = [_panel(found, m, y, end) for m in (0, 1)]
     caption = (
-        f"Losses with a validation part and early stopping, {seeds(n)}, up to the earliest end of a seed: training as "
-        "the mean over an epoch, drawn at its middle; validation at its end, the ring at the epoch where it was best. "
-        "Dotted: since when the gap between both grows; small strokes below: where each seed was ended."
+        "Losses with a validation part and early stopping: thin lines are seeds, thick ones their means as far as all "
+        "have them; training as the mean over an epoch, drawn at its middle, validation at its end, the rings where it "
+        "was best. Dotted: since when the gap between both grows; dashed: where early stopping came, both in the mean; "
+        "strokes below: where it came for each seed."
     )
-    title = finished(chart, "Little data: training against validation", _subtitle(study))
+    title = finished(
+        altair().hconcat(*panels, spacing=20), "Little data: training against validation", _subtitle(study)
+    )
     return Figure("small-validation", title, caption, found.sentence())
 
 
-METRICS = {TRAINING: LOSS, VALIDATION: "validation/loss"}
-
-
-def _range(found: Sequence[Band]) -> tuple[float, float]:
-    """From the least to the most of all means and bands, with air."""
-    ends = [
-        end for band in found for column in (band.mean, band.low, band.high) if column is not None for end in column
-    ]
-    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
-    return max(0.0, low - 0.05 * (high - low)), high + 0.05 * (high - low)
-
-
-def _panel(found: Validated, losses: Mapping[str, Sequence[Band]], m: int, y: tuple[float, float], end: float) -> Any:
+def _panel(found: Validated, m: int, y: tuple[float, float], end: float) -> Any:
     alt = altair()
     one, shade = found.each[m], SHADES[m]
     x = x_axis("epoch", whole=True, domain=[0.0, 1.03 * end])
     axis = y_axis("loss" if m == 0 else "", domain=list(y), nice=False, zero=False)
-    drawn = {name: each[m] for name, each in losses.items()}
-    base = alt.Chart(data(_columns(drawn))).encode(x=x)
-    dash = alt.StrokeDash(
-        "label:N",
-        scale=alt.Scale(domain=[TRAINING, VALIDATION], range=[[4, 3], [1, 0]]),
-        legend=alt.Legend(title=None, symbolStrokeColor=INK) if m == 0 else None,
-    )
-    low = y_axis("loss" if m == 0 else "", field="low", domain=list(y), nice=False, zero=False)
+    legend = alt.Legend(title=None, symbolStrokeColor=INK) if m == 0 else None
+    scale = alt.Scale(domain=[TRAINING, VALIDATION], range=[[4, 3], [1, 0]])
+    dash = alt.StrokeDash("label:N", scale=scale, legend=legend)
+    seeds, mean = (alt.Chart(data(columns)).encode(x=x, y=axis, strokeDash=dash) for columns in _columns(one))
     return alt.layer(
-        base.mark_area(color=shade, opacity=0.15, clip=True).encode(y=low, y2="high:Q", detail="label:N"),
-        base.mark_line(color=shade, clip=True).encode(y=axis, strokeDash=dash),
-        *_moments(one, drawn[VALIDATION], shade, x, axis),
+        seeds.mark_line(color=shade, strokeWidth=1, opacity=0.4, clip=True).encode(detail="seed:N"),
+        mean.mark_line(color=shade, strokeWidth=2.2, clip=True),
+        *_moments(one, shade, x, axis),
     ).properties(width=WIDTH / 2 - 10, height=HIGH, title=heading(one.label))
 
 
-def _columns(drawn: Mapping[str, Band]) -> dict[str, Any]:
-    """Mean and ends of both losses over the epochs; training stands at the middle of its epoch."""
-    parts = []
-    for name, band in drawn.items():
-        half = float(np.diff(band.epochs).mean()) / 2 if len(band.epochs) > 1 and name == TRAINING else 0.0
-        nothing = np.full(len(band.mean), np.nan)
-        low, high = (nothing if column is None else column for column in (band.low, band.high))
-        parts.append((band.epochs - half, band.mean, low, high, np.repeat(name, len(band.mean))))
-    return dict(zip(("x", "y", "low", "high", "label"), map(np.concatenate, zip(*parts, strict=True)), strict=True))
+def _columns(one: Stopping) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both losses over the epochs: of every seed, and their means over the epochs that all have."""
+    lines = [
+        (str(seed), name, run.epochs - (0.5 if name == TRAINING else 0.0), values)
+        for seed, run in one.runs.items()
+        for name, values in ((TRAINING, run.training), (VALIDATION, run.validation))
+    ]
+    names: list[str] = ["x", "y", "label", "seed"]
+    parts = [(x, values, np.repeat(name, len(x)), np.repeat(seed, len(x))) for seed, name, x, values in lines]
+    shared = min(len(run.epochs) for run in one.runs.values())
+    means = []
+    for name in (TRAINING, VALIDATION):
+        mine = [(x[:shared], values[:shared]) for _, own, x, values in lines if own == name]
+        means.append((mine[0][0], np.mean([values for _, values in mine], 0), np.repeat(name, shared)))
+    columns = [*map(np.concatenate, zip(*parts, strict=True))], [*map(np.concatenate, zip(*means, strict=True))]
+    seeds, mean = (dict(zip(names, each, strict=False)) for each in columns)
+    return seeds, mean
 
 
-def _moments(one: Stopping, validation: Band, shade: str, x: Any, y: Any) -> list[Any]:
-    """The ring at the best epoch, the line since when the gap grows, and a stroke where each seed was ended."""
+def _moments(one: Stopping, shade: str, x: Any, y: Any) -> list[Any]:
+    """Rings at the best epochs, the line since when the gap grows, and where the training of each seed was ended."""
     alt = altair()
-    best = over_seeds(one.best.values()).mean
-    ring = {"x": [best], "y": [float(np.interp(best, validation.epochs, validation.mean))]}
-    layers = [alt.Chart(data(ring)).mark_point(size=150, strokeWidth=1.8, color=INK, opacity=1).encode(x=x, y=y)]
+    values = {seed: dict(zip(run.epochs, run.validation, strict=True)) for seed, run in one.runs.items()}
+    rings = [(best, values[seed][best]) for seed, best in one.best.items() if best in values[seed]]
+    ring = {"x": [at for at, _ in rings], "y": [value for _, value in rings]}
+    layers = [alt.Chart(data(ring)).mark_point(size=60, strokeWidth=1.6, color=INK, opacity=1).encode(x=x, y=y)]
     since = over_seeds(one.since.values()).mean
     if math.isfinite(since):
-        layers += _upright(since, f"gap grows since epoch {since:.3g}", INK, 0, HIGH, strokeDash=[1, 3])
+        layers += _upright(since, f"gap grows since epoch {_short(since)}", INK, 0, HIGH, strokeDash=[1, 3])
     ended = [one.ended[seed] for seed in one.ended if seed in one.early]
     if ended:
         stop = float(np.mean(ended))
-        layers += _upright(stop, f"stopped after {stop:.3g}", STONE, 2, HIGH, left=True)
+        layers += _upright(stop, f"stopped after {_short(stop)}", STONE, 2, HIGH, left=True)
         strokes = alt.Chart(data({"x": ended})).mark_tick(color=shade, thickness=2, size=12, opacity=0.8)
         layers.append(strokes.encode(x=x, y=alt.value(HIGH - 6)))
     return layers
