@@ -50,13 +50,16 @@ class Limit(Interval):
 def usual_level(chance: float, clean: Sequence[float]) -> float:
     """60 %, or, where that is near to chance or to an accuracy on unchanged images, halfway between the two.
 
-    >>> usual_level(0.1, [0.85, 0.9]), usual_level(0.5, [0.9, 0.95])
+    Halfway is told in steps of 5 points, where there is room for it.
+
+    >>> usual_level(0.1, [0.85, 0.9]), usual_level(0.5, [0.94, 0.95])
     (0.6, 0.7)
     """
     least = min(clean)
     if chance + _ROOM < LEVEL < least - _ROOM:
         return LEVEL
-    return min(0.99, max(0.01, round((chance + least) / 2, 2)))
+    steps = 20 if least - chance > 2 * _ROOM else 100
+    return min(0.99, max(0.01, round(steps * (chance + least) / 2) / steps))
 
 
 def limit(one: Along, level: float, side: int = 0) -> Limit:
