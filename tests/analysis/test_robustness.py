@@ -13,7 +13,7 @@ import pytest
 from robust_study import CLASSES, IMAGES, LABELS, STRENGTHS, make, wrong
 
 from passo.analysis.flips import flips, of
-from passo.analysis.limits import crossing, usual_level
+from passo.analysis.limits import crossing, limit, usual_level
 from passo.analysis.parting import parting
 from passo.analysis.perturbed import Along, along, alongs, amount, labels_of, told
 from passo.analysis.robustness import kept, robustness
@@ -120,6 +120,16 @@ def test_a_limit_is_the_first_fall_and_nothing_where_there_is_none() -> None:
     assert crossing(x, np.array([0.9, 0.8, 0.7, 0.6]), 0.6) == math.inf
     assert crossing(x, np.array([0.5, 0.8, 0.7, 0.6]), 0.6) == 0.0
     assert crossing(-x, np.array([0.9, 0.9, 0.5, 0.1]), 0.7) == pytest.approx(-2.0)
+
+
+def test_an_interval_of_a_limit_does_not_reach_beyond_nothing() -> None:
+    counts = np.array([[100, 450, 700], [100, 200, 500]])  # falls below 60 % at 0.86 and at 1.67
+    one, _ = made(counts, counts, np.array([0.0, 1.0, 2.0]))
+    found = limit(one, 0.6)
+    raw = t_interval([6 / 7, 5 / 3])
+    assert raw[1] < 0 == found.low and (found.mean, found.high) == pytest.approx((raw[0], raw[2]))
+    below = limit(dataclasses.replace(one, strengths=-one.strengths), 0.6)
+    assert (below.mean, below.low, below.high) == pytest.approx((-raw[0], -raw[2], 0.0))
 
 
 def test_the_sentence_names_who_falls_first_and_who_stays_above(tmp_path: Path) -> None:

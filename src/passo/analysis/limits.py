@@ -63,13 +63,16 @@ def usual_level(chance: float, clean: Sequence[float]) -> float:
 
 
 def limit(one: Along, level: float, side: int = 0) -> Limit:
-    """Where accuracy falls below a level on one side of 0."""
+    """Where accuracy falls below a level on one side of 0, beyond which its interval does not reach."""
     places = one.sides[side].places
     found = [crossing(one.strengths[places], own, level) for own in one.accuracy[:, places]]
     held = sum(map(math.isinf, found))
     over = Interval(math.nan, math.nan, math.nan, len(found)) if held else interval(found)
     last = float(one.strengths[places[-1]])
-    return Limit(over.mean, over.low, over.high, over.n, one.model, one.trained, one.perturbation, last, held)
+    low, high = (
+        np.clip((over.low, over.high), 0, None) if last > 0 else np.clip((over.low, over.high), None, 0)
+    ).tolist()
+    return Limit(over.mean, low, high, over.n, one.model, one.trained, one.perturbation, last, held)
 
 
 def crossing(strengths: np.ndarray, values: np.ndarray, level: float) -> float:
