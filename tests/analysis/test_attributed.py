@@ -31,7 +31,7 @@ def attribution_of(maps: np.ndarray, right: int = 2, **facts: Any) -> tuple[dict
     arrays["pixels"] = np.zeros((n, *maps.shape[3:]), np.uint8)
     arrays["agreement"] = np.linspace(-1, 1, layers * n).reshape(layers, n)
     told = {"name": "net", "method": "grad-cam", "layers": [f"conv{i}" for i in range(layers)], "classes": CLASSES}
-    return arrays, told | {"count": 50, "right": 40} | facts
+    return arrays, told | {"convolutions": layers, "count": 50, "right": 40} | facts
 
 
 def trust_of(
@@ -89,8 +89,10 @@ def test_right_and_wrong_predictions_are_told_apart_and_empty_maps_left_out() ->
 def test_what_there_is_nothing_to_say_of_is_said() -> None:
     nothing = Attributed.of(*attribution_of(np.zeros((1, 3, 2, 4, 4)), name="idle"))
     assert nothing.sentence() == "Grad-CAM at conv0 of idle is 0 everywhere for all 3 images shown."
-    allright = Attributed.of(*attribution_of(np.ones((1, 3, 2, 4, 4)), right=3, method="input-gradient"))
-    assert allright.sentence().startswith("The input's gradient of net puts")
+    allright = Attributed.of(
+        *attribution_of(np.ones((1, 3, 2, 4, 4)), right=3, method="input-gradient", convolutions=0)
+    )
+    assert allright.sentence().startswith("The input's gradient of net, which has no convolution, puts")
     assert allright.sentence().endswith("it errs on none of the 50.")
     assert [cell for cell in allright.table().rows[0] if cell == "—"] == ["—", "—"]
 
@@ -126,6 +128,7 @@ def test_a_map_is_trusted_only_where_all_three_checks_hold() -> None:
     none = Trusted.of(*trust_of(0, 0, 0.9, empty=3))
     assert "over 20 test images (3 maps are 0 everywhere): deleting" in none.sentence()
     assert "What holds" not in none.sentence()
+    assert "(1 map is 0 everywhere)" in Trusted.of(*trust_of(empty=1)).sentence()
 
 
 def test_one_image_says_nothing() -> None:
@@ -163,7 +166,9 @@ def test_what_a_study_lacks_is_said_with_the_reason_where_there_is_one(study: St
     run = both_seen(study, "attribution")[1]
     assert run.config["model"] == "b"
     arrays, facts = attribution_of(np.ones((1, 3, 2, 4, 4)))
-    with pytest.raises(StoreError, match="the arrays agreement are missing"):
+    with pytest.raises(StoreError, match="was not kept whole: it lacks agreement"):
         Attributed.of({name: values for name, values in arrays.items() if name != "agreement"}, facts)
+    with pytest.raises(StoreError, match="it lacks method, right"):
+        Attributed.of(arrays, {name: told for name, told in facts.items() if name not in ("method", "right")})
     with pytest.raises(StoreError, match="3 images at 2 layers have maps of shape"):
         Attributed.of(arrays, facts | {"layers": ["conv1", "conv2"]})

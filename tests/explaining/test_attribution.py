@@ -222,6 +222,10 @@ def test_an_attribution_shows_the_predicted_class_beside_another_at_every_convol
             np.testing.assert_array_equal(maps[:, which], expected)
     same = attributed(trained, SHOWN, raw, labels, places=[7, 3])
     assert same.places.tolist() == [7, 3] and same.count == 120 and same.classes == ("0", "1")
+    alone = [attributed(trained, SHOWN, raw, labels, layer=layer) for layer in ("conv1", "input")]
+    assert [(one.layers, one.method) for one in alone] == [(("conv1",), "grad-cam"), (("input",), "input-gradient")]
+    with pytest.raises(UnknownName, match="conv9"):
+        attributed(trained, SHOWN, raw, labels, layer="conv9")
     with pytest.raises(UsageError, match="choose images from 0 to 119"):
         attributed(trained, SHOWN, raw, labels, places=[120])
     with pytest.raises(UsageError, match="got 120, 120 and 7"):

@@ -58,7 +58,13 @@ def seen(name: str, convolutions: int, colour: bool = False) -> dict[str, tuple[
     attribution |= {"probabilities": np.tile([[0.75, 0.25]], (n, 1)), "pixels": images}
     attribution |= {"maps": random.random((len(layers), n, 2, SIDE, SIDE)), "agreement": np.zeros((len(layers), n))}
     known = {"name": name, "method": method}
-    facts = known | {"layers": layers, "classes": ["left", "right"], "count": 90, "right": 60}
+    facts = known | {
+        "layers": layers,
+        "classes": ["left", "right"],
+        "convolutions": convolutions,
+        "count": 90,
+        "right": 60,
+    }
     shares, level = np.linspace(0, 1, 5), random.random((3, 20, 5))
     trust = {"places": np.arange(20), "shares": shares, "random_deletion": level, "random_insertion": level}
     trust |= {

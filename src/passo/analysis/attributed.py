@@ -19,6 +19,7 @@ from passo.store import StoredStudy
 TOPIC = "attribution"
 METHODS = {"grad-cam": "Grad-CAM", "input-gradient": "the input's gradient"}
 _ARRAYS = ("places", "labels", "predicted", "other", "probabilities", "pixels", "maps", "agreement")
+_FACTS = ("name", "method", "convolutions", "count", "right")
 
 
 def halved(maps: np.ndarray) -> np.ndarray:
@@ -55,6 +56,7 @@ class Attributed:
     maps: np.ndarray
     agreement: np.ndarray
     classes: tuple[str, ...]
+    convolutions: int
     count: int
     right: int
 
@@ -62,10 +64,11 @@ class Attributed:
     def of(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Attributed:
         """From what `explaining.attributed` gave, or a study kept of it; raises `StoreError` for a part of it."""
         whole(arrays, _ARRAYS, TOPIC)
+        whole(facts, (*_FACTS, "layers", "classes"), TOPIC)
         given, n, layers = {name: arrays[name] for name in _ARRAYS}, len(arrays["places"]), len(facts["layers"])
         if given["maps"].shape[:3] != (layers, n, 2) or given["maps"].shape[3:] != given["pixels"].shape[1:3]:
             raise StoreError(f"{n} images at {layers} layers have maps of shape {given['maps'].shape}: they do not fit")
-        told = {name: facts[name] for name in ("name", "method", "count", "right")}
+        told = {name: facts[name] for name in _FACTS}
         return cls(**given, **told, layers=tuple(facts["layers"]), classes=tuple(facts["classes"]))
 
     def __len__(self) -> int:
@@ -94,10 +97,11 @@ class Attributed:
     def sentence(self) -> str:
         """How concentrated the last layer's maps are, and whether another class has its evidence elsewhere."""
         where = f" at {self.layers[-1]}" if self.method == "grad-cam" else ""
+        who = f"{self._way()}{where} of {self.name}" + ("" if self.convolutions else ", which has no convolution,")
         if np.isnan(self.half[-1, :, 0]).all():
-            return f"{self._way()}{where} of {self.name} is 0 everywhere for all {len(self)} images shown."
+            return f"{who} is 0 everywhere for all {len(self)} images shown."
         said = (
-            f"{self._way()}{where} of {self.name} puts half of its weight on {_middle(self.half[-1, :, 0])} of the "
+            f"{who} puts half of its weight on {_middle(self.half[-1, :, 0])} of the "
             f"pixels (median of {len(self)} test images)"
         )
         wrong = ~self.correct

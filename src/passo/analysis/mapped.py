@@ -38,9 +38,11 @@ class Mapped:
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Mapped:
         """From what `explaining.mapped` gave, or a study kept of it; raises `StoreError` for a part of it."""
+        plain = ("name", "layer", "count", "place", "label", "predicted")
+        whole(facts, (*plain, "names", "kinds"), TOPIC)
         outputs = tuple(f"output/{number}" for number in range(len(facts["names"])))
         whole(arrays, ("kernels", "numbers", "pixels", *outputs), TOPIC)
-        told = {name: facts[name] for name in ("name", "layer", "count", "place", "label", "predicted")}
+        told = {name: facts[name] for name in plain}
         return cls(
             **told,
             kernels=arrays["kernels"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def both_seen(study: StoredStudy, topic: str) -> tuple[StoredRun, StoredRun]:
     return first, second
 
 
-def whole(arrays: Any, names: tuple[str, ...], topic: str) -> None:
-    """Raise `StoreError` where arrays of a topic are missing."""
-    if lost := [name for name in names if name not in arrays]:
-        raise StoreError(f"of {topic!r} the arrays {', '.join(lost)} are missing: it was not kept whole")
+def whole(kept: Container[str], names: Iterable[str], topic: str) -> None:
+    """Raise `StoreError` where arrays or facts of a topic are missing."""
+    if lost := [name for name in names if name not in kept]:
+        raise StoreError(f"{topic!r} was not kept whole: it lacks {', '.join(lost)}")

@@ -103,6 +103,7 @@ class Trusted:
     def of(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Trusted:
         """From what `explaining.trust` gave, or a study kept of it; raises `StoreError` for a part of it."""
         whole(arrays, _ARRAYS, TOPIC)
+        whole(facts, ("name", "method", "layer", "layers", "empty"), TOPIC)
         draws, count = arrays["random_deletion"].shape[:2]
         likeness = tuple(interval(one) for one in arrays["similarity"].mean(0))  # (R, L, K) → L intervals over images
         random = interval(arrays["random_similarity"].mean(0))
@@ -140,7 +141,8 @@ class Trusted:
             return f"{self.where} was checked on one image: that says nothing of how far it can be trusted."
         failed = [check.clause() for check in self.checks if not check.holds]
         held = [check.clause() for check in self.checks if check.holds]
-        over = f"over {self.count} test images" + (f" ({self.empty} maps are 0 everywhere)" if self.empty else "")
+        empty = f" ({self.empty} {'map is' if self.empty == 1 else 'maps are'} 0 everywhere)" if self.empty else ""
+        over = f"over {self.count} test images{empty}"
         if not failed:
             return f"{self.where} can be trusted here, {over}: {joined(held)}."
         verdict = f"{self.where} cannot be trusted here, {over}: {joined(failed)}"
@@ -157,8 +159,8 @@ class Trusted:
             told = (f"likeness, random down to {layer}", _told(likeness, 2), _told(self.forgetting.random, 2))
             rows.append((*told, "", holds))
         note = (
-            f"{self.where}: means and 95 % intervals over {self.count} test images, {self.draws} random maps and "
-            f"{self.draws} draws of random weights each; {self.empty} maps are 0 everywhere. Likeness is the rank "
+            f"{self.where}: means and 95 % intervals over {self.count} test images, of whose maps {self.empty} are 0 "
+            f"everywhere; {self.draws} random maps and {self.draws} draws of random weights each. Likeness is the rank "
             f"correlation with the trained model's map; the last must stay between −{LEFT:g} and {LEFT:g}."
         )
         return Table(("check", "this map", "a random map", "better by", "holds"), tuple(rows), note)

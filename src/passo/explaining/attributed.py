@@ -25,7 +25,8 @@ class Attribution:
     places (n,): in the part, from 0; labels, predicted (n,); `other` (n,) is the true class of a wrong prediction, and
     of a right one the second likeliest. probabilities (n, C). pixels (n, H, W) or (n, H, W, 3), uint8. maps
     (L, n, 2, H, W): for `predicted` and for `other`. agreement (L, n): the rank correlation of those two.
-    method, layers: as of `HeatMaps`; of all `count` images, `right` were predicted rightly.
+    method, layers: as of `HeatMaps`; convolutions: how many the model calls. Of all `count` images, `right` were
+    predicted rightly.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Attribution:
     maps: np.ndarray
     agreement: np.ndarray
     classes: tuple[str, ...]
+    convolutions: int
     count: int
     right: int
 
@@ -50,7 +52,7 @@ class Attribution:
     def facts(self) -> dict[str, Any]:
         """What a run keeps as plain facts."""
         told = {"name": self.name, "method": self.method, "layers": list(self.layers), "classes": list(self.classes)}
-        return {**told, "count": self.count, "right": self.right}
+        return {**told, "convolutions": self.convolutions, "count": self.count, "right": self.right}
 
 
 def chosen_places(given: np.ndarray, labels: np.ndarray, each: int = 5) -> np.ndarray:
@@ -84,6 +86,7 @@ def attributed(
     classes: Sequence[str] = (),
     each: int = 5,
     places: Sequence[int] | np.ndarray | None = None,
+    layer: str | None = None,
     name: str = "the model",
 ) -> Attribution:
     """Maps for some right and some wrong predictions, of the predicted class and another, at every convolution.
@@ -94,6 +97,8 @@ def attributed(
         classes: their names; numbers by default.
         each: how many right predictions, and how many wrong ones: see `chosen_places`.
         places: these images and no others, so that two models can be shown on the same.
+        layer: at this one alone, "input" for the input's gradient; by default at every convolution that is called, and
+            the input's gradient where there is none.
         name: what the model is called in sentences.
 
     Raises `UsageError` where these do not belong together, and as `attribution`.
@@ -111,7 +116,8 @@ def attributed(
     shown, predicted = images[torch.from_numpy(at)], given[at].argmax(1)
     second = np.argsort(-given[at], axis=1, kind="stable")[:, 1]
     other = np.where(predicted == labels[at], second, labels[at])
-    layers = convolutions(model, shown) or (INPUT,)
+    called = convolutions(model, shown)
+    layers = called or (INPUT,) if layer is None else (layer,)
     found = [[attribution(model, shown, y, layer=layer) for y in (predicted, other)] for layer in layers]
     pixels = np.asarray(raw[at])
     return Attribution(
@@ -127,6 +133,7 @@ def attributed(
         maps=np.stack([np.stack([one.values for one in pair], 1) for pair in found]),
         agreement=np.stack([rank_correlation(*(one.values for one in pair)) for pair in found]),
         classes=tuple(classes) or tuple(map(str, range(given.shape[1]))),
+        convolutions=len(called),
         count=len(labels),
         right=int((given.argmax(1) == labels).sum()),
     )
