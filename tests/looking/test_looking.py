@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import passo
 from passo.errors import FolderInUse, StoreError, UnknownName, UsageError
 from passo.figures import Figure
 from passo.looking import PARTS, Explanation
+from passo.looking.page import as_note, page
 from passo.store import Store
 
 SAMPLE = {"name": "fashion-mnist-sample", "per_class": 20}
@@ -86,8 +89,8 @@ def test_what_a_run_cannot_give_is_said_and_does_not_end_the_rest(here: Path, tm
         found["feature-maps"]
     with pytest.raises(UnknownName, match="Did you mean 'confusion'"):
         found["confusoin"]
-    page = found.save(tmp_path / "it").html.read_text(encoding="utf-8")
-    assert 'id="feature-maps"' in page and "This model has no feature maps" in page
+    made = found.save(tmp_path / "it").html.read_text(encoding="utf-8")
+    assert 'id="feature-maps"' in made and "This model has no feature maps" in made
     with pytest.raises(UsageError, match="no feature maps"):  # and nothing else was asked for
         passo.explain(here / "mlp", "feature-maps")
 
@@ -141,6 +144,24 @@ def test_a_model_of_somebody_s_own_is_handed_over_again(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="hand it over again"):
         passo.explain(tmp_path / "own", "filters")
     assert passo.explain(tmp_path / "own", "filters", model=own)["filters"].data.kernels.shape == (10, 1, 28, 28)
+
+
+def test_a_run_on_batches_of_the_caller_s_own_gives_what_it_kept(tmp_path: Path) -> None:
+    data = passo.load("fashion-mnist-sample", per_class=10)
+    own = tuple(passo.Batches(part.images, part.labels, 10) for part in (data.train, data.validation, data.test))
+    passo.train(own, "tiny-cnn", epochs=1, out=tmp_path / "own", record={"predictions": True})
+    found = passo.explain(tmp_path / "own", ["confusion", "hardest", "filters"])
+    assert list(found) == ["confusion", "filters"] and found["confusion"].data.count == 1000
+    assert "data of the caller's own" in found.missing["hardest"]
+    assert as_note(found).subtitle.startswith("A tiny-cnn with 1,586 parameters; ")
+
+
+def test_words_mean_themselves_on_the_page(cnn: Explanation) -> None:
+    odd = "a_b_c*d*[e](f) <b>g</b> $h$ `i`"
+    confused = replace(cnn["confusion"].data, classes=tuple(f"{odd}{c}" for c in range(10)))
+    part = replace(cnn["confusion"], data=confused)
+    made = page(replace(cnn, parts=(part,)))
+    assert html.escape(odd, quote=False) + "3</td>" in made
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,7 @@ def explain(
     images: Annotated[
         int, typer.Option(metavar="N", min=10, help="So many test images in the embedding, at most.")
     ] = 2000,
-    layer: Annotated[
-        str | None, typer.Option(metavar="L", help="Of filters, feature maps and Grad-CAM: conv2, …")
-    ] = None,
+    layer: Annotated[str | None, typer.Option(metavar="L", help="Of filters, feature maps and trust: conv2, …")] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="Of everything that is drawn by chance.")] = 0,
     own: Own = None,
 ) -> None:

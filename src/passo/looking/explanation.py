@@ -143,7 +143,7 @@ def explain(
         run: STUDY/RUN, a study with one trained run or its folder, or what `passo.train` returned.
         only: names of parts (`passo.looking.PARTS`); all of them by default.
         images: so many test images are mapped, at most.
-        layer: of filters, feature maps and Grad-CAM; by default the first, all, and the last convolutions.
+        layer: of filters, feature maps and trust; by default the first convolution, all of them, and the last.
         seed: of what is drawn by chance: which images are mapped, how t-SNE begins, random maps and random weights.
         model: the run's own again where it is no model of passo's: the module, or FILE.py:FUNCTION, which is run.
         told: is called with a few words before each part.

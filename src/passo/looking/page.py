@@ -58,11 +58,13 @@ def _table(table: Table) -> content.Table:
 def _subtitle(run: StoredRun) -> str:
     """Its model, its data and how its test went."""
     data = run.info.get("data", {})
-    size = f" with {run.info['parameters']:,} parameters" if "parameters" in run.info else ""
-    told = f"A {run.config['model']['name']}{size}, trained on {data.get('counts', {}).get('train', 0):,} images of "
-    told += str(data.get("name"))
+    counts, size = data.get("counts", {}), run.info.get("parameters")
+    told = f"A {run.config['model']['name']}" + (f" with {size:,} parameters" if size else "")
+    what = "rows" if data.get("columns") else "images"
+    told += f", trained on {counts['train']:,} {what} of {data['name']}" if "train" in counts else ""
     if run.has("test/accuracy"):
-        told += f"; {percent(run.last('test/accuracy'))} of {data['counts']['test']:,} test images are named rightly"
+        of = f"{counts['test']:,} test {what}" if "test" in counts else f"its test {what}"
+        told += f"; {percent(run.last('test/accuracy'))} of {of} are named rightly"
     return f"{told}."
 
 

@@ -57,7 +57,8 @@ def _embedding(subject: Subject) -> Given:
 
 
 def _filters(subject: Subject) -> Given:
-    found = filters(subject.model, subject.layer, in_shape=subject.data.in_shape)
+    shape = tuple(subject.run.info.get("data", {}).get("in_shape", ())) or None
+    found = filters(subject.model, subject.layer, in_shape=shape)
     return found, [draw_filters(found, subject.name)]
 
 
