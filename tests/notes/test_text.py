@@ -16,7 +16,7 @@ from passo.notes.content import Code, Equation, FigureBlock, Prose, Table
 from passo.notes.text import compose
 from passo.notes.values import DEFAULTS, Values
 
-FILES = text.files("optimizers")
+FILES = [path for name in ("optimizers", "nn-vs-cnn", "nn-vs-cnn-report") for path in text.files(name)]
 
 
 def figure(name) -> Any:
@@ -87,7 +87,7 @@ def prose_of(source):
     return source
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_number_is_typed_in_the_text(path):
     words = prose_of(path.read_text(encoding="utf-8"))
     math = " ".join(a or b for a, b in re.findall(r"\$\$(.*?)\$\$|\$(.*?)\$", words, flags=re.DOTALL))

@@ -83,7 +83,7 @@ def composer(
         text.compose,
         sources,
         words.vocabulary,
-        draw=functools.cache(lambda name: draw(name, study)),
+        draw=functools.cache(lambda name: about.own[name](study) if name in about.own else draw(name, study)),
         tables=words.tables,
         language=lang,
         notice=words.notice,

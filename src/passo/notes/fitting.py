@@ -1,20 +1,21 @@
 """A note that keeps to a number of pages: the least important passages go first, and what went is said.
 
-Letters keep their size. First every passage that there is room for is kept, with plots as low as they may be; then the
-plots grow as far as the pages allow.
+Letters keep their size. With plots as low as they may be, one passage after the other is kept for which there is room,
+the most important first; then the plots grow as far as the pages allow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from passo.errors import ConfigError
-from passo.notes.content import LeftOut, Note, Passage
+from passo.notes.content import LeftOut, Note
 from passo.notes.pdf import Layout, Paper, paper
+from passo.notes.printed import Press
 
 LOWEST = 0.62  # how high plots are at least, as a share of what is usual
-STEPS = 4  # of the search for the highest plots that fit: to about a fortieth
+HEIGHTS = (1.0, 0.92, 0.85, 0.78, 0.7)  # that are tried, once it is known what is shown
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Fitted:
         return self.note.left_out
 
 
+Attempt = Callable[..., Fitted]
+"""Sets the note without the passages of these names, with plots of this height."""
+
+
 def fit(compose: Callable[[frozenset[str]], Note], pages: int, *, size: float = 10.0, columns: int = 2) -> Fitted:
     """The fullest note that keeps to so many pages, at letters of `size` pt.
 
@@ -40,54 +45,46 @@ def fit(compose: Callable[[frozenset[str]], Note], pages: int, *, size: float = 
     """
     if pages < 1:
         raise ConfigError(f"--pages must be 1 or more, got {pages}")
-    low = Layout(size, columns, LOWEST)
-    order = [passage.name for passage in _expendable(compose(frozenset()))]
+    press = Press()
 
-    def attempt(dropped: int, layout: Layout = low) -> Fitted:
-        note = compose(frozenset(order[:dropped]))
-        return Fitted(note, paper(note, layout), layout)
+    def attempt(dropped: frozenset[str], tall: float = LOWEST) -> Fitted:
+        note, layout = compose(dropped), Layout(size, columns, tall)
+        return Fitted(note, paper(note, layout, press), layout)
 
-    least = attempt(len(order))
+    ranked = _expendable(compose(frozenset()))
+    least = attempt(frozenset(ranked))
     if least.paper.pages > pages:
         takes = least.paper.pages
         raise ConfigError(
             f"--pages {pages} cannot hold the report: its least takes {takes} pages at {size:g} pt; "
             f"give --pages {takes} or leave --pages out"
         )
-    return _grown(_fullest(attempt, len(order), least, pages), attempt, pages)
+    return _grown(_fullest(attempt, ranked, least, pages), attempt, pages)
 
 
-def _expendable(note: Note) -> list[Passage]:
-    """What may go, in the order in which it goes: the highest rank first, of equals the later one."""
-    numbered = list(enumerate(note.passages))
-    return [p for _, p in sorted(numbered, key=lambda one: (-one[1].rank, -one[0])) if p.rank > 0]
+def _expendable(note: Note) -> list[str]:
+    """The names of what may go, in the order in which it is kept: the lowest rank first, of equals the earlier one."""
+    return [passage.name for passage in sorted(note.passages, key=lambda passage: passage.rank) if passage.rank > 0]
 
 
-def _fullest(attempt: Callable[..., Fitted], most: int, least: Fitted, pages: int) -> tuple[int, Fitted]:
-    """The fewest passages to drop, by halving: with less text there are never more pages."""
-    fits, found, fails = most, least, -1
-    while fits - fails > 1:
-        middle = (fits + fails) // 2
-        tried = attempt(middle)
+def _fullest(attempt: Attempt, ranked: list[str], least: Fitted, pages: int) -> tuple[frozenset[str], Fitted]:
+    """Keep one passage after the other for which there still is room; what was left out, and what came of it."""
+    whole = attempt(frozenset())
+    if whole.paper.pages <= pages:
+        return frozenset(), whole
+    dropped, found = frozenset(ranked), least
+    for name in ranked:
+        tried = attempt(dropped - {name})
         if tried.paper.pages <= pages:
-            fits, found = middle, tried
-        else:
-            fails = middle
-    return fits, found
+            dropped, found = dropped - {name}, tried
+    return dropped, found
 
 
-def _grown(start: tuple[int, Fitted], attempt: Callable[..., Fitted], pages: int) -> Fitted:
+def _grown(start: tuple[frozenset[str], Fitted], attempt: Attempt, pages: int) -> Fitted:
     """The same passages with plots as high as there is room for."""
     dropped, found = start
-    low, high = found.layout.tall, 1.0
-    whole = attempt(dropped, replace(found.layout, tall=high))
-    if whole.paper.pages <= pages:
-        return whole
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        tried = attempt(dropped, replace(found.layout, tall=middle))
+    for tall in HEIGHTS:
+        tried = attempt(dropped, tall)
         if tried.paper.pages <= pages:
-            found, low = tried, middle
-        else:
-            high = middle
+            return tried
     return found

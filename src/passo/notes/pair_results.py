@@ -69,7 +69,7 @@ def _sizes(study: StoredStudy) -> Iterator[Row]:
     ends = sorted({0, len(found.per_class) // 2, len(found.per_class) - 1})
     for place in ends:
         first, second = found.accuracies[:, :, place]
-        yield Row(f"{count(found.per_class[place])} images per class", first, second)
+        yield Row(f"{count(found.per_class[place])} per class", first, second)
 
 
 def _robustness(study: StoredStudy) -> Iterator[Row]:
@@ -78,7 +78,7 @@ def _robustness(study: StoredStudy) -> Iterator[Row]:
     if pairs:
         both = [[one.accuracy[at].mean(1) for one, at in zip(two, two[0].shared(two[1]), strict=True)] for two in pairs]
         first, second = np.mean(both, 0)
-        yield Row("changed images, mean", first, second)
+        yield Row("changed images", first, second)
 
 
 def _imbalance(study: StoredStudy) -> Iterator[Row]:
@@ -97,7 +97,7 @@ def _imbalance(study: StoredStudy) -> Iterator[Row]:
     for remedy in (NONE, best):
         if remedy in remedies and ratio > 1:
             told = "" if remedy == NONE else f", {remedy}"
-            yield _by_seed(f"rare classes, 1:{significant(ratio)}{told}", *(one.by_seed for one in both(remedy)))
+            yield _by_seed(f"rare, 1:{significant(ratio)}{told}", *(one.by_seed for one in both(remedy)))
 
 
 def _classes(study: StoredStudy) -> Iterator[Row]:
@@ -107,7 +107,7 @@ def _classes(study: StoredStudy) -> Iterator[Row]:
     both = [found.each.get(Taken(label, number, FIRST)) for label in found.labels]
     if number < max(found.counts) and all(both):
         by_seed = [dict(zip(one.seeds, one.accuracy, strict=True)) for one in both if one is not None]
-        yield _by_seed(f"{number} classes only", *by_seed)
+        yield _by_seed(f"{number} classes", *by_seed)
 
 
 def _by_seed(what: str, first: Mapping[int | None, float], second: Mapping[int | None, float]) -> Row:

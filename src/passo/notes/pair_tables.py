@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from passo.analysis.matched import in_bytes
 from passo.analysis.pair import pair
 from passo.analysis.words import significant
 from passo.notes.content import Table
@@ -27,14 +28,16 @@ def tables(study: StoredStudy) -> Mapping[str, Callable[[], Table]]:
 
 
 def models(study: StoredStudy) -> Table:
-    """Both models in a row each: their layers, and what they cost."""
+    """Both models in a column each: their layers, and what they cost for one image."""
     two = pair(study)
-    say = Speech(two.labels)
-    rows = tuple(
-        (say.name(label), built(cost), count(cost["parameters"]), thousands(cost["macs"]), _bytes(cost["memory"]))
-        for label, cost in zip(two.labels, two.matched, strict=True)
+    costs = two.matched
+    rows = (
+        ("layers", *map(built, costs)),
+        ("parameters", *(count(cost["parameters"]) for cost in costs)),
+        ("multiplications", *(thousands(cost["macs"]) for cost in costs)),
+        ("memory", *(in_bytes(cost["memory"]) for cost in costs)),
     )
-    return Table(("", "layers", "parameters", "products", "memory"), rows)
+    return Table(("", *map(Speech(two.labels).name, two.labels)), rows)
 
 
 def layers(study: StoredStudy) -> Table:
@@ -80,10 +83,6 @@ def thousands(value: float) -> str:
         if value >= size:
             return f"{significant(value / size)} {unit}"
     return str(round(value))
-
-
-def _bytes(value: float) -> str:
-    return f"{significant(value / 1024)} KB" if value < 1024**2 else f"{significant(value / 1024**2)} MB"
 
 
 def _of_analysis(study: StoredStudy, path: str) -> Table:

@@ -18,7 +18,7 @@ from passo.analysis.pair import Pair, configured, pair
 from passo.analysis.words import ranged, significant
 from passo.errors import StoreError
 from passo.notes.formats import fixed, points
-from passo.notes.references import DATA, OPTIMIZERS, SCHEDULES
+from passo.notes.references import DATA, NAMES, OPTIMIZERS, SCHEDULES
 from passo.notes.spoken import Speech, escaped, listed
 from passo.store import StoredRun, StoredStudy
 
@@ -50,6 +50,7 @@ def vocabulary(study: StoredStudy) -> dict[str, Any]:
         **found,
         "leading": lambda most: leading(found["differences"]().told, most),
         "mean": _mean,
+        "choices": lambda: _choices(found["exploration"]),
         "has": lambda name: _has(found[name]),
         "level": CONFIDENCE,
         "say": say,
@@ -62,8 +63,7 @@ def vocabulary(study: StoredStudy) -> dict[str, Any]:
         "quick": bool(study.facts.get("quick")),
         "data": _data(study, run),
         "data_source": DATA.get(_data(study, run)["name"]),
-        "optimizer_source": OPTIMIZERS.get(run.config["optimizer"]["name"]),
-        "schedule_source": SCHEDULES.get((run.config.get("schedule") or {}).get("name", "")),
+        "training_sources": _training_sources(run),
         "training": training(run),
         "trainings": len(study.select()),
         "measured": len(study.select(kind="robustness")),
@@ -113,6 +113,15 @@ def _mean(values: Mapping[int | None, float] | Interval, digits: int = 1) -> str
     return fixed(values, digits) if values.known and values.half else fixed(values.mean, digits)
 
 
+def _choices(explored: Callable[[], Any]) -> list[dict[str, str]]:
+    """What was explored and has a figure of its own, the largest effect first; nothing where nothing was."""
+    from passo.figures import PAIR_FIGURES
+    from passo.figures.choices import slug
+
+    named = [(choice, slug(choice)) for choice in explored().choices] if _has(explored) else []
+    return [{"said": choice, "figure": name} for choice, name in named if name in PAIR_FIGURES]
+
+
 def _has(found: Callable[[], Any]) -> bool:
     """Whether the study holds what an analysis reads."""
     try:
@@ -146,9 +155,10 @@ def _data(study: StoredStudy, run: StoredRun) -> dict[str, Any]:
     """What is known of the data: the study's facts, and what its reference run says more."""
     told: dict[str, Any] = {**run.info.get("data", {}), **study.facts.get("data", {})}
     counts = run.info.get("data", {}).get("counts") or told.get("counts", {})
-    title = str(told.get("title") or told.get("name", "the data")).partition(":")[0]
+    title, colon, _ = str(told.get("title", "")).partition(":")  # "Fashion-MNIST: articles of clothing, …"
+    called = title if colon else str(told.get("name", "the data"))
     told.setdefault("licence", "not recorded")
-    return {**told, "counts": counts, "called": escaped(title), "of_each": run.config["dataset"].get("per_class")}
+    return {**told, "counts": counts, "called": escaped(called), "of_each": run.config["dataset"].get("per_class")}
 
 
 def training(run: StoredRun) -> str:
@@ -160,10 +170,15 @@ def training(run: StoredRun) -> str:
     peak = schedule.get("max_lr")
     rate = f"up to {significant(peak)}" if peak is not None else significant(optimizer.get("lr", float("nan")))
     known = f" ({escaped(schedule['name'])})" if schedule.get("name") else ""
-    return (
-        f"{escaped(optimizer['name'])} at a learning rate of {rate}{known}, {run.config['epochs']} epochs of "
-        f"mini-batches of {run.config['batch_size']}"
-    )
+    name = NAMES.get(optimizer["name"], escaped(optimizer["name"]))
+    epochs, images = run.config["epochs"], run.config["batch_size"]
+    return f"{name} at a learning rate of {rate}{known}, {epochs} epochs of mini-batches of {images}"
+
+
+def _training_sources(run: StoredRun) -> tuple[str, ...]:
+    """Where the optimizer and the schedule were published, as far as that is known here."""
+    optimizer, schedule = run.config["optimizer"]["name"], (run.config.get("schedule") or {}).get("name", "")
+    return tuple(key for key in (OPTIMIZERS.get(optimizer), SCHEDULES.get(schedule)) if key is not None)
 
 
 def ratio(two: Pair, key: str) -> float:

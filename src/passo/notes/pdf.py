@@ -19,7 +19,7 @@ from typing import Any
 from passo.errors import ConfigError, require
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Section, Table
 from passo.notes.markup import blocks, code, inline, literal, words
-from passo.notes.printed import Printed, printed
+from passo.notes.printed import Press, Printed
 from passo.notes.terms import TERMS, Terms
 
 _PAPER = Path(__file__).with_name("page") / "paper.typ"
@@ -56,10 +56,14 @@ class Paper:
     files: dict[str, bytes]
 
 
-def paper(note: Note, layout: Layout = Layout()) -> Paper:
-    """Set a note, and count its pages; no PDF is made yet. Raises `ConfigError` for what a PDF cannot show."""
+def paper(note: Note, layout: Layout = Layout(), press: Press | None = None) -> Paper:
+    """Set a note, and count its pages; no PDF is made yet. Raises `ConfigError` for what a PDF cannot show.
+
+    press: that of an earlier call with the same figures, which then are printed faster.
+    """
+    press = press or Press()
     figures = {
-        block.figure.name: printed(block.figure, layout.width(block.wide), layout.tall) for block in note.figures()
+        block.figure.name: press(block.figure, layout.width(block.wide), layout.tall) for block in note.figures()
     }
     files = {f"{name}.svg": drawn.svg.encode() for name, drawn in figures.items()}
     files["note.typ"] = typst(note, layout, figures).encode()

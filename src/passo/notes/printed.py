@@ -10,7 +10,7 @@ import functools
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from passo.errors import require
@@ -35,45 +35,72 @@ class Printed:
     smallest: float
 
 
-def printed(figure: Figure, width: float, tall: float = 1.0) -> Printed:
-    """The figure, `width` points wide; `tall` is how high its plots are, as a share of what is usual.
+@dataclass
+class Press:
+    """Prints the figures of one note, again and again: what a chart is, is worked out once."""
 
-    What cannot be laid out anew is scaled: to the width, times `tall` as far as its letters stay legible.
-    """
-    return _printed(json.dumps(_prepared(figure.spec())), width, tall)
+    charts: dict[int, tuple[Figure, str]] = field(default_factory=dict)
+
+    def __call__(self, figure: Figure, width: float, tall: float = 1.0) -> Printed:
+        """The figure, `width` points wide; `tall` is how high its plots are, as a share of what is usual.
+
+        What cannot be laid out anew is scaled: to the width, times `tall` as far as its letters stay legible.
+        """
+        if id(figure) not in self.charts:  # the figure is kept beside it, so that no other takes its place in memory
+            self.charts[id(figure)] = figure, json.dumps(_prepared(figure.spec()))
+        return _printed(self.charts[id(figure)][1], width, tall)
+
+
+def printed(figure: Figure, width: float, tall: float = 1.0) -> Printed:
+    """One figure, printed: see `Press`."""
+    return Press()(figure, width, tall)
 
 
 @functools.lru_cache(256)
 def _printed(chart: str, width: float, tall: float) -> Printed:
-    spec = json.loads(chart)
-    if _is_placed(spec):
-        drawn = _svg(spec)
+    if _is_placed(json.loads(chart)):
+        drawn = _svg(json.loads(chart))
         wide, high = _size(drawn)
         legible = LEAST * wide / _letters(drawn) if _letters(drawn) else 0.0  # pt wide, where letters are the least
-        width = min(width, max(width * tall, legible))
+        width = min(width, max(POINT * wide * tall, legible))
     else:
-        for columns in (0, 2, 1):  # of a legend that is wider than there is room for
-            drawn = _svg(_fitted(_with_legend(spec, columns), width / POINT, tall))
-            wide, high = _size(drawn)
-            if wide * POINT <= 1.02 * width:
-                break
+        spec, share = _fitted(chart, width / POINT)
+        drawn = _svg(_laid_out(spec, share, tall * _lower(share)))
+        wide, high = _size(drawn)
     return Printed(drawn, width, high * width / wide, _letters(drawn) * width / wide)
 
 
-def _fitted(spec: dict[str, Any], wanted: float, tall: float) -> dict[str, Any]:
-    """The chart with plots so wide that the whole is as wide as wanted: axes and legends keep their size."""
-    narrow, share, made = (0.0, 0.0), 1.0, spec
-    for _ in range(5):
-        made = _laid_out(spec, share, tall * max(0.75, min(1.0, share)))
-        wide = _size(_svg(made))[0]
-        if abs(wide - wanted) <= 0.01 * wanted or (share, wide) == narrow:
+@functools.lru_cache(64)
+def _fitted(chart: str, wanted: float) -> tuple[dict[str, Any], float]:
+    """The chart, and how much narrower its plots are so that the whole is as wide as wanted, in pixels."""
+    for columns in (0, 2, 1):  # of a legend that is wider than there is room for
+        spec = _with_legend(json.loads(chart), columns)
+        share, wide = _narrowed(spec, wanted)
+        if wide <= 1.02 * wanted:
             break
-        # The width grows with the share in a straight line: through this point and the last, or from a small margin.
-        last, last_wide = narrow if narrow[0] else (0.0, 60.0)
-        slope = (wide - last_wide) / (share - last) if share != last else 0.0
-        narrow = share, wide
-        share = min(2.5, max(0.15, share + (wanted - wide) / slope if slope > 0 else share * wanted / wide))
-    return made
+    return spec, share
+
+
+def _narrowed(spec: dict[str, Any], wanted: float) -> tuple[float, float]:
+    """A share of the plots' width for which the whole is as wide as wanted, and how wide it is.
+
+    Axes and legends keep their size, so that the width grows with the share in a straight line: it is followed from
+    two points to the next.
+    """
+    before, share, wide = (0.0, 60.0), 1.0, 0.0  # without plots, about 60 pixels of axes
+    for _ in range(5):
+        wide = _size(_svg(_laid_out(spec, share, _lower(share))))[0]
+        slope = (wide - before[1]) / (share - before[0])
+        ahead = min(2.5, max(0.15, share + (wanted - wide) / slope)) if slope > 0 else share
+        if abs(wide - wanted) <= 0.01 * wanted or ahead in (share, before[0]):
+            break
+        before, share = (share, wide), ahead
+    return share, wide
+
+
+def _lower(share: float) -> float:
+    """How much lower plots are that are so much narrower: less so, since their axes keep their room."""
+    return max(0.75, min(1.0, share))
 
 
 def _prepared(spec: dict[str, Any]) -> dict[str, Any]:

@@ -45,4 +45,5 @@ DATA = {
 """Where a data set was published, by its name."""
 
 OPTIMIZERS = {"adam": "kingma2015"}
+NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop", "nadam": "NAdam", "radam": "RAdam"}
 SCHEDULES = {"OneCycleLR": "smith2018"}

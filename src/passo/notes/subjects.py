@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passo.errors import ConfigError
 from passo.notes.content import Table
 from passo.store import StoredStudy
+
+if TYPE_CHECKING:
+    from passo.figures import Figure
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,12 @@ class Words:
 
 @dataclass(frozen=True)
 class Subject:
-    """A kind of study that a note is written for: the folders of its texts, and where its words come from."""
+    """A kind of study that a note is written for: the folders of its texts, where its words come from, own figures."""
 
     text: str
     words: Callable[[StoredStudy], Words]
     report: str = ""
+    own: Mapping[str, Callable[[StoredStudy], Figure]] = field(default_factory=dict)
 
     def folder(self, short: bool) -> str:
         """The folder of the long text, or of the short report's; raises `ConfigError` where there is no short one."""
@@ -41,7 +45,7 @@ class Subject:
 def subject(study: StoredStudy) -> Subject:
     """What the note of this study is made of; an unknown name is answered when its text is looked for."""
     if study.facts.get("pair"):
-        return Subject("nn-vs-cnn", _two_models, "nn-vs-cnn-report")
+        return Subject("nn-vs-cnn", _two_models, "nn-vs-cnn-report", {"gradcam-strip": _strip})
     return Subject(study.name, _optimizers)
 
 
@@ -67,3 +71,9 @@ def _two_models(study: StoredStudy) -> Words:
         REFERENCES,
         pair_vocabulary.keywords(study),
     )
+
+
+def _strip(study: StoredStudy) -> Figure:
+    from passo.notes.strip import gradcam_strip
+
+    return gradcam_strip(study)
