@@ -137,6 +137,27 @@ def test_calibration_errors_are_means_over_seeds_of_the_bins(tmp_path: Path) -> 
             errors.append(sum(abs(sure[bins == b].sum() - right[bins == b].sum()) for b in set(bins)) / len(labels))
         assert one.error.mean == pytest.approx(np.mean(errors), abs=1e-6)
     assert found.sentence().count("expected calibration error") >= 2
+    nearer = min(found.each, key=lambda one: one.error.mean)
+    assert [one.ahead for one in found.contrasted] == [nearer.label]
+
+
+def test_what_is_lost_to_rare_classes_and_won_with_fewer_is_the_second_s_advantage(tmp_path: Path) -> None:
+    study = make(tmp_path / "study", parts=("imbalance", "classes"))
+    found = {one.name: one for one in differences(study).each}
+
+    def recalls(name: str) -> np.ndarray:
+        """The mean recall of each seed, image by image."""
+        each = []
+        for run in study.select(name):
+            q, labels = run.array("test/probabilities"), run.array("test/labels")
+            each.append(np.mean([(q.argmax(1) == c)[labels == c].mean() for c in range(q.shape[1])]))
+        return np.array(each)
+
+    lost = [recalls(f"base-{m}") - recalls(f"unbalanced,imbalance=30-{m}") for m in ("mlp", "cnn")]
+    assert found["balanced accuracy lost at 1:30"].mean == pytest.approx((lost[0] - lost[1]).mean())
+    won = recalls("classes,classes=3-cnn") - recalls("classes,classes=3-mlp")  # as many images of each class
+    assert found["accuracy with 3 classes"].mean == pytest.approx(won.mean())
+    assert found["accuracy with 3 classes"].ahead == "cnn"
 
 
 def test_all_of_a_cross_entropy_with_labels_is_divergence_and_is_the_test_loss(tmp_path: Path) -> None:
