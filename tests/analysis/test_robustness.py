@@ -309,6 +309,16 @@ def test_shares_by_class_are_of_the_images_that_were_right(study: StoredStudy) -
             assert one.by_class[c, k] == pytest.approx(sum(0 < flipped[i] <= k + 1 for i in own) / len(own))
 
 
+def test_the_strength_that_flips_half_of_a_class_is_told_class_by_class(tmp_path: Path) -> None:
+    found = flips(make(tmp_path / "study", table={"shift": ((20, 30, 60, 130, 160), (20, 30, 60, 70, 80))}), "shift")
+    rows = {row[0]: row[1:] for row in found.by_class().rows}
+    assert set(rows) == {f"class {c}" for c in range(CLASSES)}
+    assert set(rows.values()) == {("a shift of 3 pixels", "—")}  # 110 of 180 at 3; 60 of 180 at most
+    uneven = dataclasses.replace(along(make(tmp_path / "one", seeds=1), "shift")[0], flipped=np.arange(IMAGES) % 4 + 1)
+    told_by = list(of("shift", [uneven]).by_class().rows)
+    assert told_by == [(f"class {c}", told("shift", float(c + 1))) for c in range(CLASSES)]
+
+
 def test_one_model_alone_has_flips_and_no_comparison(study: StoredStudy) -> None:
     found = of("shift", along(study, "shift")[:1])
     assert (

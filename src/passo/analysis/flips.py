@@ -7,6 +7,7 @@ number of seeds, at the median of their strengths.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,6 +49,11 @@ class Flipped:
     def half(self) -> float | None:
         """The smallest size up to which half of the images are flipped, on the mean over seeds; None where never."""
         there = np.flatnonzero(self.band[0] >= 0.5)
+        return float(self.sizes[there[0]]) if len(there) else None
+
+    def half_of(self, label: int) -> float | None:
+        """The smallest size by which half of a class's images are flipped, for most seeds; None where none does."""
+        there = np.flatnonzero(self.by_class[label] >= 0.5)  # NaN is not
         return float(self.sizes[there[0]]) if len(there) else None
 
     @cached_property
@@ -107,6 +113,18 @@ class Flips:
             shares = (f"{100 * one.band[0][k]:.1f} %" for one in self.models)
             rows.append((told(self.perturbation, float(size), either=True), *shares))
         return Table(head, tuple(rows), "Of the images that a seed names rightly unchanged; mean over seeds.")
+
+    def by_class(self) -> Table:
+        """A row for each class: the strength that flips half of its images, for each model; the first to fall first."""
+        names = self.models[0].along.classes
+        halves = {label: [one.half_of(label) for one in self.models] for label in range(len(names))}
+        order = sorted(halves, key=lambda label: [math.inf if half is None else half for half in halves[label]])
+        rows = tuple((names[label], *map(self._said, halves[label])) for label in order)
+        head = ("class", *(f"half are flipped for the {one.model} by" for one in self.models))
+        return Table(head, rows, "Of the images that most seeds name rightly unchanged; —: by no strength.")
+
+    def _said(self, half: float | None) -> str:
+        return "—" if half is None else told(self.perturbation, half, either=True)
 
 
 def flips(study: StoredStudy, perturbation: str) -> Flips:
