@@ -269,7 +269,9 @@ def tell(folder: Path, metric: str) -> None:
     from passo.cli.standing import tell_standing
 
     there = store.open_study(folder)
-    if len(there.names()) > ROWS:
+    if there.facts.get("pair"):
+        _tell_pair(there)
+    elif len(there.names()) > ROWS:
         tell_standing(there)
     elif any(run.has(metric) for run in there.select()):
         comparison = compare(there, metric)
@@ -286,6 +288,31 @@ def tell(folder: Path, metric: str) -> None:
         named = listed(there.facts["former"])
         out.print(f"no longer part of the study, but still in its folder: {named}", markup=False, soft_wrap=True)
     out.print(f"kept in {folder}")
+
+
+def _tell_pair(there: StoredStudy) -> None:
+    """In what the two models of a study differ: its runs are on other data each, so that no table ranks them all."""
+    from passo.analysis.differences import differences
+    from passo.errors import StoreError
+    from passo.figures import PAIR_FIGURES
+
+    try:
+        found = differences(there)
+    except StoreError as why:
+        out.print(str(why), markup=False, soft_wrap=True)
+        return
+    out.print(found.sentence(), markup=False, soft_wrap=True)
+    for sentence in found.sentences():
+        out.print(f"  {sentence}", markup=False, soft_wrap=True)
+    out.print(found.undecided(), markup=False, soft_wrap=True)
+    if there.facts.get("quick"):
+        out.print(f"The quick form: {found.seeds[1]} seeds, so that intervals are wide.", markup=False)
+    out.print(
+        f"every number: passo study chart {there.folder} --figure differences ({', '.join(PAIR_FIGURES)}, or all)\n"
+        f"a report: passo note {there.folder} --format pdf --pages 2",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def searched(found: dict[str, Any]) -> str:
