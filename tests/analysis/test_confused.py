@@ -10,8 +10,9 @@ import pytest
 
 from passo.analysis.confused import LEAST, ConfusedPair, compared, confused_pair
 from passo.analysis.confusions import Confusions, confusions
+from passo.analysis.intervals import interval
 from passo.analysis.paired import holm
-from passo.analysis.paired_shares import Versus, differing, share_test
+from passo.analysis.paired_shares import Versus, differing, share_interval, share_test, standing, unsure
 from passo.errors import StoreError
 from passo.store import Store, StoredStudy, open_study
 
@@ -156,6 +157,32 @@ def test_equal_shares_that_come_from_few_images_are_called_different_no_oftener_
     p = share_test(differences, 0.01)[3]
     assert (p < 0.05).mean() <= 0.05
     assert (p < 0.001).mean() <= 0.001
+
+
+def test_what_the_correction_does_not_let_count_is_told_as_that():
+    clear: dict[int | None, float] = {0: 0.500, 1: 0.502, 2: 0.501}
+    small: dict[int | None, float] = {0: 0.510, 1: 0.514, 2: 0.511}
+    other: dict[int | None, float] = {0: 0.50, 1: 0.53, 2: 0.47}
+    one = differing([Versus("small", "clear", small, clear, 10_000)])[0]
+    assert standing(one) == "higher"
+    assert unsure(one) == ""
+    many = differing(
+        [Versus("small", "clear", small, clear, 10_000), *[Versus("x", "clear", other, clear, 10_000)] * 20]
+    )
+    assert many[0].low > 0
+    assert standing(many[0]) == "only by itself"
+    assert unsure(many[0]) == ", distinguishable only by itself"
+    assert standing(many[1]) == "not distinguishable"
+    alone = differing([Versus("a", "b", {0: 0.5}, {0: 0.4}, 100)])[0]
+    assert (standing(alone), unsure(alone)) == ("—", "")
+
+
+def test_an_interval_of_shares_ends_where_shares_do():
+    values = [0.99, 0.93, 0.98]
+    assert interval(values).high > 1
+    found = share_interval(values)
+    assert (found.mean, found.low, found.high) == (interval(values).mean, interval(values).low, 1.0)
+    assert not share_interval([0.5]).known
 
 
 def test_pairs_are_taken_by_seed_and_corrected_for_one_another():

@@ -14,6 +14,7 @@ import vl_convert
 from passo.analysis.exploration import exploration
 from passo.analysis.fewer import fewer
 from passo.analysis.imbalance import imbalance
+from passo.analysis.paired import ALONE
 from passo.analysis.treated import Case
 from passo.errors import StoreError
 from passo.figures import PAIR_FIGURES, Figure, draw
@@ -112,6 +113,7 @@ def test_the_forest_has_a_point_for_each_effect_and_cuts_no_mean(study: StoredSt
     means = sorted(float(row["mean"]) for row in rows)
     assert means == pytest.approx(sorted(100 * e.difference.mean for e in found.effects), rel=1e-4, abs=1e-6)
     assert sum(row["apart"] == "yes" for row in rows) == len(found.apart)
+    assert sum(row["apart"] == ALONE for row in rows) == sum(e.difference.alone for e in found.effects)
 
 
 def test_the_reference_stands_beside_the_settings_of_a_choice(study: StoredStudy):
@@ -119,7 +121,7 @@ def test_the_reference_stands_beside_the_settings_of_a_choice(study: StoredStudy
     rows = with_(drawn(draw("choice-activation", study)), "setting", "state")
     assert {row["setting"] for row in rows} == {"reference", "a", "b"}
     for label, (_, accuracy) in found.reference.items():
-        there = next(row for row in rows if row["state"] == "reference" and row["model"] == label)
+        there = next(row for row in rows if row["setting"] == "reference" and row["model"] == label)
         assert float(there["mean"]) == pytest.approx(accuracy.mean, rel=1e-4)
 
 

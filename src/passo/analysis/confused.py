@@ -15,17 +15,16 @@ from functools import cached_property
 import numpy as np
 
 from passo.analysis.confusions import Confusions, confusions, sharing
-from passo.analysis.intervals import Interval, interval
+from passo.analysis.intervals import Interval
 from passo.analysis.pair import configured, pair
 from passo.analysis.paired import APART, Paired, gap
-from passo.analysis.paired_shares import Versus, differing
+from passo.analysis.paired_shares import SHARE, Versus, differing, share_interval, standing, unsure
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, joined, ranged, seeds
 from passo.errors import StoreError
 from passo.store import StoredStudy
 
 LEAST = 0.01  # of a class's images, on average over both models
-SHARE = "accuracy"  # a metric that words tell in percent
 TOLD = 3  # cells that a sentence names
 
 
@@ -105,10 +104,9 @@ class ConfusedPair:
         """One cell in words, after "the": what both do, and the difference."""
         true, given = self.classes[cell.true], self.classes[cell.given]
         does = f"names {true} rightly" if cell.right else f"takes {true} for {given}"
-        level = f", {APART}" if self.n > 1 and not cell.apart else ""
         return (
             f"{self.labels[0]} {does} in {amount(cell.first.mean, SHARE)} of the cases, the {self.labels[1]} in "
-            f"{amount(cell.second.mean, SHARE)} ({gap(cell.difference, SHARE)}{level})"
+            f"{amount(cell.second.mean, SHARE)} ({gap(cell.difference, SHARE)}{unsure(cell.difference)})"
         )
 
     def table(self, most: int = 12) -> Table:
@@ -121,7 +119,7 @@ class ConfusedPair:
                 ranged(cell.second, SHARE),
                 gap(cell.difference, SHARE),
                 "—" if np.isnan(cell.difference.adjusted) else f"{cell.difference.adjusted:.3f}",
-                cell.difference.verdict if self.n > 1 else "—",
+                standing(cell.difference),
             )
             for cell in self.ranked[:most]
         )
@@ -154,19 +152,20 @@ def confused_pair(study: StoredStudy, entry: str = "base") -> ConfusedPair:
 
 def compared(first: Confusions, second: Confusions) -> tuple[Cell, ...]:
     """Every cell that both matrices together put enough images into, its differences corrected for all of these."""
-    often = np.nan_to_num((first.rates.mean(0) + second.rates.mean(0)) / 2) >= LEAST
+    one, two = first.rates, second.rates
+    often = np.nan_to_num((one.mean(0) + two.mean(0)) / 2) >= LEAST
     places = [(int(true), int(given)) for true, given in np.argwhere(often)]
     pairs = [
         Versus(
             first.name,
             second.name,
-            dict(zip(first.seeds, first.rates[:, true, given], strict=True)),
-            dict(zip(second.seeds, second.rates[:, true, given], strict=True)),
+            dict(zip(first.seeds, one[:, true, given], strict=True)),
+            dict(zip(second.seeds, two[:, true, given], strict=True)),
             int(first.images[true]),
         )
         for true, given in places
     ]
     return tuple(
-        Cell(true, given, interval(first.rates[:, true, given]), interval(second.rates[:, true, given]), difference)
+        Cell(true, given, share_interval(one[:, true, given]), share_interval(two[:, true, given]), difference)
         for (true, given), difference in zip(places, differing(pairs), strict=True)
     )

@@ -11,7 +11,8 @@ import numpy as np
 from passo.analysis.answers import answers
 from passo.analysis.classified import classified, shares
 from passo.analysis.curves import runs_of
-from passo.analysis.intervals import Interval, interval
+from passo.analysis.intervals import Interval
+from passo.analysis.paired_shares import share_interval
 from passo.errors import StoreError
 from passo.store import StoredStudy
 
@@ -56,7 +57,7 @@ class Confusions:
 
     def recalls(self) -> tuple[Interval, ...]:
         """Each class's recall, with its interval over seeds."""
-        return tuple(interval(column) for column in self.recall.T)
+        return tuple(share_interval(column) for column in self.recall.T)
 
     def only(self, seeds: Sequence[int | None]) -> Confusions:
         """The same for some of its seeds, in their order."""

@@ -15,10 +15,10 @@ from functools import cached_property
 
 from passo.analysis.changes import Setting, settings_of
 from passo.analysis.curves import runs_of
-from passo.analysis.intervals import Interval, interval
+from passo.analysis.intervals import Interval
 from passo.analysis.pair import Configured, configured, pair
 from passo.analysis.paired import APART, Paired, gap
-from passo.analysis.paired_shares import BySeed, Versus, differing
+from passo.analysis.paired_shares import BySeed, Versus, differing, share_interval, standing
 from passo.analysis.tables import Table
 from passo.analysis.varied import listed, lost, told_lost
 from passo.analysis.words import joined, ranged, seeds
@@ -102,6 +102,8 @@ class Exploration:
         apart = self.apart
         count = f"Of {len(self.effects)} changes of one choice, {len(apart)} are told apart from it"
         largest = f"; the largest: {self._named(apart[:TOLD])}" if apart else ""
+        alone = sum(effect.difference.alone for effect in self.effects)
+        largest += f"; {alone} more would be if each had been the only one tried" if alone else ""
         better = [effect for effect in apart if effect.difference.mean > 0]
         gain = f"best of all: {self._named(better[:1])}" if better else "no gain can be told apart"
         parts = [told, f"{count}{largest}; {gain}.", self._told_differing(), told_lost(self.lost)]
@@ -149,7 +151,7 @@ class Exploration:
                 ranged(e.accuracy, METRIC),
                 gap(e.difference, METRIC),
                 _p(e.difference),
-                e.difference.verdict if e.difference.known else "—",
+                standing(e.difference),
             )
             for e in effects
         )
@@ -168,10 +170,16 @@ def _p(found: Paired) -> str:
 
 
 def _apart_said(mine: Sequence[Effect]) -> str:
-    apart = [f"{effect.setting.said} ({gap(effect.difference, METRIC)})" for effect in mine if effect.apart]
+    """Which settings are told apart from the reference, and which would be if they had been the only ones tried."""
     if not mine[0].difference.known:
         return ""
-    return f", told apart from the reference: {joined(apart)}" if apart else f", all {APART} from the reference"
+    groups = {"": [e for e in mine if e.apart], "only by itself ": [e for e in mine if e.difference.alone]}
+    told = [
+        f"{how}{joined([f'{e.setting.said} ({gap(e.difference, METRIC)})' for e in each])}"
+        for how, each in groups.items()
+        if each
+    ]
+    return f", told apart from the reference: {'; '.join(told)}" if told else f", all {APART} from the reference"
 
 
 def exploration(study: StoredStudy) -> Exploration:
@@ -193,14 +201,21 @@ def exploration(study: StoredStudy) -> Exploration:
     ]
     said = settings_of(study, tried, base)
     effects = [
-        Effect(said[one.name], one.model, one.name, interval(list(values[one.name].values())), values[one.name], found)
+        Effect(
+            said[one.name],
+            one.model,
+            one.name,
+            _accuracy(values[one.name]),
+            values[one.name],
+            found,
+        )
         for one, found in zip(tried, differing(pairs), strict=True)
     ]
     effects = [effect for effect in effects if effect.difference.n]
     names = {one.name for one in there}
     return Exploration(
         labels,
-        {label: (one.name, interval(list(values[one.name].values()))) for label, one in base.items()},
+        {label: (one.name, _accuracy(values[one.name])) for label, one in base.items()},
         tuple(sorted(effects, key=lambda effect: -effect.size)),
         _differs(effects, labels, {label: values[one.name] for label, one in base.items()}, images),
         {name: told for name, told in lost(study).items() if name in names},
@@ -209,6 +224,10 @@ def exploration(study: StoredStudy) -> Exploration:
 
 def _by_seed(study: StoredStudy, one: Configured) -> BySeed:
     return {run.seed: run.last(METRIC) for run in runs_of(study, one.name)}
+
+
+def _accuracy(values: BySeed) -> Interval:
+    return share_interval(list(values.values()))
 
 
 def _images(study: StoredStudy, one: Configured) -> int:

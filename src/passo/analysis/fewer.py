@@ -13,17 +13,16 @@ from functools import cached_property
 from typing import NamedTuple
 
 from passo.analysis.confusions import Confusions, confusions
-from passo.analysis.intervals import Interval, interval
+from passo.analysis.intervals import Interval
 from passo.analysis.pair import Configured, configured, pair
-from passo.analysis.paired import APART, Paired, gap
-from passo.analysis.paired_shares import BySeed, Versus, differing
+from passo.analysis.paired import Paired, gap
+from passo.analysis.paired_shares import SHARE, BySeed, Versus, differing, share_interval, standing, unsure
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, joined, ranged, seeds
 from passo.errors import StoreError
 from passo.store import StoredStudy
 
 FIRST, CONFUSED = "the first ones", "the most confused ones"
-SHARE = "accuracy"  # a metric that words tell in percent
 
 
 class Taken(NamedTuple):
@@ -53,7 +52,7 @@ class Fewer:
 
     @cached_property
     def accuracy(self) -> dict[Taken, Interval]:
-        return {taken: interval(found.accuracy) for taken, found in self.each.items()}
+        return {taken: share_interval(found.accuracy) for taken, found in self.each.items()}
 
     @property
     def n(self) -> int:
@@ -81,13 +80,13 @@ class Fewer:
         there = [(label, self.accuracy.get(Taken(label, number, kind))) for label in self.labels]
         reached = joined([f"the {label} reaches {ranged(one, SHARE)}" for label, one in there if one is not None])
         apart = self.models.get((number, kind))
-        level = f", {APART}" if apart and apart.known and apart.verdict == APART else ""
+        level = unsure(apart) if apart else ""
         return f"With {which}, {reached}{level}, where chance is {amount(1 / number, SHARE)}"
 
     def _against_first(self, number: int) -> str:
         """How far that is from as many first classes."""
         parts = [
-            f"{gap(found, SHARE)}{f' ({APART})' if found.known and found.verdict == APART else ''} for {taken.model}"
+            f"{gap(found, SHARE)} for the {taken.model}{unsure(found)}"
             for taken, found in self.kinds.items()
             if taken.number == number
         ]
@@ -106,7 +105,7 @@ class Fewer:
         found = [self.accuracy.get(Taken(label, number, kind)) for label in self.labels]
         words = ["—" if one is None else ranged(one, SHARE) for one in found]
         gaps = self.models.get((number, kind))
-        told = (gap(gaps, SHARE), gaps.verdict if gaps.known else "—") if gaps else ("", "")
+        told = (gap(gaps, SHARE), standing(gaps)) if gaps else ("", "")
         names = "all" if number == max(self.counts) else joined(self.classes(number, kind))
         return (names, str(number), amount(1 / number, SHARE), *words, *told)
 

@@ -14,14 +14,12 @@ from functools import cached_property
 
 from passo.analysis.pair import configured, pair
 from passo.analysis.paired import APART, Paired, gap
-from passo.analysis.paired_shares import BySeed, Versus, differing
+from passo.analysis.paired_shares import SHARE, BySeed, Versus, differing, standing, unsure
 from passo.analysis.tables import Table
 from passo.analysis.treated import NONE, Case, Treated, treated
 from passo.analysis.words import joined, ranged, seeds, significant
 from passo.errors import StoreError
 from passo.store import StoredStudy
-
-SHARE = "accuracy"  # a metric that words tell in percent
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Imbalance:
                     f"{ranged(one.recall_of(frequent), SHARE)} of the most frequent classes"
                 )
                 lost = self.lost.get(one.case)
-                fall = f" (balanced accuracy against 1:1: {gap(minus(lost), SHARE)}{_level(lost)})" if lost else ""
+                fall = f" (balanced accuracy against 1:1: {gap(minus(lost), SHARE)}{unsure(lost)})" if lost else ""
                 parts.append(told + fall)
         names = joined([self.classes[c] for c in rarest])
         return f"Without a remedy {'; '.join(parts)}. The rarest: {names}; {seeds(self.n)}."
@@ -112,7 +110,7 @@ class Imbalance:
             mine = {case: found for case, found in self.helped.items() if case.model == label}
             apart = {case: found for case, found in mine.items() if found.verdict != APART}
             told = [_at_ratios(remedy, apart) for remedy in self.remedies if any(c.remedy == remedy for c in apart)]
-            parts += [f"for the {label} {joined(told) if told else 'no one'}"] if mine else []
+            parts += [f"for the {label} {joined(told) if told else 'there is none'}"] if mine else []
         return f"Remedies that are distinguishable from none: {'; '.join(parts)}." if parts else ""
 
     def _told_chosen(self) -> str:
@@ -122,9 +120,14 @@ class Imbalance:
             cases = [case for case in self.each if (case.rare, case.ratio) == (rare, ratio)]
             falls = joined([self._told_fall(case) for case in cases])
             told.append(f"With {joined(rare)} alone rare (1:{significant(ratio)}), their recall is {falls}.")
-        for (case, other), found in self.chosen.items():
-            instead = f"With {joined(case.rare)} rare and not {joined(other.rare)}, the balanced accuracy of the"
-            told.append(f"{instead} {case.model} differs by {gap(found, SHARE)}{_level(found)}.")
+        for rare, other in dict.fromkeys((case.rare, other.rare) for case, other in self.chosen):
+            gaps = [
+                f"{gap(found, SHARE)} for the {case.model}{unsure(found)}"
+                for (case, another), found in self.chosen.items()
+                if (case.rare, another.rare) == (rare, other)
+            ]
+            which = f"With {joined(rare)} rare and not {joined(other)}"
+            told.append(f"{which}, balanced accuracy differs by {joined(gaps)}.")
         return " ".join(told)
 
     def _told_fall(self, case: Case) -> str:
@@ -149,7 +152,7 @@ class Imbalance:
         recalls = [ranged(found, SHARE) for found in (one.recall_of(rarest), one.recall_of(frequent), one.balanced)]
         fall = self.lost.get(case)
         found = self.helped.get(case) or (minus(fall) if fall else None)
-        last = (gap(found, SHARE), found.verdict if found.known else "—") if found else ("", "")
+        last = (gap(found, SHARE), standing(found)) if found else ("", "")
         rare = f" ({joined(case.rare)} rare)" if case.rare else ""
         return (case.model, f"1:{significant(case.ratio)}", case.remedy + rare, *recalls, *last)
 
@@ -171,10 +174,6 @@ def _at_ratios(remedy: str, apart: Mapping[Case, Paired]) -> str:
     last = gap(there[max(there)], SHARE)
     ratios = joined([f"1:{significant(ratio)}" for ratio in sorted(there)])
     return f"{remedy} at {ratios} ({'there ' if len(there) > 1 else ''}{last})"
-
-
-def _level(found: Paired) -> str:
-    return f", {APART}" if found.known and found.verdict == APART else ""
 
 
 def imbalance(study: StoredStudy) -> Imbalance:

@@ -18,12 +18,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from passo.analysis.intervals import CONFIDENCE, t_quantile, t_tails
+from passo.analysis.intervals import CONFIDENCE, Interval, interval, t_quantile, t_tails
 from passo.analysis.needed import LEVEL, needed
-from passo.analysis.paired import Paired, holm
+from passo.analysis.paired import ALONE, APART, Paired, holm
 from passo.analysis.resampled import mean_test
 
 BySeed = Mapping[int | None, float]
+SHARE = "accuracy"
+"""A metric that `words` tells in percent, for what is a share."""
+
+
+def share_interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """Mean and 95 % interval of shares over seeds, cut to what a share can be.
+
+    >>> found = share_interval([0.99, 0.95])
+    >>> round(found.low, 3), found.high
+    (0.716, 1.0)
+    """
+    found = interval(values)
+    low, high = (min(max(end, 0.0), 1.0) if found.known else end for end in (found.low, found.high))
+    return Interval(found.mean, low, high, found.n)
+
+
+def standing(found: Paired) -> str:
+    """How a difference stands after the correction, for a table: "higher", "lower", or why that cannot be said."""
+    if not found.known:
+        return "—"
+    return ALONE if found.alone else found.verdict
+
+
+def unsure(found: Paired) -> str:
+    """What a sentence says of a difference that the correction does not let count; "" of others, and of one seed."""
+    if not found.known or found.verdict != APART:
+        return ""
+    return ", distinguishable only by itself" if found.alone else f", {APART}"
 
 
 def share_test(

@@ -11,9 +11,9 @@ import numpy as np
 
 from passo.analysis.confusions import Confusions, confusions
 from passo.analysis.curves import runs_of
-from passo.analysis.intervals import Interval, interval
+from passo.analysis.intervals import Interval
 from passo.analysis.pair import Configured
-from passo.analysis.paired_shares import BySeed
+from passo.analysis.paired_shares import BySeed, share_interval
 from passo.analysis.rarity import class_counts, class_shares
 from passo.store import StoredStudy
 
@@ -63,7 +63,7 @@ class Treated:
     @cached_property
     def balanced(self) -> Interval:
         """The mean recall over all classes."""
-        return interval(self.found.balanced)
+        return share_interval(self.found.balanced)
 
     @cached_property
     def by_seed(self) -> BySeed:
@@ -72,7 +72,7 @@ class Treated:
 
     def recall_of(self, classes: Sequence[int]) -> Interval:
         """The mean recall of some classes."""
-        return interval(self.found.mean_recall(classes))
+        return share_interval(self.found.mean_recall(classes))
 
 
 def treated(study: StoredStudy, one: Configured) -> Treated:

@@ -12,7 +12,9 @@ import numpy as np
 from passo.analysis.curves import bands
 from passo.analysis.exploration import METRIC, Exploration, exploration
 from passo.analysis.intervals import Interval
+from passo.analysis.paired_shares import standing
 from passo.analysis.words import seeds, shortened, spoken, within
+from passo.figures.exploration import dots_by_standing
 from passo.figures.panels import heading, x_axis
 from passo.figures.style import BLUE, INK, OTHERS, RED, WIDTH, Figure, altair, colour, data, finished
 from passo.store import StoredStudy
@@ -63,7 +65,7 @@ def draw_choice(study: StoredStudy, choice: str) -> Figure:
     caption = (
         f"Test accuracy by {choice}, all else as in the reference ({seeds(found.n)}). Filled: "
         f"told apart from the reference after Holm's correction for all {len(found.effects)} changes of the "
-        f"exploration; hollow: not distinguishable; diamonds are the reference.{learned}"
+        f"exploration; pale: only by itself; hollow: neither; diamonds are the reference.{learned}"
     )
     title = finished(chart, f"{choice.capitalize()}", "one choice changed, all else as in the reference")
     return Figure(slug(choice), title, caption, found.choice_sentence(choice))
@@ -97,9 +99,9 @@ def _accuracies(found: Exploration, choice: str) -> Any:
     """A row for each setting, a point with its interval for each model; the reference first."""
     alt = altair()
     order = [REFERENCE, *_order(found, choice)]
-    rows = [(0, label, accuracy, REFERENCE, REFERENCE) for label, (_, accuracy) in found.reference.items()]
+    rows = [(0, label, accuracy, REFERENCE, "yes") for label, (_, accuracy) in found.reference.items()]
     rows += [
-        (order.index(e.setting.said), e.model, e.accuracy, e.setting.said, "told apart" if e.apart else "level")
+        (order.index(e.setting.said), e.model, e.accuracy, e.setting.said, "yes" if e.apart else standing(e.difference))
         for e in found.of(choice)
     ]
     short = list(shortened(order, 34).values())
@@ -108,15 +110,15 @@ def _accuracies(found: Exploration, choice: str) -> Any:
     x = alt.X("mean:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(title=spoken(METRIC), format="~%"))
     shade = colour("model", list(found.labels), [BLUE, RED])
     base = alt.Chart(data(_points(found, rows))).encode(y=y, color=shade)
-    fill = alt.condition(
-        "datum.state == 'level'", alt.value("white"), alt.Fill("model:N", scale=_shades(found), legend=None)
-    )
-    shape = alt.condition(f"datum.state == '{REFERENCE}'", alt.value("diamond"), alt.value("circle"))
+    shape = alt.condition(f"datum.setting == '{REFERENCE}'", alt.value("diamond"), alt.value("circle"))
     tips = ["setting:N", "model:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
     return alt.layer(
         _levels(found),
         base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q"),
-        base.mark_point(size=62, strokeWidth=1.6, opacity=1).encode(x=x, fill=fill, shape=shape, tooltip=tips),
+        *(
+            dots.encode(x=x, shape=shape, tooltip=tips)
+            for dots in dots_by_standing(base, "state", _shades(found), size=62)
+        ),
     ).properties(width=WIDTH, height=ROW * len(order))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.confused import SHARE, Cell, ConfusedPair, confused_pair
+from passo.analysis.confused import Cell, ConfusedPair, confused_pair
+from passo.analysis.paired_shares import SHARE
 from passo.analysis.words import amount, within
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, INK, RED, Figure, altair, data, finished

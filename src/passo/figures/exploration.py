@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from passo.analysis.exploration import METRIC, Effect, Exploration, exploration
-from passo.analysis.paired import gap
+from passo.analysis.paired import ALONE, gap
+from passo.analysis.paired_shares import standing
 from passo.analysis.words import ranged, seeds, shortened
 from passo.figures.style import BLUE, INK, RED, Figure, altair, colour, data, finished
 from passo.store import StoredStudy
@@ -20,8 +21,10 @@ ROW = 15.0  # points
 ONE_COLUMN = 22  # rows, headings among them; more get a second column
 ASIDE = 0.17  # of a row, each model to its side
 LINEAR = 2.0  # points of accuracy, beyond which the axis is logarithmic
+NEAR = 8.0  # points; an axis that goes farther has no tick at 1
 TICKS = (1, 2, 5, 10, 20, 50, 100)
 SHADE = "#EFF1F3"
+PALE = 0.35  # how opaque the inside of a point is that is distinguishable only by itself
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ def exploration_figure(found: Exploration) -> Figure:
     caption = (
         f"Test accuracy of one setting changed at a time, less the reference's, in points: means and 95 % intervals of "
         f"differences paired by seed ({seeds(found.n)}). Filled: told apart from no effect after Holm's correction for "
-        f"all {len(found.effects)} changes; hollow: not distinguishable. The choice with the largest effect comes "
-        f"first; the axis is linear up to {LINEAR:g} points and logarithmic beyond, and cuts intervals at the frame."
+        f"all {len(found.effects)} changes; pale: only by itself, had it been the only one tried; hollow: neither. The "
+        f"choice with the largest effect comes first; the axis is linear up to {LINEAR:g} points and logarithmic "
+        "beyond, and cuts intervals at the frame."
     )
     return Figure("exploration", title, caption, found.sentence())
 
@@ -87,18 +91,26 @@ def _forest(found: Exploration, rows: Sequence[_Row], wide: float) -> Any:
         y=alt.Y("y:Q", **y), color=colour("model", list(found.labels), [BLUE, RED])
     )
     tips = ["setting:N", "model:N", "difference:N", alt.Tooltip("apart:N", title="told apart")]
-    fill = alt.condition(
-        "datum.apart == 'yes'", alt.Fill("model:N", scale=_shades(found), legend=None), alt.value("white")
-    )
+    point = {"x": alt.X("mean:Q", **x), "tooltip": tips}
     layers = [
         alt.Chart(data({"x": [0.0]})).mark_rule(color=INK, opacity=0.55).encode(x=alt.X("x:Q", **x)),
         *_headings(rows, y, wide),
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=1.8)
         .encode(x=alt.X("low:Q", **x), x2="high:Q"),
-        base.mark_point(size=34, strokeWidth=1.5, opacity=1).encode(x=alt.X("mean:Q", **x), fill=fill, tooltip=tips),
+        *(dots.encode(**point) for dots in dots_by_standing(base, "apart", _shades(found), size=34)),
     ]
     return alt.layer(*layers).properties(width=wide, height=ROW * len(rows))
+
+
+def dots_by_standing(base: Any, field: str, shades: Any, **look: Any) -> list[Any]:
+    """Points that are full where `field` is "yes", pale where it is "only by itself", and hollow elsewhere."""
+    alt = altair()
+    hollow = base.mark_point(strokeWidth=1.5, opacity=1, fill="white", filled=False, **look)
+    fill = alt.Fill("model:N", scale=shades, legend=None)
+    strong = alt.condition(f"datum.{field} == 'yes'", alt.value(1.0), alt.value(PALE))
+    there = base.transform_filter(f"datum.{field} == 'yes' || datum.{field} == '{ALONE}'")
+    return [hollow, there.mark_point(strokeWidth=1.5, opacity=1, **look).encode(fill=fill, fillOpacity=strong)]
 
 
 def _shades(found: Exploration) -> Any:
@@ -116,7 +128,7 @@ def _points(found: Exploration, rows: Sequence[_Row], low: float, high: float) -
             effect.model,
             effect.setting.full,
             gap(effect.difference, METRIC),
-            "yes" if effect.apart else "no",
+            "yes" if effect.apart else standing(effect.difference),
         )
         for i, row in enumerate(rows)
         for effect in row.effects
@@ -134,7 +146,8 @@ def _reach(found: Exploration) -> tuple[float, float]:
 
 
 def _axis(low: float, high: float) -> Any:
-    values = [-tick for tick in reversed(TICKS) if -tick >= low] + [0] + [tick for tick in TICKS if tick <= high]
+    ticks = TICKS if max(-low, high) < NEAR else TICKS[1:]
+    values = [-tick for tick in reversed(ticks) if -tick >= low] + [0] + [tick for tick in ticks if tick <= high]
     sign = "datum.value > 0 ? '+' + datum.value : replace('' + datum.value, '-', '−')"
     return altair().Axis(title="difference in points", values=values, labelExpr=sign, labelOverlap="greedy")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.fewer import CONFUSED, FIRST, SHARE, Fewer, fewer
+from passo.analysis.fewer import CONFUSED, FIRST, Fewer, fewer
+from passo.analysis.paired_shares import SHARE
 from passo.analysis.words import joined, seeds, within
-from passo.figures.panels import HALO
-from passo.figures.style import BLUE, INK, RED, STONE, WIDTH, Figure, altair, colour, data, finished
+from passo.figures.style import BLUE, RED, STONE, WIDTH, Figure, altair, colour, data, finished
 from passo.store import StoredStudy
 
 KINDS = (FIRST, CONFUSED)
@@ -39,48 +39,37 @@ def _chart(found: Fewer) -> Any:
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["circle", "square"][: len(kinds)]), legend=None)
     tips = ["label:N", "classes:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
     layers = [
-        *_chance(found, x),
+        _chance(found, x),
         base.mark_line(strokeWidth=1.4, opacity=0.6).encode(y=y, strokeDash=dash),
         base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=shape, tooltip=tips),
-        *_kinds(found, kinds, x),
+        _words(found, kinds, x),
     ]
     return alt.layer(*layers).properties(width=WIDTH, height=270)
 
 
 def _x(found: Fewer) -> Any:
-    """Numbers of classes, evenly spaced."""
+    """Numbers of classes, evenly spaced, with room for words at the left."""
     alt = altair()
     places = list(range(len(found.counts)))
     axis = alt.Axis(title="classes", values=places, labelExpr=f"{list(found.counts)}[datum.value]", grid=False)
-    return alt.X("x:Q", axis=axis, scale=alt.Scale(domain=[-0.35, places[-1] + 0.35], nice=False))
+    return alt.X("x:Q", axis=axis, scale=alt.Scale(domain=[-0.3 * len(places), places[-1] + 0.3], nice=False))
 
 
-def _chance(found: Fewer, x: Any) -> list[Any]:
-    alt = altair()
-    places = list(range(len(found.counts)))
-    chance = data({"x": places, "mean": [1 / number for number in found.counts]})
-    word = data({"x": places[:1], "mean": [1 / found.counts[0]], "word": ["chance"]})
-    return [
-        alt.Chart(chance).mark_line(color=STONE, strokeDash=[2, 3], strokeWidth=1.4).encode(x=x, y="mean:Q"),
-        alt.Chart(word).mark_text(color=STONE, dy=-9, fontSize=11).encode(x=x, y="mean:Q", text="word:N"),
-    ]
+def _chance(found: Fewer, x: Any) -> Any:
+    chance = data({"x": list(range(len(found.counts))), "mean": [1 / number for number in found.counts]})
+    return altair().Chart(chance).mark_line(color=STONE, strokeDash=[2, 3], strokeWidth=1.4).encode(x=x, y="mean:Q")
 
 
-def _kinds(found: Fewer, kinds: list[str], x: Any) -> list[Any]:
-    """What the classes of a line are: above the first point of the upper one, below that of the lower one."""
-    if len(kinds) < 2:
-        return []
-    layers = []
-    for kind, end, dy in ((FIRST, max, -9), (CONFUSED, min, 15)):
-        number = min(taken.number for taken in found.each if taken.kind == kind)
-        at = end(one.mean for taken, one in found.accuracy.items() if taken.kind == kind and taken.number == number)
-        word = altair().Chart(data({"x": [found.counts.index(number)], "mean": [at], "word": [kind]}))
-        layers += [
-            word.mark_text(align="left", dy=dy, fontSize=11, color=INK, **look).encode(x=x, y="mean:Q", text="word:N")
-            for look in (HALO, {})
-        ]
-    return layers
+def _words(found: Fewer, kinds: list[str], x: Any) -> Any:
+    """What a line is, left of its first points: which classes, where there are two kinds; chance."""
+    rows = [(0.0, 1 / found.counts[0], "chance")]
+    for kind in kinds if len(kinds) > 1 else ():
+        first = min(taken.number for taken in found.each if taken.kind == kind)
+        there = [one.mean for taken, one in found.accuracy.items() if (taken.number, taken.kind) == (first, kind)]
+        rows.append((float(found.counts.index(first)), float(np.mean(there)), kind))
+    words = altair().Chart(data({name: [row[i] for row in rows] for i, name in enumerate(("x", "mean", "word"))}))
+    return words.mark_text(align="right", dx=-12, fontSize=11, color=STONE).encode(x=x, y="mean:Q", text="word:N")
 
 
 def _columns(found: Fewer) -> dict[str, list[Any]]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.imbalance import SHARE, Imbalance, imbalance
+from passo.analysis.imbalance import Imbalance, imbalance
 from passo.analysis.intervals import Interval
+from passo.analysis.paired_shares import SHARE
 from passo.analysis.treated import Case, Treated
 from passo.analysis.words import joined, seeds, significant, within
 from passo.figures.panels import heading
@@ -26,11 +27,9 @@ def draw_imbalance(study: StoredStudy) -> Figure:
     """Recall of the rarest classes and of all, against the ratio, with and without remedies."""
     found = imbalance(study)
     alt = altair()
-    columns = [
-        alt.vconcat(_panel(found, i, True), _panel(found, i, False), spacing=10).resolve_scale(shape="independent")
-        for i in (0, 1)
-    ]
-    chart = alt.hconcat(*columns, spacing=22).resolve_scale(shape="independent")
+    panels = [_panel(found, i, rarest) for rarest in (True, False) for i in (0, 1)]
+    apart = {"row": 18, "column": 34}
+    chart = alt.concat(*panels, columns=2, bounds="flush", spacing=apart).resolve_scale(shape="independent")
     rarest = joined([found.classes[c] for c in found.largest.rarest])
     caption = (
         f"Test recall against the ratio of the most frequent class to the rarest; the classes between fall off evenly "
