@@ -120,7 +120,8 @@ def test_files_and_a_page_are_written_and_written_again(cnn: Explanation, tmp_pa
     assert {path.name for path in saved.figures} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
     assert all(path.stat().st_size > 1000 for path in saved.figures)
     assert saved.html.read_text(encoding="utf-8").count("<figure") == 6
-    assert cnn.save(tmp_path / "out").html == saved.html
+    again = replace(cnn, parts=cnn.parts[:1], missing={"trust": "there was no time"}).save(tmp_path / "out")
+    assert again.html == saved.html and "There was no time." in again.html.read_text(encoding="utf-8")
     (tmp_path / "out" / "thesis.tex").write_text("mine")
     with pytest.raises(FolderInUse, match=r"holds other things \(thesis.tex\)"):
         cnn.save(tmp_path / "out")

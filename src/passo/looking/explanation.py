@@ -94,7 +94,7 @@ class Explanation:
         return f"<Explanation of {self.run.id}: {', '.join(self)}{lost}>"
 
     def save(self, folder: str | Path) -> Saved:
-        """Write `explain.html`, which works offline, and `figures/`; an older explanation there is replaced.
+        """Write `explain.html`, which works offline, and `figures/`; an older page, and pictures of the same names, go.
 
         Raises `FolderInUse` where the folder holds other things, `StoreError` where it cannot be written.
         """
