@@ -62,6 +62,14 @@ def test_what_is_significant_alone_is_not_told_among_many() -> None:
     assert not contrasted([edge, *noise], ("a", "b"))[0].told
 
 
+def test_what_would_be_told_alone_is_counted_apart(tmp_path: Path) -> None:
+    found = differences(make(tmp_path / "quick", quick=True, parts=("sizes", "small", "classes")))
+    naive = [one for one in found.each if not one.told and (one.low > 0 or one.high < 0)]
+    assert naive and list(found.alone) == naive
+    assert f"{len(naive)} more would, looked at alone" in found.sentence()
+    assert [row[-1] for row in found.table().rows].count("only by itself") == len(naive)
+
+
 def test_a_seed_without_a_number_is_never_told_and_counts() -> None:
     lost, sure = contrasted([contrast([0.1, math.nan, 0.1]), contrast([0.10, 0.11, 0.12])], ("a", "b"))
     assert not lost.told and not lost.known

@@ -129,7 +129,7 @@ def test_differences_are_paired_by_seed_and_corrected_together(tmp_path: Path) -
 def test_a_quick_study_says_what_it_left_out_and_one_seed_that_it_has_no_interval(tmp_path: Path) -> None:
     quick = sizes(make(tmp_path / "quick", parts=("sizes",), quick=True))
     assert quick.per_class == (30, 100, 300) and len(quick.seeds) == 2
-    told = "Left out: size,per_class=1000 and everything (the data have 300 images of each class)."
+    told = "Left out: 1000 and everything (the data have 300 images of each class)."
     assert quick.sentence().endswith(told)
     study = make(tmp_path / "both", parts=("sizes",), quick=True)  # as a study file tells it: once for each model
     why = study.facts["left_out"]["everything"]

@@ -65,6 +65,11 @@ class Contrasted(Interval):
         return self.adjusted <= LEVEL
 
     @property
+    def alone(self) -> bool:
+        """Whether its own 95 % interval leaves out 0, and the correction does not let that count."""
+        return not self.told and self.known and not self.low <= 0 <= self.high
+
+    @property
     def surety(self) -> float:
         """|mean| in standard errors; infinite where all seeds gave the same, NaN where there is no interval."""
         return abs(self.mean) / self.error if self.error else math.inf if self.mean else 0.0

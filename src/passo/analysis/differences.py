@@ -18,6 +18,7 @@ from passo.analysis.contrasts import Contrast, Contrasted, contrasted
 from passo.analysis.divergences import divergences
 from passo.analysis.matched import matched_models
 from passo.analysis.pair import pair
+from passo.analysis.paired import ALONE
 from passo.analysis.sizes import sizes
 from passo.analysis.small import small
 from passo.analysis.tables import Table
@@ -61,6 +62,11 @@ class Differences:
         return tuple(one for one in self.each if not one.told)
 
     @property
+    def alone(self) -> tuple[Contrasted, ...]:
+        """Those that would be told, were each the only one that was looked at."""
+        return tuple(one for one in self.each if one.alone)
+
+    @property
     def seeds(self) -> tuple[int, int]:
         """The fewest and the most of any number."""
         return min(one.n for one in self.each), max(one.n for one in self.each)
@@ -85,13 +91,14 @@ class Differences:
         count, both = len(self.each), joined([f"the {label}" for label in self.labels])
         if self.seeds[1] < 2:
             return f"One seed tells nothing apart: {count} numbers were compared. {self.cost}"
+        looked = f"Of {count} numbers that were compared"
+        alone = f"; {len(self.alone)} {'more ' if self.told else ''}would, looked at alone" if self.alone else ""
         if not self.told:
-            return f"Of {count} numbers that were compared, none tells {both} apart ({self._over()}). {self.cost}"
+            return f"{looked}, none tells {both} apart ({self._over()}, corrected for {count}){alone}. {self.cost}"
         verb = "tells" if len(self.told) == 1 else "tell"
-        head = f"Of {count} numbers that were compared, {len(self.told)} {verb} {both} apart"
+        head = f"{looked}, {len(self.told)} {verb} {both} apart ({self._over()}, corrected for {count}){alone}."
         best = self._each_its_own()
-        surest = "" if len(best) == len(self.told) else " The surest:"
-        return f"{head} ({self._over()}, corrected for {count}).{surest} {' '.join(best)}"
+        return " ".join([head, *(["The surest:"] if len(best) < len(self.told) else []), *best])
 
     def _each_its_own(self) -> list[str]:
         """The surest of each part, until there are enough."""
@@ -108,7 +115,7 @@ class Differences:
                 one.contrast.part,
                 one.amount(),
                 "—" if one.adjusted != one.adjusted else "< 0.001" if one.adjusted < 0.001 else f"{one.adjusted:.3f}",
-                one.ahead if one.told else "—",
+                one.ahead if one.told else ALONE if one.alone else "—",
             )
             for one in (*self.told, *self.level)
         )
@@ -116,7 +123,8 @@ class Differences:
         lacking = "".join(f" Nothing of {part}: {why}." for part, why in self.lacking.items())
         note = (
             f"Paired by seed, {self._over()}; each interval is at 95 % by itself, p is Holm's over all "
-            f"{len(self.each)} rows; below 0 (of times, below 1) {self.labels[0]} is ahead.{lacking}"
+            f"{len(self.each)} rows ({ALONE}: told without that correction); below 0 (of times, below 1) "
+            f"{self.labels[0]} is ahead.{lacking}"
         )
         return Table(head, rows, note)
 

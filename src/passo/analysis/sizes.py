@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -154,9 +155,12 @@ class Sizes:
         return " ".join(told)
 
     def _left_out(self) -> str:
-        reasons = dict.fromkeys(self.left_out.values())
-        names = {why: joined([name for name, own in self.left_out.items() if own == why]) for why in reasons}
-        return " ".join(f"Left out: {name} ({why})." for why, name in names.items())
+        if not self.left_out:
+            return ""
+        sizes = [re.search(r"per_class=(\w+)", name) for name in self.left_out]
+        numbers = [found[1] if found else name for found, name in zip(sizes, self.left_out, strict=True)]
+        what = f"{joined(numbers)} images per class" if all(sizes) else joined(numbers)
+        return f"Left out: {what} ({next(iter(self.left_out.values()))})."
 
     def table(self) -> Table:
         """A row for each size."""

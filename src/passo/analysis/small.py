@@ -149,14 +149,14 @@ def over_seeds(values: Iterable[float]) -> Interval:
 
 
 def epoch(found: Interval) -> str:
-    """An epoch with its interval; alone where all seeds gave the same, or one seed gives none.
+    """An epoch with its interval, from 0 on; alone where all seeds gave the same, or one seed gives none.
 
     >>> epoch(Interval(6.4, 5.72, 7.08, 5)), epoch(Interval(4.0, 4.0, 4.0, 5))
     ('6.4 [5.7, 7.1]', '4')
     """
     if not found.known or found.half == 0:
         return f"{found.mean:.3g}"
-    return f"{found.mean:.1f} [{found.low:.1f}, {found.high:.1f}]".replace("-", "−")
+    return f"{found.mean:.1f} [{max(0.0, found.low):.1f}, {found.high:.1f}]"
 
 
 def _counted(states: Sequence[str]) -> str:
