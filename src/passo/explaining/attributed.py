@@ -105,10 +105,8 @@ def attributed(
     """
     labels = np.asarray(labels).astype(np.int64)
     if not len(images) == len(raw) == len(labels) or not len(images):
-        raise UsageError(
-            f"as many images as pixels and labels are needed, and one at least: got {len(images):,}, {len(raw):,} and "
-            f"{len(labels):,}"
-        )
+        counts = f"{len(images):,}, {len(raw):,} and {len(labels):,}"
+        raise UsageError(f"as many images as pixels and labels are needed, and one at least: got {counts}")
     given = probabilities(model, images)
     at = chosen_places(given, labels, each) if places is None else np.asarray(places, np.int64)
     if not len(at) or at.min() < 0 or at.max() >= len(images):
@@ -118,8 +116,7 @@ def attributed(
     other = np.where(predicted == labels[at], second, labels[at])
     called = convolutions(model, shown)
     layers = called or (INPUT,) if layer is None else (layer,)
-    found = [[attribution(model, shown, y, layer=layer) for y in (predicted, other)] for layer in layers]
-    pixels = np.asarray(raw[at])
+    found = [[attribution(model, shown, y, layer=place) for y in (predicted, other)] for place in layers]
     return Attribution(
         name=name,
         method=found[0][0].method,
@@ -129,7 +126,7 @@ def attributed(
         predicted=predicted,
         other=other,
         probabilities=given[at].astype(np.float32),
-        pixels=np.moveaxis(pixels, 1, -1) if pixels.ndim == 4 else pixels,
+        pixels=_as_picture(np.asarray(raw[at])),
         maps=np.stack([np.stack([one.values for one in pair], 1) for pair in found]),
         agreement=np.stack([rank_correlation(*(one.values for one in pair)) for pair in found]),
         classes=tuple(classes) or tuple(map(str, range(given.shape[1]))),
@@ -137,3 +134,8 @@ def attributed(
         count=len(labels),
         right=int((given.argmax(1) == labels).sum()),
     )
+
+
+def _as_picture(pixels: np.ndarray) -> np.ndarray:
+    """(n, H, W), or (n, 3, H, W) with its channels last: (n, H, W, 3)."""
+    return np.moveaxis(pixels, 1, -1) if pixels.ndim == 4 else pixels

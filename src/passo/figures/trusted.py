@@ -34,12 +34,15 @@ def _figure(name: str, both: Sequence[Trusted], title: str, subtitle: str) -> Fi
     likeness = alt.hconcat(*(_likeness(one, shade) for one, shade in zip(both, SHADES, strict=False)))
     chart = finished(alt.vconcat(curves, likeness, spacing=18), title, subtitle)
     counts = ", ".join(dict.fromkeys(f"{one.count} test images" for one in both))
+    fair = ""
+    if len({(one.method, one.layer) for one in both}) > 1:
+        fair = " The two maps are of different kinds: each is to be compared with its own random maps."
     caption = (
         f"Above: the mean probability of the predicted class over {counts}, with 95 % intervals, as pixels become the "
         "data's mean (deletion), or as a blurred image becomes sharp (insertion), in the order of the map and, dashed, "
         "of random maps of the same grain. Below: the rank correlation of the map with that of a model whose weights "
         "are random from the output down to a layer, with 95 % intervals; grey, random maps. Where the last reaches "
-        f"±{LEFT:g} (dashed), the map is held not to depend on the weights."
+        f"±{LEFT:g} (dashed), the map is held not to depend on the weights.{fair}"
     )
     return Figure(name, chart, caption, " ".join(one.sentence() for one in both))
 
