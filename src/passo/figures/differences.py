@@ -95,5 +95,6 @@ def _x(columns: Sequence[Sequence[float]], title: str, log: bool) -> Any:
         axis = alt.Axis(title=None, grid=False, **look)
         return alt.X("x:Q", axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False))
     air = 0.12 * (high - low) or 1.0
-    scale = alt.Scale(domain=[low - air, high + air], nice=False)
+    most = 100.0 if title == HEADS[POINTS] else math.inf  # two shares differ by no more
+    scale = alt.Scale(domain=[max(low - air, -most), min(high + air, most)], nice=False)
     return alt.X("x:Q", axis=alt.Axis(title=None, grid=False, tickCount=5), scale=scale)
