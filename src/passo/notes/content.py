@@ -36,13 +36,14 @@ class FigureBlock:
     """A figure and its number in the note, counted from 1.
 
     `words` is a caption of the note's own, in the place of the figure's. On paper a figure is as wide as a column,
-    or, `wide`, as the page.
+    or, `wide`, as the page; one with `rows` of words keeps its height.
     """
 
     number: int
     figure: Figure
     words: str = ""
     wide: bool = False
+    rows: bool = False
 
     @property
     def caption(self) -> str:

@@ -97,7 +97,7 @@ def _imbalance(study: StoredStudy) -> Iterator[Row]:
     for remedy in (NONE, best):
         if remedy in remedies and ratio > 1:
             told = "" if remedy == NONE else f", {remedy}"
-            yield _by_seed(f"rare, 1:{significant(ratio)}{told}", *(one.by_seed for one in both(remedy)))
+            yield _by_seed(f"1:{significant(ratio)}{told}", *(one.by_seed for one in both(remedy)))
 
 
 def _classes(study: StoredStudy) -> Iterator[Row]:

@@ -40,6 +40,16 @@ FOUND = {
 }
 """What a text asks for by calling it, and the function of `passo.analysis` that answers, once."""
 
+TOPICS = {
+    "sizes": "accuracy",
+    "small": "little data",
+    "robustness": "changed images",
+    "imbalance": "rare classes",
+    "exploration": "every choice",
+    "attributed": "where each of them looks",
+}
+"""What a study may be about: the analysis that must be there, and how it is called."""
+
 
 def vocabulary(study: StoredStudy) -> dict[str, Any]:
     """The names that the texts may use. What is costly, or may be missing, is computed when it is called."""
@@ -50,6 +60,7 @@ def vocabulary(study: StoredStudy) -> dict[str, Any]:
         **found,
         "leading": lambda most: leading(found["differences"]().told, most),
         "mean": _mean,
+        "topics": lambda: [said for name, said in TOPICS.items() if _has(found[name])] or ["what they cost"],
         "choices": lambda: _choices(found["exploration"]),
         "has": lambda name: _has(found[name]),
         "level": CONFIDENCE,

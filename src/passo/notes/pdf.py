@@ -63,7 +63,8 @@ def paper(note: Note, layout: Layout = Layout(), press: Press | None = None) -> 
     """
     press = press or Press()
     figures = {
-        block.figure.name: press(block.figure, layout.width(block.wide), layout.tall) for block in note.figures()
+        block.figure.name: press(block.figure, layout.width(block.wide), None if block.rows else layout.tall)
+        for block in note.figures()
     }
     files = {f"{name}.svg": drawn.svg.encode() for name, drawn in figures.items()}
     files["note.typ"] = typst(note, layout, figures).encode()

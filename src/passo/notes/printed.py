@@ -41,10 +41,11 @@ class Press:
 
     charts: dict[int, tuple[Figure, str]] = field(default_factory=dict)
 
-    def __call__(self, figure: Figure, width: float, tall: float = 1.0) -> Printed:
-        """The figure, `width` points wide; `tall` is how high its plots are, as a share of what is usual.
+    def __call__(self, figure: Figure, width: float, tall: float | None = 1.0) -> Printed:
+        """The figure, `width` points wide.
 
-        What cannot be laid out anew is scaled: to the width, times `tall` as far as its letters stay legible.
+        tall: how high its plots are, as a share of what is usual; None keeps their height. What cannot be laid out
+        anew is scaled: to the width, times `tall` as far as its letters stay legible.
         """
         if id(figure) not in self.charts:  # the figure is kept beside it, so that no other takes its place in memory
             self.charts[id(figure)] = figure, json.dumps(_prepared(figure.spec()))
@@ -57,15 +58,15 @@ def printed(figure: Figure, width: float, tall: float = 1.0) -> Printed:
 
 
 @functools.lru_cache(256)
-def _printed(chart: str, width: float, tall: float) -> Printed:
+def _printed(chart: str, width: float, tall: float | None) -> Printed:
     if _is_placed(json.loads(chart)):
         drawn = _svg(json.loads(chart))
         wide, high = _size(drawn)
         legible = LEAST * wide / _letters(drawn) if _letters(drawn) else 0.0  # pt wide, where letters are the least
-        width = min(width, max(POINT * wide * tall, legible))
+        width = min(width, max(POINT * wide * (tall or 1.0), legible))
     else:
         spec, share = _fitted(chart, width / POINT)
-        drawn = _svg(_laid_out(spec, share, tall * _lower(share)))
+        drawn = _svg(_laid_out(spec, share, 1.0 if tall is None else tall * _lower(share)))
         wide, high = _size(drawn)
     return Printed(drawn, width, high * width / wide, _letters(drawn) * width / wide)
 

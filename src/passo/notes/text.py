@@ -106,12 +106,12 @@ class _Placing:
         links = ", ".join(f"[{self.cited[key]}](#source-{key})" for key in keys)
         return f"\\[{links}\\]"
 
-    def figure(self, name: str, caption: str = "", *, wide: bool = False) -> str:
+    def figure(self, name: str, caption: str = "", *, wide: bool = False, rows: bool = False) -> str:
         if name in self.numbers:
             raise ValueError(f"the figure {name!r} is placed twice")
         drawn = self.draw(name)
         self.numbers[name] = len(self.numbers) + 1
-        return self._place(FigureBlock(self.numbers[name], drawn, caption, wide))
+        return self._place(FigureBlock(self.numbers[name], drawn, caption, wide, rows))
 
     def table(self, name: str) -> str:
         if name not in self.tables:
