@@ -123,8 +123,9 @@ class Figure:
         png, svg = (Path(folder) / f"{self.name}.{ending}" for ending in ("png", "svg"))
         try:
             png.parent.mkdir(parents=True, exist_ok=True)
-            png.write_bytes(convert.vegalite_to_png(spec, vl_version=version, scale=2))
-            svg.write_text(convert.vegalite_to_svg(spec, vl_version=version), encoding="utf-8")
+            drawn = convert.vegalite_to_svg(spec, vl_version=version)
+            svg.write_text(drawn, encoding="utf-8")
+            png.write_bytes(convert.svg_to_png(drawn, scale=2))
         except OSError as error:
             raise StoreError(f"cannot write {png.parent}: {(error.strerror or str(error)).lower()}") from error
         return png, svg
