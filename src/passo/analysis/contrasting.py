@@ -16,10 +16,10 @@ from passo.analysis.contrasts import POINTS, RATIO, BySeed, Contrast
 from passo.analysis.fewer import FIRST, Taken, fewer
 from passo.analysis.imbalance import imbalance
 from passo.analysis.limits import crossing
-from passo.analysis.perturbed import Along, spoken
+from passo.analysis.perturbed import Along, spoken, told
 from passo.analysis.robustness import Borne, kept, robustness
 from passo.analysis.treated import NONE, Case
-from passo.analysis.words import significant
+from passo.analysis.words import joined, significant
 from passo.store import StoredStudy
 
 
@@ -55,7 +55,14 @@ def _limits(borne: Borne, first: Along, second: Along) -> Iterator[Contrast]:
             way, level = f"{spoken(borne.perturbation)}{half}", f"{100 * borne.level:.0f} %"
             says = f"bears {{by}} more {way} than {{other}} before its accuracy falls below {level}"
             values = _shared(first, second, *map(np.log, sizes))
-            yield Contrast("robustness", f"{way} borne above {level}", says, RATIO, values)
+            limits = [side.sign * float(size.mean()) for size in sizes]
+            at = joined(
+                [
+                    f"the {one.model} at {told(borne.perturbation, limit)}"
+                    for one, limit in zip((first, second), limits, strict=True)
+                ]
+            )
+            yield Contrast("robustness", f"{way} borne above {level}", says, RATIO, values, aside=at)
 
 
 def _shared(first: Along, second: Along, one: np.ndarray, two: np.ndarray) -> BySeed:
@@ -74,10 +81,10 @@ def imbalance_contrasts(study: StoredStudy) -> tuple[Contrast, ...]:
             even, uneven = (tuple(found.each[pair[i]].by_seed for pair in cases) for i in (0, 1))
             seeds = [seed for seed in even[0] if all(seed in one for one in (*even, *uneven))]
             values = {s: (even[0][s] - uneven[0][s]) - (even[1][s] - uneven[1][s]) for s in seeds}
-            told = f"1:{significant(ratio)}"
-            says = f"loses {{by}} less balanced accuracy than {{other}} with classes as uneven as {told}"
+            uneven_to = f"1:{significant(ratio)}"
+            says = f"loses {{by}} less balanced accuracy than {{other}} with classes as uneven as {uneven_to}"
             step = 1 / int(found.each[cases[0][0]].found.images.sum())
-            name = f"balanced accuracy lost at {told}"
+            name = f"balanced accuracy lost at {uneven_to}"
             contrasts.append(Contrast("imbalance", name, says, POINTS, values, step))
     return tuple(one for one in contrasts if one.values)
 

@@ -38,6 +38,7 @@ class Contrast:
     name: what it is, as a list says it. says: what is said of the model that is ahead, with places for {by} and for
     the {other}. unit: "points" of differences of shares, "times" where values are logarithms of a ratio, else a word
     for what is counted ("" for a loss). values: the second's advantage by seed. step: what the values move in, if any.
+    aside: what a reader should know beside it, in brackets.
     """
 
     part: str
@@ -46,6 +47,7 @@ class Contrast:
     unit: str
     values: BySeed
     step: float = 0.0
+    aside: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Contrasted(Interval):
     def behind(self) -> str:
         return self.labels[not self.mean > 0]
 
-    def sentence(self) -> str:
+    def sentence(self, *, aside: bool = True) -> str:
         """Who is ahead, by how much, within what; or that this cannot be told."""
         if not self.told:
             first, second = self.labels
@@ -92,7 +94,8 @@ class Contrasted(Interval):
         if self.contrast.unit == RATIO:
             by = f"about {significant(_exp(abs(self.mean)), 2)} {RATIO}"
         said = self.contrast.says.format(by=by, other=f"the {self.behind}")
-        return f"The {self.ahead} {said} [{ends}." if ends else f"The {self.ahead} {said}."
+        more = f" ({self.contrast.aside})" if aside and self.contrast.aside else ""
+        return f"The {self.ahead} {said}{f' [{ends}' if ends else ''}{more}."
 
     @property
     def name(self) -> str:

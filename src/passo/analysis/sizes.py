@@ -66,7 +66,7 @@ class Sizes:
         """The images needed, and the accuracy at each size."""
         ahead = self.accuracies[1] - self.accuracies[0]  # (S, K)
         same, says = "images for the same accuracy", "needs {by} fewer images than {other} for the same accuracy"
-        fewer = Contrast(PART, same, says, RATIO, self._by_seed(self.distances))
+        fewer = Contrast(PART, same, says, RATIO, self._by_seed(self.distances), aside=self._between())
         each = [
             Contrast(
                 PART,
@@ -109,10 +109,9 @@ class Sizes:
             return f"With {_images(size)} alone nothing can be said of how many images are needed."
         if found is None:
             return self._never()
-        low, high = (amount(end, METRIC) for end in self.overlap)
-        over = f"over the accuracies that both reach, from {low} to {high}, {seeds(n)}"
+        over = f"over the accuracies that both reach, {self._between()}, {seeds(n)}"
         if found.told:
-            return f"{found.sentence()[:-1]} ({over})."
+            return f"{found.sentence(aside=False)[:-1]} ({over})."
         if not found.known:
             by = found.amount(of_ahead=True)
             return f"The {found.ahead} needs {by} fewer images than the {found.behind} for the same accuracy ({over})."
@@ -121,6 +120,11 @@ class Sizes:
             f"How many images the {first} and the {second} need for the same accuracy is not distinguishable: the "
             f"{first} needs {found.amount()} as many ({over})."
         )
+
+    def _between(self) -> str:
+        """The accuracies that both models reach, in words."""
+        low, high = (amount(end, METRIC) for end in self.overlap)
+        return f"from {low} to {high}"
 
     def _never(self) -> str:
         """No ratio: what each model reaches."""

@@ -14,7 +14,7 @@ from passo.store import StoredStudy
 
 HIGH, WIDE = 19, 260  # of a row, of the plot
 MOST = 32  # rows
-HEADS = {POINTS: "points of a share", RATIO: "times", EPOCHS: "epochs", "nats": "nats", "": "loss"}
+HEADS = {POINTS: "percentage points", RATIO: "times", EPOCHS: "epochs", "nats": "nats", "": "loss"}
 SCALED = {POINTS: 100.0}  # what is drawn is the value times that
 
 
