@@ -107,6 +107,15 @@ def test_a_loss_that_is_still_falling_has_not_converged(tmp_path: Path) -> None:
     assert [one.name for one in found.contrasted] == ["final training loss"]  # no fall to take 95 % of
 
 
+def test_a_seed_that_diverged_is_counted_and_not_left_out_in_silence(tmp_path: Path) -> None:
+    fine = {"epoch/train_loss": [0.5 + 2 * math.exp(-e) for e in range(20)]}
+    runs = {f"small-{label}": [fine] * 3 for label in "ab"}
+    study = paired_up(invented(tmp_path / "lost", runs, diverged=["small-a-s1"]), "small")
+    told = small(study).sentence()
+    assert "loss of the a converged in 2 of 3 seeds (2 settled, 1 diverged)" in told
+    assert "2 settled" not in told.partition("of the b")[2]
+
+
 def test_one_seed_gives_no_interval_and_tells_nothing_apart(tmp_path: Path) -> None:
     study = make(tmp_path / "one", parts=("small",), seeds=1)
     told = small(study).sentence()

@@ -23,7 +23,7 @@ from passo.analysis.sizes import sizes
 from passo.analysis.small import small
 from passo.analysis.tables import Table
 from passo.analysis.validated import validated
-from passo.analysis.varied import listed
+from passo.analysis.varied import listed, lost, told_lost
 from passo.analysis.words import joined
 from passo.errors import StoreError
 from passo.store import StoredStudy
@@ -44,12 +44,17 @@ MOST = 3  # that a sentence names
 
 @dataclass(frozen=True)
 class Differences:
-    """Everything that was compared. cost: of both models, in a sentence. lacking: why, by part that gave nothing."""
+    """Everything that was compared.
+
+    cost: of both models, in a sentence. lacking: why, by part that gave nothing. lost: the runs without a result, in a
+    sentence; "" where there are none.
+    """
 
     labels: tuple[str, str]
     cost: str
     each: tuple[Contrasted, ...]
     lacking: dict[str, str]
+    lost: str
 
     @cached_property
     def told(self) -> tuple[Contrasted, ...]:
@@ -124,7 +129,7 @@ class Differences:
         note = (
             f"Paired by seed, {self._over()}; each interval is at 95 % by itself, p is Holm's over all "
             f"{len(self.each)} rows ({ALONE}: told without that correction); below 0 (of times, below 1) "
-            f"{self.labels[0]} is ahead.{lacking}"
+            f"{self.labels[0]} is ahead.{lacking} {self.lost}".rstrip()
         )
         return Table(head, rows, note)
 
@@ -142,7 +147,9 @@ def differences(study: StoredStudy) -> Differences:
             lacking[part] = str(error)
     if not found:
         raise StoreError(f"{study.folder} has nothing in which its two models could be compared: {_first(lacking)}")
-    return Differences(labels, matched_models(study).sentence(), contrasted(found, labels), lacking)
+    return Differences(
+        labels, matched_models(study).sentence(), contrasted(found, labels), lacking, told_lost(lost(study))
+    )
 
 
 def _first(lacking: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.pair import configured, pair
 from passo.analysis.tables import Table
+from passo.analysis.varied import ended
 from passo.analysis.words import joined, ranged, seeds
 from passo.errors import StoreError
 from passo.store import StoredRun, StoredStudy
@@ -123,10 +124,14 @@ class Small:
 
 
 def small(study: StoredStudy) -> Small:
-    """Read the entry `small` of a study of two models; raises `StoreError` where it lacks it for one of them."""
+    """Read the entry `small` of a study of two models, diverged runs included.
+
+    Raises `StoreError` where it lacks it for one of them.
+    """
+    study = study.holding(LOSS)
     first, second = (
-        Pace(label, {run.seed: run_convergence(run, LOSS) for run in runs})
-        for label, runs in both(study.holding(LOSS), "small").items()
+        Pace(label, {run.seed: run_convergence(run, LOSS) for run in ended(study, runs[0].name)})
+        for label, runs in both(study, "small").items()
     )
     return Small((first, second))
 

@@ -26,9 +26,10 @@ HIGH, ROW = 260, 15  # pixels of a panel, and between lines of words
 def small_losses(study: StoredStudy) -> Figure:
     """The training loss of both models over the epochs, with bands, and by when 95 % of the fall were done."""
     found = paces(study)
-    panel = band_panel(_bands(study, "small", LOSS), height=HIGH)
+    drawn = _bands(study, "small", LOSS)
+    panel = band_panel(drawn, height=HIGH)
     panel.layer = [*_converged(found), *panel.layer]
-    n = min(len(one.runs) for one in found.each)
+    n = min(band.seeds for band in drawn)
     caption = (
         f"Training loss on little data, without validation: the mean over each epoch, {seeds(n)}. Dashed: the epoch "
         "from which on a loss stays within 5 % of its fall above its final value, in the mean over seeds."
