@@ -217,7 +217,7 @@ def test_a_shift_that_one_model_bears_better_is_told_by_what_is_kept_and_by_how_
     (borne,) = (one for one in found.each if one.contrast.unit == RATIO)
     assert math.exp(borne.mean) == pytest.approx(2, rel=0.05)
     assert "The b bears about 2 times more shift than the a before its accuracy falls below 60 % [" in told
-    assert "(the a at a shift of 1.6" in told and "and the b at a shift of 3.3" in told
+    assert "(the a at a shift of 1.6" in told and " pixels, the b at 3.3" in told
     assert "The b keeps" in told and "more of its accuracy than the a along shift" in told
 
 

@@ -16,10 +16,10 @@ from passo.analysis.contrasts import POINTS, RATIO, BySeed, Contrast
 from passo.analysis.fewer import FIRST, Taken, fewer
 from passo.analysis.imbalance import imbalance
 from passo.analysis.limits import crossing
-from passo.analysis.perturbed import Along, spoken, told
+from passo.analysis.perturbed import Along, amount, spoken, told
 from passo.analysis.robustness import Borne, kept, robustness
 from passo.analysis.treated import NONE, Case
-from passo.analysis.words import joined, significant
+from passo.analysis.words import significant
 from passo.store import StoredStudy
 
 
@@ -55,13 +55,9 @@ def _limits(borne: Borne, first: Along, second: Along) -> Iterator[Contrast]:
             way, level = f"{spoken(borne.perturbation)}{half}", f"{100 * borne.level:.0f} %"
             says = f"bears {{by}} more {way} than {{other}} before its accuracy falls below {level}"
             values = _shared(first, second, *map(np.log, sizes))
-            limits = [side.sign * float(size.mean()) for size in sizes]
-            at = joined(
-                [
-                    f"the {one.model} at {told(borne.perturbation, limit)}"
-                    for one, limit in zip((first, second), limits, strict=True)
-                ]
-            )
+            one, two = (side.sign * float(size.mean()) for size in sizes)
+            at = f"the {first.model} at {told(borne.perturbation, one)}, the {second.model} at "
+            at += amount(borne.perturbation, two)
             yield Contrast("robustness", f"{way} borne above {level}", says, RATIO, values, aside=at)
 
 
