@@ -9,8 +9,9 @@ import numpy as np
 import pair_study
 import pytest
 
-from passo.analysis.changes import changed, setting_said, value_said
+from passo.analysis.changes import changed, setting_said, unchanged, value_said
 from passo.analysis.exploration import Effect, Exploration, exploration
+from passo.analysis.pair import Configured
 from passo.analysis.paired import holm
 from passo.errors import StoreError
 from passo.store import StoredStudy
@@ -171,3 +172,16 @@ def test_seeds_and_what_is_recorded_are_no_changes():
     here = {"seed": 1, "record": {"every": 1}, "dataset": {"seed": 1}, "model": {"name": "cnn", "kernel": 5}}
     there = {"seed": 0, "record": {}, "dataset": {"seed": 0}, "model": {"name": "cnn"}}
     assert changed(here, there) == {"model.kernel": 5}
+
+
+def test_what_the_reference_has_is_said_where_one_setting_was_varied():
+    def made(**varied: object) -> Configured:
+        keys = {key.replace("__", "."): value for key, value in varied.items()}
+        return Configured("name", "entry", "mlp", ("exploration",), "choice", keys)
+
+    reference = {"batch_size": 64, "model": {"name": "mlp", "hidden": [64]}}
+    assert unchanged([made(batch_size=16), made(batch_size=256)], reference) == "batch size 64"
+    assert unchanged([made(model__hidden=[8])], reference) == "hidden [64]"
+    assert unchanged([made(model__kernel=5)], reference) == ""  # the model's default, which the configuration lacks
+    assert unchanged([made(batch_size=16), made(model__hidden=[8])], reference) == ""
+    assert unchanged([made()], reference) == ""

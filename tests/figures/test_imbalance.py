@@ -125,6 +125,27 @@ def test_the_reference_stands_beside_the_settings_of_a_choice(study: StoredStudy
         assert float(there["mean"]) == pytest.approx(accuracy.mean, rel=1e-4)
 
 
+def test_a_choice_that_one_model_has_shows_that_model_alone(study: StoredStudy):
+    rows = with_(drawn(draw("choice-kernel-size", study)), "model", "mean")
+    assert {row["model"] for row in rows} == {"deep"}
+
+
+def test_numbers_stand_in_their_order_with_the_reference_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def settings() -> list[pair_study.Made]:
+        explored = pair_study.Made("explored", "explored", ("exploration",))
+        sizes = [
+            pair_study.Made(f"b,{n}", "choice-batch-size", ("exploration",), {"batch_size": n}, choice="batch size")
+            for n in (256, 16)
+        ]
+        return [explored, *sizes]
+
+    monkeypatch.setattr(pair_study, "_configurations", settings)
+    study = pair_study.make(tmp_path / "study", parts=["exploration"], seeds=2)
+    rows = with_(drawn(draw("choice-batch-size", study)), "setting", "y")
+    places = {row["setting"]: round(float(row["y"])) for row in rows}
+    assert places == {"batch size 16": 0, "batch size 64 (reference)": 1, "batch size 256": 2}
+
+
 def test_losses_are_drawn_where_they_are_one_quantity(study: StoredStudy):
     assert with_(drawn(draw("choice-learning-rate", study)), "x", "y", "label")
     assert not with_(drawn(draw("choice-regularisation", study)), "x", "y", "label")

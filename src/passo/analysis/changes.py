@@ -97,3 +97,14 @@ def settings_of(
             found[key] = Setting(one.choice, one.entry, setting_said(one.entry, one.choice, one.varied, beyond))
         named[one.name] = found[key]
     return named
+
+
+def unchanged(tried: Sequence[Configured], reference: Mapping[str, Any]) -> str:
+    """What the reference has where the settings of one choice have another value, in words; "" where that is not one.
+
+    reference: its configuration.
+    """
+    keys = {key for one in tried for key in (flat(one.varied) if one.varied else ("",))}
+    there = flat(reference)
+    key = keys.pop() if len(keys) == 1 else ""
+    return value_said(key, there[key]) if key in there else ""

@@ -18,7 +18,7 @@ from passo.analysis.confusions import Confusions, confusions, sharing
 from passo.analysis.intervals import Interval
 from passo.analysis.pair import configured, pair
 from passo.analysis.paired import APART, Paired, gap
-from passo.analysis.paired_shares import SHARE, Versus, differing, share_interval, standing, unsure
+from passo.analysis.paired_shares import SHARE, Versus, corrected, differing, share_interval, standing, unsure
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, joined, ranged, seeds
 from passo.errors import StoreError
@@ -118,7 +118,7 @@ class ConfusedPair:
                 ranged(cell.first, SHARE),
                 ranged(cell.second, SHARE),
                 gap(cell.difference, SHARE),
-                "—" if np.isnan(cell.difference.adjusted) else f"{cell.difference.adjusted:.3f}",
+                corrected(cell.difference),
                 standing(cell.difference),
             )
             for cell in self.ranked[:most]

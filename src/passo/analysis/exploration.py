@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from passo.analysis.changes import Setting, settings_of
+from passo.analysis.changes import Setting, settings_of, unchanged
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval
 from passo.analysis.pair import Configured, configured, pair
 from passo.analysis.paired import APART, Paired, gap
-from passo.analysis.paired_shares import BySeed, Versus, differing, share_interval, standing
+from passo.analysis.paired_shares import BySeed, Versus, corrected, differing, share_interval, standing
 from passo.analysis.tables import Table
 from passo.analysis.varied import listed, lost, told_lost
 from passo.analysis.words import joined, ranged, seeds
@@ -54,13 +54,15 @@ class Effect:
 class Exploration:
     """All effects, the largest first. reference: by model, its configuration's name and accuracy.
 
-    differs: by setting, the effect on the first model less that on the second. lost: runs without a result.
+    differs: by setting, the effect on the first model less that on the second. unchanged: by choice, what the reference
+    has there, in words, where that is known. lost: runs without a result.
     """
 
     labels: tuple[str, str]
     reference: Mapping[str, tuple[str, Interval]]
     effects: tuple[Effect, ...]
     differs: Mapping[Setting, Paired]
+    unchanged: Mapping[str, str]
     lost: Mapping[str, tuple[str, ...]]
 
     @cached_property
@@ -150,7 +152,7 @@ class Exploration:
                 e.model,
                 ranged(e.accuracy, METRIC),
                 gap(e.difference, METRIC),
-                _p(e.difference),
+                corrected(e.difference),
                 standing(e.difference),
             )
             for e in effects
@@ -161,12 +163,6 @@ class Exploration:
         )
         head = ("choice", "setting", "model", "test accuracy", "difference", "p (corrected)", "told apart")
         return Table(head, rows, note)
-
-
-def _p(found: Paired) -> str:
-    if not found.known:
-        return "—"
-    return "< 0.001" if found.adjusted < 0.001 else f"{found.adjusted:.3f}"
 
 
 def _apart_said(mine: Sequence[Effect]) -> str:
@@ -205,7 +201,7 @@ def exploration(study: StoredStudy) -> Exploration:
             said[one.name],
             one.model,
             one.name,
-            _accuracy(values[one.name]),
+            share_interval([*values[one.name].values()]),
             values[one.name],
             found,
         )
@@ -213,21 +209,19 @@ def exploration(study: StoredStudy) -> Exploration:
     ]
     effects = [effect for effect in effects if effect.difference.n]
     names = {one.name for one in there}
+    config = runs_of(study, next(iter(base.values())).name)[0].config
     return Exploration(
         labels,
-        {label: (one.name, _accuracy(values[one.name])) for label, one in base.items()},
+        {label: (one.name, share_interval([*values[one.name].values()])) for label, one in base.items()},
         tuple(sorted(effects, key=lambda effect: -effect.size)),
         _differs(effects, labels, {label: values[one.name] for label, one in base.items()}, images),
+        {one.choice: unchanged([other for other in tried if other.choice == one.choice], config) for one in tried},
         {name: told for name, told in lost(study).items() if name in names},
     )
 
 
 def _by_seed(study: StoredStudy, one: Configured) -> BySeed:
     return {run.seed: run.last(METRIC) for run in runs_of(study, one.name)}
-
-
-def _accuracy(values: BySeed) -> Interval:
-    return share_interval(list(values.values()))
 
 
 def _images(study: StoredStudy, one: Configured) -> int:
@@ -246,7 +240,7 @@ def _differs(
     first, second = (by_model[label] for label in labels)
     both = [setting for setting in first if setting in second]
     pairs = [Versus(labels[0], labels[1], first[setting], second[setting], images) for setting in both]
-    return dict(zip(both, differing(pairs), strict=True))
+    return {setting: found for setting, found in zip(both, differing(pairs), strict=True) if found.n}
 
 
 def _less(values: BySeed, base: BySeed) -> BySeed:

@@ -130,8 +130,8 @@ def fewer(study: StoredStudy) -> Fewer:
     return Fewer(
         labels,
         each,
-        dict(zip(both, differing(models), strict=True)),
-        dict(zip(confused, differing(kinds), strict=True)),
+        {key: found for key, found in zip(both, differing(models), strict=True) if found.n},
+        {taken: found for taken, found in zip(confused, differing(kinds), strict=True) if found.n},
     )
 
 

@@ -215,7 +215,7 @@ def _held_against(each: Mapping[Case, Treated], pairs: Sequence[tuple[Case, Case
         Versus(one.found.name, two.found.name, one.by_seed, two.by_seed, int(one.found.images.sum()))
         for one, two in ((each[case], each[other]) for case, other in there)
     ]
-    return dict(zip(there, differing(versus), strict=True))
+    return {both: found for both, found in zip(there, differing(versus), strict=True) if found.n}
 
 
 def _parted(each: Mapping[Case, Treated], labels: tuple[str, str]) -> dict[float, Paired]:
@@ -226,7 +226,7 @@ def _parted(each: Mapping[Case, Treated], labels: tuple[str, str]) -> dict[float
         if all(case in each for both in cases for case in both):
             first, second = (_loss(each[even].by_seed, each[rare].by_seed) for even, rare in cases)
             pairs[ratio] = Versus(labels[0], labels[1], first, second, int(each[cases[0][0]].found.images.sum()))
-    return dict(zip(pairs, differing(list(pairs.values())), strict=True))
+    return {ratio: found for ratio, found in zip(pairs, differing(list(pairs.values())), strict=True) if found.n}
 
 
 def _loss(even: BySeed, rare: BySeed) -> BySeed:

@@ -47,6 +47,13 @@ def standing(found: Paired) -> str:
     return ALONE if found.alone else found.verdict
 
 
+def corrected(found: Paired) -> str:
+    """The corrected p, for a table."""
+    if not found.known:
+        return "—"
+    return "< 0.001" if found.adjusted < 0.001 else f"{found.adjusted:.3f}"
+
+
 def unsure(found: Paired) -> str:
     """What a sentence says of a difference that the correction does not let count; "" of others, and of one seed."""
     if not found.known or found.verdict != APART:

@@ -15,6 +15,7 @@ from passo.analysis.intervals import Interval
 from passo.analysis.pair import Configured
 from passo.analysis.paired_shares import BySeed, share_interval
 from passo.analysis.rarity import class_counts, class_shares
+from passo.errors import StoreError
 from passo.store import StoredStudy
 
 NONE, RESAMPLING, WEIGHTS = "none", "resampling", "class weights"
@@ -76,12 +77,17 @@ class Treated:
 
 
 def treated(study: StoredStudy, one: Configured) -> Treated:
-    """What one configuration was trained on, and what came of it."""
+    """What one configuration was trained on, and what came of it.
+
+    Raises `StoreError` where a run does not tell its classes, its images or its predictions.
+    """
     run, found = runs_of(study, one.name)[0], confusions(study, one.name)
     shares = class_shares(run)
     rare = run.config.get("dataset", {}).get("rare") or ()
     named = tuple(name if isinstance(name, str) else found.classes[name] for name in rare)
     total = int(run.info.get("data", {}).get("counts", {}).get("train", 0))
+    if total < 1:
+        raise StoreError(f"run {run.id} does not tell how many images it was trained on")
     ratio = float(np.round(1 / shares.min(), 6))
     remedy = REMEDIES.get(one.entry, NONE if one.entry.startswith("rare-") else one.entry)
     case = Case(one.model, ratio, remedy, named if ratio > 1 else ())

@@ -57,7 +57,7 @@ def draw_choice(study: StoredStudy, choice: str) -> Figure:
     chart = _accuracies(found, choice)
     metric = _loss(study, found, choice)
     if metric:
-        there = [label for label in found.labels if any(e.model == label for e in found.of(choice))]
+        there = _models(found, choice)
         panels = [_curves(study, found, choice, label, metric, legend=label == there[0]) for label in there]
         below = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent")
         chart = alt.vconcat(chart, below, spacing=16).resolve_scale(color="independent")
@@ -78,14 +78,27 @@ CHOICE_FIGURES: dict[str, Callable[[StoredStudy], Figure]] = {
 
 
 def _order(found: Exploration, choice: str) -> list[str]:
-    """The settings as they are drawn, downwards: by their number where that is all that differs, else by accuracy."""
+    """What is drawn, downwards, the reference among it: by number where that is all that differs, else by accuracy."""
     said = [setting.said for setting in found.settings(choice)]
-    last = [_number(word) for word in said]
-    stems = {word.rpartition(" ")[0] for word in said}
-    if all(math.isfinite(number) for number in last) and len(stems) == 1:
-        return [word for _, word in sorted(zip(last, said, strict=True))]
+    base = _reference(found, choice)
     means = {word: np.mean([e.accuracy.mean for e in found.of(choice) if e.setting.said == word]) for word in said}
-    return sorted(means, key=lambda word: -means[word])
+    numbers = {word: _number(word) for word in (*said, found.unchanged.get(choice, ""))}
+    numbers = {(base if word not in said else word): number for word, number in numbers.items() if word}
+    stems = {word.removesuffix(f" ({REFERENCE})").rpartition(" ")[0] for word in numbers}
+    if all(map(math.isfinite, numbers.values())) and len(stems) == 1:
+        return [*([] if base in numbers else [base]), *sorted(numbers, key=lambda word: numbers[word])]
+    return [base, *sorted(said, key=lambda word: -means[word])]
+
+
+def _reference(found: Exploration, choice: str) -> str:
+    """How the reference is called beside the settings of a choice: by its own value where that is known."""
+    value = found.unchanged.get(choice, "")
+    return f"{value} ({REFERENCE})" if value else REFERENCE
+
+
+def _models(found: Exploration, choice: str) -> list[str]:
+    """The models that were given a setting of this choice."""
+    return [label for label in found.labels if any(e.model == label for e in found.of(choice))]
 
 
 def _number(word: str) -> float:
@@ -98,8 +111,8 @@ def _number(word: str) -> float:
 def _accuracies(found: Exploration, choice: str) -> Any:
     """A row for each setting, a point with its interval for each model; the reference first."""
     alt = altair()
-    order = [REFERENCE, *_order(found, choice)]
-    rows = [(0, label, accuracy, REFERENCE, "yes") for label, (_, accuracy) in found.reference.items()]
+    order, base_name, there = _order(found, choice), _reference(found, choice), _models(found, choice)
+    rows = [(order.index(base_name), label, found.reference[label][1], base_name, "yes") for label in there]
     rows += [
         (order.index(e.setting.said), e.model, e.accuracy, e.setting.said, "yes" if e.apart else standing(e.difference))
         for e in found.of(choice)
@@ -108,16 +121,16 @@ def _accuracies(found: Exploration, choice: str) -> Any:
     axis = alt.Axis(title=None, values=list(range(len(order))), labelExpr=f"{short}[datum.value]", **_BARE)
     y = alt.Y("y:Q", scale=alt.Scale(domain=[len(order) - 0.5, -0.5], nice=False), axis=axis)
     x = alt.X("mean:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(title=spoken(METRIC), format="~%"))
-    shade = colour("model", list(found.labels), [BLUE, RED])
-    base = alt.Chart(data(_points(found, rows))).encode(y=y, color=shade)
-    shape = alt.condition(f"datum.setting == '{REFERENCE}'", alt.value("diamond"), alt.value("circle"))
+    shades = [(BLUE, RED)[found.labels.index(label)] for label in there]
+    base = alt.Chart(data(_points(found, rows))).encode(y=y, color=colour("model", there, shades))
+    shape = alt.condition(f"indexof(datum.setting, '{REFERENCE}') >= 0", alt.value("diamond"), alt.value("circle"))
     tips = ["setting:N", "model:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
     return alt.layer(
-        _levels(found),
+        _levels(found, there, shades),
         base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q"),
         *(
             dots.encode(x=x, shape=shape, tooltip=tips)
-            for dots in dots_by_standing(base, "state", _shades(found), size=62)
+            for dots in dots_by_standing(base, "state", alt.Scale(domain=there, range=shades), size=62)
         ),
     ).properties(width=WIDTH, height=ROW * len(order))
 
@@ -125,23 +138,20 @@ def _accuracies(found: Exploration, choice: str) -> Any:
 _BARE = {"domain": False, "ticks": False, "labelOverlap": False, "labelLimit": 0, "labelPadding": 6}
 
 
-def _shades(found: Exploration) -> Any:
-    return altair().Scale(domain=list(found.labels), range=[BLUE, RED])
-
-
-def _levels(found: Exploration) -> Any:
+def _levels(found: Exploration, models: Sequence[str], shades: Sequence[str]) -> Any:
     """Each model's reference as a thin line through all rows."""
     alt = altair()
-    there = {label: accuracy.mean for label, (_, accuracy) in found.reference.items()}
-    shade = alt.Color("model:N", scale=_shades(found))
+    there = {label: found.reference[label][1].mean for label in models}
+    shade = alt.Color("model:N", scale=alt.Scale(domain=list(models), range=list(shades)))
     source = alt.Chart(data({"model": list(there), "mean": list(there.values())}))
     return source.mark_rule(strokeDash=[3, 3], opacity=0.55).encode(x="mean:Q", color=shade)
 
 
 def _points(found: Exploration, rows: Sequence[tuple[int, str, Interval, str, str]]) -> dict[str, list[Any]]:
+    both = len({model for _, model, *_ in rows}) > 1
     told = [
         (
-            place + ASIDE * (2 * found.labels.index(model) - 1),
+            place + (ASIDE * (2 * found.labels.index(model) - 1) if both else 0.0),
             one.mean,
             max(one.low, 0.0) if one.known else np.nan,
             min(one.high, 1.0) if one.known else np.nan,
@@ -157,9 +167,10 @@ def _points(found: Exploration, rows: Sequence[tuple[int, str, Interval, str, st
 
 
 def _configurations(found: Exploration, choice: str, label: str) -> dict[str, str]:
-    """The settings of one model and the configurations that have them, the reference first."""
+    """The settings of one model, the reference among them, and the configurations that have them."""
     there = {e.setting.said: e.name for e in found.of(choice) if e.model == label}
-    return {REFERENCE: found.reference[label][0], **{s: there[s] for s in _order(found, choice) if s in there}}
+    there[_reference(found, choice)] = found.reference[label][0]
+    return {said: there[said] for said in _order(found, choice) if said in there}
 
 
 def _loss(study: StoredStudy, found: Exploration, choice: str) -> str:
@@ -181,8 +192,8 @@ def _curves(study: StoredStudy, found: Exploration, choice: str, label: str, met
         "y": np.concatenate([band.mean for band in drawn]),
         "label": np.concatenate([np.repeat(s, len(band.epochs)) for s, band in zip(names, drawn, strict=True)]),
     }
-    order = [REFERENCE, *_order(found, choice)]
-    shades = [INK, *(LINES[i % len(LINES)] for i in range(len(order) - 1))]
+    order, others = _order(found, choice), iter(LINES * 3)
+    shades = [INK if said == _reference(found, choice) else next(others) for said in order]
     look = alt.Legend(orient="top-right", direction="vertical", symbolSize=60, labelFontSize=10, title=None)
     scale = alt.Scale(domain=order, range=shades)
     last = max(float(band.epochs[-1]) for band in drawn)
