@@ -37,15 +37,15 @@ WANTED = {"shift": [2, 5], "gaussian-noise": [0.3], "scale": [-0.4, 0.2]}
 
 
 class Spy(nn.Module):
-    """Remembers what it is shown; always says class 0. No graph has its list, so that it is asked alone."""
+    """Remembers what it is shown; always says class 0. No graph has its memory, so that it is asked alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: list[Tensor]) -> None:
         super().__init__()
-        self.seen: list[Tensor] = []
+        self.remember = seen.append  # copied with the module, it still remembers in the same place
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) > 0:
-            self.seen.append(x.clone())
+            self.remember(x.clone())
         return torch.eye(10)[torch.zeros(len(x), dtype=torch.long)]
 
 
@@ -83,9 +83,9 @@ def test_models_are_shown_the_very_images_that_an_export_writes(tmp_path: Path, 
     export(SAMPLE, tmp_path / "out", options, formats=("idx",))
     written = idx.read(next((tmp_path / "out").glob("t10k-images*")))
     shown = shown_images(load(SAMPLE), 40, seed=4)
-    spy = Spy()
-    answered({"spy": [Ready(spy, Scaling("none", divisor=1.0))]}, shown, {"spy": {name: [strength]}})
-    clean, changed = torch.cat(spy.seen).split(40)
+    seen: list[Tensor] = []
+    answered({"spy": [Ready(Spy(seen), Scaling("none", divisor=1.0))]}, shown, {"spy": {name: [strength]}})
+    clean, changed = torch.cat(seen).split(40)
     assert np.array_equal(changed[:, 0].byte().numpy(), written[shown.positions])
     assert np.array_equal(clean[:, 0].byte().numpy(), load(SAMPLE).test.raw[shown.positions])
 
@@ -135,6 +135,22 @@ def test_models_together_answer_as_each_does_alone(shown: Shown) -> None:
                     true = q[torch.arange(len(shown)), torch.from_numpy(shown.labels)].numpy()
                     rounding = 2.0**-11 * true + 2.0**-25  # of float16
                     assert (np.abs(along.probability[seed, k] - true) <= rounding + 1e-5).all()
+
+
+def test_how_many_threads_share_the_images_changes_nothing(shown: Shown) -> None:
+    models = {"mlp": [Ready(build("mlp", (1, 28, 28), 10, seed=s), Scaling("normalize")) for s in range(2)]}
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(answered(models, shown, {"mlp": WANTED})["mlp"])
+            assert torch.get_num_threads() == threads  # as it was
+    finally:
+        torch.set_num_threads(before)
+    one, three = found
+    for way in WANTED:
+        assert np.array_equal(one[way].predicted, three[way].predicted)
+        assert one[way].probability == pytest.approx(three[way].probability, abs=1e-3)
 
 
 class Odd(nn.Module):

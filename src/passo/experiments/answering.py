@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +14,6 @@ from torch import Tensor, nn
 from passo.data.scaling import Scaling
 from passo.replicas.layers import NotFused
 from passo.replicas.network import Fused, architecture
-from passo.training.evaluate import evaluating
 
 _VALUES = 2**18  # pixels times models in one forward pass: of four times as many, it takes twice as long (the cache)
 _LEAST = 4  # images in one forward pass, however large they are
@@ -66,8 +68,19 @@ def _grouped(models: Mapping[Key, Ready], keys: Mapping[Scaling, list[Key]]) -> 
 
 
 def _alone(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    def answer(x: Tensor) -> Tensor:
-        with evaluating(network):
-            return network(x[0])[None]
+    own = copy.deepcopy(network).eval()  # several threads may ask it at once, and nobody turns it back to training
+    return lambda x: own(x[0])[None]
 
-    return answer
+
+@contextmanager
+def side_by_side() -> Iterator[Executor]:
+    """As many threads as torch has here, each of which computes alone.
+
+    Small networks leave a second core half idle; two pieces of the images side by side do not.
+    """
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from passo.data import Data
 from passo.data.perturbations import PERTURBATIONS, perturb_pixels
 from passo.data.sampling import stratified_split
 from passo.errors import ConfigError, PassoError
-from passo.experiments.answering import Group, Ready, groups
+from passo.experiments.answering import Group, Ready, groups, side_by_side
 from passo.registry import unknown
 from passo.seeding import derive
 
@@ -154,14 +155,16 @@ def measure(
     every, done = sum(len(models[name]) for _, _, names in shows for name in names), 0
     together: list[Group] = []
     asked: list[str] = []
-    for way, strength, names in shows:
-        if names != asked:
-            asked, each = names, {(name, at): one for name in names for at, one in enumerate(models[name])}
-            together = groups(each)
-        slots = {name: _slots(found[name], strengths[name], way, strength) for name in names}
-        _show(together, shown, way, strength, slots)
-        done += sum(len(models[name]) for name in names)
-        yield done / every
+    with side_by_side() as pool:
+        for way, strength, names in shows:
+            if names != asked:
+                asked, each = names, {(name, at): one for name in names for at, one in enumerate(models[name])}
+                together = groups(each)
+            slots = {name: _slots(found[name], strengths[name], way, strength) for name in names}
+            work = partial(_show, together, shown, way, strength, slots)
+            list(pool.map(work, _blocks(len(shown), torch.get_num_threads())))  # raises what a block raised
+            done += sum(len(models[name]) for name in names)
+            yield done / every
     yield from found.items()
 
 
@@ -187,18 +190,27 @@ def _slots(
     return [(found[way], 1 + strengths[way].index(strength))] if way else [(one, 0) for one in found.values()]
 
 
+def _blocks(images: int, threads: int) -> list[slice]:
+    """The images in pieces: as many as there are threads, and more where they are large."""
+    size = min(_BLOCK, -(-images // threads))
+    return [slice(start, min(start + size, images)) for start in range(0, images, size)]
+
+
 def _show(
-    together: Sequence[Group], shown: Shown, way: str, strength: float, slots: Mapping[str, list[tuple[Along, int]]]
+    together: Sequence[Group],
+    shown: Shown,
+    way: str,
+    strength: float,
+    slots: Mapping[str, list[tuple[Along, int]]],
+    block: slice,
 ) -> None:
-    """Show one condition to all groups, and write down what they answer."""
-    for start in range(0, len(shown), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(shown)))
-        pixels = torch.from_numpy(shown.changed(way, strength, block) if way else np.array(shown.pixels[block]))
-        labels = torch.from_numpy(shown.labels[block])
-        for group in together:
-            q = group.answer(pixels)
-            predicted, true = q.argmax(2).numpy(), q[:, torch.arange(len(labels)), labels].half().numpy()
-            for row, (name, at) in enumerate(group.members):
-                for place, k in slots[name]:
-                    place.predicted[at, k, block] = predicted[row]
-                    place.probability[at, k, block] = true[row]
+    """Show a block of images under one condition to all groups, and write down what they answer."""
+    pixels = torch.from_numpy(shown.changed(way, strength, block) if way else np.array(shown.pixels[block]))
+    labels = torch.from_numpy(shown.labels[block])
+    for group in together:
+        q = group.answer(pixels)
+        predicted, true = q.argmax(2).numpy(), q[:, torch.arange(len(labels)), labels].half().numpy()
+        for row, (name, at) in enumerate(group.members):
+            for place, k in slots[name]:
+                place.predicted[at, k, block] = predicted[row]
+                place.probability[at, k, block] = true[row]
