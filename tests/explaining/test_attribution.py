@@ -232,9 +232,14 @@ def test_an_attribution_shows_the_predicted_class_beside_another_at_every_convol
         attributed(trained, SHOWN, raw, labels[:7])
 
 
-def test_colour_images_have_their_channels_last() -> None:
+def test_of_several_classes_the_other_is_the_true_one_or_the_second_and_colour_has_its_channels_last() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 42, 3)).eval()
     raw = ((IMAGES + 0.5) * 255).byte().numpy()
-    found = attributed(model, IMAGES, raw, np.array([0, 1, 2, 0, 1]))
+    labels = np.array([0, 1, 2, 0, 1])
+    found = attributed(model, IMAGES, raw, labels)
+    for place, predicted, other in zip(found.places, found.predicted, found.other, strict=True):
+        with torch.no_grad():
+            *_, second, first = model(IMAGES[place][None])[0].argsort().tolist()
+        assert (predicted, other) == (first, second if first == labels[place] else labels[place])
     assert found.pixels.shape == (5, 9, 8, 3) and np.array_equal(found.pixels[0, :, :, 2], raw[found.places[0], 2])

@@ -18,7 +18,7 @@ from passo.analysis.trusted import Trusted
 from passo.errors import StoreError
 from passo.figures import PAIR_FIGURES, Figure, draw
 from passo.figures.attributed import INFERNO, draw_attributed, heated
-from passo.figures.mapped import draw_mapped
+from passo.figures.mapped import EDGE, draw_mapped
 from passo.figures.trusted import draw_trusted
 from passo.store import Store, StoredStudy, open_study
 
@@ -196,5 +196,6 @@ def test_layers_are_drawn_as_maps_or_as_cells() -> None:
     strip = max(drawn, key=lambda one: one.shape[1])
     cells = strip[10::20, 10::20].reshape(-1, 3)[:60]
     silent = arrays["output/1"] == 0
+    assert (strip[0] == EDGE).all() and (strip[:22, ::20] == EDGE).all()  # or what is 0 would not be seen
     assert (cells[silent] == 255).all() and not (cells[~silent] == 255).all(1).any()
     assert {"12 × 4 × 4", "60 units", "takes it for right"} <= set(words(figure))
