@@ -177,8 +177,8 @@ def test_pages_without_a_pdf_and_formats_that_are_not_there_are_refused(light: S
     assert not (tmp_path / "note").exists()
 
 
-def test_a_note_without_a_report_says_so(made_up: StoredStudy, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="optimizers has no short report for a number of pages: leave --pages out"):
+def test_a_note_with_equations_is_no_pdf_yet_and_says_so(made_up: StoredStudy, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="optimizers holds equations in LaTeX, .* yet: give --format html"):
         write(made_up, tmp_path / "note", formats=("pdf",), pages=2)
 
 

@@ -34,6 +34,7 @@ def note(
     ] = None,
     author: Annotated[list[str] | None, typer.Option(help="Who wrote it; may be repeated.")] = None,
     course: Annotated[str, typer.Option(help="The course that it is for.")] = "",
+    repository: Annotated[str, typer.Option(help="Where its code is: an address.")] = "",
     date: Annotated[
         str, typer.Option(help="The date that it carries (default: the day on which the study ended).")
     ] = "",
@@ -48,13 +49,13 @@ def note(
 
     formats = [word.strip() for word in format_.split(",") if word.strip()]
     check_language(lang)
-    check_formats(formats, pages)
+    check_formats(formats, pages, name)
     folder = Path(name)
     if not (folder / store.DATABASE).is_file():
         folder = _run_first(name, dataset, settings or [], force, jobs, quick, allow_sample)
     study = store.open_study(folder)
     target = out_ if out_ is not None else folder / "note"
-    byline = Byline(tuple(author or ()), course, date)
+    byline = Byline(tuple(author or ()), course, date, repository)
     with err.status("writing the note"):
         written = write(study, target, lang=lang, formats=formats, pages=pages, byline=byline)
     _tell(written)

@@ -53,15 +53,19 @@ def check_language(lang: str) -> None:
     check_language(lang)
 
 
-def check_formats(formats: Sequence[str], pages: int | None) -> None:
-    """Raise `ConfigError` for a format that no note has, and for a number of pages without a PDF."""
-    for name in formats:
-        if name not in FORMATS:
-            raise ConfigError(f"a note has no format {name!r}: give some of {', '.join(FORMATS)}")
+def check_formats(formats: Sequence[str], pages: int | None, name: str = "") -> None:
+    """Raise `ConfigError` for a format that no note has, or this study's, and for a number of pages without a PDF."""
+    from passo.notes.subjects import check_paper
+
+    for wanted in formats:
+        if wanted not in FORMATS:
+            raise ConfigError(f"a note has no format {wanted!r}: give some of {', '.join(FORMATS)}")
     if pages is not None and pages < 1:
         raise ConfigError(f"--pages must be 1 or more, got {pages}")
     if pages is not None and "pdf" not in formats:
         raise ConfigError(f"--pages {pages} is for a PDF: give --format pdf, or html,pdf")
+    if "pdf" in formats:
+        check_paper(name)
 
 
 def composer(
@@ -131,7 +135,7 @@ def write(
     from passo.notes.content import Byline
     from passo.store import understood
 
-    check_formats(formats, pages)
+    check_formats(formats, pages, study.name)
     out, by = Path(out), byline or Byline()
     _check_folder(out)
     files: dict[str, tuple[Path, bytes]] = {}

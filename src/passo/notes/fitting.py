@@ -73,10 +73,11 @@ def _fullest(attempt: Attempt, ranked: list[str], least: Fitted, pages: int) -> 
     if whole.paper.pages <= pages:
         return frozenset(), whole
     dropped, found = frozenset(ranked), least
-    for name in ranked:
-        tried = attempt(dropped - {name})
-        if tried.paper.pages <= pages:
-            dropped, found = dropped - {name}, tried
+    for name in (*ranked, *ranked):  # twice: where figures go depends on all else, so that one may fit later
+        if name in dropped:
+            tried = attempt(dropped - {name})
+            if tried.paper.pages <= pages:
+                dropped, found = dropped - {name}, tried
     return dropped, found
 
 

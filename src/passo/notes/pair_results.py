@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from passo.analysis.exploration import Effect, exploration
 from passo.analysis.fewer import FIRST, Taken, fewer
 from passo.analysis.imbalance import imbalance
 from passo.analysis.intervals import CONFIDENCE, Interval, interval
@@ -53,6 +54,26 @@ def results(study: StoredStudy) -> Table:
         "by seed."
     )
     return Table(("", *map(say.name, labels), "difference"), told, caption)
+
+
+def explored(study: StoredStudy) -> Table:
+    """The largest effect of each choice on the test accuracy, for both models; raises `StoreError` where none was."""
+    found = exploration(study)
+    rows = []
+    for choice in found.choices:
+        setting = found.of(choice)[0].setting
+        by_model = {effect.model: effect for effect in found.of(choice) if effect.setting == setting}
+        effects = (by_model.get(label) for label in found.labels)
+        rows.append((escaped(setting.full), *("—" if one is None else _effect(one) for one in effects)))
+    caption = "What the setting with the largest effect of each choice does to the test accuracy, in points" + (
+        f", ± half of the {percent(CONFIDENCE, 0)} interval; bold: told from the reference." if found.n > 1 else "."
+    )
+    return Table(("", *map(Speech(found.labels).name, found.labels)), tuple(rows), caption)
+
+
+def _effect(one: Effect) -> str:
+    told = _signed(one.difference)
+    return f"**{told}**" if one.apart else told
 
 
 def _of(part: Callable[[StoredStudy], Iterator[Row]], study: StoredStudy) -> list[Row]:

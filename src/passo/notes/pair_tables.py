@@ -12,7 +12,7 @@ from passo.analysis.pair import pair
 from passo.analysis.words import significant
 from passo.notes.content import Table
 from passo.notes.formats import count
-from passo.notes.pair_results import results
+from passo.notes.pair_results import explored, results
 from passo.notes.pair_vocabulary import FOUND
 from passo.notes.spoken import Speech, escaped
 from passo.store import StoredStudy
@@ -23,7 +23,7 @@ _CONVOLUTION = "Conv"
 def tables(study: StoredStudy) -> Mapping[str, Callable[[], Table]]:
     """`models`, `layers`, and a table of each analysis by its name, computed when it is placed."""
     found = {name: functools.partial(_of_analysis, study, path) for name, path in FOUND.items()}
-    own = {make.__name__: functools.partial(make, study) for make in (models, layers, results)}
+    own = {make.__name__: functools.partial(make, study) for make in (models, layers, results, explored)}
     return {**found, **own}
 
 

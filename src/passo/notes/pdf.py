@@ -26,7 +26,7 @@ _PAPER = Path(__file__).with_name("page") / "paper.typ"
 POINTS_PER_MM = 72 / 25.4
 MARGIN = 17  # mm, left and right; as `paper.typ` has it
 GUTTER = 6  # mm between columns
-_NUMBER = re.compile(r"^[−+±~<≤>≥]?\s?[\d.,]+(\s|$|%|\s?±|–)|^–?$|^—$")
+_NUMBER = re.compile(r"^(?:\*\*)?[−+±~<≤>≥]?\s?[\d.,]+(\s|$|%|\s?±|–)|^–?$|^—$")
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,12 @@ def _with_legend(spec: dict[str, Any], columns: int) -> dict[str, Any]:
 
 
 def _laid_out(spec: dict[str, Any], wide: float, high: float) -> dict[str, Any]:
-    """A copy with every plot's width and height times these."""
+    """A copy with every plot's width and height times these, and with them the places that are given in pixels."""
     spec = json.loads(json.dumps(spec))
+    for encoding in (node["encoding"] for node in _nodes(spec) if isinstance(node.get("encoding"), dict)):
+        for channel, share in (("x", wide), ("x2", wide), ("y", high), ("y2", high)):
+            if isinstance(encoding.get(channel), dict) and isinstance(encoding[channel].get("value"), int | float):
+                encoding[channel]["value"] *= share
     for view in _views(spec):
         for key, share in (("width", wide), ("height", high)):
             if isinstance(view.get(key), int | float):

@@ -13,6 +13,8 @@ from passo.store import StoredStudy
 if TYPE_CHECKING:
     from passo.figures import Figure
 
+WITH_EQUATIONS = ("optimizers",)
+
 
 @dataclass(frozen=True)
 class Words:
@@ -36,10 +38,16 @@ class Subject:
     own: Mapping[str, Callable[[StoredStudy], Figure]] = field(default_factory=dict)
 
     def folder(self, short: bool) -> str:
-        """The folder of the long text, or of the short report's; raises `ConfigError` where there is no short one."""
-        if short and not self.report:
-            raise ConfigError(f"{self.text} has no short report for a number of pages: leave --pages out")
+        """The folder of the long text, or of the short report's."""
         return self.report if short else self.text
+
+
+def check_paper(name: str) -> None:
+    """Raise `ConfigError` for a study whose note no PDF can hold yet."""
+    if name in WITH_EQUATIONS:
+        raise ConfigError(
+            f"the note on {name} holds equations in LaTeX, which a PDF cannot set yet: give --format html"
+        )
 
 
 def subject(study: StoredStudy) -> Subject:
