@@ -36,7 +36,7 @@ def drawn(figure: Figure) -> list[dict[str, str]]:
     return [row for text in spec["datasets"].values() for row in csv.DictReader(io.StringIO(text))]
 
 
-@pytest.mark.parametrize("classes", [2, 10, 20])
+@pytest.mark.parametrize("classes", [2, 10, 20, 60])
 def test_cells_hold_the_mean_shares_and_their_difference(classes: int):
     found = made(classes)
     rows = [row for row in drawn(confusion_pair(found)) if "value" in row]
@@ -46,6 +46,14 @@ def test_cells_hold_the_mean_shares_and_their_difference(classes: int):
     gaps = found.first.rates.mean(0) - found.second.rates.mean(0)
     expected += [value for value in gaps.ravel() if abs(value) >= EMPTY]
     assert sorted(float(row["value"]) for row in rows) == pytest.approx(sorted(expected), rel=1e-3)
+
+
+def test_cells_of_many_classes_hold_no_numbers():
+    few, many = (confusion_pair(made(classes)) for classes in (20, 21))
+    assert "numbers are percent" in few.caption
+    assert "numbers are percent" not in many.caption
+    assert "'percent'" not in str(many.spec())
+    assert "'percent'" in str(few.spec())
 
 
 def test_cells_that_are_told_apart_have_a_frame():

@@ -96,6 +96,15 @@ def test_every_class_has_a_point_for_each_remedy_the_most_frequent_first(study: 
     assert names[-1].startswith("boot · 3")
 
 
+def test_of_very_many_classes_those_at_both_ends_have_rows(study: StoredStudy, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("passo.figures.imbalance.MOST", 4)
+    figure = draw("imbalance-classes", study)
+    rows = with_(drawn(figure), "class", "remedy", "mean")
+    names = list(dict.fromkeys(row["class"].partition(" ·")[0] for row in rows))
+    assert names == ["top", "trouser", "bag", "boot"]
+    assert "Of 10 classes, the 2 most frequent and the 2 rarest." in figure.caption
+
+
 def test_fewer_classes_stand_over_chance(study: StoredStudy):
     found = fewer(study)
     rows = drawn(draw("classes", study))

@@ -18,6 +18,7 @@ from passo.analysis.pair import Configured, configured, pair
 from passo.analysis.paired import Paired, gap
 from passo.analysis.paired_shares import SHARE, BySeed, Versus, differing, share_interval, standing, unsure
 from passo.analysis.tables import Table
+from passo.analysis.varied import listed
 from passo.analysis.words import amount, joined, ranged, seeds
 from passo.errors import StoreError
 from passo.store import StoredStudy
@@ -75,7 +76,7 @@ class Fewer:
 
     def _told(self, number: int, kind: str) -> str:
         """Both models with as many classes, and chance."""
-        names = joined(self.classes(number, kind))
+        names = listed(self.classes(number, kind))
         which = f"all {number} classes" if number == max(self.counts) else f"{number} classes, {kind} ({names})"
         there = [(label, self.accuracy.get(Taken(label, number, kind))) for label in self.labels]
         reached = joined([f"the {label} reaches {ranged(one, SHARE)}" for label, one in there if one is not None])
@@ -106,7 +107,7 @@ class Fewer:
         words = ["—" if one is None else ranged(one, SHARE) for one in found]
         gaps = self.models.get((number, kind))
         told = (gap(gaps, SHARE), standing(gaps)) if gaps else ("", "")
-        names = "all" if number == max(self.counts) else joined(self.classes(number, kind))
+        names = "all" if number == max(self.counts) else listed(self.classes(number, kind))
         return (names, str(number), amount(1 / number, SHARE), *words, *told)
 
 

@@ -17,6 +17,7 @@ from passo.analysis.paired import APART, Paired, gap
 from passo.analysis.paired_shares import SHARE, BySeed, Versus, differing, standing, unsure
 from passo.analysis.tables import Table
 from passo.analysis.treated import NONE, Case, Treated, treated
+from passo.analysis.varied import listed
 from passo.analysis.words import joined, ranged, seeds, significant
 from passo.errors import StoreError
 from passo.store import StoredStudy
@@ -84,7 +85,7 @@ class Imbalance:
                 lost = self.lost.get(one.case)
                 fall = f" (balanced accuracy against 1:1: {gap(minus(lost), SHARE)}{unsure(lost)})" if lost else ""
                 parts.append(told + fall)
-        names = joined([self.classes[c] for c in rarest])
+        names = listed([self.classes[c] for c in rarest])
         return f"Without a remedy {'; '.join(parts)}. The rarest: {names}; {seeds(self.n)}."
 
     def _told_parted(self) -> str:
@@ -119,14 +120,14 @@ class Imbalance:
         for rare, ratio in dict.fromkeys((case.rare, case.ratio) for case in self.each if case.rare):
             cases = [case for case in self.each if (case.rare, case.ratio) == (rare, ratio)]
             falls = joined([self._told_fall(case) for case in cases])
-            told.append(f"With {joined(rare)} alone rare (1:{significant(ratio)}), their recall is {falls}.")
+            told.append(f"With {listed(rare)} alone rare (1:{significant(ratio)}), their recall is {falls}.")
         for rare, other in dict.fromkeys((case.rare, other.rare) for case, other in self.chosen):
             gaps = [
                 f"{gap(found, SHARE)} for the {case.model}{unsure(found)}"
                 for (case, another), found in self.chosen.items()
                 if (case.rare, another.rare) == (rare, other)
             ]
-            which = f"With {joined(rare)} rare and not {joined(other)}"
+            which = f"With {listed(rare)} rare and not {listed(other)}"
             told.append(f"{which}, balanced accuracy differs by {joined(gaps)}.")
         return " ".join(told)
 
@@ -153,7 +154,7 @@ class Imbalance:
         fall = self.lost.get(case)
         found = self.helped.get(case) or (minus(fall) if fall else None)
         last = (gap(found, SHARE), standing(found)) if found else ("", "")
-        rare = f" ({joined(case.rare)} rare)" if case.rare else ""
+        rare = f" ({listed(case.rare)} rare)" if case.rare else ""
         return (case.model, f"1:{significant(case.ratio)}", case.remedy + rare, *recalls, *last)
 
 

@@ -14,7 +14,8 @@ from passo.figures.style import BLUE, INK, RED, Figure, altair, data, finished
 from passo.store import StoredStudy
 
 PALE, MISTAKE = "#FFFFFF", "#4A4F57"  # mistakes are grey: colours are the models'
-FULL = 320  # points that a matrix may be wide
+FULL, LARGE = 320, 400  # points that a matrix may be wide, and one of many classes
+FEW = 20  # classes, up to which cells hold numbers
 MOST = 8  # mistakes that are drawn with their intervals
 EMPTY = 0.005  # a share below half a percent is an empty cell
 
@@ -36,11 +37,12 @@ def confusion_pair(found: ConfusedPair) -> Figure:
     chart = alt.vconcat(above, below, spacing=18).resolve_scale(color="independent", y="independent")
     first, second = found.labels
     marked = "framed: told apart after the correction for all cells compared; " if found.n > 1 else ""
+    cells = "numbers are percent of the true class" if len(found.classes) <= FEW else "darker is more of the true class"
     caption = (
-        f"Rows are true classes, columns the answers; numbers are percent of the true class ({_over(found.n)}), empty "
-        f"below half a percent. Above: {first} and {second}; on the diagonal what is right, in the model's colour. "
-        f"Below: {first} less {second} in points, blue where {first} does it more often and red where "
-        f"{second} does; {marked}right: the mistakes that differ most, with 95 % intervals, strong where told apart."
+        f"Rows are true classes, columns the answers; {cells} ({_over(found.n)}), empty below half a percent. Above: "
+        f"{first} and {second}; on the diagonal what is right, in the model's colour. Below: {first} less {second} in "
+        f"points, blue where {first} does it more often and red where {second} does; {marked}right: the mistakes that "
+        "differ most, with 95 % intervals, strong where told apart."
     )
     title = finished(chart, "What each model takes for what", _subtitle(found))
     return Figure("confusion-pair", title, caption, found.sentence())
@@ -58,14 +60,14 @@ def _over(n: int) -> str:
 
 
 def _side(found: ConfusedPair) -> float:
-    return max(14.0, min(34.0, FULL / len(found.classes)))
+    return max(5.0, min(56.0, (FULL if len(found.classes) <= FEW else LARGE) / len(found.classes)))
 
 
 def _grid(found: ConfusedPair, columns: dict[str, Any], names: bool) -> tuple[Any, dict[str, Any]]:
     """The base of a matrix over `columns`, with its axes, and its size."""
     alt = altair()
     side, classes = _side(found), list(found.classes)
-    look = {"domain": False, "ticks": False, "labelFontSize": min(10.5, side - 3), "labelOverlap": False}
+    look = {"domain": False, "ticks": False, "labelFontSize": max(7.0, min(10.5, side - 3)), "labelOverlap": side < 10}
     look |= {"labelLimit": 92, "grid": False, "labelPadding": 4}
     scale = alt.Scale(domain=classes, paddingInner=0.05, paddingOuter=0)
     rows = alt.Axis(title=None, **look) if names else None
@@ -103,7 +105,8 @@ def _matrix(found: ConfusedPair, rates: np.ndarray, label: str, shade: str, *, n
     ink = alt.condition("datum.shade > 0.55", alt.value("white"), alt.value(INK))
     words = base.mark_text(fontSize=_size(found)).encode(text=alt.Text("percent:N"), color=ink)
     words = words.transform_calculate(percent="format(100 * datum.value, '.0f')")
-    return alt.layer(*layers, words).resolve_scale(color="independent").properties(title=heading(label), **size)
+    layers += [words] if len(found.classes) <= FEW else []
+    return alt.layer(*layers).resolve_scale(color="independent").properties(title=heading(label), **size)
 
 
 def _size(found: ConfusedPair) -> float:
@@ -124,7 +127,8 @@ def _difference(found: ConfusedPair) -> Any:
     words = base.transform_calculate(
         points="(datum.value > 0 ? '+' : '−') + format(abs(100 * datum.value), '.0f')"
     ).mark_text(fontSize=_size(found) - 0.5)
-    layers = [base.mark_rect().encode(color=shade, tooltip=tips), words.encode(text="points:N", color=ink)]
+    layers = [base.mark_rect().encode(color=shade, tooltip=tips)]
+    layers += [words.encode(text="points:N", color=ink)] if len(found.classes) <= FEW else []
     if found.apart:
         classes = found.classes
         framed = {"true": [classes[c.true] for c in found.apart], "given": [classes[c.given] for c in found.apart]}
@@ -162,7 +166,7 @@ def _mistakes(found: ConfusedPair) -> Any:
     ]
     title = heading("mistakes that differ most" if shown else "no mistake is frequent enough to be compared")
     side = _side(found) * len(found.classes)
-    return alt.layer(*layers).properties(width=side, height=max(side, 30 * len(shown)), title=title)
+    return alt.layer(*layers).properties(width=max(side, 240.0), height=max(side, 30 * len(shown)), title=title)
 
 
 def _mistake_columns(found: ConfusedPair, shown: tuple[Cell, ...]) -> dict[str, list[Any]]:

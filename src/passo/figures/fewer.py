@@ -8,7 +8,8 @@ import numpy as np
 
 from passo.analysis.fewer import CONFUSED, FIRST, Fewer, fewer
 from passo.analysis.paired_shares import SHARE
-from passo.analysis.words import joined, seeds, within
+from passo.analysis.varied import listed
+from passo.analysis.words import seeds, within
 from passo.figures.style import BLUE, RED, STONE, WIDTH, Figure, altair, colour, data, finished
 from passo.store import StoredStudy
 
@@ -19,7 +20,7 @@ ASIDE = 0.03  # of a place, each model to its side
 def draw_classes(study: StoredStudy) -> Figure:
     """Test accuracy against the number of classes, for both models."""
     found = fewer(study)
-    named = [f"{count}: {joined(names)}" for count in found.counts[:-1] if (names := found.classes(count, CONFUSED))]
+    named = [f"{count}: {listed(names)}" for count in found.counts[:-1] if (names := found.classes(count, CONFUSED))]
     which = f" The most confused: {'; '.join(named)}." if named else ""
     caption = (
         "Test accuracy of networks trained and tested on some of the classes alone; points and lines are means, rules "
@@ -80,7 +81,7 @@ def _columns(found: Fewer) -> dict[str, list[Any]]:
         confused = any(other.kind == CONFUSED and other.model == taken.model for other in found.each)
         low, high = (max(one.low, 0.0), min(one.high, 1.0)) if one.known else (np.nan, np.nan)
         x = found.counts.index(taken.number) + ASIDE * (2 * found.labels.index(taken.model) - 1)
-        told = (one.mean, low, high, within(one, SHARE), joined(found.each[taken].classes))
+        told = (one.mean, low, high, within(one, SHARE), listed(found.each[taken].classes))
         rows += [(x, taken.model, kind, *told) for kind in (KINDS if last and confused else (taken.kind,))]
     names = ("x", "label", "kind", "mean", "low", "high", "within", "classes")
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}

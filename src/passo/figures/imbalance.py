@@ -12,7 +12,8 @@ from passo.analysis.imbalance import Imbalance, imbalance
 from passo.analysis.intervals import Interval
 from passo.analysis.paired_shares import SHARE
 from passo.analysis.treated import Case, Treated
-from passo.analysis.words import joined, seeds, significant, within
+from passo.analysis.varied import listed
+from passo.analysis.words import seeds, significant, within
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, RED, STONE, Figure, altair, data, finished
 from passo.store import StoredStudy
@@ -21,6 +22,7 @@ DASHES = ([1, 0], [6, 3], [1.5, 3], [8, 3, 2, 3])
 SHAPES = ("circle", "square", "triangle-up", "diamond")
 LOOK = {"title": None, "symbolStrokeColor": STONE, "symbolFillColor": STONE}  # colours are the models'
 WIDE, HIGH = 290, 190
+MOST = 24  # classes, up to which each has a row
 
 
 def draw_imbalance(study: StoredStudy) -> Figure:
@@ -30,7 +32,7 @@ def draw_imbalance(study: StoredStudy) -> Figure:
     panels = [_panel(found, i, rarest) for rarest in (True, False) for i in (0, 1)]
     apart = {"row": 18, "column": 34}
     chart = alt.concat(*panels, columns=2, bounds="flush", spacing=apart).resolve_scale(shape="independent")
-    rarest = joined([found.classes[c] for c in found.largest.rarest])
+    rarest = listed([found.classes[c] for c in found.largest.rarest])
     caption = (
         f"Test recall against the ratio of the most frequent class to the rarest; the classes between fall off evenly "
         f"(so that training images become fewer, too). Above: the rarest third of the classes ({rarest}); below: the "
@@ -144,10 +146,21 @@ def draw_imbalance_classes(study: StoredStudy) -> Figure:
     caption = (
         f"Recall of each class on the test images at 1:{significant(ratio)}, the most frequent class first, with the "
         f"number of its training images; points and 95 % intervals are remedies ({seeds(found.n)}), the tick is the "
-        "same class where all are as frequent (1:1)."
+        f"same class where all are as frequent (1:1).{_left_out(found)}"
     )
     title = finished(chart, f"Recall class by class at 1:{significant(ratio)}", _subtitle(found))
     return Figure("imbalance-classes", title, caption, told_classes(found, shown))
+
+
+def shown_classes(found: Imbalance) -> list[int]:
+    """All classes, the most frequent first; of very many those at both ends."""
+    order = found.largest.order
+    return order if len(order) <= MOST else [*order[: MOST // 2], *order[-MOST // 2 :]]
+
+
+def _left_out(found: Imbalance) -> str:
+    n = len(found.classes)
+    return f" Of {n} classes, the {MOST // 2} most frequent and the {MOST // 2} rarest." if n > MOST else ""
 
 
 def told_classes(found: Imbalance, shown: Sequence[Treated]) -> str:
@@ -173,14 +186,15 @@ def _by_class(found: Imbalance, shown: Sequence[Treated], even: Treated | None, 
     """One model: a row for each class, a point for each remedy."""
     alt = altair()
     label, shade = found.labels[place], (BLUE, RED)[place]
-    names = [_class_name(found, c) for c in found.largest.order]
+    there = shown_classes(found)
+    names = [_class_name(found, c) for c in there]
     mine = [one for one in shown if one.case.model == label]
     remedies = [name for name in found.remedies if any(one.case.remedy == name for one in mine)]
     columns = {
-        "class": [_class_name(found, c) for one in mine for c in range(len(found.classes))],
-        "remedy": [one.case.remedy for one in mine for _ in found.classes],
-        "model": [label for _ in mine for _ in found.classes],
-        **_ends([value for one in mine for value in one.found.recalls()]),
+        "class": [_class_name(found, c) for _ in mine for c in there],
+        "remedy": [one.case.remedy for one in mine for _ in there],
+        "model": [label for _ in mine for _ in there],
+        **_ends([recalls[c] for one in mine for recalls in [one.found.recalls()] for c in there]),
     }
     high = max(22, 8 * len(remedies) + 6)
     y = alt.Y("class:N", sort=None, scale=alt.Scale(domain=names), axis=_class_axis(place))
@@ -197,7 +211,7 @@ def _by_class(found: Imbalance, shown: Sequence[Treated], even: Treated | None, 
         ),
     ]
     if even is not None:
-        ticks = {"class": names, "even": [even.found.recalls()[c].mean for c in found.largest.order]}
+        ticks = {"class": names, "even": [even.found.recalls()[c].mean for c in there]}
         mark = alt.Chart(data(ticks)).mark_tick(color=STONE, thickness=1.6, size=high - 6)
         layers.insert(0, mark.encode(y=y, x=alt.X("even:Q", **x)))
     return alt.layer(*layers).properties(width=250, height=high * len(names), title=heading(label))
