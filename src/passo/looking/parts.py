@@ -76,7 +76,7 @@ def _feature_maps(subject: Subject) -> Given:
 
 def _attribution(subject: Subject) -> Given:
     test = subject.data.test
-    named = {"classes": subject.data.classes, "name": subject.name}
+    named: dict[str, Any] = {"classes": subject.data.classes, "name": subject.name, "layer": subject.layer}
     made = attributed(subject.model, test.images, subject.pixels, test.targets, **named)
     found = Attributed.of(made.arrays(), made.facts())
     return found, [draw_attributed(found)]
