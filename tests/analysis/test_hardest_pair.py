@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,16 +57,16 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HardestPair:
     return hardest_pair(write(tmp_path / "study"))
 
 
-def test_images_are_harder_for_one_by_the_difference_of_the_losses(found: HardestPair):
-    gap = {i: math.log(Q["convolving"][i]) - math.log(Q["dense"][i]) for i in range(6)}
+def test_images_are_harder_for_one_by_the_difference_of_the_probabilities(found: HardestPair):
+    gap = {i: Q["convolving"][i] - Q["dense"][i] for i in range(6)}
     assert found.harder(0, 6).tolist() == sorted(gap, key=lambda i: -gap[i])
     assert found.harder(1, 6).tolist() == sorted(gap, key=lambda i: gap[i])
     assert found.harder(0, 1).tolist() == [1]
 
 
-def test_images_are_hard_for_both_by_the_smaller_loss(found: HardestPair):
-    least = {i: -math.log(max(Q["convolving"][i], Q["dense"][i])) for i in range(6)}
-    assert found.hard_for_both(6).tolist() == sorted(least, key=lambda i: -least[i])
+def test_images_are_hard_for_both_by_the_larger_probability(found: HardestPair):
+    larger = {i: max(Q["convolving"][i], Q["dense"][i]) for i in range(6)}
+    assert found.hard_for_both(6).tolist() == sorted(larger, key=lambda i: larger[i])
     assert found.picture(5).tolist() == np.full((4, 4), 5).tolist()
 
 

@@ -1,8 +1,9 @@
 """Which test images are hard for one model and not for the other, and which for both.
 
-An image's loss for a model is −log of the probability that its true class got, the mean over seeds; harder for one is
-what has the largest difference of the two losses, hard for both what has the largest smaller one. A model takes an
-image wrongly where it does so in more than half of the seeds.
+With q the probability that an image's true class got from a model, the mean over seeds: harder for one is what has the
+largest difference of both models' q, hard for both that of which the larger q is smallest. (By the difference of the
+losses, −log q, the first would be images that are hopeless for both.) A model takes an image wrongly where it does so
+in more than half of the seeds.
 """
 
 from __future__ import annotations
@@ -60,13 +61,13 @@ class HardestPair:
 
     def harder(self, model: int, most: int = 8) -> np.ndarray:
         """Places of the images with pixels that are harder for one model than for the other, by how much they are."""
-        mine, other = (self.felt[i].losses[self.places] for i in (model, 1 - model))
-        return self.places[np.argsort(-(mine - other), kind="stable")[:most]]
+        mine, other = (self.felt[i].probability[self.places] for i in (model, 1 - model))
+        return self.places[np.argsort(mine - other, kind="stable")[:most]]
 
     def hard_for_both(self, most: int = 8) -> np.ndarray:
         """Places of the images with pixels that are hard for each model, the hardest first."""
-        least = np.minimum(*(one.losses[self.places] for one in self.felt))
-        return self.places[np.argsort(-least, kind="stable")[:most]]
+        larger = np.maximum(*(one.probability[self.places] for one in self.felt))
+        return self.places[np.argsort(larger, kind="stable")[:most]]
 
     def picture(self, place: int) -> np.ndarray:
         """The pixels of one image, by its place."""

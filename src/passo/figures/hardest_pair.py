@@ -18,8 +18,9 @@ def draw_hardest_pair(study: StoredStudy) -> Figure:
     found = hardest_pair(study)
     first, second = (one.label for one in found.felt)
     caption = (
-        f"Test images, of the {len(found.places):,} whose pixels the study keeps, with the largest difference of both "
-        "models' losses (means over seeds), and those for which the smaller of both losses is largest. Below each: "
+        f"Test images, of the {len(found.places):,} whose pixels the study keeps, with the largest difference of "
+        "the probabilities that both models give their true class (means over seeds), and those of which the larger of "
+        "the two is smallest. Below each: "
         f"what it is, then for {first} (blue) and {second} (red) the likeliest class and its probability, bold where "
         "that is wrong; its place in the test part."
     )
