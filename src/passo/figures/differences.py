@@ -8,12 +8,13 @@ from typing import Any
 
 from passo.analysis.contrasts import EPOCHS, POINTS, RATIO, Contrasted
 from passo.analysis.differences import Differences, differences
+from passo.analysis.paired import ALONE
 from passo.figures.panels import heading, log_ticks, tick_look
-from passo.figures.style import BLUE, GREY, INK, RED, Figure, altair, data, finished
+from passo.figures.style import BLUE, GREY, INK, RED, STONE, Figure, altair, data, finished
 from passo.store import StoredStudy
 
 HIGH, WIDE = 19, 260  # of a row, of the plot
-MOST = 32  # rows
+MOST = 60  # rows
 HEADS = {POINTS: "percentage points", RATIO: "times", EPOCHS: "epochs", "nats": "nats", "": "loss"}
 SCALED = {POINTS: 100.0}  # what is drawn is the value times that
 
@@ -31,7 +32,7 @@ def forest(study: StoredStudy) -> Figure:
         f"By how much the {second} is ahead of the {first}, paired by seed: thick the 95 % interval of each by itself, "
         f"thin those that hold for all {len(found.each)} at once (Bonferroni; cut at the frame). In colour is what is "
         f"told apart after Holm's correction for all of them, by who is ahead, the surest on top; grey what is "
-        f"not.{more}"
+        f"not, darker where its own interval leaves out 0.{more}"
     )
     title = finished(chart, f"What sets the {first} and the {second} apart", _subtitle(found))
     return Figure("differences", title, caption, found.sentence())
@@ -51,7 +52,7 @@ def _panel(found: Differences, shown: Sequence[Contrasted], unit: str) -> Any:
         return math.exp(min(value, 700)) if log else scale * value
 
     names = [one.name for one in shown]
-    states = [*(f"the {label} is ahead" for label in found.labels), "not distinguishable"]
+    states = [*(f"the {label} is ahead" for label in found.labels), ALONE, "not distinguishable"]
     columns = {
         "name": names,
         "x": [place(one.mean) for one in shown],
@@ -59,13 +60,15 @@ def _panel(found: Differences, shown: Sequence[Contrasted], unit: str) -> Any:
         "high": [place(one.high) for one in shown],
         "wide_low": [place(one.wide[0]) for one in shown],
         "wide_high": [place(one.wide[1]) for one in shown],
-        "state": [states[found.labels.index(one.ahead)] if one.told else states[2] for one in shown],
+        "state": [_state(one, states) for one in shown],
         "text": [one.amount() for one in shown],
     }
     x = _x([columns["x"], columns["low"], columns["high"]], HEADS[unit], log)
     y = alt.Y("name:N", sort=None, scale=alt.Scale(domain=names), axis=alt.Axis(title=None, labelLimit=0, grid=True))
     shade = alt.Color(
-        "state:N", scale=alt.Scale(domain=states, range=[BLUE, RED, GREY]), legend=alt.Legend(symbolType="stroke")
+        "state:N",
+        scale=alt.Scale(domain=states, range=[BLUE, RED, STONE, GREY]),
+        legend=alt.Legend(symbolType="stroke"),
     )
     base = alt.Chart(data(columns)).encode(y=y, color=shade)
     known = base.transform_filter("isValid(datum.low)")
@@ -80,6 +83,11 @@ def _panel(found: Differences, shown: Sequence[Contrasted], unit: str) -> Any:
         base.mark_point(filled=True, size=64, opacity=1).encode(x=x, tooltip=["name:N", "text:N", "state:N"]),
         words,
     ).properties(width=WIDE, height=HIGH * len(shown), title=heading(HEADS[unit]))
+
+
+def _state(one: Contrasted, states: Sequence[str]) -> str:
+    """Who is ahead, that this is so only by itself, or that it cannot be told."""
+    return states[one.labels.index(one.ahead) if one.told else 2 if one.alone else 3]
 
 
 def _x(columns: Sequence[Sequence[float]], title: str, log: bool) -> Any:

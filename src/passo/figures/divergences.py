@@ -51,7 +51,7 @@ def _panel(found: Divergences, place: int) -> Any:
     top = max(ends["at"])
     y = alt.Y("model:N", sort=labels, axis=alt.Axis(title=None, domain=False, ticks=False, labelFontSize=12))
     last = place == len(found.each[0].targets) - 1
-    scale = alt.Scale(domain=[0, 1.45 * top], nice=False)
+    scale = alt.Scale(domain=[0, 1.62 * top], nice=False)
     x = alt.X("low:Q", scale=scale, axis=alt.Axis(title="nats" if last else None, tickCount=6, format="~g"))
     shade = colour("which", [ENTROPY, *labels], [ORANGE, BLUE, RED])
     known = alt.Chart(data(ends)).encode(y=y)
