@@ -21,7 +21,7 @@ from passo.analysis.treated import NONE, Case, Treated
 from passo.analysis.words import significant
 from passo.errors import StoreError
 from passo.notes.content import Table
-from passo.notes.formats import count, counted, percent
+from passo.notes.formats import count, percent
 from passo.notes.spoken import Speech, escaped
 from passo.store import StoredStudy
 
@@ -47,12 +47,9 @@ def results(study: StoredStudy) -> Table:
         raise StoreError(f"{study.folder} has no part that gives an accuracy of both models: run the study to its end")
     say = Speech(labels)
     told = tuple((row.what, _cell(row.first), _cell(row.second), _signed(row.difference)) for row in rows)
-    n = max(len(row.first) for row in rows)
-    widths = f"± half of the {percent(CONFIDENCE, 0)} interval over {counted(n, 'seed')}; " if n > 1 else "one seed; "
-    caption = (
-        f"Test accuracy in percent (balanced over classes where some are rare, 1:n), {widths}the difference is paired "
-        "by seed."
-    )
+    many = max(len(row.first) for row in rows) > 1
+    over = f"± half of the {percent(CONFIDENCE, 0)} interval" if many else "one seed"
+    caption = f"Test accuracy in percent, {over}; 1:n, the mean recall where classes are rare."
     return Table(("", *map(say.name, labels), "difference"), told, caption)
 
 
@@ -65,9 +62,8 @@ def explored(study: StoredStudy) -> Table:
         by_model = {effect.model: effect for effect in found.of(choice) if effect.setting == setting}
         effects = (by_model.get(label) for label in found.labels)
         rows.append((escaped(setting.full), *("—" if one is None else _effect(one) for one in effects)))
-    caption = "What the setting with the largest effect of each choice does to the test accuracy, in points" + (
-        f", ± half of the {percent(CONFIDENCE, 0)} interval; bold: told from the reference." if found.n > 1 else "."
-    )
+    told = "; bold: told from the reference" if found.n > 1 else ", from one seed"
+    caption = f"The largest effect of each choice on the test accuracy, in points{told}."
     return Table(("", *map(Speech(found.labels).name, found.labels)), tuple(rows), caption)
 
 

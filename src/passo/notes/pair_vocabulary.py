@@ -15,6 +15,7 @@ import numpy as np
 from passo.analysis.contrasts import Contrasted
 from passo.analysis.intervals import CONFIDENCE, Interval, interval
 from passo.analysis.pair import Pair, configured, pair
+from passo.analysis.trusted import Trusted
 from passo.analysis.words import ranged, significant
 from passo.errors import StoreError
 from passo.notes.formats import fixed, points
@@ -50,6 +51,9 @@ TOPICS = {
 }
 """What a study may be about: the analysis that must be there, and how it is called."""
 
+ASKED = ("sizes", "robustness", "imbalance", "classes", "calibration")
+"""Parts of a study, as `Contrast.part` calls them."""
+
 
 def vocabulary(study: StoredStudy) -> dict[str, Any]:
     """The names that the texts may use. What is costly, or may be missing, is computed when it is called."""
@@ -60,6 +64,8 @@ def vocabulary(study: StoredStudy) -> dict[str, Any]:
         **found,
         "leading": lambda most: leading(found["differences"]().told, most),
         "mean": _mean,
+        "concentrated": lambda one: float(np.nanmedian(one.half[-1, :, 0])),
+        "failing": _failing,
         "topics": lambda: [said for name, said in TOPICS.items() if _has(found[name])] or ["what they cost"],
         "choices": lambda: _choices(found["exploration"]),
         "has": lambda name: _has(found[name]),
@@ -104,8 +110,11 @@ def _once(study: StoredStudy, path: str) -> Callable[[], Any]:
 
 
 def leading(told: Sequence[Contrasted], most: int) -> list[Contrasted]:
-    """The surest difference of each part of the study, so that no part says it all; then the next ones."""
-    parts: dict[str, list[Contrasted]] = {}
+    """The surest difference of each part of the study, so that no part says it all; then the next ones.
+
+    Parts come in the order of what a reader asks first; those that are not listed, last.
+    """
+    parts: dict[str, list[Contrasted]] = {part: [] for part in ASKED}
     for one in told:
         parts.setdefault(one.contrast.part, []).append(one)
     rounds = zip_longest(*parts.values())
@@ -122,6 +131,12 @@ def _mean(values: Mapping[int | None, float] | Interval, digits: int = 1) -> str
     if not math.isfinite(values.mean):
         return "never"
     return fixed(values, digits) if values.known and values.half else fixed(values.mean, digits)
+
+
+def _failing(one: Trusted) -> list[str]:
+    """The checks that a model's heat maps do not pass."""
+    named = (("deletion", one.deletion), ("insertion", one.insertion), ("random weights", one.forgetting))
+    return [name for name, check in named if not check.holds]
 
 
 def _choices(explored: Callable[[], Any]) -> list[dict[str, str]]:
