@@ -33,6 +33,7 @@ TREE = {
     "compare": [],
     "replicate": [],
     "claims": [],
+    "explain": [],
     "note": [],
     "runs": ["list", "show"],
 }

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from passo.errors import ConfigError, UnknownName, UsageError
 from passo.experiments.laying import quoted
+from passo.experiments.studycheck import check
 from passo.experiments.studyform import VARYING, StudyFile
 from passo.experiments.varying import flat
 from passo.registry import unknown
@@ -108,7 +109,7 @@ def parse_study(
         where = error.errors()[0]["loc"]
         raise ConfigError(f"{source}, line {line_of(text, where)}: {sentence(error, StudyFile)}") from error
     try:
-        study.check(many)
+        check(study, many)
     except UsageError as error:
         raise ConfigError(f"{source}: {brief(_with_line(text, str(error)))}") from error
     return study

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -11,13 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from passo.errors import ConfigError, StoreError, UsageError
+from passo.errors import ConfigError, UsageError
 from passo.experiments.coarse_to_fine import CoarseToFine
 from passo.experiments.configuring import Builder
 from passo.experiments.laying import OF_THE_RUN, join, lay, quoted, resolved
 from passo.experiments.naming import folder, named, shortened
 from passo.experiments.pairing import Pair
-from passo.experiments.ranges import RangePlan
 from passo.experiments.searching import Search
 from passo.experiments.studyparts import (
     DescentEntry,
@@ -30,17 +28,13 @@ from passo.experiments.studyparts import (
     SurfaceEntry,
 )
 from passo.experiments.studyruns import Configuration, RunEntry
-from passo.experiments.suggesting import check_rule
 from passo.experiments.trials import SuccessiveHalving, Tpe
-from passo.experiments.varying import Grid, RandomEntry, Zip, check_once, combinations, size
-from passo.optim import check_schedule
+from passo.experiments.varying import Grid, RandomEntry, Zip, combinations, size
 from passo.registry import unknown
-from passo.store import check_name
 from passo.training.config import TrainConfig, train_config
 from passo.training.tasks import TASKS
 
 RUNS = 100_000  # in a study, unless more are asked for: every one is a row, a folder and a training
-MOST = 10_000_000  # … and whoever asks
 SEARCHES = ("coarse_to_fine", "tpe", "successive_halving")
 VARYING = ("grid", "zip", "random", *SEARCHES)
 Executor = Literal["auto", "replicas", "processes", "here", "ray"]
@@ -173,10 +167,11 @@ class StudyFile(Part):
             settings["schedule"] = None
         if self.record and seed == self.seeds[0]:
             settings["record"] = self.record
-        return self._of_the_run({key: resolved(value, found) for key, value in settings.items()}, seed)
+        return self.of_seed({key: resolved(value, found) for key, value in settings.items()}, seed)
 
     @staticmethod
-    def _of_the_run(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    def of_seed(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Settings with the seed of the run for data that draw their images by it."""
         dataset = settings.get("dataset")
         if isinstance(dataset, Mapping) and dataset.get("seed") == OF_THE_RUN:
             settings["dataset"] = {**dataset, "seed": seed}
@@ -185,7 +180,7 @@ class StudyFile(Part):
     def dataset(self) -> TrainConfig:
         """The data that the base names, as the first seed has them."""
         base = {key: value for key, value in self.base.items() if key == "dataset"}
-        return train_config(self._of_the_run(base, self.seeds[0]))
+        return train_config(self.of_seed(base, self.seeds[0]))
 
     def training(self, run: Configuration, seed: int, suggestions: Mapping[str, float]) -> TrainConfig:
         """The full configuration of one run."""
@@ -213,94 +208,6 @@ class StudyFile(Part):
             return build()
         except UsageError as error:
             raise ConfigError(f"run {quoted(run.name)}: {error}") from error
-
-    def check(self, many: bool = False) -> None:
-        """Build every configuration once, so that a mistake shows before anything runs."""
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(f"seeds must be different and at least one, got {list(self.seeds)}")
-        if not self.count:
-            raise ConfigError("there is nothing to run: give at least one [[runs]] table, or a [grid]")
-        self._check_count(many)
-        self._check_varied()
-        self._check_names()
-        if self.pair is not None:
-            self.pair.check()
-        suggestions = {entry.name: 1e-3 for entry in self.ranges}
-        runs = self.configurations
-        if self.search is not None:
-            corners = self.search.corners()
-            runs = [self.proposed(entry, one.label, one.changes) for entry in runs for one in corners]
-        try:  # what is optional is left out where it cannot be, and that is said
-            self.trainings([run for run in runs if not run.entry.optional], suggestions, self.seeds[:1])
-        except UsageError:
-            self._check_base()  # a mistake of all of them is told once, as what it is
-            raise
-        if not runs:
-            self._check_base()
-        for entry in (*self.ranges, *self.descents, *self.previews):
-            self._check_part(entry)
-
-    def _check_base(self) -> None:
-        """What is wrong in the base alone; a key that it lacks may be one that every configuration brings."""
-        try:
-            train_config(self._of_the_run({**self.base, "seed": self.seeds[0]}, self.seeds[0]))
-        except UsageError as error:
-            raise ConfigError(f"base: {error}") from error
-
-    def _check_count(self, many: bool) -> None:
-        if self.count > MOST:
-            raise ConfigError(f"a study makes at most {MOST:,} runs, and this one would make {self.count:,}")
-        if self.count > RUNS and not many:
-            raise ConfigError(
-                f"a study makes at most {RUNS:,} runs unless you add --yes, and this one would make {self.count:,}"
-            )
-
-    def _check_varied(self) -> None:
-        """Every key varies once, and one search is enough."""
-        searches = [name for name in SEARCHES if getattr(self, name) is not None]
-        if len(searches) > 1:
-            raise ConfigError(f"a study has one search, and here are [{'] and ['.join(searches)}]")
-        drawn = {} if self.random is None else self.random.keys
-        searched = {} if self.search is None else self.search.keys
-        check_once({"grid": self.grid, "zip": self.zip, "random": drawn, "".join(searches): searched})
-
-    def _check_names(self) -> None:
-        """The study and each of its runs are kept in a folder of their name, each run with its seed."""
-        alone = [one.name for one in self.descents] + ["line-surface"] * (self.surface is not None)
-        alone += [one.title for one in self.previews]
-        varied = () if [one.name for one in self.configurations[:1]] == [""] else self.configurations
-        trained = [one.name for one in (*varied, *self.ranges)]
-        for name, times in Counter([*trained, *alone]).items():
-            if times > 1:
-                raise ConfigError(f"run {quoted(name)} is there {times} times: every name is one folder")
-        for kind, names in (("name", [self.name]), ("run", [*(one.name for one in self.runs), *trained, *alone])):
-            for name in names:
-                try:
-                    check_name(name)
-                except StoreError as error:
-                    raise ConfigError(f"{kind} {quoted(name)}: {error}") from error
-        doubled = {f"{name}-s{seed}" for name in trained for seed in self.seeds}.intersection(alone) if alone else ()
-        if doubled:
-            raise ConfigError(f"run {min(doubled)!r} is the folder of another run with its seed: rename it")
-
-    def _check_part(self, entry: RangeEntry | DescentEntry | PreviewEntry) -> None:
-        name = entry.title if isinstance(entry, PreviewEntry) else entry.name
-        try:
-            if isinstance(entry, RangeEntry):
-                RangePlan(**{key: value for key, value in entry.settings.items() if key != "suggest"})
-                check_rule(entry.suggest)
-                train_config({**self.base, "optimizer": entry.optimizer, "schedule": None})
-                return
-            if isinstance(entry, DescentEntry):
-                train_config({"model": "line", "optimizer": entry.optimizer, "schedule": entry.schedule})
-            elif "name" not in entry.schedule:
-                raise ConfigError("schedule.name is missing")
-            else:
-                options = {key: value for key, value in entry.schedule.items() if key != "name"}
-                run = {"epochs": entry.epochs, "steps_per_epoch": entry.steps_per_epoch}
-                check_schedule(entry.schedule["name"], options, **run)
-        except UsageError as error:
-            raise ConfigError(f"run {quoted(name)}: {error}") from error
 
     @property
     def count(self) -> int:
