@@ -31,7 +31,7 @@ def note() -> Note:
         "A title",
         "A subtitle",
         "en",
-        (Prose(LOREM * 4 + r" See [Figure 1](#figure-first) and \[[1](#source-a)\]."),),
+        (Prose("### Before all sections\n\n" + LOREM * 4 + r" See [Figure 1](#figure-first) and \[[1](#source-a)\]."),),
         (
             Section("one", "One", (Prose(LOREM * 14), FigureBlock(1, first), TABLE, Code("python", "x = 1"))),
             Section("two", "Two", (Prose(LOREM * 30), FigureBlock(2, second, "Own *words*.", wide=True))),

@@ -74,25 +74,25 @@ def inline(markdown: str) -> str:
     return _written(_reader().parseInline(markdown)[0].children or [])
 
 
-def blocks(markdown: str) -> str:
-    """Paragraphs, lists, headings and tables of Markdown as Typst markup.
+def blocks(markdown: str, level: int = 2) -> str:
+    """Paragraphs, lists, headings and tables of Markdown as Typst markup; `###` is a heading of this level.
 
     Raises `ConfigError` for mathematics, which is LaTeX here and which Typst does not read, and for pictures.
     """
-    return _written(_reader().parse(markdown))
+    return _written(_reader().parse(markdown), level)
 
 
-def _written(tokens: Sequence[Any]) -> str:
+def _written(tokens: Sequence[Any], level: int = 2) -> str:
     parts = []
     for place, token in enumerate(tokens):
         if token.type == "table_open":
             parts.append(f"#table(columns: {_columns(tokens[place:])},")
         else:
-            parts.append(_one(token))
+            parts.append(_one(token, level))
     return "".join(parts)
 
 
-def _one(token: Any) -> str:
+def _one(token: Any, level: int) -> str:
     kind = token.type
     if kind in _AROUND:
         return _AROUND[kind]
@@ -106,8 +106,8 @@ def _one(token: Any) -> str:
         return code(token.content.rstrip("\n"), token.info)
     if kind == "link_open":
         return f"#link({_target(token.attrGet('href') or '')})["
-    if kind == "heading_open":  # sections are the first level; the text's own headings begin with ###
-        return f"#heading(level: {max(2, int(token.tag[1:]) - 1)})["
+    if kind == "heading_open":
+        return f"#heading(level: {max(level, level + int(token.tag[1:]) - 3)})["
     if kind.startswith("math"):
         raise ConfigError(f"a PDF cannot set the LaTeX ${token.content}$ yet: give --format html for this note")
     raise ConfigError(f"a PDF has no way to show {kind.replace('_', ' ')!r} of Markdown: give --format html")

@@ -111,7 +111,8 @@ def typst(note: Note, layout: Layout, figures: dict[str, Printed]) -> str:
         f"#heading-block([{inline(note.title)}], [{inline(note.subtitle)}], {_byline(note)}, {_notice(note)})",
     ]
     write = functools.partial(_block, figures=figures, terms=TERMS[note.language])
-    parts += [write(block) for block in note.lead]
+    # Before the first section, the text's own headings are of the first level: none may be below what is not there.
+    parts += [blocks(b.markdown, level=1) if isinstance(b, Prose) else write(b) for b in note.lead]
     parts += [_section(section, write) for section in note.sections]
     parts += [_sources(note), _colophon(note), _left_out(note)]
     parts.append("#context [#metadata(counter(page).final().first()) <pages>]")
