@@ -110,11 +110,8 @@ class StudyFile(Part):
 
         A study that only searches begins from one configuration that changes nothing, and whose name is empty.
         """
-        begun = self._varies or self.search is not None
-        entries = self.runs or ((RunEntry(name=""),) if begun else ())
-        made = [entry for entry in entries if not any(fnmatchcase(entry.name, one) for one in self.leave)]
         points = list(combinations(self.grid, self.zip, self.random))
-        found = [one for entry in made for one in self._of(entry, points)]
+        found = [one for entry in self._made for one in self._of(entry, points)]
         return tuple(one for one in found if one.name not in self.left_out)
 
     def _of(self, entry: RunEntry, points: list[dict[str, Any]]) -> Iterator[Configuration]:
@@ -133,8 +130,11 @@ class StudyFile(Part):
                     yield Configuration(both, changes, entry, label, model, varied)
 
     @property
-    def _varies(self) -> bool:
-        return bool(self.grid or self.zip or self.random)
+    def _made(self) -> tuple[RunEntry, ...]:
+        """The runs that are made: those of the file, or one that changes nothing where something else makes runs."""
+        begun = self.grid or self.zip or self.random or self.search or self.pair
+        entries = self.runs or ((RunEntry(name=""),) if begun else ())
+        return tuple(entry for entry in entries if not any(fnmatchcase(entry.name, one) for one in self.leave))
 
     @cached_property
     def short(self) -> dict[str, str]:
@@ -216,8 +216,7 @@ class StudyFile(Part):
         each = [
             size(entry.grid, entry.zip, None) * len(self.seeds[: entry.seeds])
             * (1 if self.pair is None else len(set(self.pair.models).intersection(entry.models or self.pair.models)))
-            for entry in self.runs or (RunEntry(name=""),) * (self._varies or self.search is not None)
-            if not any(fnmatchcase(entry.name, one) for one in self.leave)
+            for entry in self._made
         ]  # fmt: skip
         searched = 1 if self.search is None else self.search.count
         trained = points * searched * sum(each) + len(self.ranges) * len(self.seeds)
