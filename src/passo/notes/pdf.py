@@ -110,7 +110,7 @@ def typst(note: Note, layout: Layout, figures: dict[str, Printed]) -> str:
         f"#show: paper.with(size: {layout.size}pt, columns: {layout.columns}, language: {literal(note.language)})",
         f"#heading-block([{inline(note.title)}], [{inline(note.subtitle)}], {_byline(note)}, {_notice(note)})",
     ]
-    write = functools.partial(_block, figures=figures, terms=TERMS[note.language])
+    write = functools.partial(_block, figures=figures, terms=TERMS[note.language], floats=layout.columns > 1)
     # Before the first section, the text's own headings are of the first level: none may be below what is not there.
     parts += [blocks(b.markdown, level=1) if isinstance(b, Prose) else write(b) for b in note.lead]
     parts += [_section(section, write) for section in note.sections]
@@ -142,11 +142,11 @@ def _label(name: str) -> str:
     return f"<{name}>" if re.fullmatch(r"[\w-]+", name) else ""
 
 
-def _block(block: Block, figures: dict[str, Printed], terms: Terms) -> str:
+def _block(block: Block, figures: dict[str, Printed], terms: Terms, floats: bool) -> str:
     writers: dict[type, Callable[[Any], str]] = {
         Prose: lambda b: blocks(b.markdown),
         Equation: _equation,
-        FigureBlock: lambda b: _figure(b, figures[b.figure.name], terms.figure),
+        FigureBlock: lambda b: _figure(b, figures[b.figure.name], terms.figure, floats),
         Table: _table,
         Code: lambda b: code(b.text, b.language),
     }
@@ -157,12 +157,13 @@ def _equation(block: Equation) -> str:
     raise ConfigError(f"a PDF cannot set the LaTeX {block.latex[:40]!r} yet: give --format html for this note")
 
 
-def _figure(block: FigureBlock, drawn: Printed, figure: str) -> str:
+def _figure(block: FigureBlock, drawn: Printed, figure: str, floats: bool) -> str:
     name = block.figure.name
     caption = f"[#strong[{words(f'{figure} {block.number}.')}] {inline(block.caption)}]"
+    wide, floating = ("true" if yes else "false" for yes in (block.wide, floats))
     return (
         f"#picture({literal(f'{name}.svg')}, {drawn.width:.2f}pt, {literal(block.figure.sentence)}, {caption}, "
-        f"wide: {'true' if block.wide else 'false'}) {_label(f'figure-{name}')}"
+        f"wide: {wide}, floats: {floating}) {_label(f'figure-{name}')}"
     )
 
 
