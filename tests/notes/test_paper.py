@@ -129,7 +129,8 @@ def test_an_equation_is_refused_with_what_to_do(note: Note) -> None:
 
 def test_one_column_takes_figures_as_wide_as_the_page(note: Note) -> None:
     found = paper(note, Layout(columns=1)).figures
-    assert "floats: true" not in paper(note, Layout(columns=1)).files["note.typ"].decode(), "they stand in their place"
+    source = paper(note, Layout(columns=1)).files["note.typ"].decode()
+    assert source.count(", floats: false)") == len(found), "they stand where they are spoken of"
     assert found["first"].width == found["second"].width == Layout().width(True)
     with pytest.raises(ConfigError, match="one or two columns, got 3"):
         Layout(columns=3)
