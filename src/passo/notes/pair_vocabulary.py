@@ -86,7 +86,7 @@ def vocabulary(study: StoredStudy) -> dict[str, Any]:
         "measured": len(study.select(kind="robustness")),
         "configurations": len({run.name for run in study.select()}),
         "seconds": spent(study),
-        "costs": two.matched,
+        "convolving": [any("Conv" in layer["kind"] for layer in cost["layers"]) for cost in two.matched],
         "ratio": ratio,
         "ranged": _ranged,
         "points": _points,
