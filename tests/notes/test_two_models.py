@@ -15,7 +15,9 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "analys
 from pair_study import LABELS
 from pair_study import make as made_up
 from papers import lines
+from typer.testing import CliRunner
 
+from passo.cli.app import app
 from passo.errors import ConfigError, StoreError
 from passo.figures import PAIR_FIGURES
 from passo.figures.choices import CHOICE_FIGURES
@@ -194,3 +196,12 @@ def test_the_whole_study_gives_a_page_and_a_report(study: StoredStudy, tmp_path:
 def test_a_study_in_which_nothing_is_done_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         write(made_up(tmp_path / "none", parts=()), tmp_path / "note")
+
+
+def test_the_command_says_where_the_report_is_and_what_it_leaves_out(light: StoredStudy, tmp_path: Path) -> None:
+    out = tmp_path / "hand-in"
+    words = ["note", str(light.folder), "--format", "pdf", "--pages", "2", "--author", "Ana Lima", "--out", str(out)]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 0, told.output
+    assert f"PDF:  {out / 'report.pdf'}" in told.output and "left out: robustness: " in told.output
+    assert b"Ana Lima" in (out / "report.pdf").read_bytes()
