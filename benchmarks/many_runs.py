@@ -115,7 +115,7 @@ def adoptions(folder: Path, times: int) -> float:
             begun = time.perf_counter()
             adopt(store, name, Ended("done"))
             took.append(time.perf_counter() - begun)
-            store._drop(name)
+            store.drop(name)
         raise KeyboardInterrupt
     return statistics.median(took)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from passo.experiments.estimating import Estimate
     from passo.experiments.stages import Task
     from passo.experiments.studyform import StudyFile
-    from passo.experiments.studyparts import RunEntry
+    from passo.experiments.studyruns import Configuration
 
 ROWS = 20  # of a table that may have thousands
 
@@ -130,7 +130,7 @@ def _runs(file: StudyFile) -> None:
         table(("kind", "name"), [tuple(row) for *row, _ in rows])
 
 
-def _unsaid(file: StudyFile, run: RunEntry) -> dict[str, Any]:
+def _unsaid(file: StudyFile, run: Configuration) -> dict[str, Any]:
     """What a run changes and its name does not say."""
     from passo.experiments.naming import spelled
 

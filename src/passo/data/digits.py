@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from passo.data.described import DatasetInfo, measured
@@ -15,13 +17,13 @@ def open_digits(entry: DatasetInfo) -> tuple[DatasetInfo, tuple[np.ndarray, ...]
     The greys 0..16 become pixels 0..255, v·255/16 rounded: (N, 8, 8) uint8.
     """
     try:
-        import sklearn  # pyright: ignore[reportMissingImports]
-        from sklearn.datasets import load_digits  # pyright: ignore[reportMissingImports]
+        import sklearn
+        from sklearn.datasets import load_digits
     except ModuleNotFoundError as missing:
         raise MissingExtra(
             "the digits are a part of scikit-learn, which is not installed: pip install scikit-learn"
         ) from missing
-    found = load_digits()
+    found: Any = load_digits()
     images = np.rint(np.asarray(found.images) * (255 / 16)).astype(np.uint8)
     labels = np.asarray(found.target).astype(np.uint8)
     rest, part = held_out(labels)
