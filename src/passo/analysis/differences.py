@@ -86,10 +86,16 @@ class Differences:
         return tuple(one.sentence() for one in self.told)
 
     def undecided(self) -> str:
-        """In what the two are not distinguishable, in one sentence; "" where there is nothing."""
+        """In what the two are not distinguishable, in one sentence; "" where there is nothing.
+
+        A part's own sentence is corrected for that part's numbers alone, and may tell some of these apart.
+        """
         names = [one.name for one in self.level if one.known]
         first, second = self.labels
-        return f"The {first} and the {second} are not distinguishable in {listed(names, 8)}." if names else ""
+        if not names:
+            return ""
+        told = f"the {first} and the {second} are not distinguishable in {listed(names, 8)}."
+        return f"Corrected for all {len(self.each)} numbers at once, {told}"
 
     def sentence(self) -> str:
         """How many differences there are, and the surest."""

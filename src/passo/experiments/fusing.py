@@ -33,11 +33,14 @@ from passo.experiments.stems import stems
 from passo.replicas import Replicas, ReplicaStep
 from passo.training import Progress
 from passo.training.checkpoint import load, save
-from passo.training.machine import quick_products
+from passo.training.machine import quick_products, return_memory
 from passo.training.step import EpochEnd
 from passo.training.stopping import epoch_values
 
 SECONDS, SAYS = 60.0, 0.5  # between two states that are kept, and between two words on how far a group is
+TIDY = (
+    10.0  # seconds after which memory between small blocks that stay is given back: a long group would take gigabytes
+)
 COLUMNS = ("train/loss", "lr", "momentum", "train/penalty")  # of every step, in the order of a table's columns
 
 
@@ -74,6 +77,7 @@ def fused(
                 raise KeyboardInterrupt
     finally:
         torch.set_num_threads(before)
+        return_memory()
 
 
 def kept_at(folder: Path, tasks: Sequence[Task]) -> Path:
@@ -140,7 +144,7 @@ class Group:
         Raises KeyboardInterrupt, with the state kept, where it is asked to stop.
         """
         begun, before = time.perf_counter(), self._seconds
-        kept = said = time.monotonic()
+        kept = said = tidied = time.monotonic()
         walk = self.walk()
         while self._rows:
             record = next(walk)
@@ -153,6 +157,9 @@ class Group:
                 kept = time.monotonic()
             if stop.asked:
                 raise KeyboardInterrupt
+            if time.monotonic() - tidied > TIDY:
+                return_memory()
+                tidied = time.monotonic()
             if time.monotonic() - said > SAYS:
                 yield self._on_the_way(record)
                 said = time.monotonic()
