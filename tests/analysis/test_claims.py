@@ -123,7 +123,7 @@ def test_the_study_file_asks_for_the_notes_configurations_over_ten_seeds() -> No
     file = read_study("published-note")
     assert file.seeds == tuple(range(10))
     assert [run.name for run in file.runs] == list(published_note().names)
-    for entry, run in zip(file.runs, published_note().runs, strict=True):
+    for entry, run in zip(file.configurations, published_note().runs, strict=True):
         config = file.training(entry, 0, {})
         assert (config.epochs, config.sampling, config.batch_size) == (run.epochs, "balanced", 64)
         assert (config.dataset.name, config.dataset.scale) == ("fashion-mnist", "symmetric")

@@ -200,7 +200,7 @@ def test_a_run_is_written_adopted_and_dropped_by_as_many_statements_however_many
             statements.clear()
             assert store.adopt(study, tmp_path / f"other-{many}", "done")
             assert study.lasts("new-s0") == {"x": 1.0}
-            study._drop("new-s0")
+            study.drop("new-s0")
             study.add_run("again", config={}, seed=0).finish()
             counts.append(len(statements))
     assert counts[0] == counts[1] > 0

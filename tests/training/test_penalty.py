@@ -271,7 +271,7 @@ def test_a_run_keeps_its_penalty_as_a_metric_and_marks_the_weights_that_it_was_o
 def test_a_study_may_set_it_in_its_base_and_in_its_runs() -> None:
     text = 'name = "s"\n[base]\ndataset = "fashion-mnist-sample"\nl2 = 0.1\n[[runs]]\nname = "a"\nl1 = 0.01\n'
     file = parse_study(text, "s.toml")
-    config = file.training(file.runs[0], 0, {})
+    config = file.training(file.configurations[0], 0, {})
     assert (config.l1, config.l2) == (0.01, 0.1)
 
 

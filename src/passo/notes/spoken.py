@@ -25,7 +25,7 @@ class Speech:
 
     >>> say = Speech(("mlp", "cnn"))
     >>> say("cnn needs 4 times fewer images than mlp [3, 5].")
-    'The CNN needs 4 times fewer images than the MLP \\\\[3, 5\\\\].'
+    'The CNN needs 4\\xa0times fewer images than the MLP \\\\[3, 5\\\\].'
     >>> say("The mlp's loss is above that of the cnn."), Speech(("lenet-5", "cnn")).name("lenet-5")
     ("The MLP's loss is above that of the CNN.", 'lenet-5')
     """
