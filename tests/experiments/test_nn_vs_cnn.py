@@ -15,7 +15,17 @@ from passo.analysis.pair import configured, pair
 from passo.experiments import read_study
 from passo.figures import PAIR_FIGURES, draw
 
-QUICK = ("--quick", "--set", "epochs=2", "--set", "dataset.size=16", "--set", "dataset.per_class=15")
+QUICK = (
+    "--quick",
+    "--set",
+    "leave=[]",
+    "--set",
+    "epochs=2",
+    "--set",
+    "dataset.size=16",
+    "--set",
+    "dataset.per_class=15",
+)
 
 
 @pytest.fixture(scope="module")

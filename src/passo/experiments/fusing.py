@@ -87,11 +87,12 @@ def kept_at(folder: Path, tasks: Sequence[Task]) -> Path:
 
 
 def forget(folder: Path, tasks: Sequence[Task]) -> None:
-    """Everything of a group is written: what was kept to go on from is not needed."""
-    path = kept_at(folder, tasks)
+    """Everything of a group is written: what was kept to go on from is not needed.
+
+    The folder stays: another group may be about to keep its state there.
+    """
     with suppress(OSError):
-        path.unlink(missing_ok=True)
-        path.parent.rmdir()
+        kept_at(folder, tasks).unlink(missing_ok=True)
 
 
 class Group:

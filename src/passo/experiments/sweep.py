@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from passo.experiments.fusing import OnTheWay
 from passo.experiments.growing import contradiction, former, seconds_before
 from passo.experiments.looks import looked, stale
 from passo.experiments.on_ray import on_ray
-from passo.experiments.pending import Ended, adopt, discard, place, trained
+from passo.experiments.pending import PENDING, Ended, adopt, discard, place, trained
 from passo.experiments.possible import ready, told
 from passo.experiments.short import loaded, perform
 from passo.experiments.sink import Draft
@@ -139,6 +139,8 @@ class Study:
                         failed.append(f"{task.run_id}: {ended.error}")
                     last = study.lasts(task.run_id)
                     yield Progress(task, ended.status, done, self.file.count, ended.error, last)
+            with suppress(OSError):
+                (folder / PENDING).rmdir()  # unless something there is to go on
             study.facts(
                 seconds=seconds_before(study) + time.perf_counter() - begun,
                 failed=failed,
