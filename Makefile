@@ -19,10 +19,12 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check install -c constrain
 # Two files of tests at a time, one thread each: two threads in each of two processes would wait for one another.
 SIDE ?= -n 2 --dist loadfile
 
-.PHONY: help note test test-all check format bench clean venv
+.PHONY: help note notebooks docs test test-all check format bench clean venv
 
 help:  ## this list
 	@echo "make note       the technical note on optimisers, from the embedded real sample, in $(OUT)"
+	@echo "make notebooks  the notebooks, executed, in both languages, in notebooks/"
+	@echo "make docs       the site of the documentation, in out/docs"
 	@echo "make test       every test but the slow ones"
 	@echo "make test-all   every test"
 	@echo "make check      style, types, and which room imports which"
@@ -34,6 +36,13 @@ help:  ## this list
 note: $(NOTES)  ## run the study and write the note
 	$(BIN)/passo note optimizers --dataset $(DATASET) --out $(OUT)
 	@echo "The note is in $(OUT): open its .html file in a browser; nothing is fetched from outside."
+
+notebooks: $(DEV)  ## the notebooks, executed
+	$(BIN)/python scripts/notebooks.py $(NOTEBOOKS)
+
+docs: $(DEV)  ## the site of the documentation
+	$(BIN)/python scripts/site.py out/docs
+	@echo "The site is in out/docs: open index.html in a browser; nothing is fetched from outside."
 
 test: $(DEV)  ## every test but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE) -m "not slow" $(PYTEST)

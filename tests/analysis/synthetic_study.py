@@ -33,9 +33,19 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "adam-final": _ADAM,
     "nesterov-cyclic-final": _NESTEROV,
 }
+LIBRARIES: dict[str, dict[str, Any]] = {
+    "sgd-torch": {"name": "sgd"},
+    "sgd-keras": {"name": "keras-sgd", "lr": 0.01},
+    "adam-torch": {"name": "adam"},
+    "adam-keras": {"name": "keras-adam"},
+    "ftrl-keras": {"name": "ftrl"},
+    "momentum-step": {**_SGD, "momentum": 0.9},
+    "momentum-step-keras": {**_SGD, "name": "keras-sgd", "momentum": 0.9},
+}
+"""One name in two libraries, and a rate that drops after half of the steps; only where `libraries` asks for them."""
 
 
-def write(folder: Path, seeds: tuple[int, ...] = SEEDS) -> StoredStudy:
+def write(folder: Path, seeds: tuple[int, ...] = SEEDS, *, libraries: bool = False) -> StoredStudy:
     """Write the study into an empty folder and open it."""
     with Store.create(folder, name="synthetic", config={}) as store:
         store.facts(data={"name": "invented", "classes": list(CLASSES), "sample": True})
@@ -45,18 +55,19 @@ def write(folder: Path, seeds: tuple[int, ...] = SEEDS) -> StoredStudy:
         for name, best in (("range-adam", 0.01), ("range-nesterov", 0.1)):
             for seed in seeds:
                 _write_range(store, name, best, seed)
-        for rank, name in enumerate(CONFIGURATIONS):
+        for rank, (name, optimizer) in enumerate((CONFIGURATIONS | (LIBRARIES if libraries else {})).items()):
             for seed in seeds:
-                _write_training(store, name, rank, seed)
+                _write_training(store, name, optimizer, rank, seed)
     return open_study(folder)
 
 
-def _write_training(store: Store, name: str, rank: int, seed: int) -> None:
-    optimizer = CONFIGURATIONS[name]
+def _write_training(store: Store, name: str, optimizer: dict[str, Any], rank: int, seed: int) -> None:
+    optimizer = {"lr": 0.001, **optimizer}
     config = {"optimizer": optimizer, "model": {"name": "tiny"}, "dataset": {"name": "invented"}, "batch_size": 8}
     run = store.add_run(name, config=config, seed=seed)
     random = np.random.default_rng(100 * rank + seed)
     lr = np.full(STEPS, optimizer["lr"]) * (1 + ("cyclic" in name) * np.abs(np.sin(np.arange(STEPS) / 6)))
+    lr[STEPS // 2 :] *= 0.1 if name.startswith("momentum-step") else 1
     losses = 2.3 * np.exp(-np.arange(STEPS) / 30) + 0.2 + 0.05 * random.standard_normal(STEPS)
     for step in range(1, STEPS + 1):
         run.scalars(step, step / PER_EPOCH, {"train/loss": losses[step - 1], "lr": lr[step - 1]})
@@ -108,7 +119,8 @@ def _write_microscope(run: RunWriter, optimizer: dict[str, Any], lr: np.ndarray,
     run.array("trace", trace, coordinates=COORDINATES, **meta)
     run.array("trace/steps", np.arange(1, STEPS + 1))
     run.array("trace/lr", lr)
-    run.array("statistics", statistics, parameters=["conv1.weight"], quantities=["mean", "rms"], **meta)
+    sizes = {"parameters": ["conv1.weight"], "sizes": [len(COORDINATES)]}
+    run.array("statistics", statistics, quantities=["mean", "rms"], **sizes, **meta)
     run.info(residual_roundings={"conv1.weight": 1.25})
     labels = np.arange(30) % len(CLASSES)
     weights = np.exp(random.standard_normal((30, len(CLASSES))) + 2 * np.eye(len(CLASSES))[labels])

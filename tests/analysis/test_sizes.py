@@ -110,7 +110,7 @@ def test_models_that_are_alike_are_not_distinguishable(tmp_path: Path) -> None:
     found = sizes(make(tmp_path / "alike", parts=("sizes",), alike=True))
     assert found.fewer is not None and not found.fewer.told
     assert "is not distinguishable" in found.sentence() and "more accurate" not in found.sentence()
-    assert {row[-1] for row in found.table().rows} == {"no"}
+    assert {row[-1] for row in found.table().rows} == {"neither is told"}
 
 
 def test_differences_are_paired_by_seed_and_corrected_together(tmp_path: Path) -> None:

@@ -14,4 +14,4 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "analysis"))
 def study(tmp_path_factory: pytest.TempPathFactory) -> StoredStudy:
     from synthetic_study import write
 
-    return write(tmp_path_factory.mktemp("figures") / "study")
+    return write(tmp_path_factory.mktemp("figures") / "study", libraries=True)

@@ -145,7 +145,7 @@ def test_a_corner_that_failed_leaves_the_colours_to_the_rest_and_is_told(tmp_pat
     figure = draw_compared("heatmap", invented(tmp_path / "s", runs, configs), Wish(curve="validation/loss"))
     scale = figure.spec()["layer"][0]["encoding"]["color"]["scale"]
     assert scale["domain"] == pytest.approx([0.5, 0.7]) and scale["clamp"]
-    assert "One cell is worse than the darkest colour says (to 2.3)." in figure.caption
+    assert "One cell is worse than the strongest colour says (to 2.3)." in figure.caption
     assert {row["text"] for row in rows(figure) if row.get("text")} >= {"0.5", "0.52", "2.3"}
 
 

@@ -11,14 +11,16 @@ import pytest
 import vl_convert
 
 from passo.analysis import bands, compare, descent, lr_ranges, predictions, traces
+from passo.analysis.coasting import coasting
+from passo.analysis.rates import rates
 from passo.analysis.words import significant
 from passo.errors import StoreError, UnknownName
 from passo.figures import FIGURES, curves_chart, draw, draw_all, range_chart, schedule_chart, stage_chart
-from passo.store import StoredStudy, open_study
+from passo.store import Store, StoredStudy, open_study
 
-NAMES = """adam-apart adapted-gradients cross-entropy ewma-bias ewma-gradients ewma-series ewma-weights final-accuracy
-final-adapted final-curves lr-range momentum-limit schedule-effects schedule-paths schedule-shapes sgd-curves sgd-paths
-sgd-traces""".split()  # noqa: SIM905 (one long list of names is easier to read as words)
+NAMES = """adam-apart adapted-gradients coasting cross-entropy ewma-bias ewma-gradients ewma-series ewma-weights
+final-accuracy final-adapted final-curves library-defaults lr-range momentum-limit rates schedule-effects schedule-paths
+schedule-shapes sgd-curves sgd-paths sgd-traces""".split()  # noqa: SIM905 (one long list of names is easier to read as words)
 
 
 def found(value: Any, key: str) -> list[Any]:
@@ -137,7 +139,7 @@ def test_sentences_hold_the_computed_numbers(study: StoredStudy) -> None:
 def test_a_study_of_one_seed_draws_too_and_says_that_there_is_no_interval(tmp_path: Path) -> None:
     from synthetic_study import write
 
-    one = write(tmp_path / "one", seeds=(0,))
+    one = write(tmp_path / "one", seeds=(0,), libraries=True)
     for name in NAMES:
         figure = draw(name, one)
         vl_convert.vegalite_to_vega(figure.spec(), vl_version="6.4")
@@ -145,12 +147,40 @@ def test_a_study_of_one_seed_draws_too_and_says_that_there_is_no_interval(tmp_pa
     assert "one seed" in draw("final-accuracy", one).sentence
 
 
+def test_the_step_after_a_drop_of_the_rate_is_measured_by_those_before_it(study: StoredStudy) -> None:
+    found = coasting(study)
+    before = found.sizes["PyTorch"][found.drops[0] - 11 : found.drops[0] - 1]
+    assert found.drops == (31,) and found.factor == pytest.approx(0.1)
+    assert found.kept("PyTorch") == pytest.approx(found.sizes["PyTorch"][30] / before.mean())
+    assert "At step 31 the learning rate falls to 0.1 of what it was" in draw("coasting", study).sentence
+
+
+def test_the_rate_and_the_name_are_told_apart_by_configurations_that_differ_in_nothing_else(study: StoredStudy) -> None:
+    found = rates(study)
+    assert found.tuned == ("adam", "sgd")  # not Adam's variants, not those under a schedule
+    means = {one.lr: one.outcome.mean for one in found.of("sgd")}
+    assert sorted(means) == [0.001, 0.01, 0.05]
+    assert found.spread("sgd") == pytest.approx(max(means.values()) - min(means.values()))
+    best = [found.best(name).outcome.mean for name in found.tuned]
+    assert found.between == pytest.approx(max(best) - min(best))
+
+
+def test_a_study_that_tried_each_optimizer_at_one_rate_cannot_say_what_a_rate_does(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "s", name="one", config={}) as store:
+        run = store.add_run("sgd", config={"optimizer": {"name": "sgd"}}, seed=0)
+        run.scalars(1, 1, {"lr": 0.1, "test/accuracy": 0.5})
+        run.finish()
+    with pytest.raises(StoreError, match="tried no optimiser at two learning rates"):
+        rates(open_study(tmp_path / "s"))
+
+
 # ── Charts on their own ──
 
 
 def test_any_study_has_curves(study: StoredStudy) -> None:
-    spec = curves_chart(study, "epoch/train_loss").to_dict()
-    assert {row["label"] for row in rows(spec)} == set(study.names())
+    names = study.names()[:16]  # of more, only the best have a colour
+    spec = curves_chart(study, "epoch/train_loss", names).to_dict()
+    assert {row["label"] for row in rows(spec)} == set(names)
     assert spec["title"]["subtitle"] == "tiny on invented, batches of 8"
 
 

@@ -18,6 +18,7 @@ from passo.analysis.differences import differences
 from passo.analysis.sizes import sizes
 from passo.errors import StoreError
 from passo.figures import PAIR_FIGURES, draw
+from passo.figures.style import BLUE, RED
 from passo.store import StoredStudy
 
 NAMES = ("sizes", "small-losses", "small-validation", "calibration-pair", "cross-entropy-pair", "differences")
@@ -46,7 +47,7 @@ def test_a_figure_is_valid_and_says_its_sentence(name: str, study: StoredStudy) 
     assert vl_convert.vegalite_to_vega(spec, vl_version="6.4")["marks"]
     assert figure.name == name and spec["description"] == figure.sentence
     assert "nan" not in figure.sentence.lower() and figure.sentence.endswith(".")
-    assert "#0072B2" in json.dumps(spec) and "#D55E00" in json.dumps(spec)
+    assert BLUE in json.dumps(spec) and RED in json.dumps(spec)
 
 
 @pytest.mark.parametrize("name", NAMES)

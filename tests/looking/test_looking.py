@@ -162,7 +162,7 @@ def test_words_mean_themselves_on_the_page(cnn: Explanation) -> None:
     confused = replace(cnn["confusion"].data, classes=tuple(f"{odd}{c}" for c in range(10)))
     part = replace(cnn["confusion"], data=confused)
     made = page(replace(cnn, parts=(part,)))
-    assert html.escape(odd, quote=False) + "3</td>" in made
+    assert html.escape(odd, quote=False) + "3</th>" in made
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,30 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "nesterov-onecycle": NESTEROV,
     "adam-final": {**ADAM, "lr": 0.01},
     "nesterov-cyclic-final": {**NESTEROV, "lr": 0.01},
+    "sgd-torch": {"name": "sgd"},
+    "sgd-keras": {"name": "keras-sgd"},
+    "rmsprop-torch": {"name": "rmsprop"},
+    "rmsprop-keras": {"name": "keras-rmsprop"},
+    "adam-torch": {"name": "adam"},
+    "adam-keras": {"name": "keras-adam"},
+    "adagrad-torch": {"name": "adagrad"},
+    "adagrad-keras": {"name": "keras-adagrad"},
+    "adadelta-torch": {"name": "adadelta"},
+    "adadelta-keras": {"name": "keras-adadelta"},
+    "ftrl-keras": {"name": "ftrl"},
+    "momentum-step": {**SGD, "momentum": 0.9},
+    "momentum-step-keras": {**SGD, "name": "keras-sgd", "momentum": 0.9},
 }
+RATES = {"sgd": 0.001, "keras-sgd": 0.01, "rmsprop": 0.01, "adagrad": 0.01, "adadelta": 1.0}
+DROPPED = {"name": "StepLR", "step_size": "1 epoch", "gamma": 0.1}
+OPTIONS = {"eps": 1e-8, "initial_accumulator_value": 0.1, "momentum": 0.9}
 SCHEDULES: dict[str, dict[str, Any]] = {
     "nesterov-step": {"name": "StepLR", "step_size": "1 epoch", "gamma": 0.3},
     "nesterov-plateau": {"name": "ReduceLROnPlateau", "factor": 0.3},
     "nesterov-cyclic": {"name": "CyclicLR", "base_lr": 0.003, "max_lr": 0.06},
     "nesterov-onecycle": {"name": "OneCycleLR", "max_lr": 0.06},
+    "momentum-step": DROPPED,
+    "momentum-step-keras": DROPPED,
     "nesterov-cyclic-final": {"name": "CyclicLR", "base_lr": 0.01, "max_lr": 0.1, "mode": "triangular2"},
 }
 GRID = [f"line-{kind}-{plan}" for kind in ("momentum", "nesterov") for plan in ("none", "step", "cyclic")]
@@ -117,7 +135,8 @@ def _train(store: Store, name: str, optimizer: dict[str, Any], seed: int) -> Non
     }
     run = store.add_run(name, config=config, seed=seed)
     better = 0.05 * ("nesterov" in name)
-    lrs = np.full(STEPS, optimizer["lr"]) * (np.linspace(1, 0.1, STEPS) if schedule else 1)
+    falling = np.repeat([1, 0.1], PER_EPOCH) if schedule is DROPPED else np.linspace(1, 0.1, STEPS)
+    lrs = np.full(STEPS, optimizer.get("lr", RATES.get(optimizer["name"], 0.001))) * (falling if schedule else 1)
     losses = 2.3 * np.exp(-np.arange(STEPS) / 30) + 0.05 * rng.standard_normal(STEPS)
     for t in range(1, STEPS + 1):
         row = {"train/loss": losses[t - 1], "lr": lrs[t - 1]}
@@ -138,12 +157,15 @@ def _watch(run: Any, optimizer: dict[str, Any], lrs: np.ndarray, rng: np.random.
     grad = 0.05 + 0.1 * rng.standard_normal((STEPS, 3))
     stages = _adam(optimizer, grad) if optimizer["name"].startswith("adam") else _sgd(optimizer, grad)
     update = -lrs[:, None] * stages["adapted"]
+    if optimizer["name"] == "ftrl":
+        stages = {"theta": np.vstack([[1.0, 1.0, 1.0], 0.01 * grad[1:]]), **stages}
     stages = {"grad_raw": grad, "grad": grad, **stages, "update": update, "residual": 1e-9 * grad}
     trace = np.stack(list(stages.values()), 1).astype(np.float32)  # (T, S, K)
     meta = {"stages": list(stages), "every": 1}
     run.array("trace", trace, **meta, coordinates=[["conv1.weight", [0, 0, k, k]] for k in range(3)])
     both = np.stack([trace.mean(2), np.sqrt((trace**2).mean(2))], -1)[:, :, None]  # (T, S, 1, 2)
-    run.array("statistics", both, **meta, parameters=["conv1.weight"], quantities=["mean", "rms"])
+    run.array("statistics", both, **meta, parameters=["conv1.weight"], sizes=[3], quantities=["mean", "rms"])
+    run.info(watch={"hyper": [{"lr": float(lrs[0]), **OPTIONS, **optimizer}]})
     run.array("trace/steps", np.arange(1, STEPS + 1))
     run.array("trace/lr", lrs)
     run.info(residual_roundings={"conv1.weight": 1.5})

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+from contrasts import contrast
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -35,8 +40,17 @@ def opened(chromium, written, **options):
     page.on("pageerror", lambda error: logged.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(written.html.as_uri())
-    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'")
+    page.wait_for_function("() => document.documentElement.dataset.charts === 'drawn'")
     return page, logged, asked
+
+
+def serious(page) -> list[str]:
+    """What axe-core finds serious or critical, with the first element of each."""
+    axe = pytest.importorskip("axe_playwright_python.base")
+    page.evaluate(axe.AXE_SCRIPT)
+    found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+    grave = [one for one in found if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in grave]
 
 
 SIZES = """() => [...document.querySelectorAll('.chart')].map((chart) => {
@@ -55,6 +69,8 @@ def test_every_chart_draws_with_the_network_off_and_nothing_is_logged(chromium, 
     assert logged == []
     assert asked == [written.html.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
+    assert page.evaluate("document.documentElement.dataset.drawn") == scheme
+    assert serious(page) == []
 
 
 def test_equations_have_a_size(chromium, written):
@@ -75,3 +91,31 @@ def test_the_policy_forbids_requests_even_where_there_is_a_network(chromium, wri
     asking = "() => fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.message)"
     assert page.evaluate(asking) == "Failed to fetch"
     assert page.evaluate("() => window.seen") == "http://127.0.0.1:9/"
+
+
+def test_what_scrolls_sideways_on_a_phone_is_reached_with_the_keyboard(chromium, written):
+    page, *_ = opened(chromium, written, viewport={"width": 390, "height": 900})
+    missed = """() => [...document.querySelectorAll('main *')].filter((e) => e.scrollWidth > e.clientWidth + 1 &&
+      ['auto', 'scroll'].includes(getComputedStyle(e).overflowX) && e.tabIndex !== 0).map((e) => e.className)"""
+    assert page.evaluate(missed) == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null"), "the skip link leads past the contents"
+
+
+def test_lines_stand_out_in_the_dark_and_change_with_the_scheme(chromium, written):
+    page, *_ = opened(chromium, written, color_scheme="dark")
+    dark = page.evaluate(STROKES)
+    assert len(dark) > 10
+    assert [stroke for stroke in dark if contrast(stroke, "#16181b") < 3] == []
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function("() => document.documentElement.dataset.drawn === 'light'")
+    light = page.evaluate(STROKES)
+    assert [stroke for stroke in light if contrast(stroke, "#fffefb") < 3] == [] and set(light) != set(dark)
+
+
+STROKES = """() => [...new Set([...document.querySelectorAll('.mark-line path, .mark-symbol path')]
+  .filter((e) => +(e.getAttribute('stroke-width') ?? 1) >= 1.5 && (e.getAttribute('opacity') ?? 1) > 0.5)
+  .map((e) => e.getAttribute('stroke')).filter((stroke) => stroke?.startsWith('#')))]"""

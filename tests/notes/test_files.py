@@ -113,7 +113,8 @@ def test_without_scripts_the_page_leads_to_the_pictures(text, written):
     fallbacks = re.findall(r"<noscript>(.*?)</noscript>", text, flags=re.DOTALL)
     assert "scripts are switched off here" in fallbacks[0]
     targets = re.findall(r'href="([^"]+)"', " ".join(fallbacks))
-    assert len(targets) == 18 and all((written.html.parent / target).is_file() for target in targets)
+    assert len(targets) == len(written.figures) // 2
+    assert all((written.html.parent / target).is_file() for target in targets)
 
 
 def test_the_language_is_said(page):
@@ -142,7 +143,7 @@ def test_slimmed_numbers_keep_six_digits():
 def test_every_link_of_the_markdown_leads_somewhere(written):
     whole = written.markdown.read_text(encoding="utf-8")
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", whole)
-    assert len(pictures) == len(written.figures) // 2 == 18
+    assert len(pictures) == len(written.figures) // 2 > 0
     for target in pictures:
         assert (written.markdown.parent / target).stat().st_size > 1000
     anchors = set(re.findall(r'<a id="([^"]+)">', whole))
@@ -182,7 +183,12 @@ def test_an_older_note_is_replaced_and_nothing_half_written_is_left(made_up, tmp
     first.html.write_text("old")
     again = write(made_up, tmp_path / "out")
     assert "Lead." in again.html.read_text(encoding="utf-8")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["figures", "note.html", "note.md"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".passo-note",
+        "figures",
+        "note.html",
+        "note.md",
+    ]
 
 
 def test_a_folder_with_other_things_is_refused_and_left_alone(made_up, tmp_path):
@@ -212,3 +218,12 @@ def test_titles_are_escaped_in_the_head(made_up, monkeypatch):
 
     monkeypatch.setattr("passo.notes.make", titled)
     assert f"<title>{html.escape('a < b & c')}</title>" in note_of(made_up)
+
+
+def test_the_note_of_another_study_is_not_written_over(made_up, tmp_path):
+    out = tmp_path / "note"
+    out.mkdir()
+    (out / ".passo-note").write_text("mine\n")
+    with pytest.raises(FolderInUse, match="holds the note on mine: give a folder of its own to the note on optimizers"):
+        write(made_up, out)
+    assert [path.name for path in out.iterdir()] == [".passo-note"]

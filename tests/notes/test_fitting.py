@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from papers import LOREM, composed, lines
 
-from passo.errors import ConfigError, StoreError
+from passo.errors import ConfigError, StoreError, UnknownName
 from passo.notes.content import FigureBlock, LeftOut, Prose
 from passo.notes.fitting import LOWEST, fit
 from passo.notes.text import compose
@@ -77,12 +77,12 @@ def test_what_the_study_lacks_leaves_its_passage_out_and_says_why():
 
 
 def test_outside_of_a_passage_what_is_lacking_is_an_error():
-    with pytest.raises(StoreError, match=r"section 10-a.md of the note: the study has no run of it"):
+    with pytest.raises(StoreError, match=r"section 10-a.md of the note, line 3: the study has no run of it"):
         noted('{{ figure("gone") }}', lacking)
 
 
 def test_a_mistake_in_the_text_is_never_taken_for_something_that_a_study_lacks():
-    with pytest.raises(StoreError, match="'nothing' is undefined"):
+    with pytest.raises(UnknownName, match="unknown value 'nothing'"):
         noted('{% call passage("maps") %}{{ nothing }}{% endcall %}')
 
 

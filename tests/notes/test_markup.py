@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 from passo.errors import ConfigError
-from passo.notes import markup
+from passo.notes import formulas, latex, markup, mathematics, mathset, mathtree
 from passo.notes.content import Byline, Note, Prose, Section, Table
 from passo.notes.pdf import paper, pdf
 
@@ -25,9 +25,10 @@ NASTY = (
 )
 
 
-def test_the_examples_are_true():
-    failures, tried = doctest.testmod(markup)
-    assert tried >= 3 and failures == 0
+@pytest.mark.parametrize("module", [markup, formulas, latex, mathematics, mathset, mathtree])
+def test_the_examples_are_true(module):
+    failures, tried = doctest.testmod(module)
+    assert tried >= 1 and failures == 0
 
 
 @pytest.mark.parametrize("nasty", NASTY)
@@ -74,9 +75,16 @@ def test_lists_headings_and_tables_have_their_typst():
     assert table.startswith('#table(columns: 2,table.header([#"a";],[#"b";],\n),[#"1";],[#"2";],')
 
 
-def test_mathematics_is_refused_with_what_to_do():
-    with pytest.raises(ConfigError, match=r"cannot set the LaTeX \$x\^2\$ yet: give --format html"):
-        markup.inline("so $x^2$ is")
+def test_mathematics_is_set_with_words_for_the_ear():
+    assert markup.inline("so $x^2$") == ('#"so ";#math.equation(alt: "x^2", $attach(scripts(\\u{78}),t:"2")$.body);')
+    assert markup.blocks("- a\n\n  $$x$$").count("math.equation(block: true, ") == 1
+
+
+def test_what_a_pdf_cannot_show_is_refused_with_what_to_do():
+    with pytest.raises(ConfigError, match="no way to show 'image' of Markdown: give --format html"):
+        markup.inline("![a](b.png)")
+    with pytest.raises(ConfigError, match="does not parse"):
+        markup.inline(r"so $\foo$ is")
 
 
 def test_lines_of_a_listing_stay_lines():

@@ -18,7 +18,7 @@ from papers import LOREM, lines
 
 from passo.errors import ConfigError
 from passo.notes.content import Byline, Code, Equation, FigureBlock, Note, Prose, Section, Source, Table
-from passo.notes.pdf import MARGIN, Layout, Paper, paper, pdf, pictures
+from passo.notes.pdf import LONG, MARGIN, Layout, Paper, paper, pdf, pictures
 from passo.notes.printed import LEAST, printed
 
 TABLE = Table(("model", "parameters"), (("a", "1,234"), ("b", "1,250")), "What they cost.")
@@ -122,15 +122,17 @@ def test_a_note_without_authors_is_set_without_a_gap(note: Note) -> None:
     assert ", none, none)" in alone.files["note.typ"].decode() and pdf(alone)
 
 
-def test_an_equation_is_refused_with_what_to_do(note: Note) -> None:
-    with pytest.raises(ConfigError, match="cannot set the LaTeX .* yet: give --format html"):
-        paper(replace(note, lead=(Equation(r"\frac{1}{2}"),)))
+def test_an_equation_has_its_number_its_place_and_words_for_the_ear(note: Note) -> None:
+    lead = (Prose("So $x^2$ in [(3)](#equation-half)."), Equation(r"y = \frac{1}{2}", 3, "half"))
+    made = paper(replace(note, lead=lead))
+    source, content = made.files["note.typ"].decode(), pdf(made)
+    assert "numbering: _ => [(3)]" in source and "<equation-half>" in source
+    assert b"/Formula" in content and b"(x^2)" in content
+    assert "y = 1 / 2" in source and b"y = 1 / 2" in content
 
 
 def test_one_column_takes_figures_as_wide_as_the_page(note: Note) -> None:
-    found = paper(note, Layout(columns=1)).figures
-    source = paper(note, Layout(columns=1)).files["note.typ"].decode()
-    assert source.count(", floats: false)") == len(found), "they stand where they are spoken of"
+    found = paper(note, LONG).figures
     assert found["first"].width == found["second"].width == Layout().width(True)
     with pytest.raises(ConfigError, match="one or two columns, got 3"):
         Layout(columns=3)

@@ -47,7 +47,7 @@ def worded(study: StoredStudy, *, short: bool, without: frozenset[str] = frozens
     if study.folder not in WORDS:
         WORDS[study.folder] = about.words(study)
     words = WORDS[study.folder]
-    sources = [(path.name, path.read_text(encoding="utf-8")) for path in text.files(about.folder(short))]
+    sources = [(path.name, path.read_text(encoding="utf-8")) for path in about.sources(short, "en")]
     found: Callable[..., Note] = text.compose
     return found(
         sources, words.vocabulary, draw=lines, tables=words.tables, cited=words.cited, notice=words.notice,
@@ -179,8 +179,8 @@ def test_pages_without_a_pdf_and_formats_that_are_not_there_are_refused(light: S
     assert not (tmp_path / "note").exists()
 
 
-def test_a_note_with_equations_is_no_pdf_yet_and_says_so(made_up: StoredStudy, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="optimizers holds equations in LaTeX, .* yet: give --format html"):
+def test_a_report_of_so_many_pages_is_of_two_models_and_says_so(made_up: StoredStudy, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="studies of two models: leave --pages out"):
         write(made_up, tmp_path / "note", formats=("pdf",), pages=2)
 
 

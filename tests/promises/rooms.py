@@ -13,7 +13,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
-FLOOR = frozenset({"errors", "registry", "seeding", "store"})
+FLOOR = frozenset({"errors", "language", "registry", "seeding", "store", "telling"})
 READING = {
     "analysis": frozenset(),
     "diagnosis": frozenset({"analysis"}),

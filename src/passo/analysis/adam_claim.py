@@ -15,6 +15,7 @@ from passo.analysis.profiles import Profiles, profiles
 from passo.analysis.sensitivity import Sensitivities, sensitivity
 from passo.analysis.sentences import Said
 from passo.analysis.varied import RATE, split
+from passo.language import later
 from passo.store import StoredRun, StoredStudy
 from passo.studies.lectured import MODELS
 
@@ -104,21 +105,21 @@ def _band(studies: Studies, model: str) -> dict[int, float]:
 
 def _of(model: str) -> tuple[tuple[Said, Callable[[Studies], dict[int, float]]], ...]:
     """The sentences about one model."""
-    on = f"on {model}, the"
-    accuracy = f"{on} test accuracy"
-    default = "with Adam's default"
+    accuracy = partial(Said, later("on {model}, the test accuracy"), unit="points", fields={"model": model})
+    width = later("on {model}, the width of the usable rates")
+    default, momentum = later("with Adam's default"), later("with momentum")
     return (
-        (Said(accuracy, "higher", default, "with SGD's default", unit="points"), partial(_untuned, model=model)),
+        (accuracy("higher", default, later("with SGD's default")), partial(_untuned, model=model)),
         (
-            Said(accuracy, "not lower", default, "with the best of all, tuned", margin=WITHIN, unit="points"),
+            accuracy("not lower", default, later("with the best of all, tuned"), margin=WITHIN),
             partial(_near, model=model),
         ),
         (
-            Said(accuracy, "higher", "with Adam, tuned,", "with momentum, tuned", unit="points"),
+            accuracy("higher", later("with Adam, tuned,"), later("with momentum, tuned")),
             partial(_tuned, model=model),
         ),
         (
-            Said(f"{on} width of the usable rates", "higher", "with Adam", "with momentum", unit="decades"),
+            Said(width, "higher", later("with Adam"), momentum, unit="decades", fields={"model": model}),
             partial(_band, model=model),
         ),
     )

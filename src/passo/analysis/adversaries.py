@@ -9,14 +9,15 @@ import numpy as np
 from passo.analysis.tables import Table
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import later, t
 from passo.store import StoredRun
 
 WINDOWS = 300  # points that a figure draws
 QUALITY = {
-    "test/distance": "sliced distance to unseen real images",
-    "test/distance_real": "the same between two halves of these",
-    "test/spread": "spread, that of real images being 1",
-    "test/d_real": "D(x), unseen real images",
+    "test/distance": later("sliced distance to unseen real images"),
+    "test/distance_real": later("the same between two halves of these"),
+    "test/spread": later("spread, that of real images being 1"),
+    "test/d_real": later("D(x), unseen real images"),
     "test/d_fake": "D(G(z))",
 }
 
@@ -42,37 +43,53 @@ class Adversaries:
 
     def sentence(self) -> str:
         real, fake = self.late(self.d_real), self.late(self.d_fake)
-        said = (
-            f"Over the last tenth of {len(self.steps):,} steps of {self.run} its discriminator takes real images for "
-            f"real with a probability of {real:.2f} on average and generated ones with {fake:.2f}: "
+        said = t(
+            "Over the last tenth of {steps:,} steps of {run} its discriminator takes real images for real with a "
+            "probability of {real:.2f} on average and generated ones with {fake:.2f}",
+            steps=len(self.steps),
+            run=self.run,
+            real=real,
+            fake=fake,
         )
-        apart = real - fake
-        if apart > 0.8:
-            said += "it tells them apart almost always, and leaves the generator little to learn from"
-        elif apart < 0.05:
-            said += "it can hardly tell them apart, or has stopped learning to"
-        else:
-            said += "it tells them apart in part, as a game that is still open"
-        if {"test/distance", "test/distance_real"} <= self.quality.keys():
-            times = self.quality["test/distance"] / (self.quality["test/distance_real"] or np.nan)
-            said += (
-                f"; generated images are {significant(times, 2)} times as far from unseen real ones as chance leaves"
+        return f"{said}: {'; '.join([_apart(real - fake), *self._quality()])}."
+
+    def _quality(self) -> list[str]:
+        """What the test told of generated images, in a clause."""
+        if not {"test/distance", "test/distance_real"} <= self.quality.keys():
+            return []
+        times = self.quality["test/distance"] / (self.quality["test/distance_real"] or np.nan)
+        far = significant(times, 2)
+        if "test/spread" not in self.quality:
+            return [t("generated images are {times} times as far from unseen real ones as chance leaves", times=far)]
+        return [
+            t(
+                "generated images are {times} times as far from unseen real ones as chance leaves, and vary "
+                "{spread:.0f} % as much",
+                times=far,
+                spread=100 * self.quality["test/spread"],
             )
-        if "test/spread" in self.quality:
-            said += f", and vary {100 * self.quality['test/spread']:.0f} % as much"
-        return f"{said}."
+        ]
 
     def table(self) -> Table:
         """What the test told of the generator as it was at the end."""
         rows = tuple(
-            (words, significant(self.quality[name])) for name, words in QUALITY.items() if name in self.quality
+            (t(words), significant(self.quality[name])) for name, words in QUALITY.items() if name in self.quality
         )
-        note = "Distances: sliced Wasserstein W₁, white being 1. A probability of 0.5 is not knowing."
-        return Table(("on the test part", "value"), rows, note)
+        note = t("Distances: sliced Wasserstein W₁, white being 1. A probability of 0.5 is not knowing.")
+        return Table((t("on the test part"), t("value")), rows, note)
 
     def windows(self, values: np.ndarray) -> np.ndarray:
         """Means over up to `WINDOWS` equal stretches of the training, in order."""
         return np.array([part.mean() for part in np.array_split(values, min(WINDOWS, len(values)))])
+
+
+def _apart(difference: float) -> str:
+    """What the discriminator can, by its mean D(x) − D(G(z))."""
+    if difference > 0.8:
+        return t("it tells them apart almost always, and leaves the generator little to learn from")
+    if difference < 0.05:
+        return t("it can hardly tell them apart, or has stopped learning to")
+    return t("it tells them apart in part, as a game that is still open")
 
 
 def adversaries(run: StoredRun) -> Adversaries:

@@ -12,15 +12,17 @@ import numpy as np
 from passo.analysis.layers import layers, told_steps
 from passo.analysis.memory import moved_at
 from passo.analysis.moment import Moment, exact
-from passo.analysis.parts import OWN_RATE, Part, divides, penalty, scale, way
+from passo.analysis.parts import OWN_STEP, Part, clipped, divides, penalty, scale, way
 from passo.analysis.recorded import Recorded, hyper, penalties, recorded, told_run, watch_facts
 from passo.analysis.tables import Table
 from passo.analysis.updates import Traces, group_of, named, own_stages, traces, typical
 from passo.analysis.whole import not_finite
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import later, t
 
-DIVIDED, HELD = "What it is divided by", "What the optimiser holds beside it"
+WAY = later("From the gradient to the update")
+DIVIDED, HELD = later("What it is divided by"), later("What the optimiser holds beside it")
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,18 @@ class Apart:
 
     def sentence(self) -> str:
         """The step in words."""
-        return f"{_gradient(self)}{_direction(self)}{_move(self)}{_proof(self)}"
+        return " ".join(part for part in (_move(self, _direction(self, _gradient(self))), _proof(self)) if part)
 
     @property
     def headings(self) -> tuple[str, str]:
         """What the two lists of parts are: the way, and the scale."""
-        return "From the gradient to the update", DIVIDED if self.divided else HELD
+        return t(WAY), t(DIVIDED) if self.divided else t(HELD)
 
     def tables(self) -> tuple[Table, ...]:
         """The way, and the scale where there is one: a row for each part, with its equation, value and factor."""
+        heads = (t("part"), t("equation"), t("value"), t("factor"))
         return tuple(
-            Table(("part", "equation", "value", "factor"), tuple(map(_row, parts)), heading)
+            Table(heads, tuple(map(_row, parts)), heading)
             for heading, parts in zip(self.headings, self.lists, strict=False)
         )
 
@@ -98,7 +101,7 @@ def apart(
     before = {name: float(column[row - 1]) for name, column in seen.stages.items()} if _follows(seen, row) else None
     now = _moment(run, seen, row, values, before)
     off = float(seen.roundings[row]) if {"theta", "residual"} <= values.keys() else None
-    optimizer = str(watch_facts(run).get("optimizer") or "the optimiser")
+    optimizer = str(watch_facts(run).get("optimizer") or t("the optimiser"))
     strengths = penalties(run)
     priced = penalty(now, *strengths) if any(strengths) and len(seen.index) > 1 and "theta" in now else None
     return Apart(run.id, optimizer, seen.parameter, seen.index, now.step, now, way(now), scale(now), off, priced)
@@ -171,92 +174,131 @@ def _snapshot(run: Recorded, parameter: str | None, index: Sequence[int] | None,
 
 def _gradient(found: Apart) -> str:
     now, first = found.now, found.way[0]
-    said = (
-        f"Step {found.step:,} of {found.coordinate} in {told_run(found.run)}: a gradient of {significant(first.value)}"
+    said = t(
+        "Step {step:,} of {weight} in {run}: a gradient of {value}",
+        step=found.step,
+        weight=found.coordinate,
+        run=told_run(found.run),
+        value=significant(first.value),
     )
     if found.priced is not None:
-        said += f" (of which the penalty: {significant(found.priced.value)})"
+        said = t("{said} (of which the penalty: {value})", said=said, value=significant(found.priced.value))
     if not math.isfinite(now["grad"]):
-        return f"{said}, which is not a finite number"
+        return t("{said}, which is not a finite number", said=said)
     parts = {part.stage: part for part in found.way}
     if "grad" in parts and parts["grad"] is not first:
-        how = "clipped to" if parts["grad"].words == "clipped" else "read as"
-        said += f", {how} {significant(now['grad'])}{',' if 'adapted' in now else ''}"
+        how = later("{said}, read as {value}") if math.isnan(clipped(now)) else later("{said}, clipped to {value}")
+        said = t(how, said=said, value=significant(now["grad"])) + ("," if "adapted" in now else "")
     if "decayed" in parts:
-        said += f"{'' if said.endswith(',') else ','} {parts['decayed'].words} {significant(now['decayed'])},"
+        said = f"{said.removesuffix(',')}, {parts['decayed'].words} {significant(now['decayed'])},"
     return said
 
 
-def _direction(found: Apart) -> str:
+def _direction(found: Apart, said: str) -> str:
+    """What becomes of the gradient that was said, until the learning rate multiplies it."""
     now = found.now
-    if not math.isfinite(now["grad"]):
-        return ""
+    if not math.isfinite(now["grad"]) or not (found.divided or "adapted" in now):
+        return said
     if found.divided:
-        mean, size = now["exp_avg_hat"], math.sqrt(now["exp_avg_sq_hat"])
-        share = (
-            f", {significant(abs(mean) / size)} times the gradients' usual size of {significant(size)}" if size else ""
-        )
-        return (
-            f" averages with those before it{_moved(now)} to {significant(mean)} (bias-corrected){share}; "
-            f"so the direction is {significant(now['adapted'])}"
-        )
-    if "adapted" not in now:
-        return ""
-    buffer = now.values.get("momentum_buffer", now.read)
+        return _averaged(found, said)
+    buffer, direction = now.values.get("momentum_buffer", now.read), significant(now["adapted"])
     if "orthogonal" in now:
-        return (
-            f" averages with those before it to {significant(buffer)}; the matrix, made orthogonal by Newton–Schulz, "
-            f"holds {significant(now['orthogonal'])} in its place, and the direction is {significant(now['adapted'])}"
+        return t(
+            "{said} averages with those before it to {buffer}; the matrix, made orthogonal by Newton–Schulz, holds "
+            "{value} in its place, and the direction is {direction}",
+            said=said,
+            buffer=significant(buffer),
+            value=significant(now["orthogonal"]),
+            direction=direction,
         )
+    becomes = t("{said} becomes a direction of {direction}", said=said, direction=direction)
     if "normalized" in now:  # not the gradients themselves add up
-        return f" becomes a direction of {significant(now['adapted'])}"
-    said = f" adds up with those before it{_moved(now)} to {significant(buffer)}"
+        return becomes
     if now["adapted"] == now.read == buffer:
-        return " is the direction itself"
+        return t("{said} is the direction itself", said=said)
+    adds = t(
+        "{said} adds up with those before it{moved} to {buffer}",
+        said=said,
+        moved=_moved(now),
+        buffer=significant(buffer),
+    )
     if "momentum_buffer" in now and now.options.get("nesterov"):
-        said = said if buffer != now.read else ""  # the first step: there are none before it
-        return f"{said} and, looking ahead, makes a direction of {significant(now['adapted'])}"
-    if now["adapted"] == buffer:
-        return f"{said}, which is the direction"
-    return f" becomes a direction of {significant(now['adapted'])}"
+        adds = adds if buffer != now.read else said  # the first step: there are none before it
+        return t("{said} and, looking ahead, makes a direction of {direction}", said=adds, direction=direction)
+    return t("{said}, which is the direction", said=adds) if now["adapted"] == buffer else becomes
+
+
+def _averaged(found: Apart, said: str) -> str:
+    """The same of Adam, whose averages make the direction."""
+    now = found.now
+    mean, size = now["exp_avg_hat"], math.sqrt(now["exp_avg_sq_hat"])
+    told = {"said": said, "moved": _moved(now), "mean": significant(mean), "direction": significant(now["adapted"])}
+    if not size:
+        return t(
+            "{said} averages with those before it{moved} to {mean} (bias-corrected); so the direction is {direction}",
+            **told,
+        )
+    return t(
+        "{said} averages with those before it{moved} to {mean} (bias-corrected), {share} times the gradients' usual "
+        "size of {size}; so the direction is {direction}",
+        share=significant(abs(mean) / size),
+        size=significant(size),
+        **told,
+    )
 
 
 def _moved(now: Moment) -> str:
     """What a schedule has made of β₁ or μ."""
-    told = [f"{symbol} = {significant(beta)}" for symbol, beta in now.moved.items()]
-    return f" ({', '.join(told)} at this step)" if told else ""
+    told = ", ".join(f"{symbol} = {significant(beta)}" for symbol, beta in now.moved.items())
+    return " " + t("({options} at this step)", options=told) if told else ""
 
 
-def _move(found: Apart) -> str:
-    now, update = found.now, found.now["update"]
+def _move(found: Apart, said: str) -> str:
+    """What was said, and where the weight goes."""
+    update = found.now["update"]
     if not math.isfinite(update):
-        return ", and the weight is lost: so is the update."
-    rate = _rate(found)
+        return t("{said}, and the weight is lost: so is the update.", said=said)
+    rate = _rate(found, said)
     if update == 0:
-        return f"{rate} the weight stays where it is."
-    way_ = f"goes {'up' if update > 0 else 'down'} by {significant(abs(update))}"
-    against = "against its gradient" if update * now["grad"] < 0 else "along its gradient, uphill"
+        return f"{rate} {t('the weight stays where it is')}."
+    return f"{rate} {_way(found.now)}, {_against(found.now)}."
+
+
+def _way(now: Moment) -> str:
+    """How far the weight goes up or down, and from where to where."""
+    update, by = now["update"], significant(abs(now["update"]))
+    if "theta" not in now:
+        return t("the weight goes up by {by}", by=by) if update > 0 else t("the weight goes down by {by}", by=by)
+    ends = {"start": exact(now["theta"], update), "end": exact(now["theta"] + update, update)}
+    if update > 0:
+        return t("the weight goes up by {by}, from {start} to {end}", by=by, **ends)
+    return t("the weight goes down by {by}, from {start} to {end}", by=by, **ends)
+
+
+def _against(now: Moment) -> str:
+    """Whether it goes against its gradient or along it."""
     if now["grad"] == 0:
-        against = "with no gradient of its own"
-    elif now.options.get("maximize"):
-        against = "along its gradient, as it is to climb" if update * now["grad"] > 0 else "against its gradient"
-    if "theta" in now:
-        theta = now["theta"]
-        way_ += f", from {exact(theta, update)} to {exact(theta + update, update)}"
-    return f"{rate} the weight {way_}, {against}."
+        return t("with no gradient of its own")
+    if now["update"] * now["grad"] < 0:
+        return t("against its gradient")
+    climbs = now.options.get("maximize")
+    return t("along its gradient, as it is to climb") if climbs else t("along its gradient, uphill")
 
 
-def _rate(found: Apart) -> str:
+def _rate(found: Apart, said: str) -> str:
     """What the direction is multiplied by, where there is such a number."""
-    words = {part.stage: part.words for part in found.way}.get("step")
-    if words is None:
-        return ";"
-    if words == OWN_RATE:
-        return f", and with a step size of its own of {significant(found.now['step_size'])}"
-    return f", and at a learning rate of {significant(found.now.lr)}"
+    stages = {part.stage for part in found.way}
+    if OWN_STEP in stages:
+        return t(
+            "{said}, and with a step size of its own of {rate}", said=said, rate=significant(found.now["step_size"])
+        )
+    if "step" in stages:
+        return t("{said}, and at a learning rate of {rate}", said=said, rate=significant(found.now.lr))
+    return f"{said};"
 
 
 def _proof(found: Apart) -> str:
     if found.roundings is None or not math.isfinite(found.roundings):
-        return "" if "residual" in found.now else f" {found.optimizer} is measured here, not explained."
-    return f" Measured and explained update are {significant(found.roundings, 2)} roundings of the weight apart."
+        told = t("{optimizer} is measured here, not explained.", optimizer=found.optimizer)
+        return "" if "residual" in found.now else told
+    return t("Measured and explained update are {n} roundings of the weight apart.", n=significant(found.roundings, 2))

@@ -12,12 +12,12 @@ import numpy as np
 from passo.analysis.classified import percent
 from passo.analysis.seen import both_seen, kept, whole
 from passo.analysis.tables import Table
-from passo.analysis.words import joined
 from passo.errors import StoreError
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 
 TOPIC = "attribution"
-METHODS = {"grad-cam": "Grad-CAM", "input-gradient": "the input's gradient"}
+METHODS = {"grad-cam": "Grad-CAM", "input-gradient": later("the input's gradient")}
 _ARRAYS = ("places", "labels", "predicted", "other", "probabilities", "pixels", "maps", "agreement")
 _FACTS = ("name", "method", "convolutions", "count", "right")
 
@@ -34,6 +34,13 @@ def halved(maps: np.ndarray) -> np.ndarray:
     total = flat.sum(-1, keepdims=True)
     needed = 1 + (np.cumsum(flat, -1) < total / 2 * (1 - 1e-9)).sum(-1)
     return np.where(total[..., 0] > 0, needed / flat.shape[-1], np.nan)
+
+
+def map_said(method: str, layer: str, name: str) -> str:
+    """A heat map in words, to begin a sentence: which method, at which layer, of which model."""
+    way = t(METHODS.get(method, method))
+    of, at = later("{way} of {name}"), later("{way} at {layer} of {name}")
+    return t(at if method == "grad-cam" else of, way=f"{way[0].upper()}{way[1:]}", layer=layer, name=name)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Attributed:
     @property
     def way(self) -> str:
         """The method in words."""
-        return METHODS.get(self.method, self.method)
+        return t(METHODS.get(self.method, self.method))
 
     @cached_property
     def half(self) -> np.ndarray:
@@ -96,26 +103,38 @@ class Attributed:
 
     def sentence(self) -> str:
         """How concentrated the last layer's maps are, and whether another class has its evidence elsewhere."""
-        where = f" at {self.layers[-1]}" if self.method == "grad-cam" else ""
-        who = f"{self._way()}{where} of {self.name}" + ("" if self.convolutions else ", which has no convolution,")
+        who = map_said(self.method, self.layers[-1], self.name)
+        who = who if self.convolutions else t("{map}, which has no convolution,", map=who)
         if np.isnan(self.half[-1, :, 0]).all():
-            return f"{who} is 0 everywhere for all {len(self)} images shown."
-        said = (
-            f"{who} puts half of its weight on {_middle(self.half[-1, :, 0])} of the "
-            f"pixels (median of {len(self)} test images)"
+            return t("{map} is 0 everywhere for all {count} images shown.", map=who, count=len(self))
+        said = t(
+            "{map} puts half of its weight on {share} of the pixels (median of {count} test images)",
+            map=who,
+            share=_middle(self.half[-1, :, 0]),
+            count=len(self),
         )
+        return f"{said}; {self._errors()}."
+
+    def _errors(self) -> str:
+        """How alike the maps of the predicted and of the true class are where it errs; a clause."""
         wrong = ~self.correct
         if not wrong.any():
-            return f"{said}; it errs on none of the {self.count:,}."
+            return t("it errs on none of the {count:,}", count=self.count)
         alike = self.alike[-1, wrong]
         alike = alike[np.isfinite(alike)]
         if not len(alike):
-            return f"{said}; where it errs, the map of the predicted class or that of the true one is 0 everywhere."
-        least, most = (f"{end:.2f}".replace("-", "−") for end in (alike.min(), alike.max()))
-        over = f"median of {len(alike)}, {least} to {most}" if len(alike) > 1 else "one image"
-        return (
-            f"{said}; where it errs, the map of the true class and that of the predicted one have a rank correlation "
-            f"of {_likeness(alike)} ({over})."
+            return t("where it errs, the map of the predicted class or that of the true one is 0 everywhere")
+        least, most = (numeral(f"{end:.2f}".replace("-", "−")) for end in (alike.min(), alike.max()))
+        over = (
+            t("median of {count}, {least} to {most}", count=len(alike), least=least, most=most)
+            if len(alike) > 1
+            else t("one image")
+        )
+        return t(
+            "where it errs, the map of the true class and that of the predicted one have a rank correlation of "
+            "{likeness} ({over})",
+            likeness=_likeness(alike),
+            over=over,
         )
 
     def table(self) -> Table:
@@ -132,26 +151,26 @@ class Attributed:
                     str(int(np.isnan(self.half[number]).sum())),
                 )
             )
-        note = (
-            f"{self._way()}, medians over {joined(self._counts())}. Half: the share of the pixels that holds half of "
-            "the map's weight. Likeness: the rank correlation of the predicted class's map with that of the second "
-            "likeliest class where the prediction is right, of the true class where it is wrong. Empty: maps that are "
-            "0 everywhere."
-        )
-        columns = ("layer", "half, right", "half, wrong", "likeness, right", "likeness, wrong", "empty")
-        return Table(columns, tuple(rows), note)
-
-    def _way(self) -> str:
-        return self.way[0].upper() + self.way[1:]
-
-    def _counts(self) -> tuple[str, str]:
         right = int(self.correct.sum())
-        return f"{right} right", f"{len(self) - right} wrong predictions"
+        note = t(
+            "{way}, medians over {right} right and {wrong} wrong predictions. Half: the share of the pixels that holds "
+            "half of the map's weight. Likeness: the rank correlation of the predicted class's map with that of the "
+            "second likeliest class where the prediction is right, of the true class where it is wrong. Empty: maps "
+            "that are 0 everywhere.",
+            way=self.way[0].upper() + self.way[1:],
+            right=right,
+            wrong=len(self) - right,
+        )
+        halves, likeness = (
+            (t("half, right"), t("half, wrong")),
+            (t("likeness, right"), t("likeness, wrong")),
+        )
+        return Table((t("layer"), *halves, *likeness, t("empty")), tuple(rows), note)
 
 
 def _likeness(alike: np.ndarray) -> str:
     """The median of rank correlations that are known."""
-    return f"{np.nanmedian(alike):.2f}".replace("-", "−") if np.isfinite(alike).any() else "—"
+    return numeral(f"{np.nanmedian(alike):.2f}".replace("-", "−")) if np.isfinite(alike).any() else "—"
 
 
 def _middle(half: np.ndarray) -> str:

@@ -17,6 +17,7 @@ from passo.analysis.elsewhere import chosen_elsewhere, minus
 from passo.analysis.sentences import Said
 from passo.analysis.targets import reach
 from passo.analysis.varied import RATE, settings
+from passo.language import later
 from passo.store import StoredRun, StoredStudy
 
 Studies = Mapping[str, StoredStudy]
@@ -110,49 +111,61 @@ def _to(run: StoredRun, loss: float) -> float:
     return found.epochs * seconds(run) if found.there else math.nan
 
 
-_SMALL, _LARGE = f"with batches of {SMALL}", f"with batches of {LARGE}"
-_RATE, _OWN = f"at a learning rate of {COMMON:g},", "at a rate of its own for each size,"
+_SMALL, _LARGE, _ONE = later("with batches of {small}"), later("with batches of {large}"), later("with single images")
+_FIRST = later("at a rate of its own for each size, the validation loss after one epoch")
+_TIME = later("the time of an epoch")
+_said = partial(Said, fields={"small": SMALL, "large": LARGE, "rate": COMMON})
 
 BATCHES = (
     (
-        Said(
-            "the exponent of the gradient's variance over the batch size, at weights that do not move,",
+        _said(
+            later("the exponent of the gradient's variance over the batch size, at weights that do not move,"),
             "about", value=-1.0, margin=CLOSE,
         ),
         exponents,
     ),
     (
-        Said(f"{_RATE} the noise of the mini-batch losses", "higher", _SMALL, _LARGE, unit="ratio"),
+        _said(
+            later("at a learning rate of {rate:g}, the noise of the mini-batch losses"), "higher", _SMALL, _LARGE,
+            unit="ratio",
+        ),
         partial(_common, read="noise", log=True),
     ),
     (
-        Said(f"{_RATE} the validation loss after one epoch", "lower", _SMALL, _LARGE),
+        _said(
+            later("at a learning rate of {rate:g}, the validation loss after one epoch"), "lower", _SMALL, _LARGE
+        ),
         partial(_common, read="first"),
     ),
     (
-        Said(f"{_OWN} the validation loss after one epoch", "lower", _SMALL, _LARGE),
+        _said(_FIRST, "lower", _SMALL, _LARGE),
         partial(_own, first=SMALL, second=LARGE, epoch=1),
     ),
     (
-        Said(f"{_OWN} the validation loss after the last epoch", "lower", _SMALL, _LARGE),
+        _said(
+            later("at a rate of its own for each size, the validation loss after the last epoch"), "lower",
+            _SMALL, _LARGE,
+        ),
         partial(_own, first=SMALL, second=LARGE, epoch=math.inf),
     ),
     (
-        Said(f"{_OWN} the validation loss after one epoch", "lower", "with single images", _SMALL),
+        _said(_FIRST, "lower", _ONE, _SMALL),
         partial(_own, first=ONE, second=SMALL, epoch=1),
     ),
     (
-        Said("the time of an epoch", "higher", "with single images", _SMALL, unit="ratio"),
+        _said(_TIME, "higher", _ONE, _SMALL, unit="ratio"),
         partial(_common, read="seconds", log=True, first=ONE, second=SMALL),
     ),
     (
-        Said("the time of an epoch", "higher", _SMALL, _LARGE, unit="ratio"),
+        _said(_TIME, "higher", _SMALL, _LARGE, unit="ratio"),
         partial(_common, read="seconds", log=True),
     ),
     (
-        Said(
-            f"{_OWN} the time to the validation loss that batches of {LARGE} end with", "lower", _SMALL, _LARGE,
-            unit="ratio",
+        _said(
+            later(
+                "at a rate of its own for each size, the time to the validation loss that batches of {large} end with"
+            ),
+            "lower", _SMALL, _LARGE, unit="ratio",
         ),
         _until,
     ),

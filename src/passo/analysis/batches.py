@@ -25,6 +25,7 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import clock, settings, through
 from passo.analysis.words import ranged, significant, spoken
 from passo.errors import StoreError
+from passo.language import later, numeral, t
 from passo.store import StoredRun, StoredStudy
 
 
@@ -58,36 +59,66 @@ class BatchSizes:
         """Whether the noise is that of the gradient, in all of them."""
         return all(batch.gradient is not None for batch in self.each)
 
+    @property
+    def told_noise(self) -> str:
+        """What the noise is of, in words."""
+        return t("gradient noise") if self.gradients else t("noise of the loss")
+
     def noise(self, batch: Batch) -> Interval:
         """Of the gradient where that was recorded, else of the mini-batch loss."""
         return batch.gradient if self.gradients and batch.gradient is not None else batch.loss
 
     def table(self) -> Table:
-        noise = "gradient noise" if self.gradients else "noise of the loss"
-        columns = ("batch size", noise, "training loss", spoken(self.metric), "seconds per epoch")
+        columns = (t("batch size"), self.told_noise, t("training loss"), spoken(self.metric), t("seconds per epoch"))
         rows = [
-            (f"{b.size:,}", ranged(self.noise(b)), ranged(b.end), ranged(b.test, self.metric), ranged(b.seconds))
+            (
+                numeral(f"{b.size:,}"),
+                ranged(self.noise(b)),
+                ranged(b.end),
+                ranged(b.test, self.metric),
+                ranged(b.seconds),
+            )
             for b in self.each
         ]
         return Table(
             columns,
             tuple(rows),
-            f"Means over seeds and 95 % intervals. Seconds, from the second epoch on: {self.clock}.",
+            t(
+                "Means over seeds and 95 % intervals. Seconds, from the second epoch on: {clock}.",
+                clock=t(self.clock),
+            ),
         )
 
     def sentence(self) -> str:
         """From the smallest batch to the largest: noise, time, loss."""
         low, high = self.each[0], self.each[-1]
-        what = "the gradient's noise" if self.gradients else "the mini-batch loss's noise"
+        noisy = [b for b in self.each if math.isfinite(self.noise(b).mean)] or [high]  # one step shows no noise
         best = min(self.each, key=lambda b: b.end.mean if math.isfinite(b.end.mean) else math.inf)
-        start = f"With {self.held}: from" if self.held else "From"
-        return (
-            f"{start} batches of {low.size:,} to {high.size:,}, {what} goes from "
-            f"{significant(self.noise(low).mean)} to {significant(self.noise(high).mean)} and "
-            f"an epoch from {significant(low.seconds.mean)} to "
-            f"{significant(high.seconds.mean)} s; the training loss ends lowest with {best.size:,} "
-            f"({ranged(best.end)})."
+        everywhere, somewhere = (
+            later(
+                "from batches of {small:,} to {large:,}, {what} goes from {first} to {last} and an epoch from {quick} "
+                "to {slow} s; the training loss ends lowest with {best:,} ({end})."
+            ),
+            later(
+                "from batches of {small:,} to {large:,}, an epoch goes from {quick} to {slow} s, and {what} from "
+                "{first} to {last} with {most:,}, the largest that shows it; the training loss ends lowest with "
+                "{best:,} ({end})."
+            ),
         )
+        told = t(
+            everywhere if noisy[-1] is high else somewhere,
+            small=low.size,
+            large=high.size,
+            what=t("the gradient's noise") if self.gradients else t("the mini-batch loss's noise"),
+            first=significant(self.noise(low).mean),
+            last=significant(self.noise(noisy[-1]).mean),
+            most=noisy[-1].size,
+            quick=significant(low.seconds.mean),
+            slow=significant(high.seconds.mean),
+            best=best.size,
+            end=ranged(best.end),
+        )
+        return t("With {held}: {told}", held=self.held, told=told) if self.held else told[0].upper() + told[1:]
 
 
 def batch_sizes(study: StoredStudy, metric: str = "test/accuracy") -> BatchSizes:

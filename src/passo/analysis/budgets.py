@@ -29,8 +29,9 @@ from passo.analysis.intervals import Interval, intervals
 from passo.analysis.tables import Table
 from passo.analysis.tuning import BY, REPORT, complete, restored, validated
 from passo.analysis.varied import groups
-from passo.analysis.words import amount, higher_is_better, ranged, spoken
+from passo.analysis.words import amount, higher_is_better, joined, ranged, spoken
 from passo.errors import StoreError, UsageError
+from passo.language import t
 from passo.store import StoredStudy
 
 
@@ -84,21 +85,31 @@ class Budgets:
         ks = sorted({1, *(k for k in (2, 3, 5, 10, 20, 50, 100) if k < self.shared), self.shared})
         rows = [(g.group, *(ranged(g.at(k), self.report) for k in ks)) for g in self.groups]
         report, by = spoken(self.report), spoken(self.by)
-        note = f"Expected {report} of the best of k configurations drawn at random, chosen by {by}."
-        return Table(("group", *(f"k = {k}" for k in ks)), tuple(rows), note)
+        note = t(
+            "Expected {report} of the best of k configurations drawn at random, chosen by {by}.", report=report, by=by
+        )
+        return Table((t("group"), *(f"k = {k}" for k in ks)), tuple(rows), note)
 
     def sentence(self) -> str:
         """What one and what all tries give, and where the order changes."""
-        parts = [
-            f"{g.group} {amount(g.at(1).mean, self.report)} and {amount(g.at(self.shared).mean, self.report)}"
-            for g in self.groups
-        ]
-        start = f"With one configuration tried, and with {self.shared}, the expected {spoken(self.report)} is"
+
+        def reached(group: Budget, k: int) -> str:
+            return amount(group.at(k).mean, self.report)
+
         if self.shared == 1:
-            parts = [f"{g.group} {amount(g.at(1).mean, self.report)}" for g in self.groups]
-            start = f"With one configuration tried, all that some groups have, the expected {spoken(self.report)} is"
-        told = f"{start}: {'; '.join(parts)}."
-        return f"{told} {self._order()}".strip()
+            start = t(
+                "With one configuration tried, all that some groups have, the expected {metric} is",
+                metric=spoken(self.report),
+            )
+            parts = [f"{g.group} {reached(g, 1)}" for g in self.groups]
+        else:
+            start = t(
+                "With one configuration tried, and with {count}, the expected {metric} is",
+                count=self.shared,
+                metric=spoken(self.report),
+            )
+            parts = [f"{g.group} {joined([reached(g, 1), reached(g, self.shared)])}" for g in self.groups]
+        return f"{start}: {'; '.join(parts)}. {self._order()}".strip()
 
     def _order(self) -> str:
         if len(self.groups) < 2:
@@ -107,9 +118,9 @@ class Budgets:
         curves = np.stack([sign * group.mean[: self.shared] for group in self.groups])
         leaders = curves.argmax(0)
         if (leaders == leaders[-1]).all():
-            return f"{self.groups[leaders[-1]].group} leads at every budget."
+            return t("{name} leads at every budget.", name=self.groups[leaders[-1]].group)
         changed = int(np.flatnonzero(np.diff(leaders))[-1]) + 2
-        return f"From {changed} on, {self.groups[leaders[-1]].group} leads."
+        return t("From {count} on, {name} leads.", count=changed, name=self.groups[leaders[-1]].group)
 
 
 def budgets(

@@ -6,20 +6,20 @@ over the seeds that have images in it, and the errors of both models are held ag
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from passo.analysis.answers import answers
 from passo.analysis.calibration import BINS, Calibration, calibration
-from passo.analysis.contrasts import POINTS, Contrast, Contrasted, contrasted
+from passo.analysis.compare import in_points
+from passo.analysis.contrasts import POINTS, Beside, Contrast
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.small import both
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, ranged, seeds
+from passo.language import later, t
 from passo.store import StoredStudy
 
 SHARE = "accuracy"  # a metric that words tell in percent
@@ -58,42 +58,38 @@ class Reliability:
     def sentence(self) -> str:
         """The error, what of it is chance, and to which side the model errs."""
         surer = self.surer
-        size = Interval(abs(surer.mean), math.nan, math.nan, surer.n)
-        side = "surer than right" if surer.mean > 0 else "more often right than sure"
-        by = ranged(size, SHARE).replace(" %", " points")
-        return (
-            f"The expected calibration error of the {self.label} is {ranged(self.error, SHARE)}, where chance alone "
-            f"gives about {amount(self.chance, SHARE)}; it is {side} by {by} on average."
+        surer_than_right, righter_than_sure = (
+            later(
+                "The expected calibration error of the {label} is {error}, where chance alone gives about {chance}; "
+                "it is surer than right by {points} on average."
+            ),
+            later(
+                "The expected calibration error of the {label} is {error}, where chance alone gives about {chance}; "
+                "it is more often right than sure by {points} on average."
+            ),
+        )
+        return t(
+            surer_than_right if surer.mean > 0 else righter_than_sure,
+            label=self.label,
+            error=ranged(self.error, SHARE),
+            chance=amount(self.chance, SHARE),
+            points=in_points(amount(abs(surer.mean), SHARE)),
         )
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class Calibrated(Beside[Reliability]):
     """Both models, on the same test images."""
 
     entry: str
-    each: tuple[Reliability, Reliability]
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        return self.each[0].label, self.each[1].label
-
-    @property
-    def n(self) -> int:
-        """Seeds, the fewest of both."""
-        return min(len(one.runs) for one in self.each)
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
         """The expected calibration errors, where the models share a seed."""
         first, second = (one.runs for one in self.each)
         values = {seed: first[seed].error - second[seed].error for seed in first if seed in second}
-        says = "has an expected calibration error {by} lower than {other}"
-        return (Contrast("calibration", "calibration error", says, POINTS, values),) if values else ()
-
-    @cached_property
-    def contrasted(self) -> tuple[Contrasted, ...]:
-        return contrasted(self.contrasts, self.labels)
+        name, says = later("calibration error"), later("has an expected calibration error {by} lower than {other}")
+        return (Contrast("calibration", name, says, POINTS, values),) if values else ()
 
     def sentence(self) -> str:
         """Each model's, and whether they can be told apart."""
@@ -107,8 +103,13 @@ class Calibrated:
             (one.label, ranged(one.error, SHARE), amount(one.chance, SHARE), ranged(one.surer, SHARE).replace(" %", ""))
             for one in self.each
         )
-        note = f"Of {self.entry}, {seeds(self.n)}; surer: mean confidence less accuracy, in points."
-        return Table(("model", "expected calibration error", "by chance", "surer than right"), rows, note)
+        note = t(
+            "Of {entry}, {seeds}; surer: mean confidence less accuracy, in points.",
+            entry=self.entry,
+            seeds=seeds(self.n),
+        )
+        head = (t("model"), t("expected calibration error"), t("by chance"), t("surer than right"))
+        return Table(head, rows, note)
 
 
 def calibrated(study: StoredStudy, entry: str = "base", bins: int = BINS) -> Calibrated:
@@ -117,4 +118,4 @@ def calibrated(study: StoredStudy, entry: str = "base", bins: int = BINS) -> Cal
         Reliability(label, {run.seed: calibration(answers(run), bins) for run in runs})
         for label, runs in both(study, entry).items()
     )
-    return Calibrated(entry, (first, second))
+    return Calibrated((first, second), entry)

@@ -22,6 +22,7 @@ from passo.analysis.classified import percent, shares
 from passo.analysis.intervals import CONFIDENCE
 from passo.analysis.tables import Table
 from passo.errors import UsageError
+from passo.language import numeral, t
 
 BINS = 10
 _Z = 1.959964
@@ -75,20 +76,44 @@ class Calibration:
 
     def sentence(self) -> str:
         """The ECE, what of it is chance, and to which side the run errs."""
-        surer = self.mean_confidence - self.mean_accuracy
-        side = (
-            f"surer than right by {100 * surer:.1f} points on average"
-            if surer > 0
-            else f"more often right than sure, by {-100 * surer:.1f} points on average"
+        surer = 100 * (self.mean_confidence - self.mean_accuracy)
+        told = {
+            "run": self.run,
+            "points": abs(surer),
+            "confidence": percent(self.mean_confidence),
+            "accuracy": percent(self.mean_accuracy),
+        }
+        if surer > 0:
+            side = t(
+                "{run} is surer than right by {points:.1f} points on average (confidence {confidence}, accuracy "
+                "{accuracy})",
+                **told,
+            )
+        else:
+            side = t(
+                "{run} is more often right than sure, by {points:.1f} points on average (confidence {confidence}, "
+                "accuracy {accuracy})",
+                **told,
+            )
+        error = t(
+            "its expected calibration error is {error} in {bins} bins, where chance alone gives about {chance} to a "
+            "perfectly calibrated one.",
+            error=percent(self.error),
+            bins=len(self.counts),
+            chance=percent(self.chance),
         )
+        return f"{side}; {error} {self._worst()}"
+
+    def _worst(self) -> str:
+        """The bin that adds most to the error."""
         weights = np.where(self.counts > 0, self.counts * np.abs(np.nan_to_num(self.gaps)), -1.0)
         worst = int(weights.argmax())
-        return (
-            f"{self.run} is {side} (confidence {percent(self.mean_confidence)}, accuracy "
-            f"{percent(self.mean_accuracy)}); its expected calibration error is {percent(self.error)} in "
-            f"{len(self.counts)} bins, where chance alone gives about {percent(self.chance)} to a perfectly calibrated "
-            f"one. The bin from {100 * self.edges[worst]:.0f} to {100 * self.edges[worst + 1]:.0f} % adds most: "
-            f"{self.counts[worst]:,} images, {percent(self.accuracy[worst])} of them right."
+        return t(
+            "The bin from {low:.0f} to {high:.0f} % adds most: {images:,} images, {accuracy} of them right.",
+            low=100 * self.edges[worst],
+            high=100 * self.edges[worst + 1],
+            images=int(self.counts[worst]),
+            accuracy=percent(self.accuracy[worst]),
         )
 
     def table(self) -> Table:
@@ -96,16 +121,17 @@ class Calibration:
         rows = tuple(
             (
                 f"{100 * self.edges[b]:.0f}–{100 * self.edges[b + 1]:.0f} %",
-                f"{self.counts[b]:,}",
+                numeral(f"{self.counts[b]:,}"),
                 percent(self.confidence[b]),
                 percent(self.accuracy[b]),
-                f"{100 * self.low[b]:.1f}–{100 * self.high[b]:.1f} %",
-                f"{100 * self.gaps[b]:+.1f}".replace("-", "−"),
+                numeral(f"{100 * self.low[b]:.1f}–{100 * self.high[b]:.1f} %"),
+                numeral(f"{100 * self.gaps[b]:+.1f}".replace("-", "−")),
             )
             for b in np.flatnonzero(self.counts)
         )
-        note = "confidence: mean probability of the likeliest class; gap: accuracy − confidence, in points."
-        return Table(("bin", "images", "confidence", "accuracy", "95 % interval", "gap"), rows, note)
+        note = t("confidence: mean probability of the likeliest class; gap: accuracy − confidence, in points.")
+        columns = (t("bin"), t("images"), t("confidence"), t("accuracy"), t("95 % interval"), t("gap"))
+        return Table(columns, rows, note)
 
 
 def calibration(seen: Answers, bins: int = BINS) -> Calibration:

@@ -8,9 +8,20 @@ from typing import Any
 
 from passo.analysis.curves import runs_of
 from passo.analysis.pair import Configured
-from passo.analysis.varied import called, flat, number
+from passo.analysis.varied import called, flat, told_number
+from passo.language import ENGLISH, later, speaking, t
 from passo.store import StoredStudy
 
+_WORDS = (
+    later("hidden"),
+    later("filters"),
+    later("label smoothing"),
+    later("norm"),
+    later("max lr"),
+    later("fewer"),
+    later("more"),
+)
+"""What settings and entries of the shipped studies are called, beside what `varied.called` knows."""
 _NOT_TOLD = ("seed", "record", "device", "devices", "num_workers", "name", "dataset")  # they are no exploration
 
 
@@ -22,12 +33,12 @@ def value_said(key: str, value: Any) -> str:
     >>> value_said("model.norm", "none"), value_said("optimizer.nesterov", True), value_said("model.hidden", (64, 32))
     ('no norm', 'nesterov', 'hidden [64, 32]')
     """
-    name = called(key)
+    name = t(called(key))
     if value is True:
         return name
     if value in (None, False, "none") or (isinstance(value, list | tuple) and not value):
-        return f"no {name}"
-    return value.replace("_", " ") if isinstance(value, str) else f"{name} {number(value)}"
+        return t("no {setting}", setting=name)
+    return value.replace("_", " ") if isinstance(value, str) else f"{name} {told_number(value)}"
 
 
 def entry_said(entry: str, choice: str) -> str:
@@ -48,11 +59,16 @@ def setting_said(entry: str, choice: str, varied: Mapping[str, Any], beyond: boo
     >>> setting_said("choice-dropout", "regularisation", {"model.dropout": 0.3}, False)
     'dropout 0.3'
     """
-    words = [value_said(key, value) for key, value in flat(varied).items()] if varied else []
-    name = entry_said(entry, choice)
-    if name and (beyond or not words) and not any(word.startswith(name) for word in words):
-        words.insert(0, name)
-    return ", ".join(words) or entry.replace("-", " ")
+
+    def words() -> list[str]:
+        return [value_said(key, value) for key, value in flat(varied).items()] if varied else []
+
+    with speaking(ENGLISH):  # as entries are named
+        own = words()
+    name, said = entry_said(entry, choice), words()
+    if name and (beyond or not own) and not any(word.startswith(name) for word in own):
+        said.insert(0, t(name))
+    return ", ".join(said) or entry.replace("-", " ")
 
 
 def changed(config: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,16 +84,23 @@ def changed(config: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of one choice, by its entry in the study file and in words."""
+    """One setting of one choice, by its entry in the study file and what was varied; see `setting_said`."""
 
     choice: str
     entry: str
-    said: str
+    varied: tuple[tuple[str, Any], ...]
+    beyond: bool
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        return setting_said(self.entry, self.choice, dict(self.varied), self.beyond)
 
     @property
     def full(self) -> str:
         """With its choice, as a sentence names it."""
-        return self.said if self.choice in self.said else f"{self.choice} ({self.said})"
+        choice, said = t(self.choice), self.said
+        return said if choice in said else f"{choice} ({said})"
 
 
 def settings_of(
@@ -94,7 +117,8 @@ def settings_of(
         if key not in found:
             here, there = (runs_of(study, name)[0].config for name in (one.name, reference[one.model].name))
             beyond = bool(set(changed(here, there)) - set(flat(one.varied)))
-            found[key] = Setting(one.choice, one.entry, setting_said(one.entry, one.choice, one.varied, beyond))
+            varied = tuple(flat(one.varied).items()) if one.varied else ()
+            found[key] = Setting(one.choice, one.entry, varied, beyond)
         named[one.name] = found[key]
     return named
 

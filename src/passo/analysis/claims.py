@@ -21,15 +21,14 @@ from typing import Literal
 
 from passo.analysis.compare import Comparison, Outcome, compare
 from passo.analysis.needed import LEVEL
-from passo.analysis.paired import Paired, all_pairs, gap
+from passo.analysis.paired import Paired, all_pairs, gap, told_p
+from passo.analysis.sentences import Verdict, told
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, higher_is_better, is_share, joined, ranged, spoken
 from passo.errors import StoreError
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 from passo.studies.published import METRICS, published_note
-
-Verdict = Literal["holds", "does not hold", "cannot be told"]
-VERDICTS: tuple[Verdict, ...] = ("holds", "does not hold", "cannot be told")
 
 
 @dataclass(frozen=True)
@@ -43,19 +42,33 @@ class Claim:
 
 
 CLAIMS = (
-    Claim("momentum beats plain SGD", "optimisers-momentum", "better", "optimisers-sgd"),
-    Claim("Nesterov's momentum and the plain one differ", "optimisers-nesterov", "different", "optimisers-momentum"),
-    Claim("Adam beats plain SGD", "optimisers-adam", "better", "optimisers-sgd"),
-    Claim("SGD with momentum beats Adam", "optimisers-momentum", "better", "optimisers-adam"),
-    Claim("10 epochs of momentum beat 30 of plain SGD", "optimisers-momentum", "better", "ewma-sgd"),
-    Claim("a step decay after 5 epochs hurts a 10-epoch Adam", "10-epochs-adam", "better", "10-epochs-adam-step"),
-    Claim("in 10 epochs a plateau schedule does nothing", "10-epochs-adam-plateau", "same", "10-epochs-adam"),
-    Claim("a step decay every 3 epochs hurts a 20-epoch Adam", "20-epochs-adam", "better", "20-epochs-adam-step"),
-    Claim("a decay by 1 / (1 + 0.1 epoch) hurts a 20-epoch Adam", "20-epochs-adam", "better", "20-epochs-adam-lambda"),
+    Claim(later("momentum beats plain SGD"), "optimisers-momentum", "better", "optimisers-sgd"),
     Claim(
-        "a decay by 1 / (1 + 0.1 epoch) beats the step decay", "20-epochs-adam-lambda", "better", "20-epochs-adam-step"
+        later("Nesterov's momentum and the plain one differ"), "optimisers-nesterov", "different", "optimisers-momentum"
     ),
-    Claim("Adam gains from 10 more epochs", "20-epochs-adam", "better", "10-epochs-adam"),
+    Claim(later("Adam beats plain SGD"), "optimisers-adam", "better", "optimisers-sgd"),
+    Claim(later("SGD with momentum beats Adam"), "optimisers-momentum", "better", "optimisers-adam"),
+    Claim(later("10 epochs of momentum beat 30 of plain SGD"), "optimisers-momentum", "better", "ewma-sgd"),
+    Claim(
+        later("a step decay after 5 epochs hurts a 10-epoch Adam"), "10-epochs-adam", "better", "10-epochs-adam-step"
+    ),
+    Claim(later("in 10 epochs a plateau schedule does nothing"), "10-epochs-adam-plateau", "same", "10-epochs-adam"),
+    Claim(
+        later("a step decay every 3 epochs hurts a 20-epoch Adam"), "20-epochs-adam", "better", "20-epochs-adam-step"
+    ),
+    Claim(
+        later("a decay by 1 / (1 + 0.1 epoch) hurts a 20-epoch Adam"),
+        "20-epochs-adam",
+        "better",
+        "20-epochs-adam-lambda",
+    ),
+    Claim(
+        later("a decay by 1 / (1 + 0.1 epoch) beats the step decay"),
+        "20-epochs-adam-lambda",
+        "better",
+        "20-epochs-adam-step",
+    ),
+    Claim(later("Adam gains from 10 more epochs"), "20-epochs-adam", "better", "10-epochs-adam"),
 )
 """What one seed of the note shows, each as a sentence that more seeds can bear out or not."""
 
@@ -84,40 +97,50 @@ class Claims:
 
     def table(self) -> Table:
         """A row for each claim: what the note saw, what we see, and the verdict."""
-        told = spoken(self.metric)
-        columns = ("claim", f"{told}: published difference", "ours", "seeds", "as claimed", "p (Holm)", "verdict")
-        note = (
-            f"Differences of the last {told}, first minus second. The note: one seed, on the test split. Ours: paired "
-            f"by seed on images held back from training, 95 % intervals each by itself; p corrected by Holm for "
-            f"{len(self.judged)} claims, told apart at {LEVEL:g}."
+        metric = spoken(self.metric)
+        published = t("{metric}: published difference", metric=metric)
+        columns = (t("claim"), published, t("ours"), t("seeds"), t("as claimed"), t("p (Holm)"), t("verdict"))
+        note = t(
+            "Differences of the last {metric}, first minus second. The note: one seed, on the test split. Ours: paired "
+            "by seed on images held back from training, 95 % intervals each by itself; p corrected by Holm for "
+            "{count} claims, told apart at {level:g}.",
+            metric=metric,
+            count=len(self.judged),
+            level=LEVEL,
         )
         return Table(columns, tuple(map(self._row, self.judged)), note)
 
     def _row(self, one: Judged) -> tuple[str, ...]:
         pair = one.pair
-        p = "—" if not pair.adjusted >= 0 else "< 0.001" if pair.adjusted < 0.001 else f"{pair.adjusted:.3f}"
-        verdict = one.verdict
-        if verdict == "cannot be told" and pair.known and one.claim.says != "same":
-            verdict = f"{verdict}; seeds needed: {pair.needed.words()}"
+        verdict = told(one.verdict)
+        if one.verdict == "cannot be told" and pair.known and one.claim.says != "same":
+            verdict = t("cannot be told; seeds needed: {needed}", needed=pair.needed.words())
         return (
-            one.claim.words,
+            t(one.claim.words),
             _printed(one.published, self.metric),
             "0" if pair.mean == pair.half == 0 else gap(pair, self.metric),
             str(pair.n),
-            f"{one.agreeing} of {pair.n}",
-            p,
+            t("{part} of {whole}", part=one.agreeing, whole=pair.n),
+            told_p(pair.adjusted),
             verdict,
         )
 
     def sentence(self) -> str:
         """How many hold, which do not, and which cannot be told."""
         if not self.judged:
-            return "No claim can be judged: the study lacks the runs."
-        n = min(one.pair.n for one in self.judged)
-        parts = [f"Of {len(self.judged)} claims, {len(self.of('holds'))} hold over {n} seeds"]
-        for verdict, opening in zip(VERDICTS[1:], ("not borne out", "not to be told"), strict=True):
-            if found := self.of(verdict):
-                parts.append(f"{opening}: {joined([one.claim.words for one in found])}")
+            return t("No claim can be judged: the study lacks the runs.")
+        parts = [
+            t(
+                "Of {count} claims, {holds} hold over {seeds} seeds",
+                count=len(self.judged),
+                holds=len(self.of("holds")),
+                seeds=min(one.pair.n for one in self.judged),
+            )
+        ]
+        if fails := self.of("does not hold"):
+            parts.append(t("not borne out: {claims}", claims=joined([t(one.claim.words) for one in fails])))
+        if untold := self.of("cannot be told"):
+            parts.append(t("not to be told: {claims}", claims=joined([t(one.claim.words) for one in untold])))
         return "; ".join(parts) + "."
 
 
@@ -125,8 +148,8 @@ def _printed(difference: float, metric: str) -> str:
     """A published difference to its printed digits, with its sign."""
     if math.isnan(difference):
         return "—"
-    text = f"{100 * difference:+.2f} points" if is_share(metric) else f"{difference:+.4f}"
-    return text.replace("-", "−") if difference else "0"
+    text = f"{100 * difference:+.2f} {t('points')}" if is_share(metric) else f"{difference:+.4f}"
+    return numeral(text.replace("-", "−")) if difference else "0"
 
 
 def judge(study: StoredStudy, metric: str = "validation/loss", claims: Sequence[Claim] = CLAIMS) -> Claims:
@@ -157,18 +180,21 @@ def beside(study: StoredStudy) -> Table:
     loss, accuracy = (compare(study, metric, names) for metric in ("test/loss", "test/accuracy"))
     rows = []
     for run in published_note().chosen(names):
-        cells = [f"{run.printed['val_loss'][-1]:.4f}", *_ours(loss.estimate(run.name), loss.metric)]
+        cells = [numeral(f"{run.printed['val_loss'][-1]:.4f}"), *_ours(loss.estimate(run.name), loss.metric)]
         cells += [
-            f"{100 * run.printed['val_accuracy'][-1]:.2f} %",
+            numeral(f"{100 * run.printed['val_accuracy'][-1]:.2f} %"),
             *_ours(accuracy.estimate(run.name), accuracy.metric),
         ]
         rows.append((run.name, *cells, str(loss.estimate(run.name).n)))
-    columns = ("run", "loss, published", "ours", "seeds' range", "accuracy, published", "ours", "seeds' range", "seeds")
-    return Table(columns, tuple(rows), "Test split, after the last epoch: one seed of the note's, and ours with 95 %.")
+    ours = (t("ours"), t("seeds' range"))
+    columns = (t("run"), t("loss, published"), *ours, t("accuracy, published"), *ours, t("seeds"))
+    note = t("Test split, after the last epoch: one seed of the note's, and ours with 95 %.")
+    return Table(columns, tuple(rows), note)
 
 
 def _ours(found: Outcome, metric: str) -> tuple[str, str]:
-    return ranged(found, metric), f"{amount(min(found.values), metric)} to {amount(max(found.values), metric)}"
+    low, high = amount(min(found.values), metric), amount(max(found.values), metric)
+    return ranged(found, metric), t("{low} to {high}", low=low, high=high)
 
 
 def _judged(claim: Claim, pair: Paired, comparison: Comparison) -> Judged:

@@ -19,6 +19,7 @@ import numpy as np
 from passo.analysis.answers import Answers
 from passo.analysis.tables import Table
 from passo.analysis.words import joined
+from passo.language import numeral, t
 
 
 def shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -33,7 +34,7 @@ def percent(share: float) -> str:
     >>> percent(0.8472), percent(float("nan"))
     ('84.7 %', '0/0')
     """
-    return "0/0" if np.isnan(share) else f"{100 * share:.1f} %"
+    return "0/0" if np.isnan(share) else numeral(f"{100 * share:.1f} %")
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,15 @@ class Pair:
     seconds: int
 
     def sentence(self) -> str:
-        back = f"no image was of {self.second}"
-        if self.seconds:
-            back = f"{self.second} for {self.first} {_of(self.back, self.seconds)}"
-        return f"{self.first} is taken for {self.second} {_of(self.there, self.firsts)}, {back}."
+        told = {"first": self.first, "second": self.second, "there": _of(self.there, self.firsts)}
+        if not self.seconds:
+            return t("{first} is taken for {second} {there}, no image was of {second}.", **told)
+        back = _of(self.back, self.seconds)
+        return t("{first} is taken for {second} {there}, {second} for {first} {back}.", back=back, **told)
 
 
 def _of(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} times ({percent(part / whole)})"
+    return t("{part:,} of {whole:,} times ({share})", part=part, whole=whole, share=percent(part / whole))
 
 
 @dataclass(frozen=True)
@@ -128,45 +130,58 @@ class Classified:
 
     def sentence(self) -> str:
         """What is right over all images, over the classes, and where it goes worst and best."""
-        said = (
-            f"{self.run} names {self.found.sum():,} of {self.count:,} test images rightly: an accuracy of "
-            f"{percent(self.accuracy)}, and a balanced accuracy (mean recall over classes) of "
-            f"{percent(self.balanced_accuracy)}"
+        said = t(
+            "{run} names {right:,} of {count:,} test images rightly: an accuracy of {accuracy}, and a balanced "
+            "accuracy (mean recall over classes) of {balanced}",
+            run=self.run,
+            right=int(self.found.sum()),
+            count=self.count,
+            accuracy=percent(self.accuracy),
+            balanced=percent(self.balanced_accuracy),
         )
         there = np.isfinite(self.f1)
-        if there.sum() < 2 or np.nanmin(self.f1) == np.nanmax(self.f1):
-            return f"{said}.{self._without()}"
-        low, high = int(np.nanargmin(self.f1)), int(np.nanargmax(self.f1))
-        return (
-            f"{said}; F1 goes from {percent(self.f1[low])} ({self.classes[low]}) to "
-            f"{percent(self.f1[high])} ({self.classes[high]}).{self._without()}"
-        )
+        if there.sum() > 1 and np.nanmin(self.f1) != np.nanmax(self.f1):
+            ends = int(np.nanargmin(self.f1)), int(np.nanargmax(self.f1))
+            low, high = (f"{percent(self.f1[end])} ({self.classes[end]})" for end in ends)
+            said = "; ".join([said, t("F1 goes from {low} to {high}", low=low, high=high)])
+        return " ".join([f"{said}.", *self._without()])
 
-    def _without(self) -> str:
+    def _without(self) -> list[str]:
         """Which classes have a 0/0, and why."""
-        said = ""
-        for counts, told in ((self.images, "No test image is of"), (self.given, "No image was given")):
-            names = [name for name, count in zip(self.classes, counts, strict=True) if not count]
-            listed = joined(names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]) if names else ""
-            said += f" {told} {listed}." if names else ""
+        said = []
+        if names := self._where(self.images == 0):
+            said.append(t("No test image is of {names}.", names=names))
+        if names := self._where(self.given == 0):
+            said.append(t("No image was given {names}.", names=names))
         return said
+
+    def _where(self, chosen: np.ndarray) -> str:
+        """The names of chosen classes (C,), the first three of many; "" for none."""
+        names = [name for name, kept in zip(self.classes, chosen, strict=True) if kept]
+        few = names if len(names) <= 4 else [*names[:3], t("{count} more", count=len(names) - 3)]
+        return joined(few) if few else ""
 
     def table(self) -> Table:
         """A row for each class: its images, how many got its name, precision, recall and F1; their means below."""
         scores = (self.precision, self.recall, self.f1)
         rows = [
-            (name, f"{self.images[c]:,}", f"{self.given[c]:,}", *(percent(score[c]) for score in scores))
+            (name, _count(self.images[c]), _count(self.given[c]), *(percent(score[c]) for score in scores))
             for c, name in enumerate(self.classes)
         ]
         means = (percent(float(np.nanmean(score))) for score in scores)
-        rows.append(("mean", "", "", *means))
-        note = (
-            "named so: images that were given this class. precision: how many of these are of it; recall: how many "
-            "of its images were given it; F1: their harmonic mean."
+        rows.append((t("mean"), "", "", *means))
+        note = t(
+            "named so: images that were given this class. precision: how many of these are of it; recall: how many of "
+            "its images were given it; F1: their harmonic mean."
         )
         if any(np.isnan(score).any() for score in scores):
-            note += " 0/0: there was nothing to take a share of, which is not 0; means leave it out."
-        return Table(("class", "images", "named so", "precision", "recall", "F1"), tuple(rows), note)
+            note += " " + t("0/0: there was nothing to take a share of, which is not 0; means leave it out.")
+        columns = (t("class"), t("images"), t("named so"), t("precision"), t("recall"), "F1")
+        return Table(columns, tuple(rows), note)
+
+
+def _count(images: int) -> str:
+    return numeral(f"{images:,}")
 
 
 def classified(seen: Answers) -> Classified:

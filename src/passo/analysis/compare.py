@@ -16,12 +16,15 @@ import numpy as np
 
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
-from passo.analysis.resampled import mean_test, method
+from passo.analysis.resampled import FROM, mean_test, method
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, higher_is_better, is_share, joined, ranged, seeds, spoken
 from passo.errors import StoreError, UsageError
+from passo.language import later, t, tn
 from passo.registry import unknown
 from passo.store import StoredStudy
+
+HIGHER, LOWER, LEVEL = later("higher"), later("lower"), later("not distinguishable")
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Difference(Interval):
     def verdict(self) -> str:
         """ "higher", "lower" or "not distinguishable": where `first` stands to `second`."""
         if not self.known or self.low <= 0 <= self.high:
-            return "not distinguishable"
-        return "higher" if self.low > 0 else "lower"
+            return LEVEL
+        return HIGHER if self.low > 0 else LOWER
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,15 @@ class Comparison:
     def table(self) -> Table:
         """One row per configuration, and how it stands to the best."""
         best = self.outcomes[0]
-        columns = ("configuration", spoken(self.metric), "95 % interval", "n", f"minus {best.name}", "")
+        minus = t("minus {name}", name=best.name)
+        columns = (t("configuration"), spoken(self.metric), t("95 % interval"), "n", minus, "")
         rows = [self._row(outcome, best) for outcome in self.outcomes]
         if not any(o.known for o in self.outcomes):
-            return Table(columns, tuple(rows), "One seed each: no intervals, and nothing can be told apart.")
-        alike = "" if method(best.n) == "Student's t" else f" ({method(best.n)})"
-        note = (
-            f"Intervals: Student's t over seeds. Differences: paired by seed{alike}; each interval stands on its own."
+            return Table(columns, tuple(rows), t("One seed each: no intervals, and nothing can be told apart."))
+        how = "" if best.n < FROM else f" ({method(best.n)})"
+        note = t(
+            "Intervals: Student's t over seeds. Differences: paired by seed{how}; each interval stands on its own.",
+            how=how,
         )
         return Table(columns, tuple(rows), note)
 
@@ -102,32 +107,59 @@ class Comparison:
         if outcome is best:
             return (*row, "", "")
         found = self.difference(outcome.name, best.name)
-        return (*row, _gap(found, self.metric), found.verdict)
+        return (*row, _gap(found, self.metric), t(found.verdict))
 
     def sentence(self) -> str:
         """Who ends best, who cannot be told from it, and who can."""
         best, *others = self.outcomes
-        start = f"{best.name} ends with a {spoken(self.metric)} of {ranged(best, self.metric)}"
+        start = ends_with(best, self.metric)
         if not others:
             return f"{start} ({seeds(best.n)})."
         if not best.known:
-            runner = others[0]
-            return f"{start}, {runner.name} with {amount(runner.mean, self.metric)} ({seeds(1)})."
-        apart = [o for o in others if self.difference(o.name, best.name).verdict != "not distinguishable"]
+            runner, with_ = others[0].name, amount(others[0].mean, self.metric)
+            return t(
+                "{start}, {runner} with {value} ({seeds}).", start=start, runner=runner, value=with_, seeds=seeds(1)
+            )
+        apart = [o for o in others if self.difference(o.name, best.name).verdict != LEVEL]
         level = [o.name for o in others if o not in apart]
-        worse = "lower" if higher_is_better(self.metric) else "higher"
         parts = [f"{start} ({seeds(best.n)})"]
         if level:
-            parts.append(f"{joined(level)} {'is' if len(level) == 1 else 'are'} not distinguishable from it")
+            parts.append(
+                tn(
+                    "{names} is not distinguishable from it",
+                    "{names} are not distinguishable from it",
+                    len(level),
+                    names=joined(level),
+                )
+            )
         if apart:
-            told = joined([f"{o.name} ({ranged(o, self.metric)})" for o in apart])
-            parts.append(f"{told} {'ends' if len(apart) == 1 else 'end'} {worse}")
+            told = [f"{o.name} ({ranged(o, self.metric)})" for o in apart]
+            parts.append(end(joined(told), len(told), LOWER if higher_is_better(self.metric) else HIGHER))
         return "; ".join(parts) + "."
 
 
+def ends_with(found: Outcome, metric: str) -> str:
+    """Where a configuration ends, as a sentence begins."""
+    return t(
+        "{name} ends with a {metric} of {value}", name=found.name, metric=spoken(metric), value=ranged(found, metric)
+    )
+
+
+def end(names: str, count: int, verdict: str) -> str:
+    """That so many configurations end "higher" or "lower"."""
+    if verdict == HIGHER:
+        return tn("{names} ends higher", "{names} end higher", count, names=names)
+    return tn("{names} ends lower", "{names} end lower", count, names=names)
+
+
 def _gap(found: Difference, metric: str) -> str:
-    text = ranged(found, metric).replace(" %", " points") if is_share(metric) else ranged(found)
+    text = in_points(ranged(found, metric)) if is_share(metric) else ranged(found)
     return text if found.mean < 0 else f"+{text}"
+
+
+def in_points(told: str) -> str:
+    """A difference of shares that was told in percent."""
+    return told.replace(" %", f" {t('points')}")
 
 
 def compare(study: StoredStudy, metric: str = "test/accuracy", names: Sequence[str] | None = None) -> Comparison:

@@ -8,7 +8,6 @@ that choosing by it favours neither model. The diagonal (recall) is compared alo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,12 +15,13 @@ import numpy as np
 
 from passo.analysis.confusions import Confusions, confusions, sharing
 from passo.analysis.intervals import Interval
-from passo.analysis.pair import configured, pair
+from passo.analysis.pair import begun, configured, pair
 from passo.analysis.paired import APART, Paired, gap
 from passo.analysis.paired_shares import SHARE, Versus, corrected, differing, share_interval, standing, unsure
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, joined, ranged, seeds
 from passo.errors import StoreError
+from passo.language import later, t, tn
 from passo.store import StoredStudy
 
 LEAST = 0.01  # of a class's images, on average over both models
@@ -89,24 +89,46 @@ class ConfusedPair:
     def sentence(self) -> str:
         """The mistake on which the models differ most, and what else is told apart."""
         if not self.mistakes:
-            return f"Neither {self.labels[0]} nor {self.labels[1]} confuses two classes often enough to be compared."
-        told = f"The {self.told(self.mistakes[0])} ({seeds(self.n)})."
+            first, second = self.labels
+            return t(
+                "Neither {first} nor {second} confuses two classes often enough to be compared.",
+                first=first,
+                second=second,
+            )
+        told = begun(f"{self.told(self.mistakes[0])} ({seeds(self.n)}).", self.labels)
         if self.n < 2:
             return told
-        count = f"Of {len(self.cells)} cells that were compared"
         if not self.apart:
-            return f"{told} {count}, none is told apart after the correction for so many."
+            none = t(
+                "Of {count} cells that were compared, none is told apart after the correction for so many.",
+                count=len(self.cells),
+            )
+            return f"{told} {none}"
         others = [cell for cell in self.mistakes[1:] if cell.apart][:TOLD]
-        more = "".join(f"; the {self.told(cell)}" for cell in others)
-        return f"{told} {count}, {len(self.apart)} {_are(self.apart)} told apart after the correction{more}."
+        some = tn(
+            "Of {count} cells that were compared, {n} is told apart after the correction{more}.",
+            "Of {count} cells that were compared, {n} are told apart after the correction{more}.",
+            len(self.apart),
+            count=len(self.cells),
+            more="".join(f"; {self.told(cell)}" for cell in others),
+        )
+        return f"{told} {some}"
 
     def told(self, cell: Cell) -> str:
-        """One cell in words, after "the": what both do, and the difference."""
-        true, given = self.classes[cell.true], self.classes[cell.given]
-        does = f"names {true} rightly" if cell.right else f"takes {true} for {given}"
-        return (
-            f"{self.labels[0]} {does} in {amount(cell.first.mean, SHARE)} of the cases, the {self.labels[1]} in "
-            f"{amount(cell.second.mean, SHARE)} ({gap(cell.difference, SHARE)}{unsure(cell.difference)})"
+        """One cell in words: what both do, and the difference."""
+        rightly, wrongly = (
+            later("the {first} names {true} rightly in {one} of the cases, the {second} in {other} ({gap})"),
+            later("the {first} takes {true} for {given} in {one} of the cases, the {second} in {other} ({gap})"),
+        )
+        return t(
+            rightly if cell.right else wrongly,
+            first=self.labels[0],
+            second=self.labels[1],
+            true=self.classes[cell.true],
+            given=self.classes[cell.given],
+            one=amount(cell.first.mean, SHARE),
+            other=amount(cell.second.mean, SHARE),
+            gap=f"{gap(cell.difference, SHARE)}{unsure(cell.difference)}",
         )
 
     def table(self, most: int = 12) -> Table:
@@ -123,16 +145,16 @@ class ConfusedPair:
             )
             for cell in self.ranked[:most]
         )
-        note = (
-            f"Shares of the true class's images, {seeds(self.n)}; differences paired by seed, p corrected by Holm for "
-            f"the {len(self.cells)} cells that hold {amount(LEAST, SHARE)} of a class or more, both models together."
+        note = t(
+            "Shares of the true class's images, {seeds}; differences paired by seed, p corrected by Holm for the "
+            "{count} cells that hold {least} of a class or more, both models together.",
+            seeds=seeds(self.n),
+            count=len(self.cells),
+            least=amount(LEAST, SHARE),
         )
-        head = ("true → given", first, second, f"{first} − {second}", "p (corrected)", f"{first} is")
+        is_ = t("{model} is", model=first)
+        head = (t("true → given"), first, second, f"{first} − {second}", t("p (corrected)"), is_)
         return Table(head, rows, note)
-
-
-def _are(cells: Sequence[Cell]) -> str:
-    return "is" if len(cells) == 1 else "are"
 
 
 def confused_pair(study: StoredStudy, entry: str = "base") -> ConfusedPair:

@@ -8,6 +8,7 @@ advantage is above 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from passo.analysis.contrasts import POINTS, RATIO, BySeed, Contrast
 from passo.analysis.fewer import FIRST, Taken, fewer
 from passo.analysis.imbalance import imbalance
 from passo.analysis.limits import crossing
-from passo.analysis.perturbed import Along, amount, spoken, told
+from passo.analysis.perturbed import Along, Side, amount, sided, spoken, told
 from passo.analysis.robustness import Borne, kept, robustness
 from passo.analysis.treated import NONE, Case
 from passo.analysis.words import significant
+from passo.language import later, t
 from passo.store import StoredStudy
 
 
@@ -32,12 +34,18 @@ def robustness_contrasts(study: StoredStudy) -> tuple[Contrast, ...]:
 
 
 def _of_perturbation(borne: Borne) -> Iterator[Contrast]:
-    way = spoken(borne.perturbation)
-    for trained, pair in (("", borne.clean), (" after training on it", borne.exposed)):
+    clean, exposed = (
+        (later("accuracy kept along {way}"), later("keeps {by} more of its accuracy than {other} along {way}")),
+        (
+            later("accuracy kept along {way} after training on it"),
+            later("keeps {by} more of its accuracy than {other} along {way} after training on it"),
+        ),
+    )
+    fields = {"way": partial(spoken, borne.perturbation)}
+    for (name, says), pair in ((clean, borne.clean), (exposed, borne.exposed)):
         if len(pair) == 2 and pair[0].shared(pair[1])[0]:
-            name = f"accuracy kept along {way}{trained}"
-            says = f"keeps {{by}} more of its accuracy than {{other}} along {way}{trained}"
-            yield Contrast("robustness", name, says, POINTS, _shared(pair[0], pair[1], kept(pair[0]), kept(pair[1])))
+            values = _shared(pair[0], pair[1], kept(pair[0]), kept(pair[1]))
+            yield Contrast("robustness", name, says, POINTS, values, fields=fields)
     if len(borne.clean) == 2:
         yield from _limits(borne, *borne.clean)
 
@@ -51,14 +59,27 @@ def _limits(borne: Borne, first: Along, second: Along) -> Iterator[Contrast]:
             for one in (first, second)
         ]
         if first.shared(second)[0] and all(np.isfinite(size).all() and (size > 0).all() for size in sizes):
-            half = "" if len(first.sides) == 1 else " (smaller)" if side.sign < 0 else " (larger)"
-            way, level = f"{spoken(borne.perturbation)}{half}", f"{100 * borne.level:.0f} %"
-            says = f"bears {{by}} more {way} than {{other}} before its accuracy falls below {level}"
-            values = _shared(first, second, *map(np.log, sizes))
-            one, two = (side.sign * float(size.mean()) for size in sizes)
-            at = f"the {first.model} at {told(borne.perturbation, one)}, the {second.model} at "
-            at += amount(borne.perturbation, two)
-            yield Contrast("robustness", f"{way} borne above {level}", says, RATIO, values, aside=at)
+            yield _limit(borne, first, second, side, sizes)
+
+
+def _limit(borne: Borne, first: Along, second: Along, side: Side, sizes: list[np.ndarray]) -> Contrast:
+    """One side, of which `sizes` are the limits of both models' seeds."""
+    one, two = (side.sign * float(size.mean()) for size in sizes)
+    return Contrast(
+        "robustness",
+        later("{way} borne above {level:.0f} %"),
+        later("bears {by} more {way} than {other} before its accuracy falls below {level:.0f} %"),
+        RATIO,
+        _shared(first, second, *map(np.log, sizes)),
+        fields={"way": partial(sided, borne.perturbation, len(first.sides), side.sign), "level": 100 * borne.level},
+        aside=lambda: t(
+            "the {first} at {strength}, the {second} at {other}",
+            first=first.model,
+            strength=told(borne.perturbation, one),
+            second=second.model,
+            other=amount(borne.perturbation, two),
+        ),
+    )
 
 
 def _shared(first: Along, second: Along, one: np.ndarray, two: np.ndarray) -> BySeed:
@@ -71,17 +92,17 @@ def imbalance_contrasts(study: StoredStudy) -> tuple[Contrast, ...]:
     """What each loses of its balanced accuracy from even classes to each ratio, without remedy."""
     found = imbalance(study)
     contrasts = []
+    name = later("balanced accuracy lost at 1:{ratio}")
+    says = later("loses {by} less balanced accuracy than {other} with classes as uneven as 1:{ratio}")
     for ratio in (one for one in found.ratios if one > 1):
         cases = [(Case(label, 1.0), Case(label, ratio, NONE)) for label in found.labels]
         if all(case in found.each for pair in cases for case in pair):
             even, uneven = (tuple(found.each[pair[i]].by_seed for pair in cases) for i in (0, 1))
             seeds = [seed for seed in even[0] if all(seed in one for one in (*even, *uneven))]
             values = {s: (even[0][s] - uneven[0][s]) - (even[1][s] - uneven[1][s]) for s in seeds}
-            uneven_to = f"1:{significant(ratio)}"
-            says = f"loses {{by}} less balanced accuracy than {{other}} with classes as uneven as {uneven_to}"
             step = 1 / int(found.each[cases[0][0]].found.images.sum())
-            name = f"balanced accuracy lost at {uneven_to}"
-            contrasts.append(Contrast("imbalance", name, says, POINTS, values, step))
+            fields = {"ratio": partial(significant, ratio)}
+            contrasts.append(Contrast("imbalance", name, says, POINTS, values, step, fields))
     return tuple(one for one in contrasts if one.values)
 
 
@@ -89,15 +110,20 @@ def classes_contrasts(study: StoredStudy) -> tuple[Contrast, ...]:
     """The test accuracy with each choice of fewer classes than all."""
     found = fewer(study)
     contrasts = []
+    of_first, of_confused = (
+        (later("accuracy with {number} classes"), later("is {by} more accurate than {other} with {number} classes")),
+        (
+            later("accuracy with {number} classes (the most confused ones)"),
+            later("is {by} more accurate than {other} with {number} classes (the most confused ones)"),
+        ),
+    )
     for number, kind in dict.fromkeys((taken.number, taken.kind) for taken in found.each):
-        pair = [found.each.get(Taken(label, number, kind)) for label in found.labels]
-        first, second = pair
+        first, second = (found.each.get(Taken(label, number, kind)) for label in found.labels)
         if number < max(found.counts) and first is not None and second is not None:
-            which = f"{number} classes" + ("" if kind == FIRST else f" ({kind})")
-            says = f"is {{by}} more accurate than {{other}} with {which}"
+            name, says = of_first if kind == FIRST else of_confused
             step = 1 / int(first.images.sum())
             values = _accuracies(first, second)
-            contrasts.append(Contrast("classes", f"accuracy with {which}", says, POINTS, values, step))
+            contrasts.append(Contrast("classes", name, says, POINTS, values, step, {"number": number}))
     return tuple(contrasts)
 
 

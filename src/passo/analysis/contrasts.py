@@ -16,29 +16,40 @@ what standard deviation then counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from passo.analysis.compare import in_points
 from passo.analysis.intervals import CONFIDENCE, Interval
 from passo.analysis.needed import LEVEL
 from passo.analysis.paired import holm
 from passo.analysis.paired_shares import share_test
-from passo.analysis.words import joined, ranged, significant
+from passo.analysis.words import bracketed, joined, ranged, significant
+from passo.language import later, numeral, t
 
 POINTS, RATIO, EPOCHS = "points", "times", "epochs"
 BySeed = Mapping[int | None, float]
+_WITH_UNIT = {
+    RATIO: later("{amount} times"),
+    EPOCHS: later("{amount} epochs"),
+    "nats": later("{amount} nats"),
+    "": "{amount}",
+}
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One thing in which two models may differ.
+    """One thing in which two models may differ. Its words are messages, said in the language of whoever asks.
 
     name: what it is, as a list says it. says: what is said of the model that is ahead, with places for {by} and for
     the {other}. unit: "points" of differences of shares, "times" where values are logarithms of a ratio, else a word
     for what is counted ("" for a loss). values: the second's advantage by seed. step: what the values move in, if any.
-    aside: what a reader should know beside it, in brackets.
+    fields: of both messages; a function is one that is said. aside: says what a reader should know, in brackets.
     """
 
     part: str
@@ -47,7 +58,20 @@ class Contrast:
     unit: str
     values: BySeed
     step: float = 0.0
-    aside: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    aside: Callable[[], str] | None = None
+
+    @property
+    def called(self) -> str:
+        """Its name, said."""
+        return t(self.name, **self._told())
+
+    def of_ahead(self, by: str, other: str) -> str:
+        """What is said of the model that is ahead."""
+        return t(self.says, by=by, other=other, **self._told())
+
+    def _told(self) -> dict[str, Any]:
+        return {name: value() if callable(value) else value for name, value in self.fields.items()}
 
 
 @dataclass(frozen=True)
@@ -88,18 +112,28 @@ class Contrasted(Interval):
     def sentence(self, *, aside: bool = True) -> str:
         """Who is ahead, by how much, within what; or that this cannot be told."""
         if not self.told:
-            first, second = self.labels
-            return f"The {first} and the {second} are not distinguishable in {self.name} ({self.amount()})."
+            return t(
+                "The {first} and the {second} are not distinguishable in {name} ({amount}).",
+                first=self.labels[0],
+                second=self.labels[1],
+                name=self.name,
+                amount=self.amount(),
+            )
         by, _, ends = self.amount(of_ahead=True).partition(" [")
         if self.contrast.unit == RATIO:
-            by = f"about {significant(_exp(abs(self.mean)), 2)} {RATIO}"
-        said = self.contrast.says.format(by=by, other=f"the {self.behind}")
-        more = f" ({self.contrast.aside})" if aside and self.contrast.aside else ""
-        return f"The {self.ahead} {said}{f' [{ends}' if ends else ''}{more}."
+            by = t("about {factor} times", factor=significant(_exp(abs(self.mean)), 2))
+        said = t(
+            "The {model} {does}",
+            model=self.ahead,
+            does=self.contrast.of_ahead(by, t("the {label}", label=self.behind)),
+        )
+        more = f" ({self.contrast.aside()})" if aside and self.contrast.aside else ""
+        return f"{said}{f' [{ends}' if ends else ''}{more}."
 
     @property
     def name(self) -> str:
-        return self.contrast.name
+        """What was compared, said."""
+        return self.contrast.called
 
     def amount(self, *, of_ahead: bool = False) -> str:
         """The mean with its interval, in its unit: of the second's advantage, or of whoever is ahead.
@@ -116,9 +150,10 @@ class Contrasted(Interval):
             return _with(unit, ranged(Interval(_exp(mean), _exp(low), _exp(high), self.n)))
         sign = "+" if mean > 0 and not of_ahead else ""
         if unit == POINTS:
-            return sign + ranged(Interval(mean, low, high, self.n), "accuracy").replace(" %", " points")
+            return sign + in_points(ranged(Interval(mean, low, high, self.n), "accuracy"))
         if unit == EPOCHS:
-            return f"{sign}{mean:.1f} {unit}{f' [{low:.1f}, {high:.1f}]' if self.known else ''}".replace("-", "−")
+            mean, low, high = (numeral(f"{end:.1f}".replace("-", "−")) for end in (mean, low, high))
+            return sign + _with(unit, f"{mean} {bracketed(low, high)}" if self.known else mean)
         return sign + _with(unit, ranged(Interval(mean, low, high, self.n)))
 
 
@@ -129,7 +164,45 @@ def _exp(value: float) -> float:
 def _with(unit: str, text: str) -> str:
     """A mean and its interval with a unit behind the mean."""
     mean, gap, ends = text.partition(" [")
-    return f"{mean} {unit}{gap}{ends}" if unit else text
+    return f"{t(_WITH_UNIT[unit], amount=mean)}{gap}{ends}"
+
+
+class Compared(Protocol):
+    """What one model came to: its label, and what each seed's run did."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def runs(self) -> Mapping[int | None, Any]: ...
+
+
+_Model = TypeVar("_Model", bound=Compared)
+
+
+@dataclass(frozen=True)
+class Beside(ABC, Generic[_Model]):
+    """Two models beside each other, and what sets them apart."""
+
+    each: tuple[_Model, _Model]
+
+    @property
+    @abstractmethod
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """Those that the models' seeds allow."""
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        return self.each[0].label, self.each[1].label
+
+    @property
+    def n(self) -> int:
+        """Seeds, the fewest of both."""
+        return min(len(one.runs) for one in self.each)
+
+    @cached_property
+    def contrasted(self) -> tuple[Contrasted, ...]:
+        """Its contrasts, corrected together."""
+        return contrasted(self.contrasts, self.labels)
 
 
 def contrasted(contrasts: Sequence[Contrast], labels: Sequence[str]) -> tuple[Contrasted, ...]:
@@ -182,4 +255,8 @@ def told(found: Sequence[Contrasted]) -> list[str]:
     if not level or level[0].n < 2:
         return told
     first, second = level[0].labels
-    return [*told, f"The {first} and the {second} are not distinguishable in {joined([one.name for one in level])}."]
+    names = joined([one.name for one in level])
+    return [
+        *told,
+        t("The {first} and the {second} are not distinguishable in {names}.", first=first, second=second, names=names),
+    ]

@@ -42,16 +42,19 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import ended, listed
 from passo.analysis.words import ranged, significant, spoken
 from passo.errors import StoreError
+from passo.language import later, t
 from passo.store import StoredRun, StoredStudy
 
 FEWEST, END = 6, 4  # records of a curve, and of its end
 MOVING, NEAR, SWINGS, HIDDEN = 0.02, 0.05, 0.025, 0.1  # shares of the fall
-CONVERGED = ("settled", "restless")
+CONVERGED = (later("settled"), later("restless"))
+FALLING, RISING, UNCLEAR = later("still falling"), later("rising"), later("unclear")
+UNMOVED, DIVERGED, SHORT = later("did not fall"), later("diverged"), later("too short")
 
 
 @dataclass(frozen=True)
 class Converged:
-    """One curve's answer: `state` in words (see the module), and the numbers; NaN where they make no sense."""
+    """One curve's answer: `state` in English words (see the module), and the numbers; NaN where they make no sense."""
 
     run: str
     metric: str
@@ -68,33 +71,40 @@ class Converged:
     def converged(self) -> bool:
         return self.state in CONVERGED
 
-    def _when(self) -> str:
-        return f"after {significant(self.epochs)} epochs" if self.epochs else "in its first epoch"
-
     def sentence(self) -> str:
         """All four answers."""
-        name = f"The {spoken(self.metric)} of {self.run}"
-        told = {
-            "diverged": f"{name} diverged {self._when()}.",
-            "too short": f"{name} has too few records to tell whether it converged: train for {FEWEST} epochs or more.",
-            "did not fall": f"{name} did not fall: it ends at {significant(self.value)}.",
-            "unclear": f"{name} swings too much at its end ({significant(self.value)}) to tell whether it converged.",
-        }
-        if self.state in told:
-            return told[self.state]
-        near = f"from epoch {significant(self.fast)} on it stays within 5 % of its fall"
-        if self.state == "restless":
-            near = f"half of its fall was done by epoch {significant(self.half)}"
-        if not self.converged:
-            way, more = ("falling", ", and goes lower") if self.state == "still falling" else ("rising", "")
-            by = significant(abs(self.drift), 2)
-            return (
-                f"{name} has not converged: after {significant(self.epochs)} epochs it is still {way}, by {by} over "
-                f"the last third, where it is about {significant(self.value)}{more}."
-            )
-        ends = "and settled" if self.state == "settled" else "but did not settle"
-        swings = f"it swings by {significant(self.swings, 2)} about a line"
-        return f"{name} converged to {significant(self.value)}, {ends}: {near}, and at the end {swings}."
+        message = _SENTENCES[self.state]
+        if self.state == DIVERGED and not self.epochs:
+            message = later("The {metric} of {run} diverged in its first epoch.")
+        numbers = {name: significant(getattr(self, name)) for name in ("value", "half", "fast", "epochs")}
+        numbers |= {"drift": significant(abs(self.drift), 2), "swings": significant(self.swings, 2)}
+        return t(message, metric=spoken(self.metric), run=self.run, fewest=FEWEST, **numbers)
+
+
+_SENTENCES = {
+    DIVERGED: later("The {metric} of {run} diverged after {epochs} epochs."),
+    SHORT: later(
+        "The {metric} of {run} has too few records to tell whether it converged: train for {fewest} epochs or more."
+    ),
+    UNMOVED: later("The {metric} of {run} did not fall: it ends at {value}."),
+    UNCLEAR: later("The {metric} of {run} swings too much at its end ({value}) to tell whether it converged."),
+    FALLING: later(
+        "The {metric} of {run} has not converged: after {epochs} epochs it is still falling, by {drift} over the last "
+        "third, where it is about {value}, and goes lower."
+    ),
+    RISING: later(
+        "The {metric} of {run} has not converged: after {epochs} epochs it is still rising, by {drift} over the last "
+        "third, where it is about {value}."
+    ),
+    "settled": later(
+        "The {metric} of {run} converged to {value}, and settled: from epoch {fast} on it stays within 5 % of its "
+        "fall, and at the end it swings by {swings} about a line."
+    ),
+    "restless": later(
+        "The {metric} of {run} converged to {value}, but did not settle: half of its fall was done by epoch {half}, "
+        "and at the end it swings by {swings} about a line."
+    ),
+}
 
 
 def converged(epochs: np.ndarray, values: np.ndarray, run: str = "it", metric: str = "epoch/train_loss") -> Converged:
@@ -172,7 +182,9 @@ class Convergence:
     def words(self) -> str:
         """ "settled" where all runs are; else how many of each."""
         states = Counter(run.state for run in self.runs)
-        return next(iter(states)) if len(states) == 1 else ", ".join(f"{n} {s}" for s, n in states.most_common())
+        if len(states) == 1:
+            return t(next(iter(states)))
+        return ", ".join(f"{n} {t(state)}" for state, n in states.most_common())
 
     @property
     def value(self) -> Interval:
@@ -193,7 +205,8 @@ class Convergences:
     each: tuple[Convergence, ...]
 
     def table(self) -> Table:
-        columns = ("configuration", "did it converge", "to", "half by epoch", "95 % by epoch", "drift", "swings")
+        columns = (t("configuration"), t("did it converge"), t("to"), t("half by epoch"), t("95 % by epoch"))
+        columns += (t("drift"), t("swings"))
         rows = [
             (
                 c.name,
@@ -203,9 +216,10 @@ class Convergences:
             )
             for c in self.each
         ]
-        note = (
-            f"Of the {spoken(self.metric)}; medians over runs. Drift: the change within the last third of the epochs; "
-            "swings: the standard deviation about a line there. docs/comparing.md defines the words."
+        note = t(
+            "Of the {metric}; medians over runs. Drift: the change within the last third of the epochs; swings: the "
+            "standard deviation about a line there. docs/comparing.md defines the words.",
+            metric=spoken(self.metric),
         )
         return Table(columns, tuple(rows), note)
 
@@ -214,19 +228,25 @@ class Convergences:
         runs = [run for each in self.each for run in each.runs]
         if len(runs) == 1:
             return runs[0].sentence()
-        done = sum(run.converged for run in runs)
-        told = f"The {spoken(self.metric)} converged in {done} of {len(runs)} runs"
         by_state = {
             state: [each.name for each in self.each if any(run.state == state for run in each.runs)]
-            for state in ("restless", "unclear", "still falling", "rising", "did not fall", "diverged", "too short")
+            for state in ("restless", UNCLEAR, FALLING, RISING, UNMOVED, DIVERGED, SHORT)
         }
         parts = [
-            f"{state}: {'all' if len(names) == len(self.each) else listed(names)}"
+            f"{t(state)}: {t('all') if len(names) == len(self.each) else listed(names)}"
             for state, names in by_state.items()
             if names
         ]
-        more = f" Fewer than {FEWEST} epochs cannot tell: train for more." if by_state["too short"] else ""
-        return f"{told}{' (' + '; '.join(parts) + ')' if parts else ''}.{more}"
+        told = t(
+            "The {metric} converged in {done} of {n} runs{others}.",
+            metric=spoken(self.metric),
+            done=sum(run.converged for run in runs),
+            n=len(runs),
+            others=f" ({'; '.join(parts)})" if parts else "",
+        )
+        if not by_state[SHORT]:
+            return told
+        return f"{told} {t('Fewer than {n} epochs cannot tell: train for more.', n=FEWEST)}"
 
 
 def _short(value: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from passo.analysis.intervals import Interval, intervals
 from passo.analysis.words import amount, joined, ranged, seeds, spoken
+from passo.language import t
 from passo.registry import unknown
 from passo.store import StoredRun, StoredStudy
 
@@ -82,8 +83,14 @@ def tell(found: Sequence[Band]) -> str:
     """
     first, *others = found
     metric = first.metric
-    parts = [f"{first.name} reaches a {spoken(metric)} of {ranged(first.last, metric)}"]
+    parts = [
+        t("{name} reaches a {metric} of {end}", name=first.name, metric=spoken(metric), end=ranged(first.last, metric))
+    ]
     parts += [f"{band.name} {ranged(band.last, metric)}" for band in others]
-    ends = {round(float(band.epochs[-1]), 3) for band in found}
-    when = f"After {amount(ends.pop())} epochs" if len(ends) == 1 else "At the end"
-    return f"{when} {joined(parts)} ({seeds(min(band.seeds for band in found))})."
+    ends, over = {round(float(band.epochs[-1]), 3) for band in found}, seeds(min(band.seeds for band in found))
+    if len(ends) > 1:
+        return t("At the end {told} ({seeds}).", told=joined(parts), seeds=over)
+    last = amount(ends.pop())
+    if last == "1":
+        return t("After one epoch {told} ({seeds}).", told=joined(parts), seeds=over)
+    return t("After {n} epochs {told} ({seeds}).", n=last, told=joined(parts), seeds=over)

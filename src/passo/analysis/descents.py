@@ -9,6 +9,7 @@ import numpy as np
 
 from passo.analysis.words import joined, significant
 from passo.errors import StoreError
+from passo.language import t
 from passo.store import StoredStudy
 
 
@@ -123,12 +124,29 @@ def tell(paths: Sequence[Descent]) -> str:
     """How near the paths end, how long they are, and which of them swing past the minimum."""
     names = [path.name.removeprefix("line-") for path in paths]
     ends = [f"{name} {significant(path.distance, 2)}" for name, path in zip(names, paths, strict=True)]
-    ways = [significant(path.length, 2) for path in paths]
-    alike = len({path.steps for path in paths}) == 1
-    start = f"After {paths[0].steps} mini-batch steps" if alike else "At the end"
-    text = (
-        f"{start} the distance to the minimum, {significant(float(paths[0].distances[0]), 2)} at the start, is for "
-        f"{joined(ends)}; the ways walked are {joined(ways)} long"
-    )
-    passed = [f"{n} by {100 * p.overshoot:.0f} %" for n, p in zip(names, paths, strict=True) if p.overshoot > 0.005]
-    return f"{text}, and past the minimum swings {joined(passed)} of the first distance." if passed else f"{text}."
+    found = {
+        "first": significant(float(paths[0].distances[0]), 2),
+        "ends": joined(ends),
+        "ways": joined([significant(path.length, 2) for path in paths]),
+    }
+    if len({path.steps for path in paths}) == 1:
+        text = t(
+            "After {n} mini-batch steps the distance to the minimum, {first} at the start, is for {ends}; the ways "
+            "walked are {ways} long",
+            n=paths[0].steps,
+            **found,
+        )
+    else:
+        text = t(
+            "At the end the distance to the minimum, {first} at the start, is for {ends}; the ways walked are {ways} "
+            "long",
+            **found,
+        )
+    passed = [
+        t("{name} by {share:.0f} %", name=name, share=100 * path.overshoot)
+        for name, path in zip(names, paths, strict=True)
+        if path.overshoot > 0.005
+    ]
+    if not passed:
+        return f"{text}."
+    return f"{text}, {t('and past the minimum swings {passed} of the first distance', passed=joined(passed))}."

@@ -8,7 +8,7 @@ error; the others are listed apart. What a model costs is no estimate, and told 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,27 +16,29 @@ from passo.analysis.calibrated import calibrated
 from passo.analysis.contrasting import classes_contrasts, imbalance_contrasts, robustness_contrasts
 from passo.analysis.contrasts import Contrast, Contrasted, contrasted
 from passo.analysis.divergences import divergences
-from passo.analysis.matched import matched_models
+from passo.analysis.matched import Matched, matched_models
 from passo.analysis.pair import pair
-from passo.analysis.paired import ALONE
+from passo.analysis.paired import ALONE, told_p
 from passo.analysis.sizes import sizes
 from passo.analysis.small import small
 from passo.analysis.tables import Table
 from passo.analysis.validated import validated
 from passo.analysis.varied import listed, lost, told_lost
-from passo.analysis.words import joined
+from passo.analysis.words import counted_seeds
 from passo.errors import StoreError
+from passo.language import later, t, tn
 from passo.store import StoredStudy
+from passo.telling import told
 
 PARTS: dict[str, Callable[[StoredStudy], tuple[Contrast, ...]]] = {
-    "sizes": lambda study: sizes(study).contrasts,
-    "small": lambda study: small(study).contrasts,
-    "validated": lambda study: validated(study).contrasts,
-    "robustness": robustness_contrasts,
-    "imbalance": imbalance_contrasts,
-    "classes": classes_contrasts,
-    "calibration": lambda study: calibrated(study).contrasts,
-    "cross-entropy": lambda study: divergences(study).contrasts,
+    later("sizes"): lambda study: sizes(study).contrasts,
+    later("small"): lambda study: small(study).contrasts,
+    later("validated"): lambda study: validated(study).contrasts,
+    later("robustness"): robustness_contrasts,
+    later("imbalance"): imbalance_contrasts,
+    later("classes"): classes_contrasts,
+    later("calibration"): lambda study: calibrated(study).contrasts,
+    later("cross-entropy"): lambda study: divergences(study).contrasts,
 }
 """What gives the contrasts of each part."""
 MOST = 3  # that a sentence names
@@ -46,20 +48,24 @@ MOST = 3  # that a sentence names
 class Differences:
     """Everything that was compared.
 
-    cost: of both models, in a sentence. lacking: why, by part that gave nothing. lost: the runs without a result, in a
-    sentence; "" where there are none.
+    matched: what both models cost. lacking: why, by part that gave nothing. lost: the runs without a result.
     """
 
     labels: tuple[str, str]
-    cost: str
+    matched: Matched
     each: tuple[Contrasted, ...]
     lacking: dict[str, str]
-    lost: str
+    lost: Mapping[str, tuple[str, ...]]
 
     @cached_property
     def told(self) -> tuple[Contrasted, ...]:
         """Those that are told apart, the surest first."""
         return tuple(sorted((one for one in self.each if one.told), key=lambda one: -one.surety))
+
+    @property
+    def cost(self) -> str:
+        """What both models cost, in a sentence."""
+        return self.matched.sentence()
 
     @property
     def level(self) -> tuple[Contrasted, ...]:
@@ -79,7 +85,7 @@ class Differences:
     def _over(self) -> str:
         """How many seeds, in words."""
         least, most = self.seeds
-        return f"{most} seeds" if least == most else f"{least} to {most} seeds"
+        return counted_seeds(most) if least == most else t("{least} to {most} seeds", least=least, most=most)
 
     def sentences(self) -> tuple[str, ...]:
         """Each difference that is told apart, the surest first."""
@@ -91,25 +97,51 @@ class Differences:
         A part's own sentence is corrected for that part's numbers alone, and may tell some of these apart.
         """
         names = [one.name for one in self.level if one.known]
-        first, second = self.labels
         if not names:
             return ""
-        told = f"the {first} and the {second} are not distinguishable in {listed(names, 8)}."
-        return f"Corrected for all {len(self.each)} numbers at once, {told}"
+        return t(
+            "Corrected for all {count} numbers at once, the {first} and the {second} are not distinguishable in "
+            "{names}.",
+            count=len(self.each),
+            first=self.labels[0],
+            second=self.labels[1],
+            names=listed(names, 8),
+        )
 
     def sentence(self) -> str:
         """How many differences there are, and the surest."""
-        count, both = len(self.each), joined([f"the {label}" for label in self.labels])
+        fields = {"count": len(self.each), "first": self.labels[0], "second": self.labels[1], "over": self._over()}
         if self.seeds[1] < 2:
-            return f"One seed tells nothing apart: {count} numbers were compared. {self.cost}"
-        looked = f"Of {count} numbers that were compared"
-        alone = f"; {len(self.alone)} {'more ' if self.told else ''}would, looked at alone" if self.alone else ""
+            looked = t("One seed tells nothing apart: {count} numbers were compared.", **fields)
+            return f"{looked} {self.cost}"
         if not self.told:
-            return f"{looked}, none tells {both} apart ({self._over()}, corrected for {count}){alone}. {self.cost}"
-        verb = "tells" if len(self.told) == 1 else "tell"
-        head = f"{looked}, {len(self.told)} {verb} {both} apart ({self._over()}, corrected for {count}){alone}."
+            looked = t(
+                "Of {count} numbers that were compared, none tells the {first} and the {second} apart ({over}, "
+                "corrected for {count}){alone}.",
+                alone=self._alone(),
+                **fields,
+            )
+            return f"{looked} {self.cost}"
+        looked = tn(
+            "Of {count} numbers that were compared, {n} tells the {first} and the {second} apart ({over}, corrected "
+            "for {count}){alone}.",
+            "Of {count} numbers that were compared, {n} tell the {first} and the {second} apart ({over}, corrected for "
+            "{count}){alone}.",
+            len(self.told),
+            alone=self._alone(),
+            **fields,
+        )
         best = self._each_its_own()
-        return " ".join([head, *(["The surest:"] if len(best) < len(self.told) else []), *best])
+        return " ".join([looked, *([t("The surest:")] if len(best) < len(self.told) else []), *best])
+
+    def _alone(self) -> str:
+        """How many would be told but for the correction, as a clause behind a semicolon; "" where none would."""
+        n = len(self.alone)
+        if not n:
+            return ""
+        if self.told:
+            return f"; {tn('{n} more would, looked at alone', '{n} more would, looked at alone', n)}"
+        return f"; {tn('{n} would, looked at alone', '{n} would, looked at alone', n)}"
 
     def _each_its_own(self) -> list[str]:
         """The surest of each part, until there are enough."""
@@ -123,21 +155,25 @@ class Differences:
         rows = tuple(
             (
                 one.name,
-                one.contrast.part,
+                t(one.contrast.part),
                 one.amount(),
-                "—" if one.adjusted != one.adjusted else "< 0.001" if one.adjusted < 0.001 else f"{one.adjusted:.3f}",
-                one.ahead if one.told else ALONE if one.alone else "—",
+                told_p(one.adjusted),
+                one.ahead if one.told else t(ALONE) if one.alone else "—",
             )
             for one in (*self.told, *self.level)
         )
-        head = ("difference", "part", f"{self.labels[1]} ahead by", "p (corrected)", "ahead")
-        lacking = "".join(f" Nothing of {part}: {why}." for part, why in self.lacking.items())
-        note = (
-            f"Paired by seed, {self._over()}; each interval is at 95 % by itself, p is Holm's over all "
-            f"{len(self.each)} rows ({ALONE}: told without that correction); below 0 (of times, below 1) "
-            f"{self.labels[0]} is ahead.{lacking} {self.lost}".rstrip()
+        ahead_by = t("{model} ahead by", model=self.labels[1])
+        head = (t("difference"), t("part"), ahead_by, t("p (corrected)"), t("ahead"))
+        note = t(
+            "Paired by seed, {over}; each interval is at 95 % by itself, p is Holm's over all {count} rows ({alone}: "
+            "told without that correction); below 0 (of times, below 1) {first} is ahead.",
+            over=self._over(),
+            count=len(self.each),
+            alone=t(ALONE),
+            first=self.labels[0],
         )
-        return Table(head, rows, note)
+        lacking = [t("Nothing of {part}: {why}.", part=t(part), why=told(why)) for part, why in self.lacking.items()]
+        return Table(head, rows, " ".join(filter(None, [note, *lacking, told_lost(self.lost)])))
 
 
 def differences(study: StoredStudy) -> Differences:
@@ -153,9 +189,7 @@ def differences(study: StoredStudy) -> Differences:
             lacking[part] = str(error)
     if not found:
         raise StoreError(f"{study.folder} has nothing in which its two models could be compared: {_first(lacking)}")
-    return Differences(
-        labels, matched_models(study).sentence(), contrasted(found, labels), lacking, told_lost(lost(study))
-    )
+    return Differences(labels, matched_models(study), contrasted(found, labels), lacking, lost(study))
 
 
 def _first(lacking: dict[str, str]) -> str:

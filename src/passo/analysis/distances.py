@@ -27,6 +27,7 @@ from passo.analysis.predictions import cross_entropy, entropy
 from passo.analysis.tables import Table
 from passo.analysis.words import significant
 from passo.errors import UsageError
+from passo.language import t
 
 SMOOTHING = 0.1
 NATS_PER_BIT = math.log(2)
@@ -74,26 +75,45 @@ class Distances:
 
     def sentence(self) -> str:
         """The three readings in words."""
-        whole, smooth = self.labels, self.smoothed
-        return (
-            f"On {self.count:,} test images the cross-entropy of {self.run} is {significant(whole.cross_entropy)} nats "
-            f"({significant(whole.bits)} bits); labels have no entropy, so all of it is divergence.{self._cut()} "
-            f"Knowing the shares of the classes alone costs {significant(self.shares.entropy)} nats: {self._learnt()}. "
-            f"Against labels smoothed by {self.smoothing:g} it is {significant(smooth.cross_entropy)}, of which "
-            f"{significant(smooth.entropy)} is the labels' own entropy; the mean prediction lies "
-            f"{significant(self.shares.divergence)} nats from the shares of the classes."
+        whole = t(
+            "On {count:,} test images the cross-entropy of {run} is {nats} nats ({bits} bits); labels have no entropy, "
+            "so all of it is divergence.",
+            count=self.count,
+            run=self.run,
+            nats=significant(self.labels.cross_entropy),
+            bits=significant(self.labels.bits),
         )
+        smooth = t(
+            "Against labels smoothed by {smoothing:g} it is {nats}, of which {own} is the labels' own entropy; the "
+            "mean prediction lies {away} nats from the shares of the classes.",
+            smoothing=self.smoothing,
+            nats=significant(self.smoothed.cross_entropy),
+            own=significant(self.smoothed.entropy),
+            away=significant(self.shares.divergence),
+        )
+        return " ".join(part for part in (whole, self._cut(), self._learnt(), smooth) if part)
 
     def _cut(self) -> str:
         if not self.vanished:
             return ""
-        return f" The truth had a probability of 0 in float32 for {self.vanished:,} of them, counted as {LEAST:.1e}."
+        return t(
+            "The truth had a probability of 0 in float32 for {count:,} of them, counted as {least:.1e}.",
+            count=self.vanished,
+            least=LEAST,
+        )
 
     def _learnt(self) -> str:
+        nats = significant(self.shares.entropy)
         if self.learnt < 0:
-            return "that guess would be better"
-        return (
-            f"{100 * self.learnt / self.shares.entropy:.0f} % of that is gone" if self.learnt else "nothing is gained"
+            return t(
+                "Knowing the shares of the classes alone costs {nats} nats: that guess would be better.", nats=nats
+            )
+        if not self.learnt:
+            return t("Knowing the shares of the classes alone costs {nats} nats: nothing is gained.", nats=nats)
+        return t(
+            "Knowing the shares of the classes alone costs {nats} nats: {share:.0f} % of that is gone.",
+            nats=nats,
+            share=100 * self.learnt / self.shares.entropy,
         )
 
     def table(self) -> Table:
@@ -108,11 +128,11 @@ class Distances:
             )
             for one in self.parts
         )
-        note = (
+        note = t(
             "In nats, the last column in bits. H(p, q) = H(p) + KL(p ‖ q), of which only KL can be trained away. "
             "Labels: means over images. Shares of the classes: the mean label against the mean prediction."
         )
-        return Table(("p", "H(p)", "KL(p ‖ q)", "H(p, q)", "in bits"), rows, note)
+        return Table(("p", "H(p)", "KL(p ‖ q)", "H(p, q)", t("in bits")), rows, note)
 
 
 def distances(seen: Answers, smoothing: float = SMOOTHING) -> Distances:
@@ -127,9 +147,9 @@ def distances(seen: Answers, smoothing: float = SMOOTHING) -> Distances:
     q, truth, n = seen.probabilities, seen.truth, len(seen.classes)
     soft = (1 - smoothing) * truth + smoothing / n
     each = (
-        _parts("labels", truth, q),
-        _parts(f"labels smoothed by {smoothing:g}", soft, q),
-        _parts("shares of the classes", truth.mean(0), q.mean(0)),
+        _parts(t("labels"), truth, q),
+        _parts(t("labels smoothed by {smoothing:g}", smoothing=smoothing), soft, q),
+        _parts(t("shares of the classes"), truth.mean(0), q.mean(0)),
     )
     return Distances(seen.run, len(seen), n, smoothing, *each, seen.vanished)
 

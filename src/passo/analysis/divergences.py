@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from passo.analysis.answers import answers
-from passo.analysis.contrasts import Contrast, Contrasted, contrasted, less
+from passo.analysis.contrasts import Beside, Contrast, less
 from passo.analysis.distances import NATS_PER_BIT, Distances, distances
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.small import both
 from passo.analysis.tables import Table
 from passo.analysis.words import ranged, seeds, significant
+from passo.language import later, t
 from passo.store import StoredStudy
 
 PART = "cross-entropy"
@@ -45,32 +45,18 @@ class Distant:
 
 
 @dataclass(frozen=True)
-class Divergences:
+class Divergences(Beside[Distant]):
     """Both models on the same test images."""
 
     entry: str
-    each: tuple[Distant, Distant]
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        return self.each[0].label, self.each[1].label
-
-    @property
-    def n(self) -> int:
-        """Seeds, the fewest of both."""
-        return min(len(one.runs) for one in self.each)
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
         """The divergence from the labels, which is the whole cross-entropy."""
         first, second = ({seed: run.labels.divergence for seed, run in one.runs.items()} for one in self.each)
-        says = "has a test cross-entropy {by} lower than {other}"
-        found = less(PART, "test cross-entropy", says, "nats", first, second)
+        name, says = later("test cross-entropy"), later("has a test cross-entropy {by} lower than {other}")
+        found = less(PART, name, says, "nats", first, second)
         return () if found is None else (found,)
-
-    @cached_property
-    def contrasted(self) -> tuple[Contrasted, ...]:
-        return contrasted(self.contrasts, self.labels)
 
     def sentence(self) -> str:
         """How far each model is from the labels and from the shares of the classes, and who is nearer."""
@@ -78,8 +64,14 @@ class Divergences:
         for one in self.each:
             whole, shares = one.divergence(0), one.divergence(2)
             told.append(
-                f"The {one.label} is {ranged(whole)} nats from the labels "
-                f"({significant(whole.mean / NATS_PER_BIT)} bits) and {ranged(shares)} from the shares of the classes."
+                t(
+                    "The {label} is {distance} nats from the labels ({bits} bits) and {other} from the shares of the "
+                    "classes.",
+                    label=one.label,
+                    distance=ranged(whole),
+                    bits=significant(whole.mean / NATS_PER_BIT),
+                    other=ranged(shares),
+                )
             )
         told += [one.sentence() for one in self.contrasted if one.n > 1]
         return " ".join(told)
@@ -89,7 +81,7 @@ class Divergences:
         first, second = self.each
         rows = tuple(
             (
-                target,
+                t(target),
                 significant(first.entropy(place)),
                 ranged(first.divergence(place)),
                 ranged(second.divergence(place)),
@@ -97,7 +89,8 @@ class Divergences:
             for place, target in enumerate(first.targets)
         )
         head = ("p", "H(p)", *(f"KL(p ‖ q), {label}" for label in self.labels))
-        return Table(head, rows, f"In nats, {seeds(self.n)}. H(p, q) = H(p) + KL(p ‖ q): training lowers KL alone.")
+        note = t("In nats, {seeds}. H(p, q) = H(p) + KL(p ‖ q): training lowers KL alone.", seeds=seeds(self.n))
+        return Table(head, rows, note)
 
 
 def divergences(study: StoredStudy, entry: str = "base") -> Divergences:
@@ -106,4 +99,4 @@ def divergences(study: StoredStudy, entry: str = "base") -> Divergences:
         Distant(label, {run.seed: distances(answers(run)) for run in runs})
         for label, runs in both(study, entry).items()
     )
-    return Divergences(entry, (first, second))
+    return Divergences((first, second), entry)

@@ -18,6 +18,7 @@ from passo.analysis.seen import both_seen, kept, whole
 from passo.analysis.tables import Table
 from passo.analysis.words import joined, significant
 from passo.errors import StoreError
+from passo.language import later, numeral, t, tn
 from passo.store import StoredStudy
 
 TOPIC = "embedding"
@@ -78,18 +79,27 @@ class Embedded:
     @property
     def what(self) -> str:
         """What the inputs are made of."""
-        return "pixels" if self.pictured else "columns"
+        return t("pixels") if self.pictured else t("columns")
+
+    @property
+    def by_what(self) -> str:
+        """By what two inputs are near."""
+        return t("by their pixels") if self.pictured else t("by their columns")
 
     @property
     def item(self) -> str:
         """One of its inputs."""
-        return "an image" if self.pictured else "a row"
+        return t("an image") if self.pictured else t("a row")
 
     @property
     def which(self) -> str:
         """What is mapped, counted."""
-        items = "test images" if self.pictured else "test rows"
-        return f"{len(self):,} {items}" if len(self) == self.count else f"{len(self):,} of {self.count:,} {items}"
+        every, some = (
+            (later("{n:,} test images"), later("{n:,} of {count:,} test images"))
+            if self.pictured
+            else (later("{n:,} test rows"), later("{n:,} of {count:,} test rows"))
+        )
+        return t(every if len(self) == self.count else some, n=len(self), count=self.count)
 
     @cached_property
     def wrong(self) -> np.ndarray:
@@ -113,28 +123,50 @@ class Embedded:
     def sentence(self) -> str:
         """How well near images are of one class before and after the model, where errors lie, what the maps keep."""
         before, after = self.inputs, self.hidden
-        said = (
-            f"Among {self.which}, {percent(before.own)} of {self.item}'s {after.nearest} nearest are of its own class "
-            f"by their {self.what}, and {percent(after.own)} by the {after.width:,} values that {self.name} computes "
-            f"before its last layer, {self.layer}."
+        near = t(
+            "Among {which}, {before} of {item}'s {nearest} nearest are of its own class {by_what}, and {after} by the "
+            "{width:,} values that {name} computes before its last layer, {layer}.",
+            which=self.which,
+            before=percent(before.own),
+            item=self.item,
+            nearest=after.nearest,
+            by_what=self.by_what,
+            after=percent(after.own),
+            width=after.width,
+            name=self.name,
+            layer=self.layer,
         )
-        if errors := int(self.wrong.sum()):
-            where = f"{f'{self.strayed:,}' if self.strayed else 'none'} of these lie{'s' * (self.strayed < 2)}"
-            said += f" It takes {errors:,} for another class; {where}, on its map, among that other class."
-        else:
-            said += " It takes none of them for another class."
-        return (
-            f"{said} The maps keep {percent(before.kept)} and {percent(after.kept)} of the nearest: they show "
-            "neighbourhoods, not distances."
+        maps = t(
+            "The maps keep {before} and {after} of the nearest: they show neighbourhoods, not distances.",
+            before=percent(before.kept),
+            after=percent(after.kept),
+        )
+        return f"{near} {self._errors()} {maps}"
+
+    def _errors(self) -> str:
+        """How many are taken for another class, and where these lie."""
+        errors = int(self.wrong.sum())
+        if not errors:
+            return t("It takes none of them for another class.")
+        if not self.strayed:
+            return t(
+                "It takes {errors:,} for another class; none of these lies, on its map, among that other class.",
+                errors=errors,
+            )
+        return tn(
+            "It takes {errors:,} for another class; {n:,} of these lies, on its map, among that other class.",
+            "It takes {errors:,} for another class; {n:,} of these lie, on its map, among that other class.",
+            self.strayed,
+            errors=errors,
         )
 
     def table(self) -> Table:
         """A row for each map."""
-        names = (self.what, f"before {self.layer}")
+        names = (self.what, t("before {layer}", layer=self.layer))
         rows = tuple(
             (
                 name,
-                f"{one.width:,}",
+                numeral(f"{one.width:,}"),
                 percent(one.own),
                 percent(one.own_on_map),
                 percent(one.kept),
@@ -143,13 +175,17 @@ class Embedded:
             )
             for name, one in zip(names, (self.inputs, self.hidden), strict=True)
         )
-        note = (
-            f"own class: the share of the {self.hidden.nearest} nearest that are of {self.item}'s own class, by all "
-            "numbers and on the map; nearest kept: the share of them that are nearest on the map too. Trustworthiness "
-            "is 1 where no stranger comes near; KL: what t-SNE makes small. Perplexity "
-            f"{significant(self.hidden.perplexity)}, seed {self.seed}."
+        note = t(
+            "own class: the share of the {nearest} nearest that are of {item}'s own class, by all numbers and on the "
+            "map; nearest kept: the share of them that are nearest on the map too. Trustworthiness is 1 where no "
+            "stranger comes near; KL: what t-SNE makes small. Perplexity {perplexity}, seed {seed}.",
+            nearest=self.hidden.nearest,
+            item=self.item,
+            perplexity=significant(self.hidden.perplexity),
+            seed=self.seed,
         )
-        return Table(("map", "numbers", "own class", "on the map", "nearest kept", "trustworthiness", "KL"), rows, note)
+        named = (t("map"), t("numbers"), t("own class"), t("on the map"), t("nearest kept"), t("trustworthiness"))
+        return Table((*named, "KL"), rows, note)
 
 
 def embedded_pair(study: StoredStudy) -> tuple[Embedded, Embedded]:

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from passo.analysis.compare import in_points
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, higher_is_better, is_share, ranged, significant, spoken
 from passo.errors import StoreError
+from passo.language import t
 from passo.store import Series, StoredStudy
 
 
@@ -43,41 +45,59 @@ class Endings:
     each: tuple[Ending, ...]
 
     def table(self) -> Table:
-        columns = ("configuration", "best", "in epoch", "last", "best − last", "area")
+        columns = (t("configuration"), t("best"), t("in epoch"), t("last"), t("best − last"), t("area"))
         rows = [
             (e.name, ranged(e.best, m), significant(e.epoch), ranged(e.last, m), _points(e.gap, m), ranged(e.area, m))
             for m in [self.metric]
             for e in self.each
         ]
         first, last = (significant(end) for end in self.span)
-        note = (
-            f"{spoken(self.metric).capitalize()}, means over seeds and 95 % intervals. The best is the best of all "
-            f"readings and flatters. Area: the mean under the curve from epoch {first} to {last}."
+        note = t(
+            "{metric}, means over seeds and 95 % intervals. The best is the best of all readings and flatters. Area: "
+            "the mean under the curve from epoch {first} to {last}.",
+            metric=spoken(self.metric).capitalize(),
+            first=first,
+            last=last,
         )
         return Table(columns, tuple(rows), note)
 
     def sentence(self) -> str:
         """Who learns most over the whole training, and who falls back furthest from its best."""
         first = self.each[0]
-        area = ranged(first.area, self.metric)
-        told = f"{first.name} has the best {spoken(self.metric)} over the whole training, {area}"
+        told = {"name": first.name, "metric": spoken(self.metric), "area": ranged(first.area, self.metric)}
         far = max(self.each, key=lambda e: abs(e.gap.mean) if np.isfinite(e.gap.mean) else -1.0)
-        if len(self.each) == 1 and far.gap.mean:
-            by = amount(abs(far.gap.mean), self.metric).replace(" %", " points")
-            return f"{first.name} ends {by} from its own best, {_when(far)}; the area: {area}."
         if not far.gap.mean:
-            return f"{told}; every run is best at its end."
-        by = amount(abs(far.gap.mean), self.metric).replace(" %", " points")
-        return f"{told}; {far.name} ends furthest from its own best, by {by}; {_when(far)}."
+            return t(
+                "{name} has the best {metric} over the whole training, {area}; every run is best at its end.", **told
+            )
+        by = in_points(amount(abs(far.gap.mean), self.metric))
+        if len(self.each) == 1:
+            return t(
+                "{name} ends {by} from its own best, {when}; the area: {area}.",
+                name=first.name,
+                by=by,
+                when=_when(far),
+                area=told["area"],
+            )
+        return t(
+            "{name} has the best {metric} over the whole training, {area}; {far} ends furthest from its own best, by "
+            "{by}; {when}.",
+            far=far.name,
+            by=by,
+            when=_when(far),
+            **told,
+        )
 
 
 def _when(found: Ending) -> str:
-    runs = f" (the median of {found.best.n} runs)" if found.best.n > 1 else ""
-    return f"that was in epoch {significant(found.epoch)}{runs}"
+    epoch = significant(found.epoch)
+    if found.best.n > 1:
+        return t("that was in epoch {epoch} (the median of {n} runs)", epoch=epoch, n=found.best.n)
+    return t("that was in epoch {epoch}", epoch=epoch)
 
 
 def _points(found: Interval, metric: str) -> str:
-    return ranged(found, metric).replace(" %", " points") if is_share(metric) else ranged(found)
+    return in_points(ranged(found, metric)) if is_share(metric) else ranged(found)
 
 
 def area(series: Series, start: float, end: float) -> float:

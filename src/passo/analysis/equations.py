@@ -10,22 +10,23 @@ import math
 from collections.abc import Callable, Iterator
 
 from passo.analysis.moment import Moment, factor, near, number, total, under_root
+from passo.language import later, t
 
-OWN = "by a rule of its own"
-WHOLE = "by Newton–Schulz: depends on the whole matrix"
+OWN = later("by a rule of its own")
+WHOLE = later("by Newton–Schulz: depends on the whole matrix")
 
 Told = tuple[str, str, tuple[float, ...]]
 """Symbols, the same in numbers, and the terms whose sum must be the value."""
 
 
 def equation(now: Moment, stage: str) -> str:
-    """The first candidate of a stage that gives its recorded value."""
+    """The first candidate of a stage that gives its recorded value; words are in the language that is spoken."""
     if stage == "orthogonal":
-        return WHOLE
+        return t(WHOLE)
     for symbols, numbers, terms in _CANDIDATES[stage](now):
         if near(now[stage], *terms):
-            return f"{symbols} = {numbers}"
-    return OWN
+            return f"{t(symbols)} = {numbers}"
+    return t(OWN)
 
 
 def _decayed(now: Moment) -> Iterator[Told]:
@@ -62,8 +63,8 @@ def _squares_corrected(now: Moment) -> Iterator[Told]:
 
 
 def _correction(now: Moment, stage: str, symbols: str, beta: float) -> Iterator[Told]:
-    for t in (now.step, _count(now)):
-        given = 1 - beta**t
+    for steps in (now.step, _count(now)):
+        given = 1 - beta**steps
         if given:
             yield symbols, f"{factor(now.get(stage))} / {number(given)}", (now.get(stage) / given,)
 
@@ -101,9 +102,9 @@ def _shaped(now: Moment) -> Iterator[Told]:
     times = now["adapted"] / o if o else math.nan
     most = (times / 0.2) ** 2
     if now.options.get("adjust_lr_fn") == "match_rms_adamw" and near(most, round(most) if most > 0 else math.nan):
-        yield "0.2 · √max(rows, columns) · O", f"{number(times)} · {factor(o)}", (times * o,)
+        yield later("0.2 · √max(rows, columns) · O"), f"{number(times)} · {factor(o)}", (times * o,)
     elif times >= 1:
-        yield "√max(1, rows/columns) · O", f"{number(times)} · {factor(o)}", (times * o,)
+        yield later("√max(1, rows/columns) · O"), f"{number(times)} · {factor(o)}", (times * o,)
 
 
 def _adapted(now: Moment) -> Iterator[Told]:
@@ -134,7 +135,7 @@ def _adapted(now: Moment) -> Iterator[Told]:
     if pull := now.option("lambd"):
         yield "g + λ·θ", total(g, pull * now.get("theta")), (g, pull * now.get("theta"))
     if "step_size" in now:
-        yield "sign of g", number(value), (math.copysign(1.0, g),)
+        yield later("sign of g"), number(value), (math.copysign(1.0, g),)
 
 
 _CANDIDATES: dict[str, Callable[[Moment], Iterator[Told]]] = {

@@ -9,9 +9,9 @@ Settings that are ranked highest here were chosen by the test images, and flatte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from passo.analysis.changes import Setting, settings_of, unchanged
 from passo.analysis.curves import runs_of
@@ -21,8 +21,9 @@ from passo.analysis.paired import APART, Paired, gap
 from passo.analysis.paired_shares import BySeed, Versus, corrected, differing, share_interval, standing
 from passo.analysis.tables import Table
 from passo.analysis.varied import listed, lost, told_lost
-from passo.analysis.words import joined, ranged, seeds
+from passo.analysis.words import joined, ranged, seeds, spoken
 from passo.errors import StoreError
+from passo.language import t, tn
 from passo.store import StoredStudy
 
 METRIC = "test/accuracy"
@@ -54,15 +55,15 @@ class Effect:
 class Exploration:
     """All effects, the largest first. reference: by model, its configuration's name and accuracy.
 
-    differs: by setting, the effect on the first model less that on the second. unchanged: by choice, what the reference
-    has there, in words, where that is known. lost: runs without a result.
+    differs: by setting, the effect on the first model less that on the second. unchanged: by choice, what says what the
+    reference has there. lost: runs without a result.
     """
 
     labels: tuple[str, str]
     reference: Mapping[str, tuple[str, Interval]]
     effects: tuple[Effect, ...]
     differs: Mapping[Setting, Paired]
-    unchanged: Mapping[str, str]
+    unchanged: Mapping[str, Callable[[], str]]
     lost: Mapping[str, tuple[str, ...]]
 
     @cached_property
@@ -95,33 +96,78 @@ class Exploration:
         """Seeds, the fewest of any difference."""
         return min(effect.difference.n for effect in self.effects)
 
+    def at_reference(self, choice: str) -> str:
+        """What the reference has where the settings of a choice have another value, in words; "" where that is not "
+        "one."""
+        said = self.unchanged.get(choice)
+        return said() if said else ""
+
     def sentence(self) -> str:
         """How many changes matter, the largest ones, the best, and what acts differently on the two models."""
-        start = joined([f"{ranged(found, METRIC)} for the {label}" for label, (_, found) in self.reference.items()])
-        told = f"The reference has a test accuracy of {start} ({seeds(self.n)})."
+        start = [
+            t("{accuracy} for the {label}", accuracy=ranged(found, METRIC), label=label)
+            for label, (_, found) in self.reference.items()
+        ]
+        told = t(
+            "The reference has a test accuracy of {accuracies} ({seeds}).",
+            accuracies=joined(start),
+            seeds=seeds(self.n),
+        )
         if self.n < 2:
-            return f"{told} Largest, with one seed that tells nothing apart: {self._named(self.effects[:TOLD])}."
-        apart = self.apart
-        count = f"Of {len(self.effects)} changes of one choice, {len(apart)} are told apart from it"
-        largest = f"; the largest: {self._named(apart[:TOLD])}" if apart else ""
-        alone = sum(effect.difference.alone for effect in self.effects)
-        largest += f"; {alone} more would be if each had been the only one tried" if alone else ""
-        better = [effect for effect in apart if effect.difference.mean > 0]
-        gain = f"best of all: {self._named(better[:1])}" if better else "no gain can be told apart"
-        parts = [told, f"{count}{largest}; {gain}.", self._told_differing(), told_lost(self.lost)]
+            largest = self._named(self.effects[:TOLD])
+            return f"{told} {t('Largest, with one seed that tells nothing apart: {effects}.', effects=largest)}"
+        parts = [told, f"{'; '.join(self._told_effects())}.", self._told_differing(), told_lost(self.lost)]
         return " ".join(filter(None, parts))
 
+    def _told_effects(self) -> list[str]:
+        """How many are told apart, the largest ones, how many would be by themselves, and the best; as clauses."""
+        apart, alone = self.apart, sum(effect.difference.alone for effect in self.effects)
+        parts = [
+            tn(
+                "Of {count} changes of one choice, {n} are told apart from it",
+                "Of {count} changes of one choice, {n} are told apart from it",
+                len(apart),
+                count=len(self.effects),
+            )
+        ]
+        if apart:
+            parts.append(t("the largest: {effects}", effects=self._named(apart[:TOLD])))
+        if alone:
+            parts.append(
+                tn(
+                    "{n} more would be if each had been the only one tried",
+                    "{n} more would be if each had been the only one tried",
+                    alone,
+                )
+            )
+        better = [effect for effect in apart if effect.difference.mean > 0]
+        if better:
+            return [*parts, t("best of all: {effects}", effects=self._named(better[:1]))]
+        return [*parts, t("no gain can be told apart")]
+
     def _named(self, effects: Sequence[Effect]) -> str:
-        return ", ".join(f"{e.setting.full} for the {e.model} {gap(e.difference, METRIC)}" for e in effects)
+        told = [
+            t(
+                "{setting} for the {label} {gap}",
+                setting=effect.setting.full,
+                label=effect.model,
+                gap=gap(effect.difference, METRIC),
+            )
+            for effect in effects
+        ]
+        return t(", ").join(told)
 
     def _told_differing(self) -> str:
         if not self.differs:
             return ""
         if not self.acting_differently:
-            return "No setting is told to act differently on the two models."
-        parts = [f"{s.full} ({gap(self.differs[s], METRIC)})" for s in self.acting_differently]
-        first, second = self.labels
-        return f"Told to act on the {first} otherwise than on the {second} (by this much more): {listed(parts)}."
+            return t("No setting is told to act differently on the two models.")
+        return t(
+            "Told to act on the {first} otherwise than on the {second} (by this much more): {settings}.",
+            first=self.labels[0],
+            second=self.labels[1],
+            settings=listed([f"{s.full} ({gap(self.differs[s], METRIC)})" for s in self.acting_differently]),
+        )
 
     def choice_sentence(self, choice: str) -> str:
         """For both models: the lowest and the highest setting, and which are told apart from the reference."""
@@ -129,25 +175,35 @@ class Exploration:
         for label, (_, base) in self.reference.items():
             mine = [effect for effect in self.of(choice) if effect.model == label]
             if mine:
-                told.append(f"the {label} lies between {self._ends(mine, base)}{_apart_said(mine)}")
-        differing = [setting for setting in self.settings(choice) if setting in self.acting_differently]
-        more = (
-            f" The models are told to react differently to {joined([s.said for s in differing])}." if differing else ""
-        )
-        return f"By {choice}, the test accuracy of {'; that of '.join(told)} ({seeds(self.n)}).{more}"
+                fields = {"label": label, "ends": self._ends(mine, base), "apart": _apart_said(mine)}
+                if told:
+                    told.append(t("that of the {label} lies between {ends}{apart}", **fields))
+                else:
+                    told.append(
+                        t(
+                            "By {choice}, the test accuracy of the {label} lies between {ends}{apart}",
+                            choice=t(choice),
+                            **fields,
+                        )
+                    )
+        text = f"{'; '.join(told)} ({seeds(self.n)})."
+        if not (differing := [setting for setting in self.settings(choice) if setting in self.acting_differently]):
+            return text
+        settings = joined([setting.said for setting in differing])
+        return f"{text} {t('The models are told to react differently to {settings}.', settings=settings)}"
 
     def _ends(self, mine: Sequence[Effect], base: Interval) -> str:
         """The lowest and the highest accuracy and whose they are, the reference among them."""
-        there = [(base, "reference"), *((effect.accuracy, effect.setting.said) for effect in mine)]
-        low, high = (end(there, key=lambda one: one[0].mean) for end in (min, max))
-        return f"{ranged(low[0], METRIC)} ({low[1]}) and {ranged(high[0], METRIC)} ({high[1]})"
+        there = [(base, t("reference")), *((effect.accuracy, effect.setting.said) for effect in mine)]
+        ends = (end(there, key=lambda one: one[0].mean) for end in (min, max))
+        return joined([f"{ranged(accuracy, METRIC)} ({name})" for accuracy, name in ends])
 
     def table(self, choice: str | None = None) -> Table:
         """A row for each effect, of one choice or of all, the largest first."""
         effects = self.effects if choice is None else self.of(choice)
         rows = tuple(
             (
-                e.setting.choice,
+                t(e.setting.choice),
                 e.setting.said,
                 e.model,
                 ranged(e.accuracy, METRIC),
@@ -157,25 +213,30 @@ class Exploration:
             )
             for e in effects
         )
-        note = (
-            f"Test accuracy, {seeds(self.n)}; difference from the reference, paired by seed, p corrected by Holm for "
-            f"{len(self.effects)} changes. The highest were found by the test itself: to choose one, go by validation."
+        note = t(
+            "Test accuracy, {seeds}; difference from the reference, paired by seed, p corrected by Holm for {count} "
+            "changes. The highest were found by the test itself: to choose one, go by validation.",
+            seeds=seeds(self.n),
+            count=len(self.effects),
         )
-        head = ("choice", "setting", "model", "test accuracy", "difference", "p (corrected)", "told apart")
-        return Table(head, rows, note)
+        named = (t("choice"), t("setting"), t("model"), spoken(METRIC))
+        return Table((*named, t("difference"), t("p (corrected)"), t("told apart")), rows, note)
 
 
 def _apart_said(mine: Sequence[Effect]) -> str:
     """Which settings are told apart from the reference, and which would be if they had been the only ones tried."""
     if not mine[0].difference.known:
         return ""
-    groups = {"": [e for e in mine if e.apart], "only by itself ": [e for e in mine if e.difference.alone]}
-    told = [
-        f"{how}{joined([f'{e.setting.said} ({gap(e.difference, METRIC)})' for e in each])}"
-        for how, each in groups.items()
-        if each
-    ]
-    return f", told apart from the reference: {'; '.join(told)}" if told else f", all {APART} from the reference"
+    apart, alone = ([e for e in mine if e.apart], [e for e in mine if e.difference.alone])
+    told = [_settings(apart)] if apart else []
+    told += [t("only by itself {settings}", settings=_settings(alone))] if alone else []
+    if not told:
+        return f", {t('all not distinguishable from the reference')}"
+    return f", {t('told apart from the reference: {settings}', settings='; '.join(told))}"
+
+
+def _settings(effects: Sequence[Effect]) -> str:
+    return joined([f"{effect.setting.said} ({gap(effect.difference, METRIC)})" for effect in effects])
 
 
 def exploration(study: StoredStudy) -> Exploration:
@@ -215,7 +276,7 @@ def exploration(study: StoredStudy) -> Exploration:
         {label: (one.name, share_interval([*values[one.name].values()])) for label, one in base.items()},
         tuple(sorted(effects, key=lambda effect: -effect.size)),
         _differs(effects, labels, {label: values[one.name] for label, one in base.items()}, images),
-        {one.choice: unchanged([other for other in tried if other.choice == one.choice], config) for one in tried},
+        {one.choice: partial(unchanged, [e for e in tried if e.choice == one.choice], config) for one in tried},
         {name: told for name, told in lost(study).items() if name in names},
     )
 

@@ -21,9 +21,10 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import listed
 from passo.analysis.words import amount, joined, ranged, seeds
 from passo.errors import StoreError
+from passo.language import later, t
 from passo.store import StoredStudy
 
-FIRST, CONFUSED = "the first ones", "the most confused ones"
+FIRST, CONFUSED = later("the first ones"), later("the most confused ones")
 
 
 class Taken(NamedTuple):
@@ -76,30 +77,49 @@ class Fewer:
 
     def _told(self, number: int, kind: str) -> str:
         """Both models with as many classes, and chance."""
-        names = listed(self.classes(number, kind))
-        which = f"all {number} classes" if number == max(self.counts) else f"{number} classes, {kind} ({names})"
         there = [(label, self.accuracy.get(Taken(label, number, kind))) for label in self.labels]
-        reached = joined([f"the {label} reaches {ranged(one, SHARE)}" for label, one in there if one is not None])
+        reached = joined(
+            [
+                t("the {label} reaches {accuracy}", label=label, accuracy=ranged(one, SHARE))
+                for label, one in there
+                if one is not None
+            ]
+        )
         apart = self.models.get((number, kind))
-        level = unsure(apart) if apart else ""
-        return f"With {which}, {reached}{level}, where chance is {amount(1 / number, SHARE)}"
+        fields = {
+            "number": number,
+            "reached": reached + (unsure(apart) if apart else ""),
+            "chance": amount(1 / number, SHARE),
+        }
+        if number == max(self.counts):
+            return t("With all {number} classes, {reached}, where chance is {chance}", **fields)
+        return t(
+            "With {number} classes, {kind} ({names}), {reached}, where chance is {chance}",
+            kind=t(kind),
+            names=listed(self.classes(number, kind)),
+            **fields,
+        )
 
     def _against_first(self, number: int) -> str:
         """How far that is from as many first classes."""
         parts = [
-            f"{gap(found, SHARE)} for the {taken.model}{unsure(found)}"
+            f"{t('{gap} for the {label}', gap=gap(found, SHARE), label=taken.model)}{unsure(found)}"
             for taken, found in self.kinds.items()
             if taken.number == number
         ]
-        return f"; against as many first ones {joined(parts)}" if parts else ""
+        return f"; {t('against as many first ones {gaps}', gaps=joined(parts))}" if parts else ""
 
     def table(self) -> Table:
         """A row for each choice of classes."""
         first, second = self.labels
         choices = sorted({(taken.number, taken.kind != FIRST, taken.kind) for taken in self.each})
         rows = tuple(self._row(number, kind) for number, _, kind in choices)
-        head = ("classes", "number", "chance", first, second, f"{first} − {second}", f"{first} is")
-        note = f"Test accuracy, {seeds(self.n)}; differences paired by seed, after Holm's correction for all rows."
+        is_ = t("{model} is", model=first)
+        head = (t("classes"), t("number"), t("chance"), first, second, f"{first} − {second}", is_)
+        note = t(
+            "Test accuracy, {seeds}; differences paired by seed, after Holm's correction for all rows.",
+            seeds=seeds(self.n),
+        )
         return Table(head, rows, note)
 
     def _row(self, number: int, kind: str) -> tuple[str, ...]:
@@ -107,7 +127,7 @@ class Fewer:
         words = ["—" if one is None else ranged(one, SHARE) for one in found]
         gaps = self.models.get((number, kind))
         told = (gap(gaps, SHARE), standing(gaps)) if gaps else ("", "")
-        names = "all" if number == max(self.counts) else listed(self.classes(number, kind))
+        names = t("all") if number == max(self.counts) else listed(self.classes(number, kind))
         return (names, str(number), amount(1 / number, SHARE), *words, *told)
 
 

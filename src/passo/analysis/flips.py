@@ -18,6 +18,7 @@ from passo.analysis.intervals import intervals
 from passo.analysis.perturbed import CLEAN, Along, along, spoken, told
 from passo.analysis.tables import Table
 from passo.analysis.words import joined
+from passo.language import numeral, t
 from passo.store import StoredStudy
 
 NEVER, ALREADY = -1, -2
@@ -83,36 +84,50 @@ class Flips:
         text = self._halves()
         if len(self.models) < 2:
             return text
-        count = self.both + sum(self.only) + self.neither
-        alone = joined([f"{n:,} for the {one.model} alone" for n, one in zip(self.only, self.models, strict=True)])
-        return (
-            f"{text} Of {count:,} images that both name rightly unchanged, {self.both:,} are flipped for both at some "
-            f"strength, {alone}, {self.neither:,} for neither."
+        alone = [
+            t("{n:,} for the {label} alone", n=n, label=one.model)
+            for n, one in zip(self.only, self.models, strict=True)
+        ]
+        compared = t(
+            "Of {count:,} images that both name rightly unchanged, {both:,} are flipped for both at some strength, "
+            "{alone}, {neither:,} for neither.",
+            count=self.both + sum(self.only) + self.neither,
+            both=self.both,
+            alone=joined(alone),
+            neither=self.neither,
         )
+        return f"{text} {compared}"
 
     def _halves(self) -> str:
         have = [(one.model, one.half) for one in self.models if one.half is not None]
-        without = [f"the {one.model}" for one in self.models if one.half is None]
-        none = joined(without) if without else ""
-        images = "half of the images that are named rightly unchanged"
+        without = joined([t("the {label}", label=one.model) for one in self.models if one.half is None] or [""])
         if not have:
-            return f"No strength of {spoken(self.perturbation)} flips {images} for {none}."
-        by = {half: [model for model, each in have if each == half] for _, half in have}
+            return t(
+                "No strength of {way} flips half of the images that are named rightly unchanged for {models}.",
+                way=spoken(self.perturbation),
+                models=without,
+            )
+        by = {half: [t("the {label}", label=model) for model, each in have if each == half] for _, half in have}
         parts = [
-            f"by {told(self.perturbation, half, either=True)} for {joined([f'the {model}' for model in models])}"
+            t(
+                "by {strength} for {models}",
+                strength=told(self.perturbation, half, either=True),
+                models=joined(models),
+            )
             for half, models in by.items()
         ]
-        rest = f"; no strength flips as many for {none}" if none else ""
-        return f"{images.capitalize()} are flipped {joined(parts)}{rest}."
+        text = t("Half of the images that are named rightly unchanged are flipped {told}", told=joined(parts))
+        return text + (f"; {t('no strength flips as many for {models}', models=without)}." if without else ".")
 
     def table(self) -> Table:
         """A row for each size of the strength: the share that is flipped, for each model."""
-        head = ("up to", *(f"{one.model} flipped" for one in self.models))
+        head = (t("up to"), *(t("{model} flipped", model=one.model) for one in self.models))
         rows = []
         for k, size in enumerate(self.models[0].sizes):
-            shares = (f"{100 * one.band[0][k]:.1f} %" for one in self.models)
+            shares = (numeral(f"{100 * one.band[0][k]:.1f} %") for one in self.models)
             rows.append((told(self.perturbation, float(size), either=True), *shares))
-        return Table(head, tuple(rows), "Of the images that a seed names rightly unchanged; mean over seeds.")
+        note = t("Of the images that a seed names rightly unchanged; mean over seeds.")
+        return Table(head, tuple(rows), note)
 
     def by_class(self) -> Table:
         """A row for each class: the strength that flips half of its images, for each model; the first to fall first."""
@@ -120,8 +135,8 @@ class Flips:
         halves = {label: [one.half_of(label) for one in self.models] for label in range(len(names))}
         order = sorted(halves, key=lambda label: [math.inf if half is None else half for half in halves[label]])
         rows = tuple((names[label], *map(self._said, halves[label])) for label in order)
-        head = ("class", *(f"half are flipped for the {one.model} by" for one in self.models))
-        return Table(head, rows, "Of the images that most seeds name rightly unchanged; —: by no strength.")
+        head = (t("class"), *(t("half are flipped for the {model} by", model=one.model) for one in self.models))
+        return Table(head, rows, t("Of the images that most seeds name rightly unchanged; —: by no strength."))
 
     def _said(self, half: float | None) -> str:
         return "—" if half is None else told(self.perturbation, half, either=True)

@@ -11,6 +11,7 @@ from passo.analysis.classified import percent
 from passo.analysis.tables import Table
 from passo.analysis.words import significant
 from passo.errors import UsageError
+from passo.language import t, tn
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,27 @@ class Hardest:
         return len(self.index)
 
     def sentence(self) -> str:
-        wrong = int((self.true != self.predicted).sum())
-        one = len(self) == 1
-        return (
-            f"The {'hardest of' if one else f'{len(self)} hardest of'} {self.count:,} test images "
-            f"{'makes' if one else 'make'} up {percent(self.share)} of the loss of {self.run}, and {wrong} of "
-            f"{len(self)} {'is' if one else 'are'} named wrongly; number {self.index[0]} is hardest: a "
-            f"{self.classes[self.true[0]]} that is given a probability of {significant(float(self.probability[0]), 2)} "
-            f"of being one, and taken for {self.classes[self.predicted[0]]} with {percent(self.confidence[0])} "
-            f"({significant(float(self.losses[0]))} nats)."
+        told = {"count": self.count, "share": percent(self.share), "run": self.run}
+        told["wrong"] = int((self.true != self.predicted).sum())
+        hard = tn(
+            "The hardest of {count:,} test images makes up {share} of the loss of {run}, and {wrong} of {n} is named "
+            "wrongly",
+            "The {n} hardest of {count:,} test images make up {share} of the loss of {run}, and {wrong} of {n} are "
+            "named wrongly",
+            len(self),
+            **told,
         )
+        first = t(
+            "number {place} is hardest: a {true} that is given a probability of {probability} of being one, and taken "
+            "for {taken} with {confidence} ({nats} nats).",
+            place=str(self.index[0]),
+            true=self.classes[self.true[0]],
+            probability=significant(float(self.probability[0]), 2),
+            taken=self.classes[self.predicted[0]],
+            confidence=percent(self.confidence[0]),
+            nats=significant(float(self.losses[0])),
+        )
+        return f"{hard}; {first}"
 
     def table(self) -> Table:
         """A row for each image."""
@@ -60,8 +72,9 @@ class Hardest:
             )
             for i in range(len(self))
         )
-        note = "image: its place in the test part, from 0; q: the probability that the run gave."
-        return Table(("image", "true", "likeliest", "q(true)", "q(likeliest)", "loss (nats)"), rows, note)
+        note = t("image: its place in the test part, from 0; q: the probability that the run gave.")
+        columns = (t("image"), t("true"), t("likeliest"), t("q(true)"), t("q(likeliest)"), t("loss (nats)"))
+        return Table(columns, rows, note)
 
 
 def hardest(seen: Answers, most: int = 20) -> Hardest:

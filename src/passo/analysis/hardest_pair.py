@@ -21,6 +21,7 @@ from passo.analysis.pair import configured, pair
 from passo.analysis.tables import Table
 from passo.analysis.words import joined, significant
 from passo.errors import StoreError
+from passo.language import t
 from passo.store import StoredStudy
 
 
@@ -76,15 +77,33 @@ class HardestPair:
     def sentence(self) -> str:
         """How many each takes wrongly, and which image is hardest for both."""
         first, second = self.felt
-        both = int((first.mistaken & second.mistaken).sum())
         alone = [int((a.mistaken & ~b.mistaken).sum()) for a, b in ((first, second), (second, first))]
+        often = t("in more than half of the seeds") if max(first.seeds, second.seeds) > 1 else t("with one seed")
+        wrong = t(
+            "Of {images:,} test images, {both:,} are taken wrongly by both models ({often}), {one:,} by the {first} "
+            "alone and {other:,} by the {second} alone.",
+            images=len(self.labels),
+            both=int((first.mistaken & second.mistaken).sum()),
+            often=often,
+            one=alone[0],
+            first=first.label,
+            other=alone[1],
+            second=second.label,
+        )
+        return f"{wrong} {self._hardest()}"
+
+    def _hardest(self) -> str:
+        """The image that is hardest for both."""
         place = int(self.hard_for_both(1)[0])
-        q = joined([f"{percent(float(one.probability[place]))} from the {one.label}" for one in self.felt])
-        most = "in more than half of the seeds" if max(first.seeds, second.seeds) > 1 else "with one seed"
-        return (
-            f"Of {len(self.labels):,} test images, {both:,} are taken wrongly by both models ({most}), {alone[0]:,} by "
-            f"the {first.label} alone and {alone[1]:,} by the {second.label} alone. Hardest for both is number "
-            f"{place}: a {self.classes[self.labels[place]]} that is given a probability of {q} of being one."
+        q = [
+            t("{share} from the {label}", share=percent(float(one.probability[place])), label=one.label)
+            for one in self.felt
+        ]
+        return t(
+            "Hardest for both is number {place}: a {true} that is given a probability of {q} of being one.",
+            place=place,
+            true=self.classes[self.labels[place]],
+            q=joined(q),
         )
 
     def table(self, most: int = 8) -> Table:
@@ -94,12 +113,9 @@ class HardestPair:
             (str(place), self.classes[self.labels[place]], *self._of(first, place), *self._of(second, place))
             for place in map(int, self.hard_for_both(most))
         )
-        head = (
-            "image",
-            "true",
-            *(f"{one.label}: {what}" for one in self.felt for what in ("likeliest", "q(true)", "loss")),
-        )
-        return Table(head, rows, "image: its place in the test part, from 0; losses in nats; means over seeds.")
+        told = (t("likeliest"), t("q(true)"), t("loss"))
+        head = (t("image"), t("true"), *(f"{one.label}: {what}" for one in self.felt for what in told))
+        return Table(head, rows, t("image: its place in the test part, from 0; losses in nats; means over seeds."))
 
     def _of(self, one: Felt, place: int) -> tuple[str, str, str]:
         told = percent(float(one.probability[place])), significant(float(one.losses[place]))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from passo.analysis.compare import HIGHER, LOWER, in_points
 from passo.analysis.pair import configured, pair
 from passo.analysis.paired import APART, Paired, gap
 from passo.analysis.paired_shares import SHARE, BySeed, Versus, differing, standing, unsure
@@ -20,6 +21,7 @@ from passo.analysis.treated import NONE, Case, Treated, treated
 from passo.analysis.varied import listed
 from passo.analysis.words import joined, ranged, seeds, significant
 from passo.errors import StoreError
+from passo.language import later, t
 from passo.store import StoredStudy
 
 
@@ -68,40 +70,59 @@ class Imbalance:
     def _told_counts(self) -> str:
         first, last = self.largest.order[0], self.largest.order[-1]
         images = self.largest.images
-        return (
-            f"At 1:{significant(self.largest.case.ratio)}, classes go from {images[first]:,} training images "
-            f"({self.classes[first]}) to {images[last]:,} ({self.classes[last]}), {images.sum():,} in all."
+        return t(
+            "At 1:{ratio}, classes go from {most:,} training images ({frequent}) to {least:,} ({rarest}), {all:,} in "
+            "all.",
+            ratio=significant(self.largest.case.ratio),
+            most=images[first],
+            frequent=self.classes[first],
+            least=images[last],
+            rarest=self.classes[last],
+            all=images.sum(),
         )
 
     def _told_lost(self) -> str:
-        rarest, frequent = self.largest.rarest, self.largest.frequent
-        parts = []
-        for label in self.labels:
-            if one := self.each.get(self.largest.case._replace(model=label)):
-                told = (
-                    f"the {label} finds {ranged(one.recall_of(rarest), SHARE)} of the images of the rarest and "
-                    f"{ranged(one.recall_of(frequent), SHARE)} of the most frequent classes"
-                )
-                lost = self.lost.get(one.case)
-                fall = f" (balanced accuracy against 1:1: {gap(minus(lost), SHARE)}{unsure(lost)})" if lost else ""
-                parts.append(told + fall)
-        names = listed([self.classes[c] for c in rarest])
-        return f"Without a remedy {'; '.join(parts)}. The rarest: {names}; {seeds(self.n)}."
+        there = [self.each.get(self.largest.case._replace(model=label)) for label in self.labels]
+        names = listed([self.classes[c] for c in self.largest.rarest])
+        return t(
+            "Without a remedy {found}. The rarest: {names}; {seeds}.",
+            found="; ".join(self._told_found(one) for one in there if one),
+            names=names,
+            seeds=seeds(self.n),
+        )
+
+    def _told_found(self, one: Treated) -> str:
+        """How much of the rarest and of the most frequent classes a model finds, and what the imbalance cost it."""
+        told = t(
+            "the {label} finds {rare} of the images of the rarest and {frequent} of the most frequent classes",
+            label=one.case.model,
+            rare=ranged(one.recall_of(self.largest.rarest), SHARE),
+            frequent=ranged(one.recall_of(self.largest.frequent), SHARE),
+        )
+        lost = self.lost.get(one.case)
+        if not lost:
+            return told
+        cost = t("balanced accuracy against 1:1: {gap}", gap=gap(minus(lost), SHARE))
+        return f"{told} ({cost}{unsure(lost)})"
 
     def _told_parted(self) -> str:
         if not any(found.known for found in self.parted.values()):
             return ""
         parts = []
-        for label, verdict in zip(self.labels, ("higher", "lower"), strict=True):
+        for label, verdict in zip(self.labels, (HIGHER, LOWER), strict=True):
             ratios = [
-                f"1:{significant(ratio)} (by {ranged(found if verdict == 'higher' else minus(found), SHARE)})"
+                t(
+                    "1:{ratio} (by {points})",
+                    ratio=significant(ratio),
+                    points=in_points(ranged(found if verdict == HIGHER else minus(found), SHARE)),
+                )
                 for ratio, found in self.parted.items()
                 if found.verdict == verdict
             ]
-            parts += [f"the {label} loses more at {joined(ratios)}".replace(" %", " points")] if ratios else []
+            parts += [t("the {label} loses more at {ratios}", label=label, ratios=joined(ratios))] if ratios else []
         if not parts:
-            return "Which model loses more is not distinguishable at any ratio."
-        return f"Of the two, {' and '.join(parts)}."
+            return t("Which model loses more is not distinguishable at any ratio.")
+        return t("Of the two, {told}.", told=joined(parts))
 
     def _told_helped(self) -> str:
         if not any(found.known for found in self.helped.values()):
@@ -111,42 +132,61 @@ class Imbalance:
             mine = {case: found for case, found in self.helped.items() if case.model == label}
             apart = {case: found for case, found in mine.items() if found.verdict != APART}
             told = [_at_ratios(remedy, apart) for remedy in self.remedies if any(c.remedy == remedy for c in apart)]
-            parts += [f"for the {label} {joined(told) if told else 'there is none'}"] if mine else []
-        return f"Remedies that are distinguishable from none: {'; '.join(parts)}." if parts else ""
+            if told:
+                parts.append(t("for the {label} {remedies}", label=label, remedies=joined(told)))
+            elif mine:
+                parts.append(t("for the {label} there is none", label=label))
+        return t("Remedies that are distinguishable from none: {told}.", told="; ".join(parts)) if parts else ""
 
     def _told_chosen(self) -> str:
         """What chosen classes lose when they alone are rare, and whether others lose as much."""
         told = []
         for rare, ratio in dict.fromkeys((case.rare, case.ratio) for case in self.each if case.rare):
             cases = [case for case in self.each if (case.rare, case.ratio) == (rare, ratio)]
-            falls = joined([self._told_fall(case) for case in cases])
-            told.append(f"With {listed(rare)} alone rare (1:{significant(ratio)}), their recall is {falls}.")
+            told.append(
+                t(
+                    "With {rare} alone rare (1:{ratio}), their recall is {recalls}.",
+                    rare=listed(rare),
+                    ratio=significant(ratio),
+                    recalls=joined([self._told_fall(case) for case in cases]),
+                )
+            )
         for rare, other in dict.fromkeys((case.rare, other.rare) for case, other in self.chosen):
             gaps = [
-                f"{gap(found, SHARE)} for the {case.model}{unsure(found)}"
+                f"{t('{gap} for the {label}', gap=gap(found, SHARE), label=case.model)}{unsure(found)}"
                 for (case, another), found in self.chosen.items()
                 if (case.rare, another.rare) == (rare, other)
             ]
-            which = f"With {listed(rare)} rare and not {listed(other)}"
-            told.append(f"{which}, balanced accuracy differs by {joined(gaps)}.")
+            told.append(
+                t(
+                    "With {rare} rare and not {other}, balanced accuracy differs by {gaps}.",
+                    rare=listed(rare),
+                    other=listed(other),
+                    gaps=joined(gaps),
+                )
+            )
         return " ".join(told)
 
     def _told_fall(self, case: Case) -> str:
         """The recall of the classes that are rare here, and what it was with as many images as the others have."""
         one, even = self.each[case], self.each.get(Case(case.model, 1.0))
-        at_even = f" ({ranged(even.recall_of(one.rarest), SHARE)} at 1:1)" if even else ""
-        return f"{ranged(one.recall_of(one.rarest), SHARE)}{at_even} for the {case.model}"
+        recall = ranged(one.recall_of(one.rarest), SHARE)
+        if not even:
+            return t("{recall} for the {label}", recall=recall, label=case.model)
+        at_even = ranged(even.recall_of(one.rarest), SHARE)
+        return t("{recall} ({even} at 1:1) for the {label}", recall=recall, even=at_even, label=case.model)
 
     def table(self) -> Table:
         """A row for each training: recall of the rarest and the most frequent, balanced accuracy, and its change."""
         rows = tuple(self._row(case, one) for case, one in self.each.items())
-        note = (
-            f"{seeds(self.n).capitalize()}. Rarest and most frequent: a third of the classes each; where some alone "
-            "are rare, those. Difference: of balanced accuracy, with a remedy from none at the same ratio, without one "
-            "from 1:1; paired by seed."
+        note = t(
+            "{seeds}. Rarest and most frequent: a third of the classes each; where some alone are rare, those. "
+            "Difference: of balanced accuracy, with a remedy from none at the same ratio, without one from 1:1; "
+            "paired by seed.",
+            seeds=seeds(self.n).capitalize(),
         )
-        head = ("model", "ratio", "remedy", "rarest", "most frequent", "balanced accuracy", "difference", "told apart")
-        return Table(head, rows, note)
+        named = (t("model"), t("ratio"), t("remedy"), t("rarest"), t("most frequent"), t("balanced accuracy"))
+        return Table((*named, t("difference"), t("told apart")), rows, note)
 
     def _row(self, case: Case, one: Treated) -> tuple[str, ...]:
         rarest, frequent = (one if case.rare else self.largest).rarest, self.largest.frequent
@@ -154,8 +194,10 @@ class Imbalance:
         fall = self.lost.get(case)
         found = self.helped.get(case) or (minus(fall) if fall else None)
         last = (gap(found, SHARE), standing(found)) if found else ("", "")
-        rare = f" ({listed(case.rare)} rare)" if case.rare else ""
-        return (case.model, f"1:{significant(case.ratio)}", case.remedy + rare, *recalls, *last)
+        remedy = t(case.remedy)
+        if case.rare:
+            remedy = t("{remedy} ({classes} rare)", remedy=remedy, classes=listed(case.rare))
+        return (case.model, f"1:{significant(case.ratio)}", remedy, *recalls, *last)
 
 
 def minus(found: Paired) -> Paired:
@@ -172,9 +214,13 @@ def minus(found: Paired) -> Paired:
 def _at_ratios(remedy: str, apart: Mapping[Case, Paired]) -> str:
     """A remedy, at which ratios it makes a difference, and how large that is at the last."""
     there = {case.ratio: found for case, found in apart.items() if case.remedy == remedy}
-    last = gap(there[max(there)], SHARE)
-    ratios = joined([f"1:{significant(ratio)}" for ratio in sorted(there)])
-    return f"{remedy} at {ratios} ({'there ' if len(there) > 1 else ''}{last})"
+    one, several = later("{remedy} at {ratios} ({gap})"), later("{remedy} at {ratios} (there {gap})")
+    return t(
+        several if len(there) > 1 else one,
+        remedy=t(remedy),
+        ratios=joined([f"1:{significant(ratio)}" for ratio in sorted(there)]),
+        gap=gap(there[max(there)], SHARE),
+    )
 
 
 def imbalance(study: StoredStudy) -> Imbalance:

@@ -31,6 +31,7 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import Settings, called, number, setting, settings
 from passo.analysis.words import joined, spoken
 from passo.errors import StoreError
+from passo.language import numeral, t
 from passo.store import StoredStudy
 
 
@@ -58,27 +59,43 @@ class Importance:
     def parts(self) -> list[tuple[str, float, float]]:
         """(name, share, chance) of everything, the settings first."""
         found = [(e.key, e.share, e.chance) for e in self.effects]
-        found += [("interactions", self.interactions, math.nan)] if len(self.effects) > 1 else []
-        return [*found, ("seeds", self.seeds, math.nan), ("rest: seed × configuration", self.rest, math.nan)]
+        found += [(t("interactions"), self.interactions, math.nan)] if len(self.effects) > 1 else []
+        rest = t("rest: seed × configuration")
+        return [*found, (t("seeds"), self.seeds, math.nan), (rest, self.rest, math.nan)]
 
     def table(self) -> Table:
         levels = {e.key: ", ".join(e.levels) for e in self.effects}
         rows = [
-            (name, f"{100 * share:.1f} %", "—" if math.isnan(c) else f"{100 * c:.1f} %", levels.get(name, ""))
+            (name, _percent(share), "—" if math.isnan(c) else _percent(c), levels.get(name, ""))
             for name, share, c in self.parts()
         ]
-        note = f"Shares of the variance of the {spoken(self.metric)} over {self.runs} runs; chance: what would be luck."
-        return Table(("", "share", "chance", "levels"), tuple(rows), note)
+        note = t(
+            "Shares of the variance of the {metric} over {runs} runs; chance: what would be luck.",
+            metric=spoken(self.metric),
+            runs=self.runs,
+        )
+        return Table(("", t("share"), t("chance"), t("levels")), tuple(rows), note)
 
     def sentence(self) -> str:
         """The settings by their importance."""
+        start = t(
+            "Of the variance in {metric} over {runs} runs the settings by themselves explain",
+            metric=spoken(self.metric),
+            runs=self.runs,
+        )
         told = joined([f"{e.key} {100 * e.share:.0f} %" for e in self.effects])
-        others = f"their interactions {100 * self.interactions:.0f} %, " if len(self.effects) > 1 else ""
-        rest = f"seeds and chance {100 * (self.seeds + self.rest):.0f} %"
+        parts = []
+        if len(self.effects) > 1:
+            parts.append(t("their interactions {share:.0f} %", share=100 * self.interactions))
         if all(math.isnan(effect.chance) for effect in self.effects):
-            rest = "chance is in all of these, and with one seed cannot be told from them"
-        start = f"Of the variance in {spoken(self.metric)} over {self.runs} runs the settings by themselves explain"
-        return f"{start}: {told}; {others}{rest}."
+            parts.append(t("chance is in all of these, and with one seed cannot be told from them"))
+        else:
+            parts.append(t("seeds and chance {share:.0f} %", share=100 * (self.seeds + self.rest)))
+        return f"{start}: {told}; {', '.join(parts)}."
+
+
+def _percent(share: float) -> str:
+    return numeral(f"{100 * share:.1f} %")
 
 
 def importance(
@@ -116,7 +133,10 @@ def _apart(found: Settings) -> tuple[Settings, dict[str, str]]:
     foreign = {key: [each for each in those if _section(each) != _section(key)] for key, those in followers.items()}
     if len(followers) == 1 < len(found.keys) and not next(iter(followers)).endswith(".name"):
         return found, {key: key for key in found.keys}
-    told = {key: f"{key} (with {joined(those)})" if those else key for key, those in foreign.items()}
+    told = {
+        key: t("{key} (with {others})", key=key, others=joined(those)) if those else key
+        for key, those in foreign.items()
+    }
     return Settings(tuple(key for key in found.keys if key in followers), found.of), told
 
 

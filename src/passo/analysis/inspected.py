@@ -15,22 +15,23 @@ from passo.analysis.updates import coordinates, named, residual
 from passo.analysis.whole import clipping, last_finite, loss_change, not_finite, tell_not_finite
 from passo.analysis.words import joined, significant
 from passo.errors import PassoError
+from passo.language import later, numeral, t, tn
 
 _HEADS = {
-    "gradient": "gradient",
-    "effective-lr": "eff. lr",
-    "update-ratio": "update/θ",
+    "gradient": later("gradient"),
+    "effective-lr": later("eff. lr"),
+    "update-ratio": later("update/θ"),
     "signal-to-noise": "m̂/√v̂",
-    "cosine": "cosine",
-    "uphill": "uphill",
+    "cosine": later("cosine"),
+    "uphill": later("uphill"),
 }
 _LEGEND = {
     "gradient": "rms(g)",
-    "eff. lr": "‖Δθ‖ / ‖g‖",
-    "update/θ": "rms(Δθ) / rms(θ)",
-    "m̂/√v̂": "√(Σm̂² / Σv̂), 1 where gradients agree and near 0 where they are noise",
-    "cosine": "of g and Δθ, −1 straight down the gradient",
-    "uphill": "the share of weights that moved along their gradient",
+    "effective-lr": "‖Δθ‖ / ‖g‖",
+    "update-ratio": "rms(Δθ) / rms(θ)",
+    "signal-to-noise": later("√(Σm̂² / Σv̂), 1 where gradients agree and near 0 where they are noise"),
+    "cosine": later("of g and Δθ, −1 straight down the gradient"),
+    "uphill": later("the share of weights that moved along their gradient"),
 }
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -45,38 +46,39 @@ def summary(run: Recorded) -> list[str]:
         said.append(_penalty(run))
     said += [sentence for tell in (_clipping, _loss) if (sentence := tell(run))]
     if facts and not facts.get("explained"):
-        said.append(f"No equations are written for {facts['optimizer']}: gradient, update and state are measured.")
+        name = facts["optimizer"]
+        said.append(t("No equations are written for {name}: gradient, update and state are measured.", name=name))
     return said
 
 
 def _watched(run: Recorded, found: Layers) -> str:
-    name = watch_facts(run).get("optimizer") or "an optimiser"
-    weights = f"{int(found.sizes.sum()):,} weights, " if found.sizes is not None else ""
-    traced = len(coordinates(run)) if "trace" in run.arrays() else 0
-    tensors = f"{len(found.names)} parameter tensor{'' if len(found.names) == 1 else 's'}"
     who = told_run(run.id)
-    return (
-        f"{who if who == run.id else who.capitalize()} was trained with {name} under the microscope: "
-        f"{told_steps(found.steps)}, in {tensors} ({weights}{traced} of them traced)."
+    traced = t("{n} of them traced", n=len(coordinates(run)) if "trace" in run.arrays() else 0)
+    weights = [] if found.sizes is None else [t("{n:,} weights", n=int(found.sizes.sum()))]
+    return t(
+        "{run} was trained with {optimizer} under the microscope: {steps}, in {tensors} ({weights}).",
+        run=who if who == run.id else who.capitalize(),
+        optimizer=watch_facts(run).get("optimizer") or t("an optimiser"),
+        steps=told_steps(found.steps),
+        tensors=tn("{n} parameter tensor", "{n} parameter tensors", len(found.names)),
+        weights=", ".join([*weights, traced]),
     )
 
 
 def _proof(run: Recorded) -> str:
     try:
-        said = residual(run).sentence()
+        return residual(run).sentence(watch_facts(run).get("bound"))
     except PassoError:
-        return "It has no residual: its updates are measured, not explained."
-    bound = watch_facts(run).get("bound")
-    unit = "roundings of the weight"
-    return said.replace(unit, f"{unit} (promised: at most {bound:g})", 1) if bound else said
+        return t("It has no residual: its updates are measured, not explained.")
 
 
 def _penalty(run: Recorded) -> str:
     terms = zip(penalties(run), ("Σ|θ|", "Σθ²"), strict=True)
-    price = " + ".join(f"{strength:g} {total}" for strength, total in terms if strength)
-    return (
-        f"The loss had a penalty of {price} on matrices and convolutions, so the gradient of these holds the penalty's "
-        "beside that of the data, grad_raw too."
+    price = " + ".join(f"{numeral(f'{strength:g}')} {total}" for strength, total in terms if strength)
+    return t(
+        "The loss had a penalty of {price} on matrices and convolutions, so the gradient of these holds the penalty's "
+        "beside that of the data, grad_raw too.",
+        price=price,
     )
 
 
@@ -98,28 +100,40 @@ def _or_nothing(tell: Callable[[], str]) -> str:
 
 def noticed(run: Recorded) -> list[str]:
     """What the microscope and the training noticed, in the order in which it happened, with what to do about a NaN."""
-    said = [
-        (message if step is None or f"step {step}" in message else f"{message} (step {step:,})")
-        + (_advice(step) if data.get("what") == "not-finite" else "")
-        for _, step, message, data in run.events()
-    ]
+    said = [_event(step, message, data.get("what")) for _, step, message, data in run.events()]
     told = {data.get("what") for _, _, _, data in run.events()}
     if "not-finite" not in told and (bad := not_finite(layers(run))):
         said.append(tell_not_finite(bad) + _advice(bad[0].step))
     return said
 
 
+def _event(step: int | None, message: str, what: str | None) -> str:
+    """A stored message with its step, and what to do about it."""
+    said = t(message)
+    if step is not None and f"step {step}" not in message:
+        said = t("{said} (step {step:,})", said=said, step=step)
+    return said + (_advice(step) if what == "not-finite" else "")
+
+
 def _advice(step: int | None) -> str:
-    before = f", and look at the step before (--step {step - 1})" if step is not None and step > 1 else ""
-    return f"; try a smaller learning rate, check that the inputs are finite{before}"
+    told = t("try a smaller learning rate, check that the inputs are finite")
+    if step is not None and step > 1:
+        told = t(
+            "try a smaller learning rate, check that the inputs are finite, and look at the step before "
+            "(--step {step})",
+            step=step - 1,
+        )
+    return f"; {told}"
 
 
 def shown_step(run: Recorded) -> tuple[int, str]:
     """The step whose layers are worth showing, and why it is not the last one: after it nothing was finite."""
     found = layers(run)
     row = last_finite(found)
-    why = "" if row == len(found.steps) - 1 else f", the last with finite gradients (of {found.steps[-1]:,})"
-    return int(found.steps[row]), why
+    if row == len(found.steps) - 1:
+        return int(found.steps[row]), ""
+    why = t("the last with finite gradients (of {last:,})", last=int(found.steps[-1]))
+    return int(found.steps[row]), f", {why}"
 
 
 def layer_table(run: Recorded, step: int | None = None) -> Table:
@@ -132,27 +146,28 @@ def layer_table(run: Recorded, step: int | None = None) -> Table:
     columns, missing = {}, []
     for name, head in _HEADS.items():
         try:
-            columns[head] = QUANTITIES[name].of(found)[row]
+            columns[name] = QUANTITIES[name].of(found)[row]
         except PassoError as why:
             if name != "signal-to-noise":  # which is Adam's: nothing is missing
-                missing.append(f"no {head}: {why}")
-    sizes = ["–"] * len(found.names) if found.sizes is None else [f"{int(size):,}" for size in found.sizes]
+                missing.append(t("no {head}: {why}", head=t(head), why=why))
+    sizes = ["–"] * len(found.names) if found.sizes is None else [numeral(f"{int(size):,}") for size in found.sizes]
     rows = [
-        (name, size, *(_cell(head, values[p]) for head, values in columns.items()))
-        for p, (name, size) in enumerate(zip(found.names, sizes, strict=True))
+        (layer, size, *(_cell(name, values[p]) for name, values in columns.items()))
+        for p, (layer, size) in enumerate(zip(found.names, sizes, strict=True))
     ]
-    return Table(("layer", "weights", *columns), tuple(rows), "\n".join([_legend(columns), *missing]))
+    heads = (t("layer"), t("weights"), *(t(_HEADS[name]) for name in columns))
+    return Table(heads, tuple(rows), "\n".join([_legend(columns), *missing]))
 
 
-def _legend(heads: Iterable[str]) -> str:
+def _legend(names: Iterable[str]) -> str:
     """What the columns are."""
-    return "; ".join(f"{head}: {_LEGEND[head]}" for head in heads) + "."
+    return "; ".join(f"{t(_HEADS[name])}: {t(_LEGEND[name])}" for name in names) + "."
 
 
-def _cell(head: str, value: float) -> str:
+def _cell(name: str, value: float) -> str:
     if not np.isfinite(value):
         return "–" if np.isnan(value) else f"{value:g}"
-    return f"{100 * value:.0f} %" if head == "uphill" else significant(float(value), 2)
+    return f"{100 * value:.0f} %" if name == "uphill" else significant(float(value), 2)
 
 
 def parameter_table(run: Recorded, parameter: str, bars: int = 20) -> Table:
@@ -167,12 +182,16 @@ def parameter_table(run: Recorded, parameter: str, bars: int = 20) -> Table:
         for name in _stages(found, column)
     ]
     shown = {name: _values(found, QUANTITIES[name], column) for name in _HEADS if name != "gradient"}
-    told = {_HEADS[name]: values for name, values in shown.items() if values is not None and np.isfinite(values).any()}
-    rows += [_over_run(head, values, bars) for head, values in told.items()]
+    told = {name: values for name, values in shown.items() if values is not None and np.isfinite(values).any()}
+    rows += [_over_run(t(_HEADS[name]), values, bars) for name, values in told.items()]
     there = [named(p, index) for p, index in (coordinates(run) if "trace" in run.arrays() else ()) if p == parameter]
-    note = f"Stages are root mean squares over {parameter}; traced: {', '.join(there) or 'none of its weights'}."
+    note = t(
+        "Stages are root mean squares over {parameter}; traced: {weights}.",
+        parameter=parameter,
+        weights=", ".join(there) or t("none of its weights"),
+    )
     note += f"\n{_legend(told)}" if told else ""
-    return Table(("stage", "first", "median", "last", "over the run"), tuple(rows), note)
+    return Table((t("stage"), t("first"), t("median"), t("last"), t("over the run")), tuple(rows), note)
 
 
 def _stages(found: Layers, column: int) -> list[str]:

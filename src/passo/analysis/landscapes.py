@@ -11,6 +11,7 @@ import numpy as np
 
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import numeral, t
 
 
 class Kept(Protocol):
@@ -138,11 +139,17 @@ def shown(found: LossSurface) -> str:
     """How much of the path's movement the plane shows, beside what it would show of a random walk."""
     distance, length = share(found.share_of_distance), share(found.share_of_length)
     if found.random:
-        return f"These random directions show {distance} of the path's squared distance from its end"
+        return t(
+            "These random directions show {distance} of the path's squared distance from its end", distance=distance
+        )
     walk = [share(value) for value in found.walk]
-    return (
-        f"The plane shows {distance} of the path's squared distance from its end (of a random walk: {walk[0]}) "
-        f"and {length} of its length (of a random walk: {walk[1]})"
+    return t(
+        "The plane shows {distance} of the path's squared distance from its end (of a random walk: {walk_distance}) "
+        "and {length} of its length (of a random walk: {walk_length})",
+        distance=distance,
+        walk_distance=walk[0],
+        length=length,
+        walk_length=walk[1],
     )
 
 
@@ -152,9 +159,14 @@ def missed(found: LossSurface) -> str:
     finite = errors[np.isfinite(errors)]
     middle = float(np.median(finite)) if len(finite) else np.nan
     there, really = (significant(float(loss[n])) for loss in (found.plane_loss, found.path_loss))
-    return (
-        f"The loss on it is off by {significant(middle, 2)} in the median, by {significant(float(errors[n]), 2)} at "
-        f"most (at step {int(found.steps[n]):,}, {there} instead of {really})"
+    return t(
+        "The loss on it is off by {median} in the median, by {most} at most (at step {step:,}, {there} instead of "
+        "{really})",
+        median=significant(middle, 2),
+        most=significant(float(errors[n]), 2),
+        step=int(found.steps[n]),
+        there=there,
+        really=really,
     )
 
 
@@ -162,16 +174,24 @@ def tell(found: LossSurface) -> str:
     """What the picture shows, in words."""
     ends = [significant(float(found.path_loss[n])) for n in (0, -1)]
     if not found.random:
-        way = f"From step 0 to step {int(found.steps[-1]):,} the loss goes from {ends[0]} to {ends[1]}."
+        way = t(
+            "From step 0 to step {last:,} the loss goes from {start} to {end}.",
+            last=int(found.steps[-1]),
+            start=ends[0],
+            end=ends[1],
+        )
         return f"{way} {shown(found)}. {missed(found)}."
     lower = found.lowest < found.path_loss[-1]
-    least = f"at least {significant(found.lowest)}" if lower else "nowhere lower"
-    reach = significant(float(found.x[-1]))
-    return (
-        f"At the end the loss is {ends[1]}; around it, up to {reach} times the filters' norms away, it is {least} and "
-        f"at most {significant(found.highest)}, and on {share(found.within(2))} of the square at most twice that of "
-        f"the end. {shown(found)}."
+    around = t(
+        "At the end the loss is {end}; around it, up to {reach} times the filters' norms away, it is {least} and at "
+        "most {most}, and on {share} of the square at most twice that of the end.",
+        end=ends[1],
+        reach=significant(float(found.x[-1])),
+        least=t("at least {loss}", loss=significant(found.lowest)) if lower else t("nowhere lower"),
+        most=significant(found.highest),
+        share=share(found.within(2)),
     )
+    return f"{around} {shown(found)}."
 
 
 def share(value: float) -> str:
@@ -181,7 +201,7 @@ def share(value: float) -> str:
     ('50 %', '98.8 %', 'over 99.9 %', 'under 0.1 %', '100 %')
     """
     if 0 < value < 0.001:
-        return "under 0.1 %"
+        return t("under {least:g} %", least=0.1)
     if 0.999 < value < 1 - 1e-9:
-        return "over 99.9 %"
-    return f"{100 * value:.1f} %".replace(".0 %", " %")
+        return t("over {most:g} %", most=99.9)
+    return numeral(f"{100 * value:.1f} %".replace(".0 %", " %"))

@@ -16,6 +16,7 @@ import numpy as np
 
 from passo.analysis.recorded import NEWER, Recorded, needed_stage, recorded
 from passo.errors import StoreError
+from passo.language import later, t
 from passo.registry import Registry, unknown
 
 
@@ -107,7 +108,10 @@ def told_steps(steps: np.ndarray) -> str:
     >>> told_steps(np.array([10, 20, 30]))
     '3 steps were recorded, from 10 to 30'
     """
-    return f"{len(steps):,} steps were recorded, from {steps[0]:,} to {steps[-1]:,}" if len(steps) else "no step was"
+    if not len(steps):
+        return t("no step was")
+    first, last = int(steps[0]), int(steps[-1])
+    return t("{n:,} steps were recorded, from {first:,} to {last:,}", n=len(steps), first=first, last=last)
 
 
 # ── Quantities ────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +121,8 @@ def told_steps(steps: np.ndarray) -> str:
 class Quantity:
     """One quantity per layer and step: how it is called and computed, and how it is best drawn.
 
-    level: a value that is worth a line of its own, with `level_words`; log: on a logarithmic scale.
+    level: a value that is worth a line of its own, with `level_words`; log: on a logarithmic scale. The words are
+    translated where they are shown.
     """
 
     name: str
@@ -179,27 +184,27 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 QUANTITIES: Registry[Quantity] = Registry("quantity")
 for _quantity in (
-    Quantity("gradient", "rms of the gradient", "√(Σg² / n)", "", gradient),
-    Quantity("update", "rms of the update", "√(ΣΔθ² / n)", "", update),
-    Quantity("effective-lr", "effective learning rate", "‖Δθ‖ / ‖g‖", "", effective_lr),
+    Quantity("gradient", later("rms of the gradient"), "√(Σg² / n)", "", gradient),
+    Quantity("update", later("rms of the update"), "√(ΣΔθ² / n)", "", update),
+    Quantity("effective-lr", later("effective learning rate"), "‖Δθ‖ / ‖g‖", "", effective_lr),
     Quantity(
         "update-ratio",
-        "update-to-weight ratio",
+        later("update-to-weight ratio"),
         "rms(Δθ) / rms(θ)",
-        "Karpathy, CS231n notes, “Neural Networks Part 3”, Stanford 2015: about 1e-3 as a rough heuristic",
+        later("Karpathy, CS231n notes, “Neural Networks Part 3”, Stanford 2015: about 1e-3 as a rough heuristic"),
         update_ratio,
         level=1e-3,
-        level_words="0.001, a rule of thumb (CS231n)",
+        level_words=later("0.001, a rule of thumb (CS231n)"),
     ),
     Quantity(
         "signal-to-noise",
-        "signal-to-noise ratio",
+        later("signal-to-noise ratio"),
         "√(Σm̂² / Σv̂)",
-        "Kingma & Ba 2015, section 2.1, for one weight",
+        later("Kingma & Ba 2015, section 2.1, for one weight"),
         signal_to_noise,
     ),
-    Quantity("cosine", "cosine between gradient and update", "g·Δθ / (‖g‖ ‖Δθ‖)", "", cosine, log=False),
-    Quantity("uphill", "share of weights that moved uphill", "share of g·Δθ > 0", "", uphill, log=False),
+    Quantity("cosine", later("cosine between gradient and update"), "g·Δθ / (‖g‖ ‖Δθ‖)", "", cosine, log=False),
+    Quantity("uphill", later("share of weights that moved uphill"), later("share of g·Δθ > 0"), "", uphill, log=False),
 ):
     QUANTITIES.add(_quantity.name, _quantity)
 
@@ -209,5 +214,7 @@ def quantity(found: Layers, name: str) -> Quantity:
     if name in QUANTITIES:
         return QUANTITIES[name]
     if name in found.rms:
-        return Quantity(name, f"rms of {name}", f"√(Σ {name}² / n)", "", lambda these: these.root(name, name))
+        return Quantity(
+            name, t("rms of {name}", name=name), f"√(Σ {name}² / n)", "", lambda these: these.root(name, name)
+        )
     raise unknown("quantity", name, {*QUANTITIES, *found.stages} - {"grad"})  # which is `gradient` too

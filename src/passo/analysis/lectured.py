@@ -6,7 +6,7 @@ not depend on what was looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from passo.analysis.adam_claim import ADAMS
@@ -14,8 +14,9 @@ from passo.analysis.batch_claim import BATCHES
 from passo.analysis.needed import LEVEL, POWER
 from passo.analysis.penalty_claim import PENALTIES
 from passo.analysis.resampled import method
-from passo.analysis.sentences import VERDICTS, Said, Tried, Verdict, tried
+from passo.analysis.sentences import Said, Tried, Verdict, tried
 from passo.analysis.tables import Table
+from passo.language import t, tn
 from passo.store import StoredStudy
 from passo.studies.lectured import Claim, claims
 
@@ -39,28 +40,43 @@ class Lectured:
 
     def table(self) -> Table:
         """A row for each sentence: its number with the corrected interval, and the verdict."""
-        columns = ("sentence", "measured", "seeds as said", "verdict")
+        columns = (t("sentence"), t("measured"), t("seeds as said"), t("verdict"))
         rows = [
-            (one.said.words, one.amount(), f"{one.agreeing} of {len(one.values)}", one.told()) for one in self.tried
+            (one.said.words, one.amount(), t("{part} of {whole}", part=one.agreeing, whole=len(one.values)), one.told())
+            for one in self.tried
         ]
         n = min(one.found.n for one in self.tried)
-        note = (
-            f"Measured: the first minus the second, or × their ratio; mean over seeds, paired, with an interval at 1 − "
-            f"{LEVEL:g}/{COUNT}, so that those of all {COUNT} sentences hold at once in at least 95 of 100 such trials "
-            f"({method(n)}). Seeds needed: to show it {round(10 * POWER)} times in 10."
+        note = t(
+            "Measured: the first minus the second, or × their ratio; mean over seeds, paired, with an interval at 1 − "
+            "{level:g}/{count}, so that those of all {count} sentences hold at once in at least 95 of 100 such trials "
+            "({method}). Seeds needed: to show it {times} times in 10.",
+            level=LEVEL,
+            count=COUNT,
+            method=method(n),
+            times=round(10 * POWER),
         )
         return Table(columns, tuple(rows), note)
 
     def sentence(self) -> str:
         """How many of its sentences hold, which do not, and which cannot be told."""
-        n = min(one.found.n for one in self.tried)
-        holds = len(self.of("holds"))
-        verb = "holds" if holds == 1 else "hold"
-        parts = [f"“{self.claim.words}”: of {len(self.tried)} sentences {holds} {verb} over {n} seeds."]
-        for verdict, opening in zip(VERDICTS[1:], ("Not borne out", "Not to be told"), strict=True):
-            if found := self.of(verdict):
-                parts.append(f"{opening}: {'; '.join(one.said.words for one in found)}.")
+        said = tn(
+            "“{claim}”: of {count} sentences {n} holds over {seeds} seeds.",
+            "“{claim}”: of {count} sentences {n} hold over {seeds} seeds.",
+            len(self.of("holds")),
+            claim=t(self.claim.words),
+            count=len(self.tried),
+            seeds=min(one.found.n for one in self.tried),
+        )
+        parts = [said]
+        if fails := self.of("does not hold"):
+            parts.append(t("Not borne out: {sentences}.", sentences=_listed(fails)))
+        if untold := self.of("cannot be told"):
+            parts.append(t("Not to be told: {sentences}.", sentences=_listed(untold)))
         return " ".join(parts)
+
+
+def _listed(parts: Sequence[Tried]) -> str:
+    return "; ".join(one.said.words for one in parts)
 
 
 def lectured(name: str, studies: Studies) -> Lectured:

@@ -16,6 +16,7 @@ import numpy as np
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.perturbed import Along, amount, told
 from passo.analysis.words import joined
+from passo.language import t, tn
 
 LEVEL = 0.6
 _ROOM = 0.1  # of the level to chance, and to the accuracy on unchanged images
@@ -44,7 +45,9 @@ class Limit(Interval):
         if self.found:
             return amount(self.perturbation, self)
         largest = amount(self.perturbation, self.last)
-        return f"beyond {largest}" if self.held == self.n else f"beyond {largest} for {self.held} of {self.n} seeds"
+        if self.held == self.n:
+            return t("beyond {largest}", largest=largest)
+        return t("beyond {largest} for {held} of {n} seeds", largest=largest, held=self.held, n=self.n)
 
 
 def usual_level(chance: float, clean: Sequence[float]) -> float:
@@ -94,16 +97,51 @@ def fallen(limits: Sequence[Limit], level: float) -> str:
     """Where each of some models falls below a level on one side of 0, the least robust first; in one sentence."""
     below = sorted((one for one in limits if one.found), key=lambda one: abs(one.mean))
     above = [one for one in limits if not one.found]
-    way, share = limits[0].perturbation, f"{100 * level:.0f} %"
-    last = told(way, limits[0].last)
+    way, share = limits[0].perturbation, 100 * level
     if not below:
-        names = joined([f"the {one.model}" for one in above])
-        some = "" if all(one.held == one.n for one in above) else " in some seeds"
-        return f"Up to {last}, {names} {'stay' if len(above) > 1 else 'stays'} above {share}{some}."
+        return _standing(above, share)
     first, *others = below
-    text = f"Beyond {told(way, first)} the {first.model} falls below {share}"
-    text += "".join(f", the {one.model} at {amount(way, one)}" for one in others)
-    for one in above:
-        some = "" if one.held == one.n else f" in {one.held} of {one.n} seeds"
-        text += f"; the {one.model} stays above it{some} up to the strongest, {last}"
-    return f"{text}."
+    text = t(
+        "Beyond {strength} the {model} falls below {level:.0f} %",
+        strength=told(way, first),
+        model=first.model,
+        level=share,
+    )
+    text += "".join(f", {t('the {model} at {amount}', model=one.model, amount=amount(way, one))}" for one in others)
+    return text + "".join(f"; {_above(one)}" for one in above) + "."
+
+
+def _standing(above: Sequence[Limit], share: float) -> str:
+    """That none of them falls below the level, in all seeds or in some."""
+    fields = {
+        "last": told(above[0].perturbation, above[0].last),
+        "models": joined([t("the {label}", label=one.model) for one in above]),
+        "level": share,
+    }
+    if all(one.held == one.n for one in above):
+        return tn(
+            "Up to {last}, {models} stays above {level:.0f} %.",
+            "Up to {last}, {models} stay above {level:.0f} %.",
+            len(above),
+            **fields,
+        )
+    return tn(
+        "Up to {last}, {models} stays above {level:.0f} % in some seeds.",
+        "Up to {last}, {models} stay above {level:.0f} % in some seeds.",
+        len(above),
+        **fields,
+    )
+
+
+def _above(one: Limit) -> str:
+    """That a model stays above the level where another falls below it."""
+    last = told(one.perturbation, one.last)
+    if one.held == one.n:
+        return t("the {model} stays above it up to the strongest, {last}", model=one.model, last=last)
+    return t(
+        "the {model} stays above it in {held} of {n} seeds up to the strongest, {last}",
+        model=one.model,
+        held=one.held,
+        n=one.n,
+        last=last,
+    )

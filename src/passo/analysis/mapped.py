@@ -13,6 +13,7 @@ from passo.analysis.seen import both_seen, kept, whole
 from passo.analysis.tables import Table
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import t
 from passo.store import StoredStudy
 
 TOPIC = "maps"
@@ -56,8 +57,14 @@ class Mapped:
     @property
     def image(self) -> str:
         """Which image it is, in words."""
-        taken = "" if self.label == self.predicted else f", taken for {self.predicted}"
-        return f"test image {self.place} ({self.label}{taken})"
+        if self.label == self.predicted:
+            return t("test image {place} ({label})", place=self.place, label=self.label)
+        return t(
+            "test image {place} ({label}, taken for {predicted})",
+            place=self.place,
+            label=self.label,
+            predicted=self.predicted,
+        )
 
     def silent(self) -> tuple[float, ...]:
         """Of each layer, the share of its values that are 0: cut off by a ReLU, for one."""
@@ -67,14 +74,28 @@ class Mapped:
         """What stands first, what the image becomes in the end, and where most of it is cut off."""
         _, channels, high, wide = self.kernels.shape
         quiet, most = int(np.argmax(self.silent())), max(self.silent())
-        return (
-            f"{self.name} begins with {self.count} filters of {channels} × {high} × {wide} in {self.layer}; of "
-            f"{self.image} it makes {_size(self.outputs[0])} first and {_size(self.outputs[-1])} in the end; "
-            + (
-                f"{percent(most)} of the values of {self.names[quiet]} are 0, more than elsewhere."
-                if most
-                else "none is 0."
+        zeros = (
+            t(
+                "{share} of the values of {layer} are 0, more than elsewhere",
+                share=percent(most),
+                layer=self.names[quiet],
             )
+            if most
+            else t("none is 0")
+        )
+        return t(
+            "{name} begins with {count} filters of {channels} × {high} × {wide} in {layer}; of {image} it makes "
+            "{first} first and {last} in the end; {zeros}.",
+            name=self.name,
+            count=self.count,
+            channels=channels,
+            high=high,
+            wide=wide,
+            layer=self.layer,
+            image=self.image,
+            first=_size(self.outputs[0]),
+            last=_size(self.outputs[-1]),
+            zeros=zeros,
         )
 
     def table(self) -> Table:
@@ -90,14 +111,14 @@ class Mapped:
             )
             for name, kind, values, quiet in zip(self.names, self.kinds, self.outputs, self.silent(), strict=True)
         )
-        note = f"{self.name}, {self.image}: what each layer gives."
-        return Table(("layer", "kind", "gives", "are 0", "least", "greatest"), rows, note)
+        note = t("{name}, {image}: what each layer gives.", name=self.name, image=self.image)
+        return Table((t("layer"), t("kind"), t("gives"), t("are 0"), t("least"), t("greatest")), rows, note)
 
 
 def _size(values: np.ndarray) -> str:
     if values.ndim == 1:
-        return f"{len(values):,} values"
-    return f"{len(values):,} maps of {values.shape[1]} × {values.shape[2]}"
+        return t("{n:,} values", n=len(values))
+    return t("{n:,} maps of {high} × {wide}", n=len(values), high=values.shape[1], wide=values.shape[2])
 
 
 def mapped_pair(study: StoredStudy) -> tuple[Mapped, Mapped]:

@@ -5,14 +5,15 @@ Read from what a study tells of its pair (`models.costs.Cost.facts`); of one ima
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from passo.analysis.pair import pair
 from passo.analysis.tables import Table
-from passo.analysis.words import significant
+from passo.analysis.words import joined, significant
+from passo.language import numeral, t
 from passo.store import StoredStudy
 
 ALIKE = 1.05  # a ratio below which two amounts are told as the same
@@ -50,7 +51,12 @@ class Costed:
     @property
     def told(self) -> str:
         """Its sums, as a heading says them."""
-        return f"{self.parameters:,} parameters, {self.macs:,} multiply-adds, {in_bytes(self.memory)}"
+        return t(
+            "{parameters:,} parameters, {macs:,} multiply-adds, {memory}",
+            parameters=self.parameters,
+            macs=self.macs,
+            memory=in_bytes(self.memory),
+        )
 
 
 @dataclass(frozen=True)
@@ -70,24 +76,30 @@ class Matched:
     def sentence(self) -> str:
         """How near the parameters are, and how far apart the work and the memory."""
         one, other = self.first, self.second
-        head = f"The {one.label} has {one.parameters:,} trainable parameters and the {other.label} {other.parameters:,}"
-        near = "the same number" if not self.apart else f"{significant(100 * self.apart, 2)} % apart"
-        work = _times(one, other, "macs", "many multiply-adds for an image", "{:,}".format)
-        room = _times(one, other, "memory", "much memory", in_bytes)
-        link = " and" if work[0] == room[0] else f"; {room[0]}"
-        return f"{head}, {near}; {work[0]} {work[1]}{link} {room[1]}."
+        fields = {"first": one.label, "second": other.label, "one": one.parameters, "other": other.parameters}
+        if self.apart:
+            counts = t(
+                "The {first} has {one:,} trainable parameters and the {second} {other:,}, {share} % apart",
+                share=significant(100 * self.apart, 2),
+                **fields,
+            )
+        else:
+            counts = t(
+                "The {first} has {one:,} trainable parameters and the {second} {other:,}, the same number", **fields
+            )
+        work, room = (_Needs.of(one, other, key) for key in ("macs", "memory"))
+        if work.most == room.most:
+            return f"{counts}; {work.told(joined([work.multiply_adds(), room.of_memory()]))}."
+        return f"{counts}; {work.told(work.multiply_adds())}; {room.told(room.of_memory())}."
 
     def table(self) -> Table:
         """Every layer that costs something, both models side by side, and their sums."""
-        costs = ("output", "parameters", "multiply-adds", "memory")
+        costs = (t("output"), t("parameters"), t("multiply-adds"), t("memory"))
         columns = (self.first.label, *costs, self.second.label, *costs)
         kept = [[_cells(one) for one in model.layers if not one.free] for model in (self.first, self.second)]
         rows = [(*left, *right) for left, right in zip_longest(*kept, fillvalue=("",) * 5)]
-        sums = [
-            ("all", "", f"{model.parameters:,}", f"{model.macs:,}", in_bytes(model.memory))
-            for model in (self.first, self.second)
-        ]
-        note = "Of one image in float32; memory is that of weights and of every layer's output."
+        sums = [(t("all"), "", *_costs(model)) for model in (self.first, self.second)]
+        note = t("Of one image in float32; memory is that of weights and of every layer's output.")
         return Table(columns, (*rows, (*sums[0], *sums[1])), note)
 
 
@@ -116,14 +128,51 @@ def _costed(label: str, told: Mapping[str, Any]) -> Costed:
 
 
 def _cells(one: Layer) -> tuple[str, ...]:
-    shape = " × ".join(map(str, one.output)) or "–"
-    return one.layer, shape, f"{one.parameters:,}", f"{one.macs:,}", in_bytes(one.memory)
+    return one.layer, " × ".join(map(str, one.output)) or "–", *_costs(one)
 
 
-def _times(first: Costed, second: Costed, key: str, what: str, told: Callable[[float], str]) -> tuple[str, str]:
-    """Which of two needs how many times as much: who, and what."""
-    least, most = sorted((first, second), key=lambda one: getattr(one, key))
-    low, high = getattr(least, key), getattr(most, key)
-    if not low or high < ALIKE * low:
-        return "both need", f"about as {what} ({told(getattr(first, key))} and {told(getattr(second, key))})"
-    return f"the {most.label} needs", f"{significant(high / low, 2)} times as {what} ({told(high)} against {told(low)})"
+def _costs(one: Layer | Costed) -> tuple[str, ...]:
+    return numeral(f"{one.parameters:,}"), numeral(f"{one.macs:,}"), in_bytes(one.memory)
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """Which of two models needs how many times as much of something: `most`, None where they need about as much.
+
+    one, other: how much, of the one that needs most first; of the first model first where they are alike.
+    """
+
+    most: str | None
+    times: str
+    one: int
+    other: int
+
+    @classmethod
+    def of(cls, first: Costed, second: Costed, key: str) -> _Needs:
+        least, most = sorted((first, second), key=lambda one: getattr(one, key))
+        low, high = getattr(least, key), getattr(most, key)
+        if not low or high < ALIKE * low:
+            return cls(None, "", getattr(first, key), getattr(second, key))
+        return cls(most.label, significant(high / low, 2), high, low)
+
+    def told(self, what: str) -> str:
+        """Who needs it."""
+        if self.most is None:
+            return t("both need {what}", what=what)
+        return t("the {model} needs {what}", model=self.most, what=what)
+
+    def multiply_adds(self) -> str:
+        if self.most is None:
+            return t("about as many multiply-adds for an image ({one:,} and {other:,})", one=self.one, other=self.other)
+        return t(
+            "{times} times as many multiply-adds for an image ({one:,} against {other:,})",
+            times=self.times,
+            one=self.one,
+            other=self.other,
+        )
+
+    def of_memory(self) -> str:
+        one, other = in_bytes(self.one), in_bytes(self.other)
+        if self.most is None:
+            return t("about as much memory ({one} and {other})", one=one, other=other)
+        return t("{times} times as much memory ({one} against {other})", times=self.times, one=one, other=other)

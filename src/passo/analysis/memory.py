@@ -10,6 +10,7 @@ import numpy as np
 
 from passo.analysis.recorded import Recorded, hyper, recorded
 from passo.analysis.words import amount
+from passo.language import t
 
 SAME = 1e-5
 """So far apart are two β that float32 numbers tell."""
@@ -56,14 +57,21 @@ class Memory:
 
     def __str__(self) -> str:
         if self.moved is not None:
-            steps = f"{amount(self.half_life)} to {amount(half_life(self.moved))}"
-            return (
-                f"{self.symbol} went from {amount(self.beta)} to {amount(self.moved)}, by a schedule, and halves a "
-                f"gradient's weight in {steps} steps"
+            return t(
+                "{symbol} went from {first} to {moved}, by a schedule, and halves a gradient's weight in {low} to "
+                "{high} steps",
+                symbol=self.symbol,
+                first=amount(self.beta),
+                moved=amount(self.moved),
+                low=amount(self.half_life),
+                high=amount(half_life(self.moved)),
             )
-        return (
-            f"{self.symbol} = {self.beta:g} halves a gradient's weight in {amount(self.half_life)} steps "
-            f"(mean age {amount(self.mean_age)})"
+        return t(
+            "{symbol} = {beta:g} halves a gradient's weight in {n} steps (mean age {age})",
+            symbol=self.symbol,
+            beta=self.beta,
+            n=amount(self.half_life),
+            age=amount(self.mean_age),
         )
 
 

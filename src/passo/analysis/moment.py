@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from passo.analysis.words import significant
+from passo.language import numeral
 
 NEAR = 2e-4
 """How far, in shares of the largest term, an equation may be from a value that was recorded in float32."""
@@ -82,7 +83,7 @@ def factor(value: float) -> str:
 def under_root(value: float) -> str:
     """`√0.25`, and `√(10⁻⁸)`: what is not plain digits stands in brackets."""
     text = number(value)
-    return f"√{text}" if set(text) <= set("0123456789.") else f"√({text})"
+    return f"√{text}" if set(text) <= set("0123456789.,") else f"√({text})"
 
 
 def total(*terms: float) -> str:
@@ -100,4 +101,4 @@ def exact(value: float, difference: float) -> str:
     places = 2 - math.floor(math.log10(abs(difference))) if difference and math.isfinite(difference) else 4
     if places < 0 or not abs(value) < 1e6:
         return significant(value, 4)
-    return f"{value:.{min(places, 12)}f}".replace("-", "−")
+    return numeral(f"{value:.{min(places, 12)}f}".replace("-", "−"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from passo.analysis.intervals import t_quantile
+from passo.language import t
 
 LEVEL, POWER = 0.05, 0.8
 MOST = 1_000_000  # seeds that are counted up to
@@ -61,9 +62,10 @@ class Needed:
     def words(self) -> str:
         """ "about 12 (6 to 80)"; where the difference may be 0, "about 12 (6 or more)"."""
         if self.about is None:
-            return "more than a million" if self.least is None else f"{self.least:,} or more"
-        ends = f"{self.least:,} or more" if self.most is None else f"{self.least:,} to {self.most:,}"
-        return f"about {self.about:,} ({ends})"
+            return t("more than a million") if self.least is None else t("{least:,} or more", least=self.least)
+        if self.most is None:
+            return t("about {about:,} ({least:,} or more)", about=self.about, least=self.least)
+        return t("about {about:,} ({least:,} to {most:,})", about=self.about, least=self.least, most=self.most)
 
 
 def needed(mean: float, low: float, high: float, sd: float, level: float = LEVEL) -> Needed:

@@ -35,6 +35,7 @@ from passo.analysis.recorded import Recorded
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, significant
 from passo.errors import StoreError
+from passo.language import numeral, t
 from passo.store import StoredRun
 
 FEWEST = 5
@@ -128,52 +129,84 @@ class Overfitting:
         return " ".join(part for part in (self._gap(), self._validation(), self._accuracy()) if part)
 
     def _gap(self) -> str:
+        told = {"run": self.run, "fewest": FEWEST + 1}
         if not len(self.gaps):
-            return f"One epoch of {self.run} shows no gap over time: train for {FEWEST + 1} or more."
-        last = significant(float(self.gaps[-1]), 2)
-        name = f"The gap between validation and training loss of {self.run}"
+            return t("One epoch of {run} shows no gap over time: train for {fewest} or more.", **told)
+        told["last"] = significant(float(self.gaps[-1]), 2)
         if len(self.gaps) < FEWEST:
-            return (
-                f"{name} is {last} in the last epoch; {len(self.epochs)} epochs are too few to tell its growth from "
-                f"noise ({FEWEST + 1} at least)."
+            return t(
+                "The gap between validation and training loss of {run} is {last} in the last epoch; {epochs} epochs "
+                "are too few to tell its growth from noise ({fewest} at least).",
+                epochs=len(self.epochs),
+                **told,
             )
-        noise = f"noise explains up to {significant(self.noise, 2)}"
+        told["noise"] = significant(self.noise, 2)
         if self.since is None:
-            return f"{name} is {last} in the last epoch and is not growing ({noise})."
+            return t(
+                "The gap between validation and training loss of {run} is {last} in the last epoch and is not growing "
+                "(noise explains up to {noise}).",
+                **told,
+            )
         first = int(np.flatnonzero(self.epochs[1:] == self.since)[0])
+        told |= {"since": self.since, "first": significant(float(self.gaps[first]), 2)}
         late = float(self.gaps[-1] - self.gaps[(first + len(self.gaps) - 1) // 2])
         share = late / float(self.gaps[-1] - self.gaps[first]) if self.gaps[-1] > self.gaps[first] else math.nan
-        half = f", {100 * share:.0f} % of it in the second half of that time" if 0 <= share <= 1 else ""
-        return (
-            f"{name} has been growing since epoch {self.since:g}, from {significant(float(self.gaps[first]), 2)} to "
-            f"{last}{half} ({noise})."
+        if 0 <= share <= 1:
+            return t(
+                "The gap between validation and training loss of {run} has been growing since epoch {since:g}, from "
+                "{first} to {last}, {share:.0f} % of it in the second half of that time (noise explains up to "
+                "{noise}).",
+                share=100 * share,
+                **told,
+            )
+        return t(
+            "The gap between validation and training loss of {run} has been growing since epoch {since:g}, from "
+            "{first} to {last} (noise explains up to {noise}).",
+            **told,
         )
 
     def _validation(self) -> str:
         if len(self.epochs) < 2:
             return ""
-        least = f"The validation loss was least after epoch {self.epochs[self.best]:g}"
-        value = significant(float(self.validation[self.best]))
+        told = {"epoch": float(self.epochs[self.best]), "value": significant(float(self.validation[self.best]))}
         if self.best == len(self.epochs) - 1:
-            return f"{least} ({value}), the last: longer training may still help."
-        said = f"{least} ({value}) and is {significant(self.risen, 2)} higher at the end"
+            return t(
+                "The validation loss was least after epoch {epoch:g} ({value}), the last: longer training may still "
+                "help.",
+                **told,
+            )
+        said = t(
+            "The validation loss was least after epoch {epoch:g} ({value}) and is {risen} higher at the end",
+            risen=significant(self.risen, 2),
+            **told,
+        )
         if len(self.gaps) < FEWEST:
             return f"{said}."
         if not self.rising:
-            return f"{said}, no more than noise explains."
-        return f"{said}: the run over-fits." if self.since is not None else f"{said}, but so is the training loss."
+            return t("{said}, no more than noise explains.", said=said)
+        if self.since is not None:
+            return t("{said}: the run over-fits.", said=said)
+        return t("{said}, but so is the training loss.", said=said)
 
     def _accuracy(self) -> str:
         if self.validation_accuracy is None:
             return ""
-        best = amount(float(self.validation_accuracy.max()), "accuracy")
-        last = amount(float(self.validation_accuracy[-1]), "accuracy")
-        said = f"Validation accuracy ends at {last} (best {best})"
+        best, last = float(self.validation_accuracy.max()), float(self.validation_accuracy[-1])
+        told = {"last": amount(last, "accuracy"), "best": amount(best, "accuracy")}
         if self.accuracy_gaps is None or not len(self.accuracy_gaps):
-            return f"{said}."
+            return t("Validation accuracy ends at {last} (best {best}).", **told)
         points = 100 * float(self.accuracy_gaps[-1])
-        where = "behind" if points >= 0 else "ahead of"
-        return f"{said}, {abs(points):.1f} points {where} training."
+        if points >= 0:
+            return t(
+                "Validation accuracy ends at {last} (best {best}), {points:.1f} points behind training.",
+                points=points,
+                **told,
+            )
+        return t(
+            "Validation accuracy ends at {last} (best {best}), {points:.1f} points ahead of training.",
+            points=-points,
+            **told,
+        )
 
     def table(self) -> Table:
         """A row for each epoch; of more than 12, the first, some between and the last."""
@@ -181,15 +214,15 @@ class Overfitting:
         shown = np.arange(n) if n <= 12 else np.unique(np.linspace(0, n - 1, 12).round().astype(int))
         rows = tuple(
             (
-                f"{self.epochs[i]:g}",
+                numeral(f"{self.epochs[i]:g}"),
                 significant(float(self.training[i])),
                 significant(float(self.validation[i])),
                 significant(float(self.gaps[i - 1]), 2) if i else "–",
             )
             for i in shown
         )
-        note = "gap: the validation loss over the epoch (the mean of both its ends) less the training loss over it."
-        return Table(("epoch", "training loss", "validation loss", "gap"), rows, note)
+        note = t("gap: the validation loss over the epoch (the mean of both its ends) less the training loss over it.")
+        return Table((t("epoch"), t("training loss"), t("validation loss"), t("gap")), rows, note)
 
 
 def overfitting(run: StoredRun | Recorded) -> Overfitting:

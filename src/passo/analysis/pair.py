@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,15 @@ class Pair:
     matched: tuple[Mapping[str, Any], Mapping[str, Any]]
     within: float
     difference: float
+
+
+def begun(sentence: str, labels: Sequence[str]) -> str:
+    """A sentence with a large first letter, but where it begins with the name of a model.
+
+    >>> begun("the cnn errs less.", ["cnn"]), begun("cnn erra menos.", ["cnn"])
+    ('The cnn errs less.', 'cnn erra menos.')
+    """
+    return sentence if sentence.startswith(tuple(labels)) else f"{sentence[0].upper()}{sentence[1:]}"
 
 
 def pair(study: StoredStudy) -> Pair:

@@ -17,18 +17,29 @@ from functools import cached_property
 
 import numpy as np
 
-from passo.analysis.compare import Comparison, Difference, Outcome, compare
+from passo.analysis.compare import (
+    HIGHER,
+    LOWER,
+    Comparison,
+    Difference,
+    Outcome,
+    compare,
+    end,
+    ends_with,
+    in_points,
+)
 from passo.analysis.intervals import Interval
 from passo.analysis.needed import LEVEL, Needed, needed
 from passo.analysis.resampled import mean_test, method
 from passo.analysis.tables import Table
 from passo.analysis.varied import listed, lost, told_lost
 from passo.analysis.words import higher_is_better, is_share, ranged, seeds, spoken
+from passo.language import later, numeral, t, tn
 from passo.store import StoredStudy
 
 MANY = 100  # configurations: with more, all pairs are counted for the correction and not computed
-APART = "not distinguishable"
-ALONE = "only by itself"
+APART = later("not distinguishable")
+ALONE = later("only by itself")
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -60,7 +71,7 @@ class Paired(Difference):
         """ "higher", "lower" or "not distinguishable", after the correction."""
         if not self.adjusted <= LEVEL:
             return APART
-        return "higher" if self.mean > 0 else "lower"
+        return HIGHER if self.mean > 0 else LOWER
 
     @property
     def alone(self) -> bool:
@@ -93,8 +104,9 @@ class FairComparison:
 
     def table(self) -> Table:
         """One row for each configuration, the best first."""
-        head = ("configuration", spoken(self.metric), "95 % interval", "n", f"minus {self.reference}")
-        columns = (*head, "p (corrected)", "told apart", "seeds needed")
+        minus = t("minus {name}", name=self.reference)
+        head = (t("configuration"), spoken(self.metric), t("95 % interval"), "n", minus)
+        columns = (*head, t("p (corrected)"), t("told apart"), t("seeds needed"))
         return Table(columns, tuple(map(self._row, self.comparison.outcomes)), self.note())
 
     def _row(self, outcome: Outcome) -> tuple[str, ...]:
@@ -104,47 +116,75 @@ class FairComparison:
             return (*row, "", "", "", "")
         pair = self.against[outcome.name]
         level = pair.verdict == APART
-        p = "—" if math.isnan(pair.adjusted) else "< 0.001" if pair.adjusted < 0.001 else f"{pair.adjusted:.3f}"
         needs = pair.needed.words() if level and pair.known else ""
-        return (*row, gap(pair, self.metric), p, (ALONE if pair.alone else "no") if level else pair.verdict, needs)
+        apart = ALONE if pair.alone else later("no") if level else pair.verdict
+        return (*row, gap(pair, self.metric), told_p(pair.adjusted), t(apart), needs)
 
     def note(self) -> str:
         """What the columns are, in one paragraph."""
         n = max(outcome.n for outcome in self.comparison.outcomes)
         if n < 2:
-            return "One seed each: no intervals, and nothing can be told apart."
+            return t("One seed each: no intervals, and nothing can be told apart.")
         if not self.count:
-            return "Intervals: Student's t over seeds. One configuration: there is nothing to compare it with."
-        warned = self.metric.startswith("test/") and len(self.comparison.outcomes) > 2 and not self.planned
-        choice = " To choose one of them, go by validation: choosing here would spend the test." if warned else ""
-        looked = "of all pairs, since the best was found by looking" if not self.planned else "against it, named before"
-        whose = "Holm" if self.count == len(self.pairs) else "Bonferroni"
-        count = f"{self.count:,} comparison{'s' if self.count > 1 else ''}"
-        return (
-            f"Intervals: Student's t over seeds. Differences: paired by seed, {method(n)}, each at 95 % by itself; "
-            f"p: corrected by {whose} for {count} {looked}. Seeds needed: to tell it apart 4 times in 5 "
-            f"at level {LEVEL:g}/{self.count}, if the difference is what was seen, and at the ends of its interval."
-            f" Only by itself: its own interval leaves out 0, the correction does not let that count.{choice}"
+            return t("Intervals: Student's t over seeds. One configuration: there is nothing to compare it with.")
+        needed_ = t(
+            "Seeds needed: to tell it apart 4 times in 5 at level {level:g}/{count}, if the difference is what was "
+            "seen, and at the ends of its interval.",
+            level=LEVEL,
+            count=self.count,
+        )
+        alone = t("Only by itself: its own interval leaves out 0, the correction does not let that count.")
+        parts = [t("Intervals: Student's t over seeds."), self._corrected(n), needed_, alone]
+        if self.metric.startswith("test/") and len(self.comparison.outcomes) > 2 and not self.planned:
+            parts.append(t("To choose one of them, go by validation: choosing here would spend the test."))
+        return " ".join(parts)
+
+    def _corrected(self, n: int) -> str:
+        """How the differences were taken, and for how many of them p is corrected."""
+        told = {"method": method(n), "whose": "Holm" if self.count == len(self.pairs) else "Bonferroni"}
+        if self.planned:
+            return tn(
+                "Differences: paired by seed, {method}, each at 95 % by itself; p: corrected by {whose} for {n:,} "
+                "comparison against it, named before.",
+                "Differences: paired by seed, {method}, each at 95 % by itself; p: corrected by {whose} for {n:,} "
+                "comparisons against it, named before.",
+                self.count,
+                **told,
+            )
+        return tn(
+            "Differences: paired by seed, {method}, each at 95 % by itself; p: corrected by {whose} for {n:,} "
+            "comparison of all pairs, since the best was found by looking.",
+            "Differences: paired by seed, {method}, each at 95 % by itself; p: corrected by {whose} for {n:,} "
+            "comparisons of all pairs, since the best was found by looking.",
+            self.count,
+            **told,
         )
 
     def sentence(self) -> str:
         """Who stands where to the reference, what cannot be told, and how many seeds that would take."""
         best = self.comparison.estimate(self.reference)
-        n = seeds(best.n)
-        ends = f"{best.name} ends with a {spoken(self.metric)} of {ranged(best, self.metric)} ({n})"
+        ends = f"{ends_with(best, self.metric)} ({seeds(best.n)})"
         if not best.known:
-            return self._with_lost(f"{ends}; one seed tells nothing apart." if self.count else f"{ends}.")
-        worse, better = ("lower", "higher") if higher_is_better(self.metric) else ("higher", "lower")
+            told = t("{ends}; one seed tells nothing apart.", ends=ends)
+            return self._with_lost(told if self.count else f"{ends}.")
+        worse, better = (LOWER, HIGHER) if higher_is_better(self.metric) else (HIGHER, LOWER)
         parts = [ends]
         for verdict in (better, worse):
             if names := [name for name, pair in self.against.items() if pair.verdict == verdict]:
-                parts.append(f"{listed(names)} {'ends' if len(names) == 1 else 'end'} {verdict}")
+                parts.append(end(listed(names), len(names), verdict))
         if alone := [name for name, pair in self.against.items() if pair.alone]:
-            told = f"{listed(alone)} {'differs' if len(alone) == 1 else 'differ'} looked at alone"
-            parts.append(f"{told}, not after the correction for {self.count:,} comparisons")
+            parts.append(
+                tn(
+                    "{names} differs looked at alone, not after the correction for {count:,} comparisons",
+                    "{names} differ looked at alone, not after the correction for {count:,} comparisons",
+                    len(alone),
+                    names=listed(alone),
+                    count=self.count,
+                )
+            )
         level = [pair for pair in self.against.values() if pair.verdict == APART and not pair.alone]
         parts += [_undecided(pair) for pair in level[:3]]
-        parts += [f"nor are {len(level) - 3} more"] if len(level) > 3 else []
+        parts += [tn("nor is one more", "nor are {n} more", len(level) - 3)] if len(level) > 3 else []
         return self._with_lost("; ".join(parts) + ".")
 
     def _with_lost(self, told: str) -> str:
@@ -152,15 +192,33 @@ class FairComparison:
 
 
 def _undecided(pair: Paired) -> str:
-    start = f"{pair.first} is not distinguishable from it with {pair.n} seed{'s' if pair.n > 1 else ''}"
     if not pair.known:
-        return start
-    return f"{start}: {pair.needed.words()} would be needed"
+        return tn(
+            "{name} is not distinguishable from it with {n} seed",
+            "{name} is not distinguishable from it with {n} seeds",
+            pair.n,
+            name=pair.first,
+        )
+    return t(
+        "{name} is not distinguishable from it with {n} seeds: {needed} would be needed",
+        name=pair.first,
+        n=pair.n,
+        needed=pair.needed.words(),
+    )
+
+
+def told_p(p: float) -> str:
+    """A p-value in a table.
+
+    >>> told_p(0.0421), told_p(1e-5), told_p(math.nan)
+    ('0.042', '< 0.001', '—')
+    """
+    return "—" if math.isnan(p) else numeral("< 0.001" if p < 0.001 else f"{p:.3f}")
 
 
 def gap(found: Interval, metric: str) -> str:
     """A difference with its sign; of shares in points."""
-    text = ranged(found, metric).replace(" %", " points") if is_share(metric) else ranged(found)
+    text = in_points(ranged(found, metric)) if is_share(metric) else ranged(found)
     return text if found.mean < 0 else f"+{text}"
 
 

@@ -20,8 +20,9 @@ import numpy as np
 
 from passo.analysis.intervals import CONFIDENCE, Interval, interval, t_quantile, t_tails
 from passo.analysis.needed import LEVEL, needed
-from passo.analysis.paired import ALONE, APART, Paired, holm
+from passo.analysis.paired import ALONE, APART, Paired, holm, told_p
 from passo.analysis.resampled import mean_test
+from passo.language import t
 
 BySeed = Mapping[int | None, float]
 SHARE = "accuracy"
@@ -44,21 +45,24 @@ def standing(found: Paired) -> str:
     """How a difference stands after the correction, for a table: "higher", "lower", or why that cannot be said."""
     if not found.known:
         return "—"
-    return ALONE if found.alone else found.verdict
+    return t(ALONE if found.alone else found.verdict)
+
+
+def apart(found: Paired) -> str:
+    """The same where it is asked only whether there is a difference: "yes", or why that cannot be said."""
+    return t("yes") if found.verdict != APART else standing(found)
 
 
 def corrected(found: Paired) -> str:
     """The corrected p, for a table."""
-    if not found.known:
-        return "—"
-    return "< 0.001" if found.adjusted < 0.001 else f"{found.adjusted:.3f}"
+    return told_p(found.adjusted) if found.known else "—"
 
 
 def unsure(found: Paired) -> str:
     """What a sentence says of a difference that the correction does not let count; "" of others, and of one seed."""
     if not found.known or found.verdict != APART:
         return ""
-    return ", distinguishable only by itself" if found.alone else f", {APART}"
+    return f", {t('distinguishable only by itself') if found.alone else t(APART)}"
 
 
 def share_test(

@@ -19,11 +19,12 @@ import numpy as np
 
 from passo.analysis.intervals import Interval
 from passo.analysis.needed import LEVEL
-from passo.analysis.paired import holm
-from passo.analysis.perturbed import Along, Side, spoken, told
+from passo.analysis.paired import holm, told_p
+from passo.analysis.perturbed import Along, Side, sided, told
 from passo.analysis.resampled import mean_test
 from passo.analysis.tables import Table
 from passo.analysis.words import ranged
+from passo.language import t
 
 
 @dataclass(frozen=True)
@@ -61,52 +62,55 @@ class Parting:
 
     def sentence(self) -> str:
         """Where they part and how far they are apart there; or that they cannot be told apart."""
-        way = f"{spoken(self.perturbation)}{self._side()}"
+        fields = {"way": self._way(), "first": self.first, "second": self.second, "n": self.n, "count": self.count}
         if self.n < 2:
-            return f"Along {way} one seed does not tell the {self.first} and the {self.second} apart."
-        looked = f"{self.n} seeds, corrected for {self.count} strengths"
+            return t("Along {way} one seed does not tell the {first} and the {second} apart.", **fields)
         if self.at is None or self.until is None:
-            return (
-                f"Along {way} it cannot be told that the {self.first} and the {self.second} lose differently, at any "
-                f"strength up to {told(self.perturbation, self.strengths[-1])} ({looked})."
+            return t(
+                "Along {way} it cannot be told that the {first} and the {second} lose differently, at any strength up "
+                "to {last} ({n} seeds, corrected for {count} strengths).",
+                last=told(self.perturbation, self.strengths[-1]),
+                **fields,
             )
         gap = self.differences[self.at]
-        worse = self.first if self.better == self.second else self.second
-        points = _points(gap if gap.mean > 0 else Interval(-gap.mean, -gap.high, -gap.low, gap.n))
-        return (
-            f"Along {way} the two part at {told(self.perturbation, self.strengths[self.at])}, where the {worse} has "
-            f"lost {points} points of accuracy more than the {self.better}{self._together()} ({looked})."
+        return t(
+            "Along {way} the two part at {strength}, where the {worse} has lost {points} points of accuracy more than "
+            "the {better}{together} ({n} seeds, corrected for {count} strengths).",
+            strength=told(self.perturbation, self.strengths[self.at]),
+            worse=self.first if self.better == self.second else self.second,
+            points=_points(gap if gap.mean > 0 else Interval(-gap.mean, -gap.high, -gap.low, gap.n)),
+            better=self.better,
+            together=self._together(),
+            **fields,
         )
 
     def _together(self) -> str:
-        """How far they stay apart."""
+        """How far they stay apart, as a clause behind a comma; "" where the last strength is that at which they "
+        "part."""
         if self.at is None or self.until is None or self.at == len(self.strengths) - 1:
             return ""
         if self.until == len(self.strengths) - 1:
-            return ", and they stay apart to the last strength"
+            return f", {t('and they stay apart to the last strength')}"
         if self.until == self.at:
-            return ", and no more at the next strength"
-        return f", and they stay apart up to {told(self.perturbation, self.strengths[self.until])}"
+            return f", {t('and no more at the next strength')}"
+        last = told(self.perturbation, self.strengths[self.until])
+        return f", {t('and they stay apart up to {strength}', strength=last)}"
 
-    def _side(self) -> str:
-        """Which side of 0 it is, where there are two."""
-        if self.count == len(self.strengths):
-            return ""
-        return " (smaller)" if self.strengths[0] < 0 else " (larger)"
+    def _way(self) -> str:
+        """The perturbation, with the side of 0 that it is, where there are two."""
+        sides = 1 if self.count == len(self.strengths) else 2
+        return sided(self.perturbation, sides, -1 if self.strengths[0] < 0 else 1)
 
     def table(self) -> Table:
         """A row for each strength."""
-        head = ("strength", f"{self.second} has lost less by (points)", "p (corrected)", "apart")
+        better = t("{model} has lost less by (points)", model=self.second)
+        head = (t("strength"), better, t("p (corrected)"), t("apart"))
         rows = [
-            (
-                told(self.perturbation, strength),
-                _points(gap),
-                "—" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}",
-                "yes" if p <= LEVEL else "no",
-            )
+            (told(self.perturbation, strength), _points(gap), told_p(p), t("yes") if p <= LEVEL else t("no"))
             for strength, gap, p in zip(self.strengths, self.differences, self.adjusted, strict=True)
         ]
-        return Table(head, tuple(rows), f"Paired by seed; p: corrected by Holm for {self.count} strengths.")
+        note = t("Paired by seed; p: corrected by Holm for {count} strengths.", count=self.count)
+        return Table(head, tuple(rows), note)
 
 
 def _points(gap: Interval) -> str:

@@ -15,6 +15,7 @@ from passo.analysis.sentences import Said
 from passo.analysis.varied import settings
 from passo.analysis.weights import together, weights
 from passo.errors import StoreError
+from passo.language import later
 from passo.store import StoredRun, StoredStudy
 
 Studies = Mapping[str, StoredStudy]
@@ -77,24 +78,24 @@ def _chosen(studies: Studies, what: str) -> dict[int, float]:
     return minus(read(chosen(study), what), read(without(study), what))
 
 
-_WITH, _NONE = "with L2", "without"
+_WITH, _NONE = later("with L2"), later("without")
 
 PENALTIES = (
-    (Said("the rms of the weights", "lower", "with the strongest L2", _NONE, unit="ratio"), _strongest),
+    (Said(later("the rms of the weights"), "lower", later("with the strongest L2"), _NONE, unit="ratio"), _strongest),
     (
         Said(
-            "the rms of the weights, from each strength to the next, where it shrinks least,", "lower",
-            "with the stronger", "with the weaker", unit="ratio",
+            later("the rms of the weights, from each strength to the next, where it shrinks least,"), "lower",
+            later("with the stronger"), later("with the weaker"), unit="ratio",
         ),
         _steps,
     ),
     (
-        Said("the gap of validation loss over training loss", "lower", _WITH, _NONE),
+        Said(later("the gap of validation loss over training loss"), "lower", _WITH, _NONE),
         partial(_chosen, what="gap"),
     ),
-    (Said("the test loss", "lower", _WITH, _NONE), partial(_chosen, what="test/loss")),
+    (Said(later("the test loss"), "lower", _WITH, _NONE), partial(_chosen, what="test/loss")),
     (
-        Said("the test accuracy", "higher", _WITH, _NONE, unit="points"),
+        Said(later("the test accuracy"), "higher", _WITH, _NONE, unit="points"),
         partial(_chosen, what="test/accuracy"),
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from passo.analysis.intervals import Interval, intervals
 from passo.analysis.words import ranged, significant
 from passo.errors import StoreError
+from passo.language import later, t
 from passo.registry import unknown
 from passo.store import StoredRun, StoredStudy
 
@@ -94,29 +95,51 @@ class Side(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """`told` with a number in the place of {}, then the unit; the number is (plus + strength) · factor, as on an axis.
+    """Messages: the name, a strength, its axis. The number is (plus + strength) · factor, as on an axis.
 
-    `below` takes the place of `told` where the strength is below 0, `either` where only its size is meant.
+    `one` takes the place of `told` where the number is 1, `below` where the strength is below 0, `either` where only
+    its size is meant, and `axis_either` that of `axis`.
     """
 
+    name: str
     told: str
-    unit: str
     axis: str
     factor: float = 1.0
     plus: float = 0.0
+    one: str = ""
     below: str = ""
     either: str = ""
+    axis_either: str = ""
 
 
-_SHRUNK = {"below": "a shrinking to {}", "either": "a change of size by {}", "plus": 1.0}
 _WORDS = {
-    "scale": _Words("an enlargement to {}", " %", "size, %", 100.0, **_SHRUNK),
-    "shift": _Words("a shift of {}", " pixels", "pixels"),
-    "rotation": _Words("a turn of {}", "°", "degrees"),
-    "salt-and-pepper": _Words("salt and pepper on {}", " % of the pixels", "% of the pixels", 100.0),
-    "gaussian-noise": _Words("Gaussian noise of a standard deviation of {}", "", "standard deviation, white = 1"),
-    "occlusion": _Words("a black square of {}", " % of the side", "side of the square, %", 100.0),
+    "scale": _Words(
+        later("scale"),
+        later("an enlargement to {number} %"),
+        later("size, %"),
+        100.0,
+        plus=1.0,
+        below=later("a shrinking to {number} %"),
+        either=later("a change of size by {number} %"),
+        axis_either=later("change of size, %"),
+    ),
+    "shift": _Words(
+        later("shift"), later("a shift of {number} pixels"), later("pixels"), one=later("a shift of {number} pixel")
+    ),
+    "rotation": _Words(later("rotation"), later("a turn of {number}°"), later("degrees")),
+    "salt-and-pepper": _Words(
+        later("salt and pepper"), later("salt and pepper on {number} % of the pixels"), later("% of the pixels"), 100.0
+    ),
+    "gaussian-noise": _Words(
+        later("Gaussian noise"),
+        later("Gaussian noise of a standard deviation of {number}"),
+        later("standard deviation, white = 1"),
+    ),
+    "occlusion": _Words(
+        later("occlusion"), later("a black square of {number} % of the side"), later("side of the square, %"), 100.0
+    ),
 }
+_UNKNOWN = _Words("", later("{way} of {number}"), later("strength"))
 """In the order in which they are told."""
 
 
@@ -128,9 +151,11 @@ def told(perturbation: str, strength: float | Interval, *, either: bool = False)
     """
     words = _words(perturbation)
     size = strength.mean if isinstance(strength, Interval) else strength
-    number = significant(abs(size) * words.factor) if either and words.either else amount(perturbation, strength)
-    start = words.either if either and words.either else words.below if size < 0 and words.below else words.told
-    return start.format(number) + (" pixel" if (number, words.unit) == ("1", " pixels") else words.unit)
+    if either and words.either:
+        return t(words.either, number=significant(abs(size) * words.factor))
+    number = amount(perturbation, strength)
+    message = words.below if size < 0 and words.below else words.one if number == "1" and words.one else words.told
+    return t(message, way=perturbation, number=number)
 
 
 def amount(perturbation: str, strength: float | Interval) -> str:
@@ -154,16 +179,24 @@ def scaled(perturbation: str, strength: float) -> float:
 def axis_title(perturbation: str, *, either: bool = False) -> str:
     """What an axis of such strengths is called; `either`: of their sizes."""
     words = _words(perturbation)
-    return f"change of {words.axis}" if either and words.either else words.axis
+    return t(words.axis_either if either and words.axis_either else words.axis)
 
 
 def _words(perturbation: str) -> _Words:
-    return _WORDS.get(perturbation) or _Words(f"{perturbation} of {{}}", "", "strength")
+    return _WORDS.get(perturbation, _UNKNOWN)
 
 
 def spoken(perturbation: str) -> str:
     """A perturbation's name in a sentence or over a panel."""
-    return perturbation.replace("-", " ").replace("gaussian", "Gaussian")
+    return t(_words(perturbation).name or perturbation.replace("-", " ").replace("gaussian", "Gaussian"))
+
+
+def sided(perturbation: str, sides: int, sign: int) -> str:
+    """The same with the side of 0 that is meant, where it has two."""
+    if sides == 1:
+        return spoken(perturbation)
+    smaller, larger = later("{way} (smaller)"), later("{way} (larger)")
+    return t(smaller if sign < 0 else larger, way=spoken(perturbation))
 
 
 def labels_of(study: StoredStudy) -> tuple[str, ...]:

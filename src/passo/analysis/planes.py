@@ -19,6 +19,7 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import RATE, called, is_number, number, settings, through
 from passo.analysis.words import amount, higher_is_better, ranged, spoken
 from passo.errors import StoreError, UsageError
+from passo.language import t
 from passo.store import StoredStudy
 
 _ROUND = re.compile(r"(?:^|[-_])(?:round|r)[-_]?(\d+)(?=[-_,]|$)")
@@ -73,22 +74,31 @@ class Plane:
             (c.name, str(c.round), number(c.x), number(c.y), ranged(c.found, self.metric))
             for c in sorted(self.cells, key=lambda c: (c.round, c.x, c.y))
         ]
-        return Table(("configuration", "round", *last, spoken(self.metric)), tuple(rows))
+        return Table((t("configuration"), t("round"), *last, spoken(self.metric)), tuple(rows))
 
     def sentence(self) -> str:
         """Where it is best, and what each round found."""
         best, (x, y) = self.best, map(called, self.keys)
-        held = f" (with {self.held}, as in the best configuration)" if self.held else ""
-        told = (
-            f"Over {x} and {y}{held}, the best mean {spoken(self.metric)} of {len(self.cells)} configurations is "
-            f"{ranged(best.found, self.metric)}, at {x} {number(best.x)} and {y} {number(best.y)}"
+        held = t("(with {held}, as in the best configuration)", held=self.held)
+        return t(
+            "Over {x} and {y}{held}, the best mean {metric} of {n} configurations is {result}, at {x} {best_x} and {y} "
+            "{best_y}{rounds}.",
+            x=x,
+            y=y,
+            held=f" {held}" if self.held else "",
+            metric=spoken(self.metric),
+            n=len(self.cells),
+            result=ranged(best.found, self.metric),
+            best_x=number(best.x),
+            best_y=number(best.y),
+            rounds=f" ({self._tops()})" if len(self.rounds) > 1 else "",
         )
-        if len(self.rounds) == 1:
-            return f"{told}."
+
+    def _tops(self) -> str:
+        """What each round found."""
         sign = -1 if higher_is_better(self.metric) else 1
-        tops = [min(sign * c.found.mean for c in self.cells if c.round == r) * sign for r in self.rounds]
-        parts = [f"round {r}: {amount(top, self.metric)}" for r, top in zip(self.rounds, tops, strict=True)]
-        return f"{told} ({'; '.join(parts)})."
+        tops = {r: min(sign * c.found.mean for c in self.cells if c.round == r) * sign for r in self.rounds}
+        return "; ".join(t("round {n}: {top}", n=r, top=amount(top, self.metric)) for r, top in tops.items())
 
 
 def plane(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple[str, str] | None = None) -> Plane:

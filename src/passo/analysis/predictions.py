@@ -15,6 +15,7 @@ import numpy as np
 
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import t
 from passo.store import StoredRun
 
 _LEAST = float(np.finfo(np.float32).tiny)
@@ -71,12 +72,22 @@ class Predictions:
     def sentence(self) -> str:
         near, far = int(self.per_class.argmin()), int(self.per_class.argmax())
         true, wrong, weight = self.confused
-        return (
-            f"The predictions of {self.run} lie {significant(self.total)} nats from the labels of "
-            f"{self.counts.sum():,} test images, where a uniform guess lies log {len(self.classes)} = "
-            f"{significant(self.uniform)} away; {self.classes[near]} is closest ({significant(self.per_class[near])}), "
-            f"{self.classes[far]} farthest ({significant(self.per_class[far])}), and the weight most often "
-            f"misplaced goes from {true} to {wrong} ({100 * weight:.0f} % on average)."
+        return t(
+            "The predictions of {run} lie {total} nats from the labels of {n:,} test images, where a uniform guess "
+            "lies log {classes} = {uniform} away; {near} is closest ({least}), {far} farthest ({most}), and the weight "
+            "most often misplaced goes from {true} to {wrong} ({share:.0f} % on average).",
+            run=self.run,
+            total=significant(self.total),
+            n=int(self.counts.sum()),
+            classes=len(self.classes),
+            uniform=significant(self.uniform),
+            near=self.classes[near],
+            least=significant(self.per_class[near]),
+            far=self.classes[far],
+            most=significant(self.per_class[far]),
+            true=true,
+            wrong=wrong,
+            share=100 * weight,
         )
 
 

@@ -26,8 +26,21 @@ from passo.analysis.targets import UNITS, targets
 from passo.analysis.varied import listed
 from passo.analysis.words import joined, significant
 from passo.errors import StoreError, UsageError
+from passo.language import later, t, tn
 from passo.registry import unknown
 from passo.store import StoredStudy
+
+_UNTIL = {
+    "epochs": later(
+        "Epochs until half of the runs are at each problem's target, — where fewer ever are; then shares of problems."
+    ),
+    "steps": later(
+        "Steps until half of the runs are at each problem's target, — where fewer ever are; then shares of problems."
+    ),
+    "seconds": later(
+        "Seconds until half of the runs are at each problem's target, — where fewer ever are; then shares of problems."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class Profiles:
         return float(np.isfinite(self.costs[:, self.solvers.index(solver)]).mean())
 
     def table(self) -> Table:
-        columns = ("solver", *self.problems, "fastest", "within 2 ×", "reached")
+        columns = (t("solver"), *self.problems, t("fastest"), t("within 2 ×"), t("reached"))
         rows = [
             (
                 solver,
@@ -61,8 +74,7 @@ class Profiles:
             )
             for s, solver in enumerate(self.solvers)
         ]
-        note = f"{self.unit.capitalize()} until half of the runs are at each problem's target, — where fewer ever are"
-        return Table(columns, tuple(rows), f"{note}; then shares of problems.")
+        return Table(columns, tuple(rows), t(_UNTIL[self.unit]))
 
     def sentence(self) -> str:
         """Who is fastest most often, and who gets there most often."""
@@ -71,10 +83,14 @@ class Profiles:
         most = max(counts.values())
         firsts = [solver for solver, count in counts.items() if count == most]
         solved = {solver: round(n * self.solved(solver)) for solver in self.solvers}
-        verb = "is" if len(firsts) == 1 else "are"
-        return (
-            f"On {n} problems {listed(firsts)} {verb} the fastest most often ({most} of {n}); of their targets "
-            f"{_counted(solved)}."
+        return tn(
+            "On {count} problems {names} is the fastest most often ({most} of {count}); of their targets {reached}.",
+            "On {count} problems {names} are the fastest most often ({most} of {count}); of their targets {reached}.",
+            len(firsts),
+            count=n,
+            names=listed(firsts),
+            most=most,
+            reached=_counted(solved),
         )
 
 
@@ -118,7 +134,10 @@ def _counted(solved: dict[str, int]) -> str:
     at: dict[int, list[str]] = {}
     for solver, count in sorted(solved.items(), key=lambda item: -item[1]):
         at.setdefault(count, []).append(solver)
-    told = [f"{listed(names)} {'reaches' if len(names) == 1 else 'reach'} {count}" for count, names in at.items()]
+    told = [
+        tn("{names} reaches {count}", "{names} reach {count}", len(names), names=listed(names), count=count)
+        for count, names in at.items()
+    ]
     return joined(told)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from passo.analysis.tables import Table
-from passo.analysis.words import joined, significant
+from passo.analysis.words import joined, separator, significant
 from passo.errors import StoreError
+from passo.language import later, numeral, t, tn
 from passo.store import StoredStudy
 
 Point = tuple[float, float]
+CONSTANT = later("constant")
+RATES = (later("given"), later("table"), later("its own"))  # what `Racer.rate` may be, beside "best of N"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,17 @@ class Race:
         return tuple(dict.fromkeys(racer.start for racer in self.racers))
 
     @property
+    def told_axes(self) -> tuple[str, str]:
+        """What the two axes are, in the language that is spoken."""
+        return t(self.axes[0]), t(self.axes[1])
+
+    @property
+    def told_formula(self) -> str:
+        """The surface's formula in plain text, its words in the language that is spoken."""
+        formula, turned, angle = self.told.partition(", u and v turned by ")
+        return t("{formula}, u and v turned by {angle}", formula=formula, angle=angle) if turned else t(self.told)
+
+    @property
     def labels(self) -> list[str]:
         """The racers' labels without doubles: with several starts a label has several ways down."""
         return list(dict.fromkeys(racer.label for racer in self.racers))
@@ -138,13 +152,19 @@ def named(race: Race, racer: Racer) -> str:
     """A racer's label, with its start where there are several."""
     if len(race.starts) == 1:
         return racer.label
-    return f"{racer.label} from ({significant(racer.start[0])}, {significant(racer.start[1])})"
+    return t("{name} from {point}", name=racer.label, point=_place(racer.start))
+
+
+def _place(point: Point) -> str:
+    """A point as it stands in a sentence: (−4.4, 0.9)."""
+    x, y = map(significant, point)
+    return f"({x}{separator(x + y)}{y})"
 
 
 def plan(racer: Racer) -> str:
     """The schedule of a racer's learning rate, as it would be typed; "constant" where there is none."""
     if racer.schedule is None:
-        return "constant"
+        return t(CONSTANT)
     options = (f"{key}={value}" for key, value in racer.schedule.items() if key != "name")
     return " ".join([str(racer.schedule["name"]), *options])
 
@@ -153,81 +173,116 @@ def plans(race: Race) -> str:
     """How the learning rates move, in a clause; empty where all are constant."""
     by = {racer.label: plan(racer) for racer in race.racers}
     kinds = list(dict.fromkeys(by.values()))
-    if kinds == ["constant"]:
+    if all(racer.schedule is None for racer in race.racers):
         return ""
     if len(kinds) == 1:
-        return f"learning rate: {kinds[0]}"
-    whose = [f"{kind} for {joined([label for label, own in by.items() if own == kind])}" for kind in kinds]
-    return f"learning rates: {'; '.join(whose)}"
+        return t("learning rate: {plan}", plan=kinds[0])
+    whose = {kind: joined([label for label, own in by.items() if own == kind]) for kind in kinds}
+    told = [t("{plan} for {names}", plan=kind, names=names) for kind, names in whose.items()]
+    return t("learning rates: {plans}", plans="; ".join(told))
+
+
+def told_rate(racer: Racer) -> str:
+    """Where a racer's learning rate comes from, in a word or three."""
+    if racer.rate.startswith("best of "):
+        return t("best of {n}", n=racer.rate.removeprefix("best of "))
+    return t(racer.rate)
 
 
 def table(race: Race) -> Table:
     """Where each ended, and after how many steps it came within the tolerance to stay."""
-    within = f"within {significant(race.tolerance)} after"
+    within = t("within {tolerance} after", tolerance=significant(race.tolerance))
     several = any(racer.evaluations != len(racer.lr) for racer in race.racers)
     planned = any(racer.schedule is not None for racer in race.racers)
-    how = ("lr", "chosen by", "schedule") if planned else ("lr", "chosen by")
-    columns = ("optimiser", *how, *race.axes, "loss", "distance", within)
+    how = ("lr", t("chosen by"), *([t("schedule")] if planned else []))
+    columns = (t("optimiser"), *how, *race.told_axes, t("loss"), t("distance"), within)
     places = max(0, 2 - math.floor(math.log10(race.tolerance)))  # of where it ended: a hundredth of the tolerance
     rows = []
     for racer in race.racers:
         end = [significant(round(float(part), places) + 0.0, 6) for part in racer.points[-1]]
-        rate = [significant(float(racer.optimizer["lr"])), racer.rate, *([plan(racer)] if planned else [])]
+        rate = [significant(float(racer.optimizer["lr"])), told_rate(racer), *([plan(racer)] if planned else [])]
         cells = [named(race, racer), *rate, *end,
                  significant(float(racer.losses[-1])), significant(racer.distance, 2), outcome(racer)]  # fmt: skip
-        rows.append((*cells, f"{racer.evaluations:,}") if several else tuple(cells))
-    note = f"{race.told}; {conditions(race)}"
-    return Table((*columns, "gradients") if several else columns, tuple(rows), note)
+        rows.append((*cells, numeral(f"{racer.evaluations:,}")) if several else tuple(cells))
+    note = f"{race.told_formula}; {conditions(race)}"
+    return Table((*columns, t("gradients")) if several else columns, tuple(rows), note)
 
 
 def outcome(racer: Racer) -> str:
     """How a racer's way ended, in a word or two."""
     if racer.diverged is not None:
-        return f"diverged at step {racer.diverged}"
-    if racer.arrived is None:
-        return "–"
-    return "1 step" if racer.arrived == 1 else f"{racer.arrived} steps"
+        return t("diverged at step {step}", step=racer.diverged)
+    return "–" if racer.arrived is None else tn("{n} step", "{n} steps", racer.arrived)
 
 
 def conditions(race: Race) -> str:
     """What all racers had in common, in one sentence that ends with a full stop."""
-    starts = joined([f"({significant(x)}, {significant(y)})" for x, y in race.starts])
-    parts = [f"{race.steps} steps from {starts}"]
+    parts = [t("{n} steps from {starts}", n=race.steps, starts=joined([_place(start) for start in race.starts]))]
     if race.batches:
-        parts.append(f"mini-batches, {race.batches} to an epoch, the same for all")
+        parts.append(t("mini-batches, {n} to an epoch, the same for all", n=race.batches))
     if race.noise:
-        parts.append(f"normal noise of {significant(race.noise)} on the gradient, the same for all")
-    kinds = {racer.rate for racer in race.racers}
-    if "table" in kinds:
-        parts.append("learning rates of the table: the best of 25 for each optimiser, from the surface's own start")
-    if tuned := sorted(kind for kind in kinds if kind.startswith("best of")):
-        parts.append(f"learning rates: the {joined(tuned)} for each optimiser, from 10⁻⁴ to 100")
+        parts.append(t("normal noise of {noise} on the gradient, the same for all", noise=significant(race.noise)))
+    if any(racer.rate == "table" for racer in race.racers):
+        parts.append(t("learning rates of the table: the best of 25 for each optimiser, from the surface's own start"))
+    if tuned := {racer.rate: told_rate(racer) for racer in race.racers if racer.rate.startswith("best of")}:
+        best = joined([tuned[rate] for rate in sorted(tuned)])
+        parts.append(t("learning rates: the {best} for each optimiser, from 10⁻⁴ to 100", best=best))
     return "; ".join(parts) + "."
 
 
 def tell(race: Race) -> str:
     """Who came to the minimum, and when; who did not, and who diverged."""
-    which = "the minimum" if len(race.minima) == 1 else "a minimum"
+    one = len(race.minima) == 1
     there = sorted((r for r in race.racers if r.arrived is not None), key=lambda r: r.arrived or 0)
     away = sorted((r for r in race.racers if r.arrived is None and r.diverged is None), key=lambda r: r.distance)
     lost = [r for r in race.racers if r.diverged is not None]
     parts = []
     if there:
-        depths = {significant(r.nearest.loss) for r in there}
-        alike = f" of loss {depths.pop()}" if len(depths) == 1 and not race.equally_deep else ""
-        came = [f"{named(race, r)} after {r.arrived}{'' if alike else _depth(race, r)}" for r in there]
-        came[0] = came[0].replace(f" after {there[0].arrived}", f" after {outcome(there[0])}", 1)
-        parts.append(f"Came within {significant(race.tolerance)} of {which}{alike} and stayed: {joined(came)}.")
-        if alike and there[0].nearest.loss > race.lowest:
-            parts.append(f"The deepest minimum has a loss of {significant(race.lowest)}.")
+        parts += _came(race, there)
     if away:
-        ends = [f"{named(race, r)} at {significant(r.distance)}{_depth(race, r)}" for r in away]
-        parts.append(f"Still farther from {which} after {race.steps} steps: {joined(ends)}.")
+        ends = [
+            t(
+                "{name} at {distance}{depth}",
+                name=named(race, r),
+                distance=significant(r.distance),
+                depth=_depth(race, r),
+            )
+            for r in away
+        ]
+        which = t("from the minimum") if one else t("from a minimum")
+        parts.append(t("Still farther {which} after {n} steps: {ends}.", which=which, n=race.steps, ends=joined(ends)))
     if lost:
-        parts.append(f"Diverged: {joined([f'{named(race, r)} at step {r.diverged}' for r in lost])}.")
+        ends = [t("{name} at step {step}", name=named(race, r), step=r.diverged) for r in lost]
+        parts.append(t("Diverged: {ends}.", ends=joined(ends)))
     return " ".join(parts)
+
+
+def _came(race: Race, there: Sequence[Racer]) -> list[str]:
+    """Who came to a minimum and stayed, the first with the word "steps"; how deep it is, where depths differ."""
+    depths, one = {significant(r.nearest.loss) for r in there}, len(race.minima) == 1
+    alike = len(depths) == 1 and not race.equally_deep
+    came = [
+        t(
+            "{name} after {steps}{depth}",
+            name=named(race, r),
+            steps=outcome(r) if r is there[0] else r.arrived,
+            depth="" if alike else _depth(race, r),
+        )
+        for r in there
+    ]
+    which = t("of the minimum") if one else t("of a minimum")
+    if alike:
+        loss = depths.pop()
+        which = t("of the minimum of loss {loss}", loss=loss) if one else t("of a minimum of loss {loss}", loss=loss)
+    tolerance = significant(race.tolerance)
+    told = [
+        t("Came within {tolerance} {which} and stayed: {came}.", tolerance=tolerance, which=which, came=joined(came))
+    ]
+    if alike and there[0].nearest.loss > race.lowest:
+        told.append(t("The deepest minimum has a loss of {loss}.", loss=significant(race.lowest)))
+    return told
 
 
 def _depth(race: Race, racer: Racer) -> str:
     """The loss of the minimum, where minima differ in it."""
-    return "" if race.equally_deep else f" (one of loss {significant(racer.nearest.loss)})"
+    return "" if race.equally_deep else " " + t("(one of loss {loss})", loss=significant(racer.nearest.loss))

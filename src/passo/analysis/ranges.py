@@ -13,18 +13,21 @@ import numpy as np
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval, intervals
 from passo.analysis.tables import Table
-from passo.analysis.words import joined, significant
+from passo.analysis.words import bracketed, joined, significant
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 
 if TYPE_CHECKING:
     from passo.experiments.ranges import LrRange
 
 _SAYS = {
-    "steepest": "the smoothed loss falls most steeply at a learning rate of {}",
-    "valley": "the longest valley of the smoothed loss suggests a learning rate of {}",
-    "minimum/10": "a tenth of the learning rate with the lowest smoothed loss is {}",
-    "slide": "the slide rule suggests a learning rate of {}",
+    "steepest": later("the smoothed loss falls most steeply at a learning rate of {rate}"),
+    "valley": later("the longest valley of the smoothed loss suggests a learning rate of {rate}"),
+    "minimum/10": later("a tenth of the learning rate with the lowest smoothed loss is {rate}"),
+    "slide": later("the slide rule suggests a learning rate of {rate}"),
 }
+THIS_MODEL = later("this model")
+_DRAWN = (later("initialisation"), later("batch order"))  # what `RangeSummary.varied` may hold, beside "dropout"
 
 
 def typed(rate: float) -> str:
@@ -61,8 +64,8 @@ class Suggestion(Interval):
     values: tuple[float, ...]
 
     def __str__(self) -> str:
-        ends = f" [{typed(self.low)}, {typed(self.high)}]" if self.known else ""
-        return f"{typed(self.mean)}{ends}"
+        mean, low, high = (numeral(typed(rate)) for rate in (self.mean, self.low, self.high))
+        return f"{mean} {bracketed(low, high)}" if self.known else mean
 
 
 @dataclass(frozen=True)
@@ -145,33 +148,46 @@ class RangeSummary:
         rows = tuple(
             (
                 f"{found.rule} *" if found.rule == self.rule else found.rule,
-                typed(found.mean),
-                f"{typed(found.low)} to {typed(found.high)}" if found.known else "–",
-                f"{typed(min(found.values))} to {typed(max(found.values))}" if n > 1 else "–",
-                f"{found.n} of {n}",
+                numeral(typed(found.mean)),
+                _span(found.low, found.high) if found.known else "–",
+                _span(min(found.values), max(found.values)) if n > 1 else "–",
+                t("{n} of {all}", n=found.n, all=n),
             )
             for found in self.suggestions
         )
-        note = f"* the chosen rule; geometric means over {n} seeds that differ in {joined(self.varied)}"
-        return Table(
-            ("rule", "suggested lr", "95 % interval", "seeds from, to", "seeds"),
-            rows,
-            note if n > 1 and self.varied else "* the chosen rule",
-        )
+        note = t("* the chosen rule")
+        if n > 1 and self.varied:
+            note = t(
+                "* the chosen rule; geometric means over {n} seeds that differ in {what}",
+                n=n,
+                what=joined([t(what) for what in self.varied]),
+            )
+        heads = (t("rule"), t("suggested lr"), t("95 % interval"), t("seeds from, to"), t("seeds"))
+        return Table(heads, rows, note)
 
     def sentence(self) -> str:
         """What the chosen rule says, and how well the seeds agree."""
-        said = _SAYS.get(self.rule, "the suggested learning rate is {}").format(significant(self.suggestion))
+        says = _SAYS.get(self.rule, later("the suggested learning rate is {rate}"))
+        said = t(says, rate=significant(self.suggestion))
         found = next(each for each in self.suggestions if each.rule == self.rule)
         if len(self.curves) == 1:
-            return f"For {self.name} {said} (one seed)."
-        spread = f"{joined([significant(value) for value in found.values])}"
+            return t("For {name} {said} (one seed).", name=t(self.name), said=said)
+        spread = joined([significant(value) for value in found.values])
         if found.n > 5:
-            spread = f"{significant(self.lowest)} to {significant(self.highest)}"
-        return (
-            f"For {self.name} {said} (geometric mean of {found.n} seeds, which suggest {spread}; "
-            f"95 % interval {significant(found.low)} to {significant(found.high)})."
+            spread = t("{low} to {high}", low=significant(self.lowest), high=significant(self.highest))
+        return t(
+            "For {name} {said} (geometric mean of {n} seeds, which suggest {spread}; 95 % interval {low} to {high}).",
+            name=t(self.name),
+            said=said,
+            n=found.n,
+            spread=spread,
+            low=significant(found.low),
+            high=significant(found.high),
         )
+
+
+def _span(low: float, high: float) -> str:
+    return t("{low} to {high}", low=numeral(typed(low)), high=numeral(typed(high)))
 
 
 def lr_ranges(study: StoredStudy, name: str) -> RangeSummary:
@@ -194,7 +210,7 @@ def lr_ranges(study: StoredStudy, name: str) -> RangeSummary:
     return RangeSummary(name, tuple(curves), info.get("rule", "steepest"), info.get("mode", "exponential"))
 
 
-def range_summary(found: LrRange, name: str = "this model") -> RangeSummary:
+def range_summary(found: LrRange, name: str = THIS_MODEL) -> RangeSummary:
     """The same of what `passo.lr_range` returns."""
     curves = [
         RangeCurve(
@@ -217,7 +233,12 @@ def rules_agree(suggestions: Sequence[Suggestion]) -> str:
     if len(suggestions) < 2:
         return ""
     low, high = (pick(suggestions, key=lambda found: found.mean) for pick in (min, max))
-    return (
-        f"The rules differ by a factor of {significant(high.mean / low.mean, 2)}: {low.rule} is the lowest with "
-        f"{significant(low.mean)}, {high.rule} the highest with {significant(high.mean)}."
+    return t(
+        "The rules differ by a factor of {factor}: {lowest} is the lowest with {low}, {highest} the highest with "
+        "{high}.",
+        factor=significant(high.mean / low.mean, 2),
+        lowest=low.rule,
+        low=significant(low.mean),
+        highest=high.rule,
+        high=significant(high.mean),
     )

@@ -21,6 +21,7 @@ from passo.analysis.recorded import Recorded, hyper, recorded
 from passo.analysis.updates import Traces, find_coordinate, traces
 from passo.analysis.words import joined, significant
 from passo.errors import ConfigError, StoreError
+from passo.language import t
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 """Adam's own defaults, for runs of other optimisers."""
@@ -55,16 +56,22 @@ class Recomputed:
         names = ("β₁", "β₂", "ε")
         pairs = list(zip((*self.betas, self.eps), (*other.betas, other.eps), strict=True))
         changes = [
-            f"{n} = {significant(a, 6)} instead of {significant(b, 6)}"
+            t("{symbol} = {value} instead of {other}", symbol=n, value=significant(a, 6), other=significant(b, 6))
             for n, (a, b) in zip(names, pairs, strict=True)
             if a != b
         ]
         if not changes:
-            return "Nothing was changed."
-        return (
-            f"With {joined(changes)}, on the same {len(self.grad):,} gradients, the adapted gradient would have a "
-            f"mean size of {significant(self.size)} instead of {significant(other.size)} and turn its sign at "
-            f"{100 * self.turns:.0f} % of the steps instead of {100 * other.turns:.0f} %: recomputed, not measured."
+            return t("Nothing was changed.")
+        return t(
+            "With {changes}, on the same {n:,} gradients, the adapted gradient would have a mean size of {size} "
+            "instead of {other_size} and turn its sign at {turns:.0f} % of the steps instead of {other_turns:.0f} %: "
+            "recomputed, not measured.",
+            changes=joined(changes),
+            n=len(self.grad),
+            size=significant(self.size),
+            other_size=significant(other.size),
+            turns=100 * self.turns,
+            other_turns=100 * other.turns,
         )
 
 

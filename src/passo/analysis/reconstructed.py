@@ -10,8 +10,22 @@ from passo.analysis.recorded import Recorded
 from passo.analysis.tables import Table
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import later, numeral, t
 
 SHOWN, OUTPUT, TARGET = range(3)
+_NOISES = {
+    "gaussian": later("gaussian"),
+    "salt-and-pepper": later("salt-and-pepper"),
+    "masking": later("masking"),
+    "occlusion": later("occlusion"),
+}
+_QUANTILES = (
+    (later("best"), 0.0),
+    (later("a quarter"), 0.25),
+    (later("half"), 0.5),
+    (later("three quarters"), 0.75),
+    (later("worst"), 1.0),
+)
 
 
 @dataclass(frozen=True)
@@ -48,28 +62,37 @@ class Reconstructed:
 
     def sentence(self) -> str:
         share = float(np.sort(self.errors)[::-1][: max(1, len(self) // 10)].sum() / (self.errors.sum() or 1))
-        said = (
-            f"{self.run} gives {len(self):,} test images back with a mean squared error of "
-            f"{significant(float(self.errors.mean()))} (PSNR {self.psnr:.2f} dB, white being 1); the worst tenth has "
-            f"{100 * share:.0f} % of it, and number {self.places[0]} is worst "
-            f"({significant(float(self.errors[self.places[0]]))})"
+        said = t(
+            "{run} gives {count:,} test images back with a mean squared error of {error} (PSNR {psnr:.2f} dB, white "
+            "being 1); the worst tenth has {share:.0f} % of it, and number {place} is worst ({worst})",
+            run=self.run,
+            count=len(self),
+            error=significant(float(self.errors.mean())),
+            psnr=self.psnr,
+            share=100 * share,
+            place=str(self.places[0]),
+            worst=significant(float(self.errors[self.places[0]])),
         )
         if self.gain is None or self.psnr_noisy is None:
             return f"{said}."
-        won = "gains" if self.gain >= 0 else "loses"
-        return f"{said}; against its {self.noise} input ({self.psnr_noisy:.2f} dB) it {won} {abs(self.gain):.2f} dB."
+        told = {"noise": self.noise, "before": self.psnr_noisy, "gain": abs(self.gain)}
+        if self.gain >= 0:
+            won = t("against its {noise} input ({before:.2f} dB) it gains {gain:.2f} dB.", **told)
+        else:
+            won = t("against its {noise} input ({before:.2f} dB) it loses {gain:.2f} dB.", **told)
+        return f"{said}; {won}"
 
     def table(self) -> Table:
         """Quantiles of the images' errors."""
         rows = tuple(
-            (word, significant(float(np.quantile(self.errors, share))), f"{_decibel(np.quantile(self.errors, share))}")
-            for word, share in (("best", 0), ("a quarter", 0.25), ("half", 0.5), ("three quarters", 0.75), ("worst", 1))
+            (t(word), significant(float(np.quantile(self.errors, share))), _decibel(np.quantile(self.errors, share)))
+            for word, share in _QUANTILES
         )
-        return Table(("of the images, up to", "mse", "PSNR (dB)"), rows, "Black is 0 and white 1.")
+        return Table((t("of the images, up to"), t("mse"), "PSNR (dB)"), rows, t("Black is 0 and white 1."))
 
 
 def _decibel(mse: float) -> str:
-    return f"{-10 * np.log10(mse):.2f}" if mse > 0 else "∞"
+    return numeral(f"{-10 * np.log10(mse):.2f}") if mse > 0 else "∞"
 
 
 def reconstructed(run: Recorded) -> Reconstructed:
@@ -80,7 +103,8 @@ def reconstructed(run: Recorded) -> Reconstructed:
     noisy, first = bool(run.meta("test/first").get("noisy")), run.array("test/first")
     over = run.array("reconstructions") if "reconstructions" in run.arrays() else None
     task = getattr(run, "config", {}).get("task", {})
-    noise = f"{task.get('noise', 'noisy')} {significant(float(task.get('strength', 0.3)))}" if noisy else ""
+    kind = str(task.get("noise", "noisy"))
+    noise = f"{t(_NOISES.get(kind, kind))} {significant(float(task.get('strength', 0.3)))}" if noisy else ""
     before = None
     if noisy:
         before = float(getattr(run, "metric")("test/psnr_noisy").last)  # noqa: B009

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from passo.errors import StoreError
+from passo.language import t
 
 
 class Recorded(Protocol):
@@ -48,7 +49,7 @@ def told_run(name: str) -> str:
     >>> told_run("lenet-adam-s0"), told_run("watched")
     ('lenet-adam-s0', 'this run')
     """
-    return "this run" if name == "watched" else name
+    return t("this run") if name == "watched" else name
 
 
 def recorded(run: Recorded, name: str) -> tuple[np.ndarray, dict[str, Any]]:

@@ -10,6 +10,9 @@ from passo.analysis.recorded import Recorded
 from passo.analysis.tables import Table
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import later, t
+
+TARGET = later("the target")
 
 
 @dataclass(frozen=True)
@@ -54,32 +57,49 @@ class Regressed:
         return int(np.abs(self.residuals).argmax())
 
     def sentence(self) -> str:
-        share = f"explains {100 * self.r2:.1f} % of the variance (R² {self.r2:.3f})" if np.isfinite(self.r2) else (
-            "has no R², since all true values are the same"
-        )  # fmt: skip
-        if np.isfinite(self.r2) and self.r2 <= 0:
-            share = f"predicts no better than the mean would (R² {self.r2:.3f})"
         off = float(self.residuals.mean())
-        spread, largest = float(self.residuals.std()), float(self.residuals[self.worst])
-        return (
-            f"On {len(self):,} test values of {self.target} {self.run} {share}; its predictions are too "
-            f"{'low' if off > 0 else 'high'} by {significant(abs(off))} on average, errors spread by "
-            f"{significant(spread)} and are {significant(largest)} at the most (number {self.worst}); the rank "
-            f"correlation of their size with the prediction is {significant(self.growing, 2)}."
+        by = significant(abs(off))
+        low, high = t("its predictions are too low by {by}", by=by), t("its predictions are too high by {by}", by=by)
+        return t(
+            "On {n:,} test values of {target} {explained}; {off} on average, errors spread by {spread} and are "
+            "{largest} at the most (number {worst}); the rank correlation of their size with the prediction is "
+            "{growing}.",
+            n=len(self),
+            target=self.told_target,
+            explained=self._explained(),
+            off=low if off > 0 else high,
+            spread=significant(float(self.residuals.std())),
+            largest=significant(float(self.residuals[self.worst])),
+            worst=self.worst,
+            growing=significant(self.growing, 2),
         )
+
+    def _explained(self) -> str:
+        if not np.isfinite(self.r2):
+            return t("{run} has no R², since all true values are the same", run=self.run)
+        if self.r2 <= 0:
+            return t("{run} predicts no better than the mean would (R² {r2:.3f})", run=self.run, r2=self.r2)
+        message = later("{run} explains {share:.1f} % of the variance (R² {r2:.3f})")
+        return t(message, run=self.run, share=100 * self.r2, r2=self.r2)
+
+    @property
+    def told_target(self) -> str:
+        """What is predicted, as a sentence calls it."""
+        return t(self.target)
 
     def table(self) -> Table:
         """MSE and its kin, and what half and nine tenths of the errors stay below."""
         sizes = np.abs(self.residuals)
         rows = (
             ("MSE", significant(self.mse)),
-            ("root of it", significant(self.mse**0.5)),
+            (t("root of it"), significant(self.mse**0.5)),
             ("MAE", significant(self.mae)),
             ("R²", significant(self.r2) if np.isfinite(self.r2) else "–"),
-            ("half of the errors are below", significant(float(np.quantile(sizes, 0.5)))),
-            ("nine tenths are below", significant(float(np.quantile(sizes, 0.9)))),
+            (t("half of the errors are below"), significant(float(np.quantile(sizes, 0.5)))),
+            (t("nine tenths are below"), significant(float(np.quantile(sizes, 0.9)))),
         )
-        return Table(("error", "value"), rows, f"In units of {self.target}; MSE in their square.")
+        note = t("In units of {target}; MSE in their square.", target=self.told_target)
+        return Table((t("error"), t("value")), rows, note)
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -105,5 +125,5 @@ def regressed(run: Recorded) -> Regressed:
     given, wanted = (run.array(f"test/{name}").astype(np.float64) for name in ("outputs", "targets"))
     if given.shape != wanted.shape or given.ndim > 2:
         raise StoreError(f"run {run.id} keeps outputs of shape {given.shape}, which are no predicted values")
-    target = str(run.info.get("data", {}).get("target") or "the target")
+    target = str(run.info.get("data", {}).get("target") or TARGET)
     return Regressed(run.id, target, wanted.ravel(), given.ravel())

@@ -9,6 +9,7 @@ from typing import Any
 from passo.analysis.tables import Table
 from passo.analysis.words import joined
 from passo.errors import StoreError
+from passo.language import numeral, t
 from passo.store import StoredRun, StoredStudy
 from passo.studies.published import METRICS, PublishedRun, places, published_note
 
@@ -77,31 +78,50 @@ class Replicated:
 
     def sentence(self) -> str:
         """How many printed numbers are the same, and where the first is not."""
-        whole = f"all {len(self.runs)} runs" if self.whole else f"the {self.epochs} epochs that are there"
+        if self.whole:
+            start = t("Of all {count} runs", count=len(self.runs))
+        else:
+            start = t("Of the {count} epochs that are there", count=self.epochs)
         if not self.departures:
-            return f"Of {whole}, all {self.numbers:,} printed numbers are ours, to the last digit."
+            return t(
+                "{start}, all {numbers:,} printed numbers are ours, to the last digit.",
+                start=start,
+                numbers=self.numbers,
+            )
         first = min(self.departures, key=lambda one: one.epoch)
-        agree = self.numbers - len(self.departures)
-        places_ = joined([run.name for run in self.runs if run.departures])
-        return (
-            f"Of {whole}, {agree:,} of {self.numbers:,} printed numbers are ours; {len(self.departures):,} differ (in "
-            f"{places_}), the first after epoch {first.epoch} ({first.run}, {first.column}: published "
-            f"{first.published}, ours {first.ours})."
+        return t(
+            "{start}, {agree:,} of {numbers:,} printed numbers are ours; {differ:,} differ (in {names}), the first "
+            "after epoch {epoch} ({run}, {column}: published {published}, ours {ours}).",
+            start=start,
+            agree=self.numbers - len(self.departures),
+            numbers=self.numbers,
+            differ=len(self.departures),
+            names=joined([run.name for run in self.runs if run.departures]),
+            epoch=first.epoch,
+            run=first.run,
+            column=first.column,
+            published=numeral(first.published),
+            ours=numeral(first.ours),
         )
 
     def table(self) -> Table:
         """The table of differences: a row for each printed number that ours is not."""
-        columns = ("run", "epoch", "column", "published", "ours")
-        rows = [(one.run, str(one.epoch), one.column, one.published, one.ours) for one in self.departures]
-        return Table(columns, tuple(rows), "" if rows else "Empty: no printed number differs.")
+        columns = (t("run"), t("epoch"), t("column"), t("published"), t("ours"))
+        rows = [
+            (one.run, str(one.epoch), one.column, numeral(one.published), numeral(one.ours)) for one in self.departures
+        ]
+        return Table(columns, tuple(rows), "" if rows else t("Empty: no printed number differs."))
 
     def by_run(self) -> Table:
         """A row for each run: its epochs, which of them were trained for another run already, and what agrees."""
-        columns = ("run", "epochs", "of them shared", "printed numbers", "that differ", "first in epoch")
+        numbers = (t("printed numbers"), t("that differ"), t("first in epoch"))
+        columns = (t("run"), t("epochs"), t("of them shared"), *numbers)
         rows = [
             (
                 run.name,
-                str(run.epochs) if run.epochs == run.published else f"{run.epochs} of {run.published}",
+                str(run.epochs)
+                if run.epochs == run.published
+                else t("{part} of {whole}", part=run.epochs, whole=run.published),
                 str(run.shared),
                 str(run.numbers),
                 str(len(run.departures)),

@@ -24,6 +24,7 @@ import math
 import numpy as np
 
 from passo.analysis.intervals import CONFIDENCE, intervals, t_tails
+from passo.language import t
 
 FROM = 20  # values: below, a bootstrap has too little to draw from
 DRAWS = 9_999
@@ -60,7 +61,7 @@ def mean_test(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.nd
 
 def method(n: int) -> str:
     """What `mean_test` does with n values, as a note says it."""
-    return "studentised bootstrap" if n >= FROM else "Student's t"
+    return t("studentised bootstrap") if n >= FROM else t("Student's t")
 
 
 def studentised(values: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

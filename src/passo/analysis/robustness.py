@@ -20,12 +20,14 @@ import numpy as np
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.limits import Limit, fallen, limit, usual_level
 from passo.analysis.needed import LEVEL as SURE
+from passo.analysis.pair import begun
 from passo.analysis.paired import holm
 from passo.analysis.parting import Parting, parting
 from passo.analysis.perturbed import CLEAN, Along, alongs, chosen, labels_of, spoken, ways
 from passo.analysis.resampled import mean_test
 from passo.analysis.tables import Table
 from passo.analysis.words import joined, ranged, seeds
+from passo.language import t
 from passo.registry import unknown
 from passo.store import StoredStudy
 
@@ -90,7 +92,7 @@ class Borne:
     def exposed_sentence(self) -> str:
         """The same for those that were trained on this perturbation."""
         text = self._limits(self.perturbation)
-        return f"Trained on such images: {text[0].lower()}{text[1:]}" if text else ""
+        return t("Trained on such images: {told}", told=f"{text[0].lower()}{text[1:]}") if text else ""
 
     def _limits(self, trained: str) -> str:
         sides = ([one for one in side if one.trained == trained] for side in self.limits)
@@ -120,43 +122,52 @@ class Robustness:
     def sentence(self) -> str:
         """How much each model keeps on average, and which perturbations tell the two apart."""
         if not self.overall:
-            return "No model that was trained on unchanged images was measured along every perturbation."
-        n = self.overall[0].n
-        parts = [f"the {name} keeps {_share(one)}" for name, one in zip(self.models, self.overall, strict=True)]
-        text = (
-            f"Averaged over {len(self.borne)} perturbations of {self.images:,} test images, {joined(parts)} of the "
-            f"accuracy on unchanged images ({seeds(n)})"
+            return t("No model that was trained on unchanged images was measured along every perturbation.")
+        kept = [
+            t("the {label} keeps {share}", label=name, share=_share(one))
+            for name, one in zip(self.models, self.overall, strict=True)
+        ]
+        text = t(
+            "Averaged over {count} perturbations of {images:,} test images, {kept} of the accuracy on unchanged images "
+            "({seeds}).",
+            count=len(self.borne),
+            images=self.images,
+            kept=joined(kept),
+            seeds=seeds(self.overall[0].n),
         )
-        if self.gap is None or len(self.models) < 2:
-            return f"{text}."
-        return f"{text}. {self._who()}"
+        return text if self.gap is None or len(self.models) < 2 else f"{text} {self._who()}"
 
     def _who(self) -> str:
         first, second = self.models
         gaps = {one.perturbation: one.gap for one in self.borne if one.gap is not None}
         if not any(gap.known for gap in gaps.values()):
-            return "One seed tells nothing apart."
+            return t("One seed tells nothing apart.")
         parts = []
         for name, sign in ((second, 1), (first, -1)):
             if better := [spoken(way) for way, gap in gaps.items() if gap.apart and sign * gap.mean > 0]:
-                parts.append(f"the {name} keeps more of it along {joined(better)}")
-        level = [spoken(way) for way, gap in gaps.items() if not gap.apart]
-        parts += [f"along {joined(level)} the two are not told apart"] if level else []
-        text = "; ".join(parts)
-        return f"{text[0].upper()}{text[1:]} (paired by seed, corrected for {len(gaps)} perturbations)."
+                parts.append(t("the {label} keeps more of it along {ways}", label=name, ways=joined(better)))
+        if level := [spoken(way) for way, gap in gaps.items() if not gap.apart]:
+            parts.append(t("along {ways} the two are not told apart", ways=joined(level)))
+        text = begun("; ".join(parts), self.models)
+        return t(
+            "{told} (paired by seed, corrected for {count} perturbations).",
+            told=text,
+            count=len(gaps),
+        )
 
     def table(self) -> Table:
         """A row for each perturbation, model and training: what is kept, and where accuracy falls below the level."""
-        head = ("perturbation", "model", "trained on", "unchanged", "kept", f"below {100 * self.level:.0f} % beyond")
+        below = t("below {level:.0f} % beyond", level=100 * self.level)
+        head = (t("perturbation"), t("model"), t("trained on"), t("unchanged"), t("kept"), below)
         rows = []
         for borne in self.borne:
             for place, one in enumerate(borne.alongs):
                 limits = " / ".join(side[place].words() for side in borne.limits)
                 clean = ranged(interval(one.accuracy[:, 0]), "accuracy")
-                trained = spoken(one.trained) if one.trained else "unchanged"
+                trained = spoken(one.trained) if one.trained else t("unchanged")
                 cells = (spoken(borne.perturbation), one.model, trained, clean, _share(borne.kept(one)), limits)
                 rows.append(cells)
-        note = (
+        note = t(
             "unchanged: accuracy on unchanged images. kept: the area under accuracy over strength, relative to that. "
             "Limits in the units of the perturbation; of a size, when smaller / when larger. Intervals: Student's t "
             "over seeds."

@@ -11,6 +11,7 @@ from passo.analysis.compare import compare
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval
 from passo.analysis.words import joined, ranged, seeds, significant
+from passo.language import t
 from passo.store import StoredStudy
 
 
@@ -58,13 +59,23 @@ class ScheduleEffect:
         """Validation losses in the order given, with where each learning rate went."""
         plain, *others = self.effects
         told = [
-            f"{e.name} {ranged(e.loss)} (lr {significant(e.first)} to {significant(e.last)}, at most "
-            f"{significant(e.largest)})"
+            t(
+                "{name} {loss} (lr {first} to {last}, at most {largest})",
+                name=e.name,
+                loss=ranged(e.loss),
+                first=significant(e.first),
+                last=significant(e.last),
+                largest=significant(e.largest),
+            )
             for e in others
         ]
-        return (
-            f"With its learning rate fixed at {significant(plain.first)}, {plain.name} ends at a validation loss of "
-            f"{ranged(plain.loss)}; {joined(told)} ({seeds(plain.loss.n)})."
+        return t(
+            "With its learning rate fixed at {rate}, {name} ends at a validation loss of {loss}; {others} ({seeds}).",
+            rate=significant(plain.first),
+            name=plain.name,
+            loss=ranged(plain.loss),
+            others=joined(told),
+            seeds=seeds(plain.loss.n),
         )
 
 

@@ -22,6 +22,7 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import RATE, Settings, called, is_number, lost, settings
 from passo.analysis.words import amount, higher_is_better, is_share, ranged, significant, spoken
 from passo.errors import StoreError, UsageError
+from passo.language import numeral, t, tn
 from passo.store import StoredStudy
 
 TOLD = 5  # groups in a sentence; the table has all
@@ -56,8 +57,10 @@ class Sensitivity:
 
     def words(self) -> str:
         """The band's width: "at least 0.8 decades"."""
-        width = f"{self.decades:.1f}" if self.decades >= 0.1 else significant(self.decades, 1)
-        return f"{'at least ' if self.open_low or self.open_high else ''}{width} decades"
+        width = numeral(f"{self.decades:.1f}") if self.decades >= 0.1 else significant(self.decades, 1)
+        if self.open_low or self.open_high:
+            return t("at least {width} decades", width=width)
+        return t("{width} decades", width=width)
 
 
 @dataclass(frozen=True)
@@ -70,34 +73,46 @@ class Sensitivities:
     groups: tuple[Sensitivity, ...]
 
     def table(self) -> Table:
-        columns = ("group", f"best {called(self.key)}", f"{spoken(self.metric)} there", "band", "width", "tried")
+        best, there = t("best {setting}", setting=called(self.key)), t("{metric} there", metric=spoken(self.metric))
+        columns = (t("group"), best, there, t("band"), t("width"), t("tried"))
         rows = [
             (
                 group.name,
                 significant(group.at[group.best]),
                 ranged(group.top, self.metric),
-                f"{significant(group.low, 2)} to {significant(group.high, 2)}",
+                _span(group.low, group.high, 2),
                 group.words(),
-                f"{significant(group.at[0])} to {significant(group.at[-1])} ({len(group.at)})",
+                f"{_span(group.at[0], group.at[-1])} ({len(group.at)})",
             )
             for group in self.groups
         ]
-        note = (
-            f"Band: where the mean over seeds stays within {self.within} of the best, between rates by a line "
-            "in the logarithm; at least: it ends at the last value tried."
+        note = t(
+            "Band: where the mean over seeds stays within {within} of the best, between rates by a line in the "
+            "logarithm; at least: it ends at the last value tried.",
+            within=self.within,
         )
         return Table(columns, tuple(rows), note)
 
     def sentence(self) -> str:
         """Where each group is best, and how wide its band is."""
         parts = [
-            f"{group.name} is best at {significant(group.at[group.best])} ({amount(group.top.mean, self.metric)}) "
-            f"and within {self.within} of that over {group.words()}"
+            t(
+                "{name} is best at {place} ({value}) and within {within} of that over {width}",
+                name=group.name,
+                place=significant(group.at[group.best]),
+                value=amount(group.top.mean, self.metric),
+                within=self.within,
+                width=group.words(),
+            )
             for group in self.groups[:TOLD]
         ]
         left = len(self.groups) - TOLD
-        parts += [f"and {left} group{'s' if left > 1 else ''} more"] if left > 0 else []
-        return f"By the {called(self.key)}: {'; '.join(parts)}."
+        parts += [tn("and {n} group more", "and {n} groups more", left)] if left > 0 else []
+        return t("By the {setting}: {parts}.", setting=called(self.key), parts="; ".join(parts))
+
+
+def _span(low: float, high: float, digits: int = 3) -> str:
+    return t("{low} to {high}", low=significant(low, digits), high=significant(high, digits))
 
 
 def sensitivity(
@@ -130,8 +145,8 @@ def sensitivity(
 
 def _tolerance_told(metric: str, within: float | None) -> str:
     if within is None:
-        return "one point" if is_share(metric) else "5 %"
-    return f"{100 * within:g} points" if is_share(metric) else f"{within:g}"
+        return t("one point") if is_share(metric) else "5 %"
+    return t("{count:g} points", count=100 * within) if is_share(metric) else numeral(f"{within:g}")
 
 
 def _group(

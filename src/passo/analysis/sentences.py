@@ -20,29 +20,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from passo.analysis.compare import in_points
 from passo.analysis.intervals import Interval
 from passo.analysis.needed import LEVEL, Needed, needed
 from passo.analysis.resampled import mean_test
 from passo.analysis.words import ranged, significant
 from passo.errors import UsageError
+from passo.language import numeral, t, tn
 
 Says = Literal["higher", "lower", "not lower", "about"]
 Unit = Literal["points", "ratio", "decades", ""]
 Verdict = Literal["holds", "does not hold", "cannot be told"]
-VERDICTS: tuple[Verdict, ...] = ("holds", "does not hold", "cannot be told")
 
 
 @dataclass(frozen=True)
 class Said:
     """`what` is higher (lower, not lower by more than `margin`) `first` than `second`; or it is `about` a value.
 
-    unit: "points" of differences of shares, "ratio" where the numbers are logarithms of first over second.
+    unit: "points" of differences of shares, "ratio" where the numbers are logarithms of first over second. `what`,
+    `first` and `second` are messages (`language.later`), `fields` what stands in their braces.
 
     >>> Said("the test accuracy", "not lower", "with Adam", "with SGD", margin=0.01, unit="points").words
     'the test accuracy is at most 1 point lower with Adam than with SGD'
@@ -55,6 +57,7 @@ class Said:
     value: float = 0.0
     margin: float = 0.0
     unit: Unit = ""
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         compared = bool(self.first and self.second)
@@ -75,16 +78,26 @@ class Said:
     @property
     def words(self) -> str:
         """The sentence."""
+        what, first, second = (t(part, **self.fields) for part in (self.what, self.first, self.second))
         if self.says == "about":
-            return f"{self.what} is {significant(self.value)} ± {significant(self.margin)}"
-        how = self.says if self.says != "not lower" else f"at most {self._margin()} lower"
-        return f"{self.what} is {how} {self.first} than {self.second}"
-
-    def _margin(self) -> str:
+            value, margin = significant(self.value), significant(self.margin)
+            return t("{what} is {value} ± {margin}", what=what, value=value, margin=margin)
+        told = {"what": what, "first": first, "second": second}
+        if self.says == "higher":
+            return t("{what} is higher {first} than {second}", **told)
+        if self.says == "lower":
+            return t("{what} is lower {first} than {second}", **told)
         if self.unit != "points":
-            return significant(self.margin)
-        points = 100 * self.margin
-        return f"{points:g} point{'' if points == 1 else 's'}"
+            margin = significant(self.margin)
+            return t("{what} is at most {margin} lower {first} than {second}", margin=margin, **told)
+        points = f"{100 * self.margin:g}"
+        return tn(
+            "{what} is at most {points} point lower {first} than {second}",
+            "{what} is at most {points} points lower {first} than {second}",
+            1 if points == "1" else 2,
+            points=numeral(points),
+            **told,
+        )
 
 
 @dataclass(frozen=True)
@@ -138,21 +151,31 @@ class Tried:
             mean, low, high = (math.exp(end) for end in (found.mean, found.low, found.high))
             return ranged(Interval(mean, low, high, found.n)).replace(" [", " × [")
         if unit == "points":
-            text = ranged(found, "accuracy").replace(" %", " points")
+            text = in_points(ranged(found, "accuracy"))
         else:
-            text = ranged(found).replace(" [", f" {unit} [") if unit else ranged(found)
+            text = ranged(found).replace(" [", f" {t('decades')} [") if unit else ranged(found)
         return text if found.mean <= 0 or self.said.says == "about" else f"+{text}"
 
     def told(self) -> str:
         """The verdict, with the seeds that it would take where it cannot be told."""
         if self.verdict != "cannot be told":
-            return self.verdict
+            return told(self.verdict)
         lost = sum(not math.isfinite(value) for value in self.values.values())
         if lost:
-            return f"{self.verdict}: {lost} of {len(self.values)} seeds never came to it"
+            return tn(
+                "cannot be told: {n} of {count} seeds never came to it",
+                "cannot be told: {n} of {count} seeds never came to it",
+                lost,
+                count=len(self.values),
+            )
         if self.needed is None:
-            return f"{self.verdict} from one seed"
-        return f"{self.verdict}; seeds needed: {self.needed.words()}"
+            return t("cannot be told from one seed")
+        return t("cannot be told; seeds needed: {needed}", needed=self.needed.words())
+
+
+def told(verdict: Verdict) -> str:
+    """A verdict as a table says it."""
+    return {"holds": t("holds"), "does not hold": t("does not hold"), "cannot be told": t("cannot be told")}[verdict]
 
 
 def tried(said: Said, values: Mapping[int, float], count: int) -> Tried:

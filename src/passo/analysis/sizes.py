@@ -6,11 +6,10 @@ Sizes are those of the part "sizes" that both models have; `horizontal` defines 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -19,10 +18,13 @@ from passo.analysis.curves import runs_of
 from passo.analysis.horizontal import distance, overlap, rising
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.pair import Configured, configured, pair
+from passo.analysis.paired import told_p
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, joined, ranged, seeds
 from passo.errors import StoreError
+from passo.language import later, numeral, t, tn
 from passo.store import StoredRun, StoredStudy
+from passo.telling import told
 
 METRIC = "test/accuracy"
 PART = "sizes"
@@ -65,16 +67,23 @@ class Sizes:
     def contrasts(self) -> tuple[Contrast, ...]:
         """The images needed, and the accuracy at each size."""
         ahead = self.accuracies[1] - self.accuracies[0]  # (S, K)
-        same, says = "images for the same accuracy", "needs {by} fewer images than {other} for the same accuracy"
-        fewer = Contrast(PART, same, says, RATIO, self._by_seed(self.distances), aside=self._between())
+        fewer = Contrast(
+            PART,
+            later("images for the same accuracy"),
+            later("needs {by} fewer images than {other} for the same accuracy"),
+            RATIO,
+            self._by_seed(self.distances),
+            aside=self._between,
+        )
         each = [
             Contrast(
                 PART,
-                f"accuracy with {_images(n)}",
-                f"is {{by}} more accurate than {{other}} with {_images(n)}",
+                later("accuracy with {images}"),
+                later("is {by} more accurate than {other} with {images}"),
                 POINTS,
                 self._by_seed(ahead[:, k]),
                 step=1 / self.images if self.images else 0.0,
+                fields={"images": partial(_images, n)},
             )
             for k, n in enumerate(self.per_class)
         ]
@@ -103,89 +112,125 @@ class Sizes:
         return " ".join(part for part in (self._fewer(), self._each(), self._left_out()) if part)
 
     def _fewer(self) -> str:
-        found, n = self.fewer, len(self.seeds)
+        found = self.fewer
         size, *more = self.per_class
         if not more:
-            return f"With {_images(size)} alone nothing can be said of how many images are needed."
+            return t("With {images} alone nothing can be said of how many images are needed.", images=_images(size))
         if found is None:
             return self._never()
-        over = f"over the accuracies that both reach, {self._between()}, {seeds(n)}"
+        over = t(
+            "over the accuracies that both reach, {range}, {seeds}", range=self._between(), seeds=seeds(len(self.seeds))
+        )
         if found.told:
             return f"{found.sentence(aside=False)[:-1]} ({over})."
         if not found.known:
-            by = found.amount(of_ahead=True)
-            return f"The {found.ahead} needs {by} fewer images than the {found.behind} for the same accuracy ({over})."
-        first, second = self.labels
-        return (
-            f"How many images the {first} and the {second} need for the same accuracy is not distinguishable: the "
-            f"{first} needs {found.amount()} as many ({over})."
+            return t(
+                "The {ahead} needs {by} fewer images than the {behind} for the same accuracy ({over}).",
+                ahead=found.ahead,
+                by=found.amount(of_ahead=True),
+                behind=found.behind,
+                over=over,
+            )
+        return t(
+            "How many images the {first} and the {second} need for the same accuracy is not distinguishable: the "
+            "{first} needs {times} as many ({over}).",
+            first=self.labels[0],
+            second=self.labels[1],
+            times=found.amount(),
+            over=over,
         )
 
     def _between(self) -> str:
         """The accuracies that both models reach, in words."""
         low, high = (amount(end, METRIC) for end in self.overlap)
-        return f"from {low} to {high}"
+        return t("from {low} to {high}", low=low, high=high)
 
     def _never(self) -> str:
         """No ratio: what each model reaches."""
         means = self.accuracies.mean(1)
         low = int(means.max(1).argmin())
-        worse, better = self.labels[low], self.labels[1 - low]
+        fields = {"worse": self.labels[low], "better": self.labels[1 - low], "n": len(self.seeds)}
         without = int((~np.isfinite(self.distances)).sum())
         if without == len(self.seeds):
-            return (
-                f"With all its {_images(self.per_class[-1])} the {worse} never reaches the accuracy of the {better} "
-                f"with {self.per_class[0]:,} ({amount(means[low].max(), METRIC)} against "
-                f"{amount(means[1 - low].min(), METRIC)}): no ratio of the images that they need can be given."
+            return t(
+                "With all its {images} the {worse} never reaches the accuracy of the {better} with {fewest:,} ({best} "
+                "against {least}): no ratio of the images that they need can be given.",
+                images=_images(self.per_class[-1]),
+                fewest=self.per_class[0],
+                best=amount(means[low].max(), METRIC),
+                least=amount(means[1 - low].min(), METRIC),
+                **fields,
             )
-        return (
-            f"In {without} of {len(self.seeds)} seeds the {worse} reaches no accuracy that the {better} has: no "
-            "ratio of the images that they need can be given."
+        return t(
+            "In {without} of {n} seeds the {worse} reaches no accuracy that the {better} has: no ratio of the images "
+            "that they need can be given.",
+            without=without,
+            **fields,
         )
 
     def _each(self) -> str:
-        told = []
-        for label in self.labels:
-            ahead = [k for k, one in enumerate(self.differences) if one.told and one.ahead == label]
-            if ahead:
-                every = len(ahead) == len(self.per_class) > 1
-                sizes = "every number of" if every else _list(self.per_class, ahead)
-                by = [f"{self.differences[k].amount(of_ahead=True)} with {self.per_class[k]:,}" for k in ahead]
-                ends = joined([by[0], by[-1]] if len(by) > 1 else by)
-                told.append(f"The {label} is more accurate with {sizes} images per class (by {ends}).")
+        told = [self._ahead(label) for label in self.labels]
         level = [k for k, one in enumerate(self.differences) if not one.told]
         if level and len(self.seeds) > 1:
-            told.append(f"With {_list(self.per_class, level)} images per class they are not distinguishable.")
-        return " ".join(told)
+            sizes = _list(self.per_class, level)
+            told.append(t("With {sizes} images per class they are not distinguishable.", sizes=sizes))
+        return " ".join(filter(None, told))
+
+    def _ahead(self, label: str) -> str:
+        """At which sizes a model is told to be more accurate; "" at none."""
+        ahead = [k for k, one in enumerate(self.differences) if one.told and one.ahead == label]
+        if not ahead:
+            return ""
+        by = [
+            t("{amount} with {n:,}", amount=self.differences[k].amount(of_ahead=True), n=self.per_class[k])
+            for k in ahead
+        ]
+        ends = joined([by[0], by[-1]] if len(by) > 1 else by)
+        if len(ahead) == len(self.per_class) > 1:
+            return t(
+                "The {label} is more accurate with every number of images per class (by {ends}).",
+                label=label,
+                ends=ends,
+            )
+        return t(
+            "The {label} is more accurate with {sizes} images per class (by {ends}).",
+            label=label,
+            sizes=_list(self.per_class, ahead),
+            ends=ends,
+        )
 
     def _left_out(self) -> str:
         if not self.left_out:
             return ""
         sizes = [re.search(r"per_class=(\w+)", name) for name in self.left_out]
-        numbers = [found[1] if found else name for found, name in zip(sizes, self.left_out, strict=True)]
-        what = f"{joined(numbers)} images per class" if all(sizes) else joined(numbers)
-        return f"Left out: {what} ({next(iter(self.left_out.values()))})."
+        numbers = joined([found[1] if found else name for found, name in zip(sizes, self.left_out, strict=True)])
+        per_class, other = later("Left out: {numbers} images per class ({why})."), later("Left out: {numbers} ({why}).")
+        return t(per_class if all(sizes) else other, numbers=numbers, why=told(next(iter(self.left_out.values()))))
 
     def table(self) -> Table:
         """A row for each size."""
         first, second = self.labels
         rows = tuple(
             (
-                f"{n:,}",
+                numeral(f"{n:,}"),
                 *(ranged(self.at(m, k), METRIC) for m in (0, 1)),
                 one.amount(),
-                "—" if math.isnan(one.adjusted) else "< 0.001" if one.adjusted < 0.001 else f"{one.adjusted:.3f}",
-                one.ahead if one.told else "no",
+                told_p(one.adjusted),
+                one.ahead if one.told else t("neither is told"),
             )
             for k, (n, one) in enumerate(zip(self.per_class, self.differences, strict=True))
         )
-        told = f"each seed {'draws its own' if self.own_images else 'has the same'} training images."
-        columns = ("images per class", first, second, f"{second} minus {first}", "p (corrected)", "who is ahead")
-        note = (
-            f"Test accuracy, {seeds(len(self.seeds))}; {told} "
-            f"Differences: paired by seed, each at 95 % by itself; p: Holm's, for {len(self.contrasted)} comparisons."
+        minus = t("{first} minus {second}", first=second, second=first)
+        columns = (t("images per class"), first, second, minus, t("p (corrected)"), t("who is ahead"))
+        own, same = (
+            later("Test accuracy, {seeds}; each seed draws its own training images."),
+            later("Test accuracy, {seeds}; each seed has the same training images."),
         )
-        return Table(columns, rows, note)
+        how = t(
+            "Differences: paired by seed, each at 95 % by itself; p: Holm's, for {count} comparisons.",
+            count=len(self.contrasted),
+        )
+        return Table(columns, rows, f"{t(own if self.own_images else same, seeds=seeds(len(self.seeds)))} {how}")
 
 
 def sizes(study: StoredStudy) -> Sizes:
@@ -253,8 +298,8 @@ def images_per_class(run: StoredRun) -> int:
 
 
 def _images(n: int) -> str:
-    return f"{n:,} image{'' if n == 1 else 's'} per class"
+    return tn("{n:,} image per class", "{n:,} images per class", n)
 
 
 def _list(per_class: Sequence[int], places: Sequence[int]) -> str:
-    return joined([f"{per_class[k]:,}" for k in places])
+    return joined([numeral(f"{per_class[k]:,}") for k in places])

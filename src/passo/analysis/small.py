@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
-from passo.analysis.contrasts import BySeed, Contrast, Contrasted, contrasted, less, told
+from passo.analysis.contrasts import EPOCHS, Beside, BySeed, Contrast, less, told
 from passo.analysis.convergence import Converged, run_convergence
 from passo.analysis.curves import runs_of
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.pair import configured, pair
 from passo.analysis.tables import Table
 from passo.analysis.varied import ended
-from passo.analysis.words import joined, ranged, seeds
+from passo.analysis.words import bracketed, joined, ranged, seeds
 from passo.errors import StoreError
+from passo.language import later, numeral, t
 from passo.store import StoredRun, StoredStudy
 
 PART, LOSS = "small", "epoch/train_loss"
@@ -49,63 +50,82 @@ class Pace:
     def sentence(self) -> str:
         """Whether it converged, to what value, how fast, and whether it settled."""
         value, half, fast = (self.over_seeds(what) for what in ("value", "half", "fast"))
-        name = f"The training loss of the {self.label}"
+        fields = {"label": self.label, "states": self.words, "value": ranged(value), "n": len(self.runs)}
         if not math.isfinite(value.mean):
-            return f"{name}: {self.words}, so that nothing can be said of its end."
-        settled = ", and settled" if self.words == "settled" else f" ({self.words})"
-        state = f"converged to {ranged(value)}{settled}"
-        done = sum(run.converged for run in self.runs.values())
+            return t("The training loss of the {label}: {states}, so that nothing can be said of its end.", **fields)
         if not self.converged:
-            some = f"converged in {done} of {len(self.runs)} seeds" if done else "has not converged"
-            return f"{name} {some} ({self.words}); at the end it is about {ranged(value)}."
-        return f"{name} {state}: half of its fall was done by epoch {epoch(half)} and 95 % by epoch {epoch(fast)}."
+            return self._unsure(fields)
+        settled, restless = (
+            later(
+                "The training loss of the {label} converged to {value}, and settled: half of its fall was done by "
+                "epoch {half} and 95 % by epoch {fast}."
+            ),
+            later(
+                "The training loss of the {label} converged to {value} ({states}): half of its fall was done by epoch "
+                "{half} and 95 % by epoch {fast}."
+            ),
+        )
+        all_settled = all(run.state == "settled" for run in self.runs.values())
+        return t(settled if all_settled else restless, half=epoch(half), fast=epoch(fast), **fields)
+
+    def _unsure(self, fields: Mapping[str, Any]) -> str:
+        """That it did not converge in all seeds, or in none."""
+        if done := sum(run.converged for run in self.runs.values()):
+            return t(
+                "The training loss of the {label} converged in {done} of {n} seeds ({states}); at the end it is about "
+                "{value}.",
+                done=done,
+                **fields,
+            )
+        return t(
+            "The training loss of the {label} has not converged ({states}); at the end it is about {value}.", **fields
+        )
 
 
 @dataclass(frozen=True)
-class Small:
+class Small(Beside[Pace]):
     """Both models' training losses on little data, without validation."""
-
-    each: tuple[Pace, Pace]
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        return self.each[0].label, self.each[1].label
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
         """The value at the end; where both models converged in every seed, the epochs to half and 95 % of the fall."""
-        said = {
-            "half": ("epochs to half of the fall", "has done half of the fall of its training loss {by} sooner than"),
-            "fast": ("epochs to 95 % of the fall", "has done 95 % of the fall of its training loss {by} sooner than"),
-            "value": ("final training loss", "ends with a training loss {by} lower than"),
-        }
-        found = [
-            less(PART, name, f"{says} {{other}}", "" if what == "value" else "epochs", *self._both(what))
-            for what, (name, says) in said.items()
-            if what == "value" or all(one.converged for one in self.each)
-        ]
+        half = less(
+            PART,
+            later("epochs to half of the fall"),
+            later("has done half of the fall of its training loss {by} sooner than {other}"),
+            EPOCHS,
+            *self._both("half"),
+        )
+        fast = less(
+            PART,
+            later("epochs to 95 % of the fall"),
+            later("has done 95 % of the fall of its training loss {by} sooner than {other}"),
+            EPOCHS,
+            *self._both("fast"),
+        )
+        value = less(
+            PART,
+            later("final training loss"),
+            later("ends with a training loss {by} lower than {other}"),
+            "",
+            *self._both("value"),
+        )
+        found = (half, fast, value) if all(one.converged for one in self.each) else (value,)
         return tuple(one for one in found if one is not None)
 
     def _both(self, what: str) -> tuple[BySeed, BySeed]:
         first, second = ({seed: getattr(run, what) for seed, run in one.runs.items()} for one in self.each)
         return first, second
 
-    @cached_property
-    def contrasted(self) -> tuple[Contrasted, ...]:
-        """Its contrasts, corrected together."""
-        return contrasted(self.contrasts, self.labels)
-
     def sentence(self) -> str:
         """Each model's, then what sets them apart, over so many seeds."""
-        n = min(len(one.runs) for one in self.each)
-        parts = [
-            f"{one.sentence()[:-1]} ({seeds(n)})." if i == 0 else one.sentence() for i, one in enumerate(self.each)
-        ]
-        return " ".join([*parts, *told(self.contrasted)])
+        first, second = (one.sentence() for one in self.each)
+        return " ".join([f"{first[:-1]} ({seeds(self.n)}).", second, *told(self.contrasted)])
 
     def table(self) -> Table:
         """A row for each model."""
-        columns = ("model", "did it converge", "to", "half by epoch", "95 % by epoch", "drift", "swings")
+        by_half, by_fast = t("half by epoch"), t("95 % by epoch")
+        columns = (t("model"), t("did it converge"), t("to"), by_half, by_fast, t("drift"), t("swings"))
         rows = tuple(
             (
                 one.label,
@@ -116,9 +136,10 @@ class Small:
             )
             for one in self.each
         )
-        note = (
-            f"Training loss, {seeds(min(len(one.runs) for one in self.each))}. Drift: the change within the last third "
-            "of the epochs; swings: the standard deviation about a line there. docs/comparing.md defines the words."
+        note = t(
+            "Training loss, {seeds}. Drift: the change within the last third of the epochs; swings: the standard "
+            "deviation about a line there. docs/comparing.md defines the words.",
+            seeds=seeds(self.n),
         )
         return Table(columns, rows, note)
 
@@ -160,13 +181,16 @@ def epoch(found: Interval) -> str:
     ('6.4 [5.7, 7.1]', '4')
     """
     if not found.known or found.half == 0:
-        return f"{found.mean:.3g}"
-    return f"{found.mean:.1f} [{max(0.0, found.low):.1f}, {found.high:.1f}]"
+        return numeral(f"{found.mean:.3g}")
+    mean, low, high = (numeral(f"{end:.1f}") for end in (found.mean, max(0.0, found.low), found.high))
+    return f"{mean} {bracketed(low, high)}"
 
 
 def _counted(states: Sequence[str]) -> str:
     there = dict.fromkeys(states)
-    return states[0] if len(there) == 1 else ", ".join(f"{states.count(state)} {state}" for state in there)
+    if len(there) == 1:
+        return t(states[0])
+    return ", ".join(t("{count} {state}", count=states.count(state), state=t(state)) for state in there)
 
 
 def cell(found: Interval, words: Callable[[Interval], str] = ranged) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from passo.language import later, t
 
 
 @dataclass(frozen=True)
@@ -16,33 +18,34 @@ class Stage:
 
 
 STAGES = {
-    "theta": Stage("θ", "weight before"),
-    "grad_raw": Stage("g raw", "gradient", way=True),
-    "grad": Stage("g", "gradient as read", way=True),
-    "decayed": Stage("g + λθ", "with decay", way=True),
-    "exp_avg": Stage("m", "averaged", way=True),
-    "exp_avg_hat": Stage("m̂", "corrected", way=True),
-    "momentum_buffer": Stage("b", "with momentum", way=True),
-    "look_ahead": Stage("N", "looking ahead", way=True),
-    "orthogonal": Stage("O", "made orthogonal", way=True),
-    "adapted": Stage("direction", "adapted", way=True),
-    "exp_avg_sq": Stage("v", "squares averaged", square=True),
-    "exp_avg_sq_hat": Stage("v̂", "squares corrected", square=True),
-    "square_avg": Stage("v", "squares averaged", square=True),
-    "sum": Stage("Σg²", "squares added up", square=True),
-    "acc_delta": Stage("u", "squared updates averaged", square=True),
-    "exp_inf": Stage("u", "decayed maximum of |g|"),
-    "grad_avg": Stage("ḡ", "gradient averaged"),
-    "step_size": Stage("η", "its own step size"),
-    "update": Stage("Δθ", "measured update", way=True),
-    "residual": Stage("residual", "unexplained"),
+    "theta": Stage("θ", later("weight before")),
+    "grad_raw": Stage(later("g raw"), later("gradient"), way=True),
+    "grad": Stage("g", later("gradient as read"), way=True),
+    "decayed": Stage("g + λθ", later("with decay"), way=True),
+    "exp_avg": Stage("m", later("averaged"), way=True),
+    "exp_avg_hat": Stage("m̂", later("corrected"), way=True),
+    "momentum_buffer": Stage("b", later("with momentum"), way=True),
+    "look_ahead": Stage("N", later("looking ahead"), way=True),
+    "orthogonal": Stage("O", later("made orthogonal"), way=True),
+    "adapted": Stage(later("direction"), later("adapted"), way=True),
+    "exp_avg_sq": Stage("v", later("squares averaged"), square=True),
+    "exp_avg_sq_hat": Stage("v̂", later("squares corrected"), square=True),
+    "square_avg": Stage("v", later("squares averaged"), square=True),
+    "sum": Stage("Σg²", later("squares added up"), square=True),
+    "acc_delta": Stage("u", later("squared updates averaged"), square=True),
+    "exp_inf": Stage("u", later("decayed maximum of |g|")),
+    "grad_avg": Stage("ḡ", later("gradient averaged")),
+    "step_size": Stage("η", later("its own step size")),
+    "update": Stage("Δθ", later("measured update"), way=True),
+    "residual": Stage(later("residual"), later("unexplained")),
 }
 
 
 def stage(name: str) -> Stage:
-    """A stage's words; one that has none here goes by its own name.
+    """A stage's words in the language that is spoken; one that has none here goes by its own name.
 
     >>> stage("exp_avg").symbol, stage("row_var").words
     ('m', 'row var')
     """
-    return STAGES.get(name) or Stage(name, name.replace("_", " "))
+    found = STAGES.get(name) or Stage(name, name.replace("_", " "))
+    return replace(found, symbol=t(found.symbol), words=t(found.words))

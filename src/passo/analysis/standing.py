@@ -12,10 +12,16 @@ from dataclasses import dataclass
 
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, higher_is_better, spoken
+from passo.language import later, t, tn
 from passo.store import Outline, RunLine
 
 USUAL = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "epoch/train_loss", "train/loss")
-STATES = ("running", "interrupted", "diverged", "failed")  # of runs that are not done, as they are told
+STATES = (
+    later("running"),
+    later("interrupted"),
+    later("diverged"),
+    later("failed"),
+)  # of runs that are not done, as they are told
 BEST, WORST = 10, 3  # rows of a long table
 
 
@@ -55,44 +61,58 @@ class Standing:
         """
         begun = sum(self.counts.values())
         whole = self.planned if self.planned is not None and self.planned >= begun else None
-        start = f"{self.done:,} of {whole or begun:,} runs {'is' if self.done == 1 else 'are'} done"
+        start = tn("{n:,} of {all:,} runs is done", "{n:,} of {all:,} runs are done", self.done, all=whole or begun)
         share = f" ({math.floor(100 * self.done / whole)} %)" if whole else ""
-        others = [f"{self.counts[state]:,} {state}" for state in STATES if self.counts.get(state)]
+        others = [_told(state, self.counts[state]) for state in STATES if self.counts.get(state)]
         left = "" if not whole or whole == begun else f"; {self._left(whole - begun)}"
         return f"{', '.join([start + share, *others])}{left}."
 
     def _left(self, count: int) -> str:
         if not self.networks:
-            return f"{count:,} {_were(count)} not begun"
-        several = "a network" if self.networks == 1 else f"{self.networks} networks"
-        return f"{count:,} are not written yet, with {several} of them under way, whose state is kept"
+            return tn("{n:,} was not begun", "{n:,} were not begun", count)
+        return tn(
+            "{count:,} are not written yet, with a network of them under way, whose state is kept",
+            "{count:,} are not written yet, with {n} networks of them under way, whose state is kept",
+            self.networks,
+            count=count,
+        )
 
     def sentence(self) -> str:
         """Progress, and the best so far."""
         if self.metric is None or not self.places:
             return self.progress()
         best = self.places[0]
-        of = f", the mean of {best.n} runs" if best.n > 1 else ""
-        told = f"The best {spoken(self.metric)} so far is {amount(best.mean, self.metric)}{of}, by {best.name}."
-        return f"{self.progress()} {told}"
+        told = {"metric": spoken(self.metric), "value": amount(best.mean, self.metric), "name": best.name}
+        if best.n > 1:
+            said = t("The best {metric} so far is {value}, the mean of {count} runs, by {name}.", count=best.n, **told)
+        else:
+            said = t("The best {metric} so far is {value}, by {name}.", **told)
+        return f"{self.progress()} {said}"
 
     def table(self) -> Table:
         """Configurations by rank; of many, the best and the worst."""
         ranked = [(str(i), p.name, amount(p.mean, self.metric or ""), f"{p.n}") for i, p in enumerate(self.places, 1)]
         rows = [(name, rank, mean, n) for rank, name, mean, n in ranked]
         if len(rows) > BEST + WORST + 1:
-            rows = [*rows[:BEST], (f"… {len(rows) - BEST - WORST:,} more", "", "", ""), *rows[-WORST:]]
-        return Table(("configuration", "rank", spoken(self.metric or ""), "runs"), tuple(rows))
+            rows = [*rows[:BEST], (t("… {count:,} more", count=len(rows) - BEST - WORST), "", "", ""), *rows[-WORST:]]
+        return Table((t("configuration"), t("rank"), spoken(self.metric or ""), t("runs")), tuple(rows))
 
     def troubles(self, most: int = BEST) -> Table:
         """The runs that ended without a result, and why; of many, the first."""
-        rows = [(run.id, run.status, run.error or "") for run in self.lost[:most]]
+        rows = [(run.id, t(run.status), run.error or "") for run in self.lost[:most]]
         more = len(self.lost) - most
-        return Table(("run", "status", "why"), tuple(rows), f"… and {more:,} more" if more > 0 else "")
+        note = t("… and {count:,} more", count=more) if more > 0 else ""
+        return Table((t("run"), t("status"), t("why")), tuple(rows), note)
 
 
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
+def _told(state: str, count: int) -> str:
+    """So many runs of a status."""
+    return {
+        "running": tn("{n:,} running", "{n:,} running", count),
+        "interrupted": tn("{n:,} interrupted", "{n:,} interrupted", count),
+        "diverged": tn("{n:,} diverged", "{n:,} diverged", count),
+        "failed": tn("{n:,} failed", "{n:,} failed", count),
+    }[state]
 
 
 def standing(study: Outline, planned: int | None = None) -> Standing:

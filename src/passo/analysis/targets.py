@@ -22,9 +22,10 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import clock, ended, listed
 from passo.analysis.words import amount, higher_is_better, significant, spoken
 from passo.errors import StoreError
+from passo.language import later, numeral, t, tn
 from passo.store import StoredRun, StoredStudy
 
-UNITS = ("epochs", "steps", "seconds")
+UNITS = (later("epochs"), later("steps"), later("seconds"))
 CLOCK = "epoch/seconds"
 
 
@@ -80,48 +81,65 @@ class Targets:
     clock: str = "wall clock"
 
     def table(self) -> Table:
-        rows = [(w.name, f"{w.reached} of {len(w.runs)}", *(w.words(unit) for unit in UNITS)) for w in self.ways]
-        why = "" if self.chosen else " (the median of the configurations' means at the end; give --target for another)"
-        note = (
-            f"To a {spoken(self.metric)} of {amount(self.value, self.metric)}{why}: until half of the "
-            "runs are there; one that never gets there counts as longer than it was given. "
-            f"Seconds: {self.clock}, validation included."
+        rows = [
+            (w.name, t("{n} of {all}", n=w.reached, all=len(w.runs)), *(w.words(unit) for unit in UNITS))
+            for w in self.ways
+        ]
+        why = t("(the median of the configurations' means at the end; give --target for another)")
+        note = t(
+            "To a {metric} of {value}{why}: until half of the runs are there; one that never gets there counts as "
+            "longer than it was given. Seconds: {clock}, validation included.",
+            metric=spoken(self.metric),
+            value=amount(self.value, self.metric),
+            why="" if self.chosen else f" {why}",
+            clock=t(self.clock),
         )
-        return Table(("configuration", "reached by", *UNITS), tuple(rows), note)
+        return Table((t("configuration"), t("reached by"), *map(t, UNITS)), tuple(rows), note)
 
     def sentence(self) -> str:
         """Who is fastest, who is not, and who never gets there."""
-        goal = f"a {spoken(self.metric)} of {amount(self.value, self.metric)}"
+        goal = t("a {metric} of {value}", metric=spoken(self.metric), value=amount(self.value, self.metric))
         there = [way for way in self.ways if math.isfinite(way.median())]
         never = [way.name for way in self.ways if not way.reached]
         if not there:
-            return f"No configuration reaches {goal} in half of its runs or more."
+            return t("No configuration reaches {goal} in half of its runs or more.", goal=goal)
         first, *others = there
-        parts = [f"{first.name} reaches {goal} after {_counted(first)} ({first.reached} of {len(first.runs)} runs)"]
+        parts = [
+            t(
+                "{name} reaches {goal} after {epochs} ({reached} of {n} runs)",
+                name=first.name,
+                goal=goal,
+                epochs=_counted(first),
+                reached=first.reached,
+                n=len(first.runs),
+            )
+        ]
         if others:
-            parts.append(_later(others))
+            parts.append(_afterwards(others))
         if never:
-            parts.append(f"{listed(never)} never {'does' if len(never) == 1 else 'do'} in the epochs given")
+            one, names = len(never) == 1, listed(never)
+            never_one = t("{names} never does in the epochs given", names=names)
+            parts.append(never_one if one else t("{names} never do in the epochs given", names=names))
         return "; ".join(parts) + "."
 
 
-def _later(ways: Sequence[Way], most: int = 3) -> str:
+def _afterwards(ways: Sequence[Way], most: int = 3) -> str:
     """Those that arrive together are told together: "b and c after 2 epochs, d after 4 epochs"."""
     at: dict[str, list[str]] = {}
     for way in ways:
         at.setdefault(_counted(way), []).append(way.name)
-    told = [f"{listed(names)} after {when}" for when, names in list(at.items())[:most]]
+    told = [t("{names} after {epochs}", names=listed(names), epochs=when) for when, names in list(at.items())[:most]]
     left = sum(len(names) for names in list(at.values())[most:])
-    return ", ".join(told) + (f", {left} more later" if left else "")
+    return ", ".join([*told, *([t("{n} more later", n=left)] if left else [])])
 
 
 def _counted(way: Way) -> str:
     told = way.words()
-    return f"{told} epoch{'' if told == '1' else 's'}"
+    return tn("{n} epoch", "{n} epochs", 1) if told == "1" else t("{n} epochs", n=told)
 
 
 def _short(value: float, unit: str) -> str:
-    return f"{value:,.0f}" if unit == "steps" else significant(value)
+    return numeral(f"{value:,.0f}") if unit == "steps" else significant(value)
 
 
 def half_there(times: Sequence[float], reached: Sequence[bool]) -> float:

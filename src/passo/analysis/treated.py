@@ -16,9 +16,10 @@ from passo.analysis.pair import Configured
 from passo.analysis.paired_shares import BySeed, share_interval
 from passo.analysis.rarity import class_counts, class_shares
 from passo.errors import StoreError
+from passo.language import later
 from passo.store import StoredStudy
 
-NONE, RESAMPLING, WEIGHTS = "none", "resampling", "class weights"
+NONE, RESAMPLING, WEIGHTS = later("none"), later("resampling"), later("class weights")
 REMEDIES = {"base": NONE, "unbalanced": NONE, "resampled": RESAMPLING, "weighted": WEIGHTS}
 """By the entry of the study file; entries `rare-…` have none, and any other is a remedy by its own name."""
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.attributed import METHODS
+from passo.analysis.attributed import map_said
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.seen import both_seen, kept, whole
 from passo.analysis.tables import Table
-from passo.analysis.words import joined
+from passo.analysis.words import bracketed, joined
+from passo.language import later, numeral, t, tn
 from passo.store import StoredStudy
 
 TOPIC = "trust"
@@ -53,11 +54,23 @@ class Removal:
     def clause(self) -> str:
         """What was seen, as a part of a sentence."""
         own, random = (float(area.mean()) for area in self.areas())
-        act = "deleting pixels in its order lowers" if self.what == "deletion" else "inserting them raises"
-        how = "faster" if self.holds else "slower" if self.gain.known and self.gain.high < 0 else "no faster"
-        return (
-            f"{act} the probability {how} than in a random map's (area {own:.3f} against {random:.3f}, better by "
-            f"{_told(self.gain, 3)})"
+        deleting, inserting = (
+            later(
+                "deleting pixels in its order lowers the probability {how} than in a random map's (area {own:.3f} "
+                "against {random:.3f}, better by {gain})"
+            ),
+            later(
+                "inserting them raises the probability {how} than in a random map's (area {own:.3f} against "
+                "{random:.3f}, better by {gain})"
+            ),
+        )
+        slower = self.gain.known and self.gain.high < 0
+        return t(
+            deleting if self.what == "deletion" else inserting,
+            how=t("faster") if self.holds else t("slower") if slower else t("no faster"),
+            own=own,
+            random=random,
+            gain=_told(self.gain, 3),
         )
 
 
@@ -80,9 +93,11 @@ class Forgetting:
 
     def clause(self) -> str:
         """What was seen, as a part of a sentence."""
-        left = "little of it is left" if self.holds else "much of it stays"
-        likeness = f"rank correlation {_told(self.last, 2)}, a random map's {_told(self.random, 2)}"
-        return f"with random weights {left} ({likeness})"
+        little, much = (
+            later("with random weights little of it is left (rank correlation {own}, a random map's {random})"),
+            later("with random weights much of it stays (rank correlation {own}, a random map's {random})"),
+        )
+        return t(little if self.holds else much, own=_told(self.last, 2), random=_told(self.random, 2))
 
 
 @dataclass(frozen=True)
@@ -131,39 +146,44 @@ class Trusted:
     @property
     def where(self) -> str:
         """The map in words: which method, at which layer, of which model."""
-        way = METHODS.get(self.method, self.method)
-        at = f" at {self.layer}" if self.method == "grad-cam" else ""
-        return f"{way[0].upper()}{way[1:]}{at} of {self.name}"
+        return map_said(self.method, self.layer, self.name)
 
     def sentence(self) -> str:
         """Whether the maps can be trusted here, and what says so; else which check fails."""
         if self.count < 2:
-            return f"{self.where} was checked on one image: that says nothing of how far it can be trusted."
+            return t("{map} was checked on one image: that says nothing of how far it can be trusted.", map=self.where)
         failed = [check.clause() for check in self.checks if not check.holds]
         held = [check.clause() for check in self.checks if check.holds]
-        empty = f" ({self.empty} {'map is' if self.empty == 1 else 'maps are'} 0 everywhere)" if self.empty else ""
-        over = f"over {self.count} test images{empty}"
+        over = t("over {count} test images", count=self.count)
+        if self.empty:
+            over += f" ({tn('{n} map is 0 everywhere', '{n} maps are 0 everywhere', self.empty)})"
         if not failed:
-            return f"{self.where} can be trusted here, {over}: {joined(held)}."
-        verdict = f"{self.where} cannot be trusted here, {over}: {joined(failed)}"
-        return f"{verdict}. What holds: {joined(held)}." if held else f"{verdict}."
+            return t("{map} can be trusted here, {over}: {held}.", map=self.where, over=over, held=joined(held))
+        verdict = t("{map} cannot be trusted here, {over}: {failed}.", map=self.where, over=over, failed=joined(failed))
+        return f"{verdict} {t('What holds: {held}.', held=joined(held))}" if held else verdict
 
     def table(self) -> Table:
         """A row for each check, and one for each layer that random weights reach."""
         rows = []
-        for check in (self.deletion, self.insertion):
+        named = (t("area under deletion"), t("area under insertion"))
+        for name, check in zip(named, (self.deletion, self.insertion), strict=True):
             areas = (_told(interval(one), 3) for one in check.areas())
-            rows.append((f"area under {check.what}", *areas, _told(check.gain, 3), _yes(check.holds)))
+            rows.append((name, *areas, _told(check.gain, 3), _yes(check.holds)))
         for layer, likeness in zip(self.forgetting.layers, self.forgetting.likeness, strict=True):
             holds = _yes(self.forgetting.holds) if layer == self.forgetting.layers[-1] else ""
-            told = (f"likeness, random down to {layer}", _told(likeness, 2), _told(self.forgetting.random, 2))
-            rows.append((*told, "", holds))
-        note = (
-            f"{self.where}: means and 95 % intervals over {self.count} test images, of whose maps {self.empty} are 0 "
-            f"everywhere; {self.draws} random maps and {self.draws} draws of random weights each. Likeness is the rank "
-            f"correlation with the trained model's map; the last must stay between −{LEFT:g} and {LEFT:g}."
+            name = t("likeness, random down to {layer}", layer=layer)
+            rows.append((name, _told(likeness, 2), _told(self.forgetting.random, 2), "", holds))
+        note = t(
+            "{map}: means and 95 % intervals over {count} test images, of whose maps {empty} are 0 everywhere; {draws} "
+            "random maps and {draws} draws of random weights each. Likeness is the rank correlation with the trained "
+            "model's map; the last must stay between −{left:g} and {left:g}.",
+            map=self.where,
+            count=self.count,
+            empty=self.empty,
+            draws=self.draws,
+            left=LEFT,
         )
-        return Table(("check", "this map", "a random map", "better by", "holds"), tuple(rows), note)
+        return Table((t("check"), t("this map"), t("a random map"), t("better by"), t("holds")), tuple(rows), note)
 
 
 def _removal(what: str, arrays: Mapping[str, np.ndarray]) -> Removal:
@@ -177,14 +197,14 @@ def _area(curves: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def _yes(holds: bool) -> str:
-    return "yes" if holds else "no"
+    return t("yes") if holds else t("no")
 
 
 def _told(found: Interval, places: int) -> str:
     """A mean with its interval, with so many decimals."""
     ends = (round(end, places) + 0.0 for end in (found.mean, found.low, found.high))  # + 0.0: no "−0.00"
-    mean, low, high = (f"{end:.{places}f}".replace("-", "−") for end in ends)
-    return f"{mean} [{low}, {high}]" if found.known else mean
+    mean, low, high = (numeral(f"{end:.{places}f}".replace("-", "−")) for end in ends)
+    return f"{mean} {bracketed(low, high)}" if found.known else mean
 
 
 def trusted_pair(study: StoredStudy) -> tuple[Trusted, Trusted]:

@@ -21,6 +21,7 @@ from passo.analysis.tables import Table
 from passo.analysis.varied import groups, typed_alone
 from passo.analysis.words import higher_is_better, joined, ranged, spoken
 from passo.errors import StoreError, UsageError
+from passo.language import t
 from passo.store import StoredRun, StoredStudy
 
 BY, REPORT = "validation/loss", "test/accuracy"
@@ -48,7 +49,8 @@ class Tuned:
     fair: FairComparison
 
     def table(self) -> Table:
-        columns = ("group", "chosen", "of", spoken(self.by), spoken(self.report), "with defaults")
+        chosen = (t("group"), t("chosen"), t("of"), spoken(self.by))
+        columns = (*chosen, spoken(self.report), t("with defaults"))
         rows = [
             (
                 g.group,
@@ -60,18 +62,32 @@ class Tuned:
             )
             for g in self.groups
         ]
-        read = "; the test was read once, of these" if self.report.startswith("test/") else ""
-        note = f"Chosen by {spoken(self.by)} alone{read}.{self._equal()}"
-        return Table(columns, tuple(rows), note)
+        if self.report.startswith("test/"):
+            note = t("Chosen by {metric} alone; the test was read once, of these.", metric=spoken(self.by))
+        else:
+            note = t("Chosen by {metric} alone.", metric=spoken(self.by))
+        return Table(columns, tuple(rows), f"{note}{self._equal()}")
 
     def _equal(self) -> str:
         tried = sorted({g.tried for g in self.groups})
-        return f" The budgets differ: {tried[0]} to {tried[-1]} configurations." if len(tried) > 1 else ""
+        if len(tried) < 2:
+            return ""
+        return " " + t("The budgets differ: {low} to {high} configurations.", low=tried[0], high=tried[-1])
 
     def sentence(self) -> str:
         """What each group reaches, tuned, and whether the choices can be told apart."""
-        parts = [f"{g.group} {ranged(g.test, self.report)} ({g.name}, of {g.tried})" for g in self.groups]
-        told = f"Tuned by {spoken(self.by)}, the {spoken(self.report)} is {joined(parts)}.{self._equal()}"
+        parts = [
+            t(
+                "{group} {value} ({name}, of {tried})",
+                group=g.group,
+                value=ranged(g.test, self.report),
+                name=g.name,
+                tried=g.tried,
+            )
+            for g in self.groups
+        ]
+        by, report = spoken(self.by), spoken(self.report)
+        told = t("Tuned by {by}, the {report} is {values}.", by=by, report=report, values=joined(parts)) + self._equal()
         return f"{told} {self.fair.sentence()}" if len(self.groups) > 1 else told
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from passo.analysis.layers import rates
 from passo.analysis.recorded import Recorded, needed_stage, recorded, roundings, told_run
 from passo.errors import UsageError
+from passo.language import numeral, t, tn
 from passo.registry import unknown
 
 
@@ -177,18 +178,37 @@ class Residual:
     roundings: float | None
     finite: int
 
-    def sentence(self) -> str:
+    def sentence(self, bound: float | None = None) -> str:
+        """How far apart they are at most; beside it, where there is one, the bound that was promised."""
+        told = {"run": told_run(self.run), "differs": self._differs(bound)}
         lost = self.steps - self.finite
-        where = f"In {self.finite:,} watched step{'' if self.finite == 1 else 's'} of {told_run(self.run)}"
-        rest = f"; the other {lost:,} {'is' if lost == 1 else 'are'} not finite"
-        if lost:
-            where = f"In {self.finite:,} of {self.steps:,} watched steps of {told_run(self.run)}"
         if not self.finite:
-            return f"None of the {self.steps:,} watched steps of {told_run(self.run)} has a finite update to explain."
-        most = f"{self.largest:.1e}" if self.roundings is None else f"{self.roundings:.1f} roundings of the weight"
-        which = "traced update" if self.roundings is None else "update"
-        differs = f"no {which} differs from what the equations explain by more than {most}"
-        return f"{where} {differs}{rest if lost else ''}."
+            run = told["run"]
+            return t("None of the {n:,} watched steps of {run} has a finite update to explain.", n=self.steps, run=run)
+        if not lost:
+            return tn(
+                "In {n:,} watched step of {run} {differs}.",
+                "In {n:,} watched steps of {run} {differs}.",
+                self.finite,
+                **told,
+            )
+        return tn(
+            "In {finite:,} of {steps:,} watched steps of {run} {differs}; the other {n:,} is not finite.",
+            "In {finite:,} of {steps:,} watched steps of {run} {differs}; the other {n:,} are not finite.",
+            lost,
+            finite=self.finite,
+            steps=self.steps,
+            **told,
+        )
+
+    def _differs(self, bound: float | None) -> str:
+        if self.roundings is None:
+            most = numeral(f"{self.largest:.1e}")
+            return t("no traced update differs from what the equations explain by more than {most}", most=most)
+        most = t("{n:.1f} roundings of the weight", n=self.roundings)
+        if bound:
+            most = t("{n:.1f} roundings of the weight (promised: at most {bound:g})", n=self.roundings, bound=bound)
+        return t("no update differs from what the equations explain by more than {most}", most=most)
 
 
 def residual(run: Recorded) -> Residual:

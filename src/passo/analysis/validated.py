@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from passo.analysis.contrasts import BySeed, Contrast, Contrasted, contrasted, less, told
+from passo.analysis.contrasts import EPOCHS, Beside, BySeed, Contrast, less, told
 from passo.analysis.overfitting import Overfitting, overfitting
 from passo.analysis.small import PART, both, cell, epoch, over_seeds
 from passo.analysis.tables import Table
 from passo.analysis.words import ranged, seeds
+from passo.language import later, t
 from passo.store import StoredRun, StoredStudy
 
 
@@ -60,77 +60,91 @@ class Stopping:
 
     def _gap(self) -> str:
         since, gaps, n = over_seeds(self.since.values()), over_seeds(self.gaps.values()), len(self.runs)
-        name = f"The gap between validation and training loss of the {self.label}"
         grown = sum(math.isfinite(one) for one in self.since.values())
+        fields = {"label": self.label, "gap": ranged(gaps), "epoch": epoch(since), "grown": grown, "n": n}
         if not math.isfinite(gaps.mean):
-            return f"One epoch of the {self.label} shows no gap over time."
+            return t("One epoch of the {label} shows no gap over time.", **fields)
         if not grown:
-            return f"{name} is {ranged(gaps)} in the last epoch and is not growing."
-        told = "" if grown == n else f" in {grown} of {n} seeds"
-        return f"{name} has been growing since epoch {epoch(since)}{told}, to {ranged(gaps)} in the last epoch."
+            return t(
+                "The gap between validation and training loss of the {label} is {gap} in the last epoch and is not "
+                "growing.",
+                **fields,
+            )
+        everywhere, somewhere = (
+            later(
+                "The gap between validation and training loss of the {label} has been growing since epoch {epoch}, to "
+                "{gap} in the last epoch."
+            ),
+            later(
+                "The gap between validation and training loss of the {label} has been growing since epoch {epoch} in "
+                "{grown} of {n} seeds, to {gap} in the last epoch."
+            ),
+        )
+        return t(everywhere if grown == n else somewhere, **fields)
 
     def _stop(self) -> str:
-        n, early = len(self.runs), len(self.early)
-        best = f"its validation was best in epoch {epoch(over_seeds(self.best.values()))}"
+        n, early, ended = len(self.runs), len(self.early), over_seeds(self.ended.values())
+        fields = {"asked": self.asked, "best": epoch(over_seeds(self.best.values())), "early": early, "n": n}
         if not early:
-            return f"Early stopping never came within the {self.asked} epochs; {best}."
-        ended = over_seeds(self.ended.values())
-        rose = over_seeds(self.risen.values())
-        told = "" if early == n else f" in {early} of {n} seeds"
-        return (
-            f"Early stopping ended it after epoch {epoch(ended)} of {self.asked}{told}: {best}, and by then the "
-            f"validation loss had risen by {ranged(rose)}; {self.asked - ended.mean:.3g} epochs were saved."
+            return t(
+                "Early stopping never came within the {asked} epochs; its validation was best in epoch {best}.",
+                **fields,
+            )
+        everywhere, somewhere = (
+            later(
+                "Early stopping ended it after epoch {ended} of {asked}: its validation was best in epoch {best}, and "
+                "from there to the end the validation loss rose by {rose}; {saved:.3g} epochs were saved."
+            ),
+            later(
+                "Early stopping ended it after epoch {ended} of {asked} in {early} of {n} seeds: its validation was "
+                "best in epoch {best}, and from there to the end the validation loss rose by {rose}; {saved:.3g} "
+                "epochs were saved."
+            ),
+        )
+        return t(
+            everywhere if early == n else somewhere,
+            ended=epoch(ended),
+            rose=ranged(over_seeds(self.risen.values())),
+            saved=self.asked - ended.mean,
+            **fields,
         )
 
 
 @dataclass(frozen=True)
-class Validated:
+class Validated(Beside[Stopping]):
     """Both models on little data with a validation part and early stopping."""
-
-    each: tuple[Stopping, Stopping]
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        return self.each[0].label, self.each[1].label
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
         """Onset, gap, best validation loss and its epoch, where all seeds have them."""
         one, two = self.each
-        gap = "gap between validation and training loss"
         found = (
             less(
                 PART,
-                "onset of over-fitting",
-                "begins to over-fit {by} later than {other}",
-                "epochs",
-                two.since,
-                one.since,
-            ),
-            less(PART, gap, f"has a {gap} {{by}} narrower than {{other}}", "", one.gaps, two.gaps),
-            less(
-                PART,
-                "least validation loss",
-                "reaches a validation loss {by} lower than {other}",
-                "",
-                one.least,
-                two.least,
+                later("onset of over-fitting"),
+                later("begins to over-fit {by} later than {other}"),
+                *(EPOCHS, two.since, one.since),
             ),
             less(
                 PART,
-                "epoch of the best validation",
-                "is at its best in validation {by} sooner than {other}",
-                "epochs",
-                one.best,
-                two.best,
+                later("gap between validation and training loss"),
+                later("has a gap between validation and training loss {by} narrower than {other}"),
+                *("", one.gaps, two.gaps),
+            ),
+            less(
+                PART,
+                later("least validation loss"),
+                later("reaches a validation loss {by} lower than {other}"),
+                *("", one.least, two.least),
+            ),
+            less(
+                PART,
+                later("epoch of the best validation"),
+                later("is at its best in validation {by} sooner than {other}"),
+                *(EPOCHS, one.best, two.best),
             ),
         )
         return tuple(one for one in found if one is not None)
-
-    @cached_property
-    def contrasted(self) -> tuple[Contrasted, ...]:
-        """Its contrasts, corrected together."""
-        return contrasted(self.contrasts, self.labels)
 
     def sentence(self) -> str:
         """Each model's, then what sets them apart."""
@@ -138,14 +152,8 @@ class Validated:
 
     def table(self) -> Table:
         """A row for each model."""
-        columns = (
-            "model",
-            "gap grows since",
-            "gap at the end",
-            "best in epoch",
-            "least validation loss",
-            "ended after",
-        )
+        since, at_end, best = t("gap grows since"), t("gap at the end"), t("best in epoch")
+        columns = (t("model"), since, at_end, best, t("least validation loss"), t("ended after"))
         rows = tuple(
             (
                 one.label,
@@ -157,9 +165,11 @@ class Validated:
             )
             for one in self.each
         )
-        note = (
-            f"{seeds(min(len(one.runs) for one in self.each)).capitalize()}; of {self.each[0].asked} epochs that were "
-            "asked for. docs/evaluation.md defines the gap and since when it grows."
+        note = t(
+            "{seeds}; of {asked} epochs that were asked for. docs/evaluation.md defines the gap and since when it "
+            "grows.",
+            seeds=seeds(self.n).capitalize(),
+            asked=self.each[0].asked,
         )
         return Table(columns, rows, note)
 

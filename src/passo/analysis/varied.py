@@ -4,14 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from passo.analysis.words import joined
 from passo.errors import UsageError
+from passo.language import later, numeral, t
 from passo.registry import unknown
 from passo.store import StoredRun, StoredStudy
 
 RATE = "optimizer.lr"
+_CALLED = {
+    RATE: later("learning rate"),
+    "optimizer.weight_decay": later("weight decay"),
+    "optimizer.momentum": later("momentum"),
+    "optimizer.dampening": later("dampening"),
+    "optimizer.name": later("optimizer"),
+    "schedule.name": later("schedule"),
+    "model.name": later("model"),
+    "model.activation": later("activation"),
+    "model.kernel": later("kernel"),
+    "batch_size": later("batch size"),
+    "epochs": later("epochs"),
+    "sampling": later("sampling"),
+    "dataset.name": later("dataset"),
+    "dataset.per_class": later("per class"),
+    "dataset.validation": later("validation"),
+    "dataset.scale": later("pixel scaling"),  # "scale" is a perturbation
+}
+_LOST = {
+    "diverged": later("seed {seed} diverged"),
+    "failed": later("seed {seed} failed"),
+    "interrupted": later("seed {seed} interrupted"),
+}
 _NOT_CHOSEN = ("seed", "record", "device", "devices", "num_workers", "name")  # they change no result on purpose
 
 
@@ -73,7 +98,10 @@ def _described(values: Mapping[str, Any]) -> str:
     ('lr 0.1', 'no momentum')
     """
     told = " ".join(part for part in (setting(key, value) for key, value in values.items()) if part)
-    return told or (f"no {' or '.join(map(called, values))}" if values else "all")
+    if told or not values:
+        return told or t("all")
+    names = reduce(lambda first, last: t("{first} or {last}", first=first, last=last), map(called, values))
+    return t("no {setting}", setting=names)
 
 
 def setting(key: str, value: Any) -> str:
@@ -86,7 +114,7 @@ def setting(key: str, value: Any) -> str:
     """
     first, _, last = key.rpartition(".")
     if value is None:
-        return f"no {first}" if first and last == "name" else ""
+        return t("no {setting}", setting=t(_CALLED.get(key, first))) if first and last == "name" else ""
     last = f"{first.rpartition('.')[2]}.{last}" if last.isdigit() else last
     return str(value) if last == "name" else f"{last} {number(value)}"
 
@@ -97,8 +125,8 @@ def called(key: str) -> str:
     >>> called("optimizer.lr"), called("optimizer.weight_decay"), called("optimizer.name")
     ('learning rate', 'weight decay', 'optimizer')
     """
-    if key == RATE:
-        return "learning rate"
+    if key in _CALLED:
+        return t(_CALLED[key])
     first, _, last = key.rpartition(".")
     if last.isdigit():  # of a list: betas.0
         return f"{first.rpartition('.')[2]} {last}"
@@ -118,6 +146,13 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("e-0", "e-").replace("e+0", "e+")
     return "none" if value is None else str(value)
+
+
+def told_number(value: Any) -> str:
+    """The same in a sentence or on an axis: with the marks of the language that is spoken."""
+    if value is None:
+        return t("none")
+    return numeral(number(value)) if is_number(value) else number(value)
 
 
 def is_number(value: Any) -> bool:
@@ -187,7 +222,7 @@ def split(study: StoredStudy, by: str) -> list[StoredStudy]:
     for value in found.values(key):
         names = {name: found.label(name, (key,)) for name, each in found.of.items() if each[key] == value}
         runs = tuple(replace(run, name=names[run.name]) for run in study.runs if run.name in names)
-        parts.append(replace(study, name=setting(key, value) or f"no {key}", runs=runs))
+        parts.append(replace(study, name=setting(key, value) or t("no {setting}", setting=key), runs=runs))
     return parts
 
 
@@ -209,7 +244,7 @@ def _ended(run: StoredRun) -> bool:
 def clock(runs: Sequence[StoredRun]) -> str:
     """What the seconds of runs are, for a note; those that were trained as one network share their group's."""
     fused = any(run.info.get("engine") == "replicas" for run in runs)
-    return "of the whole group that was trained as one network: not for comparing" if fused else "wall clock"
+    return t("of the whole group that was trained as one network: not for comparing") if fused else t("wall clock")
 
 
 def lost(study: StoredStudy) -> dict[str, tuple[str, ...]]:
@@ -217,7 +252,8 @@ def lost(study: StoredStudy) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for run in study.runs:
         if run.kind == "train" and run.status not in ("done", "running"):
-            found[run.name] = (*found.get(run.name, ()), f"seed {run.seed} {run.status}")
+            told = t(_LOST.get(run.status, "seed {seed} {status}"), seed=run.seed, status=run.status)
+            found[run.name] = (*found.get(run.name, ()), told)
     return found
 
 
@@ -243,7 +279,7 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     if len(names) <= most:
         return joined(names)
     shown = most - 2
-    return f"{', '.join(names[:shown])} and {len(names) - shown} more"
+    return t("{names} and {count} more", names=", ".join(names[:shown]), count=len(names) - shown)
 
 
 def told_lost(found: Mapping[str, tuple[str, ...]]) -> str:
@@ -251,4 +287,4 @@ def told_lost(found: Mapping[str, tuple[str, ...]]) -> str:
     if not found:
         return ""
     parts = [f"{name} ({', '.join(each)})" for name, each in found.items()]
-    return f"Without a result, and so not in the means: {listed(parts)}."
+    return t("Without a result, and so not in the means: {names}.", names=listed(parts))

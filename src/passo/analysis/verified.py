@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from passo.analysis.compare import Difference
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.words import joined, ranged, seeds, significant
 from passo.errors import StoreError
+from passo.language import t
 from passo.store import StoredRun, StoredStudy
 
 if TYPE_CHECKING:
@@ -45,9 +47,17 @@ class RangeCheck:
     @property
     def names(self) -> tuple[str, str, str]:
         """The three rates in words."""
-        spoken = {2.0: ("half of it", "twice it"), 3.0: ("a third of it", "three times it")}
-        below, above = spoken.get(self.factor, (f"1/{self.factor:g} of it", f"{self.factor:g} times it"))
-        return below, "the suggestion", above
+        spoken = {2.0: (t("half of it"), t("twice it")), 3.0: (t("a third of it"), t("three times it"))}
+        others = t("1/{factor:g} of it", factor=self.factor), t("{factor:g} times it", factor=self.factor)
+        below, above = spoken.get(self.factor, others)
+        return below, t("the suggestion"), above
+
+    @property
+    def told_measured(self) -> str:
+        """What was measured at the end, in the language that is spoken."""
+        if found := re.fullmatch(r"mean mini-batch loss of the last (\d+) steps", self.measured):
+            return t("mean mini-batch loss of the last {n} steps", n=int(found[1]))
+        return t(self.measured)
 
     @property
     def diverged(self) -> tuple[int, int, int]:
@@ -91,15 +101,24 @@ class RangeCheck:
     def sentence(self) -> str:
         """The losses at the three rates, and whether the suggestion held."""
         order = (AT, BELOW, ABOVE)
-        places = (f"the suggested {significant(self.lr)}", self.names[BELOW], self.names[ABOVE])
-        losses = joined([f"{self._end(i)} at {place}" for i, place in zip(order, places, strict=True)])
-        return f"After {self.steps} steps the {self.measured} is {losses} ({seeds(len(self.seeds))}). {self._judged()}"
+        places = (t("the suggested {rate}", rate=significant(self.lr)), self.names[BELOW], self.names[ABOVE])
+        losses = [t("{end} at {place}", end=self._end(i), place=place) for i, place in zip(order, places, strict=True)]
+        told = t(
+            "After {n} steps the {measured} is {losses} ({seeds}).",
+            n=self.steps,
+            measured=self.told_measured,
+            losses=joined(losses),
+            seeds=seeds(len(self.seeds)),
+        )
+        return f"{told} {self._judged()}"
 
     def _end(self, which: int) -> str:
         end, lost, n = self.ends[which], self.diverged[which], len(self.seeds)
         if end is None:
-            return "not finite"
-        return ranged(end) + (f" (diverged for {lost} of {n} seeds)" if lost else "")
+            return t("not finite")
+        if not lost:
+            return ranged(end)
+        return t("{end} (diverged for {lost} of {n} seeds)", end=ranged(end), lost=lost, n=n)
 
     def _judged(self) -> str:
         told = {other: self.against(other) for other in (BELOW, ABOVE)}
@@ -107,23 +126,30 @@ class RangeCheck:
         worse = [other for other, how in told.items() if how == "lower"]
         tied = [other for other, how in told.items() if how == "not distinguishable"]
         if better:
-            rate = significant(self.rates[min(better, key=self._rank)])
-            ends = joined([f"{self.names[other]} {self._why(other)}" for other in better])
-            return f"The suggestion did not hold: {ends}. Among these three, {rate} is the better choice."
+            return t(
+                "The suggestion did not hold: {ends}. Among these three, {rate} is the better choice.",
+                ends=joined([self._why(other) for other in better]),
+                rate=significant(self.rates[min(better, key=self._rank)]),
+            )
         if len(worse) == 2:
-            return f"The suggestion held: {joined([f'{self.names[other]} {self._why(other)}' for other in worse])}."
+            return t("The suggestion held: {ends}.", ends=joined([self._why(other) for other in worse]))
         if worse:
-            one, other = worse[0], tied[0]
-            return (
-                f"The suggestion held: {self.names[one]} {self._why(one)}, and {self.names[other]} cannot be told "
-                f"apart from it{self._shown(other)}."
+            return t(
+                "The suggestion held: {ends}, and {other} cannot be told apart from it{shown}.",
+                ends=self._why(worse[0]),
+                other=self.names[tied[0]],
+                shown=self._shown(tied[0]),
             )
         if len(self.seeds) == 1:
             best = self.names[int(np.argmin(self.final[:, 0]))]
-            return f"One seed cannot decide: {best} ended lowest, and nothing says how much of that is chance."
-        return (
-            f"Undecided: neither {self.names[BELOW]}{self._shown(BELOW)} nor {self.names[ABOVE]}{self._shown(ABOVE)} "
-            "can be told apart from the suggestion; the rate matters little here, or the seeds are too few to show it."
+            return t(
+                "One seed cannot decide: {best} ended lowest, and nothing says how much of that is chance.", best=best
+            )
+        return t(
+            "Undecided: neither {below} nor {above} can be told apart from the suggestion; the rate matters little "
+            "here, or the seeds are too few to show it.",
+            below=self.names[BELOW] + self._shown(BELOW),
+            above=self.names[ABOVE] + self._shown(ABOVE),
         )
 
     def _rank(self, which: int) -> tuple[int, float]:
@@ -132,23 +158,27 @@ class RangeCheck:
 
     def _why(self, other: int) -> str:
         """How another rate ends, and by how much: the difference is the other's loss minus the suggestion's."""
-        mine, lost, n = self.diverged[AT], self.diverged[other], len(self.seeds)
-        found = self.difference(other)
-        if lost > mine:
-            else_ = " and ends lower for the others" if found is not None and found.verdict == "higher" else ""
-            return f"diverges for {lost} of {n} seeds{else_}"
-        if mine > lost:
-            return f"diverges for {lost} of {n} seeds where the suggestion does for {mine}"
+        mine, found = self.diverged[AT], self.difference(other)
+        told = {"rate": self.names[other], "lost": self.diverged[other], "n": len(self.seeds)}
+        if told["lost"] > mine and found is not None and found.verdict == "higher":
+            return t("{rate} diverges for {lost} of {n} seeds and ends lower for the others", **told)
+        if told["lost"] > mine:
+            return t("{rate} diverges for {lost} of {n} seeds", **told)
+        if mine > told["lost"]:
+            return t("{rate} diverges for {lost} of {n} seeds where the suggestion does for {mine}", mine=mine, **told)
         assert found is not None
         low, high = sorted((abs(found.low), abs(found.high)))
-        how = "higher" if found.mean < 0 else "lower"
-        return f"ends {how} by {ranged(Interval(abs(found.mean), low, high, found.n))}"
+        by = ranged(Interval(abs(found.mean), low, high, found.n))
+        if found.mean < 0:
+            return t("{rate} ends higher by {by}", rate=told["rate"], by=by)
+        return t("{rate} ends lower by {by}", rate=told["rate"], by=by)
 
     def _shown(self, other: int) -> str:
         found = self.difference(other)
         if found is None or not found.known:
             return ""
-        return f" (difference {ranged(Interval(-found.mean, -found.high, -found.low, found.n))})"
+        by = ranged(Interval(-found.mean, -found.high, -found.low, found.n))
+        return " " + t("(difference {by})", by=by)
 
 
 def range_check(found: VerifiedRange | StoredStudy) -> RangeCheck:

@@ -24,15 +24,22 @@ from passo.analysis.recorded import Recorded
 from passo.analysis.tables import Table
 from passo.analysis.words import amount, ranged, seeds, significant, spoken
 from passo.errors import StoreError
+from passo.language import later, numeral, t
 from passo.registry import unknown
 from passo.store import StoredStudy
 
 NEAR = 0.01
 """The share of a layer's largest |w| up to which a weight counts as nearly zero."""
-EXPLAINED = f"Nearly 0: at most {100 * NEAR:g} % of the largest |w| of the same layer."
+_EXPLAINED = later("Nearly 0: at most {share:g} % of the largest |w| of the same layer.")
 TESTS = ("test/accuracy", "test/loss")
 PERCENT = "accuracy"  # numbers are told in percent where the metric is called so
+ALL = later("all layers")
 _PLACE = "weights/"
+
+
+def explained() -> str:
+    """What "nearly 0" means."""
+    return t(_EXPLAINED, share=100 * NEAR)
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,11 @@ def layer(name: str, values: np.ndarray, near: float = NEAR) -> Weights:
     return Weights(name, flat, np.abs(flat) <= near * np.abs(flat).max())
 
 
-def together(layers: Sequence[Weights], name: str = "all layers") -> Weights:
+def together(layers: Sequence[Weights], name: str = ALL) -> Weights:
     """The weights of several layers as one, each weight held to its own layer's largest."""
-    return Weights(name, np.concatenate([one.values for one in layers]), np.concatenate([one.near for one in layers]))
+    return Weights(
+        t(name), np.concatenate([one.values for one in layers]), np.concatenate([one.near for one in layers])
+    )
 
 
 def weights(run: Recorded, near: float = NEAR) -> tuple[Weights, ...]:
@@ -133,24 +142,24 @@ def percent(share: float) -> str:
     >>> percent(0.0), percent(3e-5), percent(0.25)
     ('none', '0.003 %', '25 %')
     """
-    return f"{significant(100 * share, 2)} %" if share else "none"
+    return f"{significant(100 * share, 2)} %" if share else t("none")
 
 
 def layer_table(layers: Sequence[Weights]) -> Table:
     """One row for each layer, and one for all together."""
     rows = [*layers, together(layers)] if len(layers) > 1 else list(layers)
-    columns = ("layer", "weights", "rms", "largest", "Σ|w|", "Σw²", "nearly 0", "exactly 0")
+    counts = t("layer"), t("weights"), "rms", t("largest"), "Σ|w|", "Σw²"
     cells = tuple(
         (
             one.name,
-            f"{one.size:,}",
+            numeral(f"{one.size:,}"),
             *(significant(value) for value in (one.rms, one.largest, one.l1, one.l2)),
             amount(one.near_zero, PERCENT),
             percent(one.zero),
         )
         for one in rows
     )
-    return Table(columns, cells, EXPLAINED)
+    return Table((*counts, t("nearly 0"), t("exactly 0")), cells, explained())
 
 
 # ── A study ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +212,8 @@ def outcomes(study: StoredStudy, names: Sequence[str]) -> tuple[Comparison, ...]
 def study_table(study: StoredStudy, found: Sequence[Configured]) -> Table:
     """One row for each configuration: how the test went, and what became of the weights."""
     tests = outcomes(study, [one.name for one in found])
-    columns = ("configuration", *(spoken(test.metric) for test in tests), "nearly 0", "exactly 0", "rms", "Σ|w|")
+    shares = t("nearly 0"), t("exactly 0")
+    columns = (t("configuration"), *(spoken(test.metric) for test in tests), *shares, "rms", "Σ|w|")
     rows = tuple(
         (
             one.name,
@@ -216,4 +226,4 @@ def study_table(study: StoredStudy, found: Sequence[Configured]) -> Table:
         for one in found
     )
     over = seeds(min(len(one.runs) for one in found))
-    return Table(columns, rows, f"{over[0].upper()}{over[1:]}. {EXPLAINED}")
+    return Table(columns, rows, f"{over[0].upper()}{over[1:]}. {explained()}")

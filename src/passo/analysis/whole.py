@@ -9,13 +9,14 @@ import numpy as np
 from passo.analysis.layers import Layers, layers, ratio
 from passo.analysis.recorded import Recorded, recorded, setting, told_run
 from passo.analysis.words import joined, significant
+from passo.language import t, tn
 
 _SAME = 1e-5  # relative: norms are sums in float32
 
 
 def counted(steps: int) -> str:
     """`1 step`, `86 steps`."""
-    return f"{steps:,} step{'' if steps == 1 else 's'}"
+    return tn("{n:,} step", "{n:,} steps", steps)
 
 
 # ── What the gradient predicted, and what came ────────────────────────────────────────────────────────────
@@ -38,15 +39,27 @@ class LossChange:
 
     def sentence(self) -> str:
         there = np.isfinite(self.predicted)
-        total = f"Over {counted(int(there.sum()))} of {told_run(self.run)} the gradient predicts a change in loss of "
-        total += f"{significant(float(self.predicted[there].mean()))} a step"
+        told = {
+            "steps": counted(int(there.sum())),
+            "run": told_run(self.run),
+            "change": significant(float(self.predicted[there].mean())),
+        }
         if self.came is None:
-            return f"{total}; what came is not known: the loss after a step is recorded with {self.setting}."
+            return t(
+                "Over {steps} of {run} the gradient predicts a change in loss of {change} a step; what came is not "
+                "known: the loss after a step is recorded with {setting}.",
+                setting=self.setting,
+                **told,
+            )
         came = self.came[np.isfinite(self.came)]
-        share = float(np.nanmedian(ratio(self.came, self.predicted)))
-        return (
-            f"{total}, and {significant(float(came.mean()))} came: {significant(share, 2)} of the prediction at the "
-            f"median step; the loss of the step's own batch fell at {(came < 0).sum():,} of {len(came):,} steps."
+        return t(
+            "Over {steps} of {run} the gradient predicts a change in loss of {change} a step, and {came} came: {share} "
+            "of the prediction at the median step; the loss of the step's own batch fell at {fell:,} of {n:,} steps.",
+            came=significant(float(came.mean())),
+            share=significant(float(np.nanmedian(ratio(self.came, self.predicted))), 2),
+            fell=int((came < 0).sum()),
+            n=len(came),
+            **told,
         )
 
 
@@ -91,15 +104,20 @@ class Clipping:
         return self.kept < 1 - _SAME
 
     def sentence(self) -> str:
-        told, bit = np.isfinite(self.kept).sum(), self.kept[self.bit]
+        n, bit, run = int(np.isfinite(self.kept).sum()), self.kept[self.bit], told_run(self.run)
         if not len(bit):
-            return f"Nothing clipped the gradient in {counted(int(told))} of {told_run(self.run)}."
-        how = "all layers alike, as by norm" if self.alike else "layers differently, as by value or layer by layer"
-        return (
-            f"Clipping bit at {len(bit):,} of {told:,} steps of {told_run(self.run)} "
-            f"({significant(100 * len(bit) / told)} %), {how}; "
-            f"there it left {significant(float(np.median(bit)))} of the gradient's norm at the median step and "
-            f"{significant(float(bit.min()))} at least."
+            return t("Nothing clipped the gradient in {steps} of {run}.", steps=counted(n), run=run)
+        alike, apart = t("all layers alike, as by norm"), t("layers differently, as by value or layer by layer")
+        return t(
+            "Clipping bit at {bit:,} of {n:,} steps of {run} ({share} %), {how}; there it left {median} of the "
+            "gradient's norm at the median step and {least} at least.",
+            bit=len(bit),
+            n=n,
+            run=run,
+            share=significant(100 * len(bit) / n),
+            how=alike if self.alike else apart,
+            median=significant(float(np.median(bit))),
+            least=significant(float(bit.min())),
         )
 
 
@@ -147,8 +165,9 @@ def tell_not_finite(found: tuple[NotFinite, ...]) -> str:
     'a gradient was not finite first at step 7, in fc1.weight'
     """
     first = found[0]
-    named = joined([*first.layers[:3], *([f"{len(first.layers) - 3} more"] if len(first.layers) > 3 else [])])
-    return f"a gradient was not finite first at step {first.step:,}, in {named}"
+    more = [t("{n} more", n=len(first.layers) - 3)] if len(first.layers) > 3 else []
+    named = joined([*first.layers[:3], *more])
+    return t("a gradient was not finite first at step {step:,}, in {layers}", step=first.step, layers=named)
 
 
 def last_finite(found: Layers) -> int:
@@ -186,28 +205,28 @@ class Activations:
         """Where they stand at the last step: spread forward, gradients backward, and the most dead units."""
         std, back = self.std[-1], self.grad_rms[-1]
         last = len(self.layers) - 1
-        parts = [f"the standard deviation of the activations, going forward, is {self._ends(std, 0, last)}"]
+        ends = self._ends(std, 0, last)
+        parts = [t("the standard deviation of the activations, going forward, is {ends}", ends=ends)]
         there = np.flatnonzero(np.isfinite(back))
         if len(there):  # the first layer may have none: nothing before it learns
             ends = self._ends(back, int(there[-1]), int(there[0]))
-            parts.append(f"the root mean square of their gradients, going backward, is {ends}")
+            parts.append(t("the root mean square of their gradients, going backward, is {ends}", ends=ends))
         if np.isfinite(self.dead[-1]).any():
             most = int(np.nanargmax(self.dead[-1]))
-            share = 100 * self.dead[-1][most]
-            parts.append(
-                f"{significant(share)} % of the units of {self._told(most)} are dead, the most"
-                if share
-                else "no unit is dead"
-            )
-        return f"At step {self.steps[-1]:,} of {told_run(self.run)}, {'; '.join(parts)}."
+            share, layer = significant(100 * self.dead[-1][most]), self._told(most)
+            dead = t("{share} % of the units of {layer} are dead, the most", share=share, layer=layer)
+            parts.append(dead if self.dead[-1][most] else t("no unit is dead"))
+        told = {"step": int(self.steps[-1]), "run": told_run(self.run)}
+        return t("At step {step:,} of {run}, {told}.", told="; ".join(parts), **told)
 
     def _told(self, i: int) -> str:
         """A layer in a sentence; those of a Sequential are called by number."""
-        return f"layer {self.layers[i]}" if self.layers[i].isdigit() else self.layers[i]
+        return t("layer {name}", name=self.layers[i]) if self.layers[i].isdigit() else self.layers[i]
 
     def _ends(self, values: np.ndarray, *places: int) -> str:
         """A value (L,) at some layers, each once."""
-        return joined([f"{significant(float(values[i]))} in {self._told(i)}" for i in dict.fromkeys(places)])
+        each = [(significant(float(values[i])), self._told(i)) for i in dict.fromkeys(places)]
+        return joined([t("{value} in {layer}", value=value, layer=layer) for value, layer in each])
 
 
 def activations(run: Recorded) -> Activations:

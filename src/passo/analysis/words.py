@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from passo.analysis.intervals import Interval
+from passo.language import later, numeral, t, tn
 
+_MORE_IS_BETTER = ("psnr", "gain_db", "r2")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPOKEN = {
-    "epoch/train_loss": "training loss",
-    "train/loss": "mini-batch loss",
-    "lr": "learning rate",
+    "epoch/train_loss": later("training loss"),
+    "train/loss": later("mini-batch loss"),
+    "lr": later("learning rate"),
+    "test/accuracy": later("test accuracy"),
+    "test/loss": later("test loss"),
+    "validation/accuracy": later("validation accuracy"),
+    "validation/loss": later("validation loss"),
+    "train/accuracy": later("mini-batch accuracy"),
+    "test/psnr": later("test psnr"),
+    "validation/psnr": later("validation psnr"),
+    "test/distance": later("test distance"),
+    "validation/distance": later("validation distance"),
+    "accuracy": later("accuracy"),
+    "loss": later("loss"),
 }
 
 
@@ -21,7 +35,7 @@ def spoken(metric: str) -> str:
     >>> spoken("test/accuracy"), spoken("epoch/train_loss")
     ('test accuracy', 'training loss')
     """
-    return _SPOKEN.get(metric, metric.replace("/", " ").replace("_", " "))
+    return t(_SPOKEN.get(metric, metric.replace("/", " ").replace("_", " ")))
 
 
 def is_share(metric: str) -> bool:
@@ -30,7 +44,12 @@ def is_share(metric: str) -> bool:
 
 
 def higher_is_better(metric: str) -> bool:
-    return is_share(metric)
+    """Whether more of it is better: shares, the PSNR of an image given back, the R² of a fitted value.
+
+    >>> higher_is_better("test/accuracy"), higher_is_better("test/psnr"), higher_is_better("test/distance")
+    (True, True, False)
+    """
+    return is_share(metric) or metric.rpartition("/")[2] in _MORE_IS_BETTER
 
 
 def amount(value: float, metric: str = "") -> str:
@@ -51,13 +70,13 @@ def significant(value: float, digits: int = 3) -> str:
     ('0.000123', '123000', '0.5', '−2.4 × 10⁻⁷')
     """
     if value == 0 or not math.isfinite(value):
-        return f"{value:g}".replace("-", "−")
+        return numeral(f"{value:g}".replace("-", "−"))
     exponent = math.floor(math.log10(abs(value)))
     if -5 < exponent < 6:
-        text = _plain(round(value, digits - 1 - exponent), max(0, digits - 1 - exponent))
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        text = _written(round(value, digits - 1 - exponent), max(0, digits - 1 - exponent))
+        return numeral(text.rstrip("0").rstrip(".") if "." in text else text)
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-    mantissa = mantissa.rstrip("0").rstrip(".").replace("-", "−")
+    mantissa = numeral(mantissa.rstrip("0").rstrip(".").replace("-", "−"))
     return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}"
 
 
@@ -76,7 +95,17 @@ def ranged(found: Interval, metric: str = "") -> str:
     wide = found.half > 1e-9 * abs(found.mean)  # below that, all seeds gave the same: rounding needs no digits
     places = min(8, max(0, least, 2 - _magnitude(scale * found.half) if wide else 0))
     mean, low, high = (_plain(scale * end, places) for end in (found.mean, found.low, found.high))
-    return f"{mean}{unit} [{low}, {high}]"
+    return f"{mean}{unit} {bracketed(low, high)}"
+
+
+def bracketed(low: str, high: str) -> str:
+    """The ends of an interval, already written: `[0.36, 0.40]`, and `[0,36; 0,40]` where decimals have a comma."""
+    return f"[{low}{separator(low + high)}{high}]"
+
+
+def separator(written: str) -> str:
+    """What stands between numbers: a semicolon where they have a decimal comma themselves."""
+    return "; " if numeral(".") == "," and re.search(r"\d,\d", written) else ", "
 
 
 def within(found: Interval, metric: str = "") -> str:
@@ -85,7 +114,9 @@ def within(found: Interval, metric: str = "") -> str:
     >>> within(Interval(0.9, 0.87, 0.93, 3), "test/accuracy"), within(Interval(0.9, math.nan, math.nan, 1))
     ('87.0 % to 93.0 %', 'not known')
     """
-    return f"{amount(found.low, metric)} to {amount(found.high, metric)}" if found.known else "not known"
+    if not found.known:
+        return t("not known")
+    return t("{low} to {high}", low=amount(found.low, metric), high=amount(found.high, metric))
 
 
 def shortened(names: Sequence[str], most: int = 40) -> dict[str, str]:
@@ -116,13 +147,18 @@ def _magnitude(value: float) -> int:
 
 
 def _plain(value: float, places: int) -> str:
+    return numeral(_written(value, places))
+
+
+def _written(value: float, places: int) -> str:
     return f"{value:.{places}f}".replace("-", "−")
 
 
 def joined(parts: Sequence[str]) -> str:
-    """`a, b and c`."""
+    """`a, b and c`; `0,1; 0,2 e 0,3` where decimals have a comma."""
     *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last
+    between = separator("".join(parts))
+    return t("{first} and {last}", first=between.join(first), last=last) if first else last
 
 
 def seeds(n: int) -> str:
@@ -131,4 +167,11 @@ def seeds(n: int) -> str:
     >>> seeds(3), seeds(1)
     ('mean and 95 % interval over 3 seeds', 'one seed, so no interval')
     """
-    return f"mean and 95 % interval over {n} seeds" if n > 1 else "one seed, so no interval"
+    if n < 2:
+        return t("one seed, so no interval")
+    return t("mean and 95 % interval over {n} seeds", n=n)
+
+
+def counted_seeds(n: int) -> str:
+    """`3 seeds`, `1 seed`."""
+    return tn("{n} seed", "{n} seeds", n)

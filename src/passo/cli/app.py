@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -19,17 +20,22 @@ from passo.cli import (
     inspect,
     landscape,
     lr_range,
+    new,
     notes,
     predict,
     proof,
     replicate,
     runs,
     schedule,
+    speaking,
     studies,
     training,
 )
 from passo.cli.show import err, reads, warned
 from passo.errors import PassoError
+from passo.language import speaking as in_language
+from passo.language import t
+from passo.telling import told
 
 app = typer.Typer(
     name="passo",
@@ -52,6 +58,7 @@ app.command("claims")(claims.claims)
 app.add_typer(studies.app, name="study")
 app.command("compare")(compare.compare)
 app.command("note")(notes.note)
+app.add_typer(new.app, name="new")
 app.command("export")(export.export)
 app.command("predict")(predict.predict)
 app.add_typer(runs.app, name="runs")
@@ -68,6 +75,10 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version)
     ] = False,
+    lang: Annotated[
+        str | None,
+        typer.Option(help="The language of help, messages and figures: en or pt-BR (default: the machine's)."),
+    ] = None,  # read by `main` before anything is said
 ) -> None:
     """Options of passo itself; the docstring that help shows is the app's own."""
 
@@ -75,15 +86,18 @@ def _options(
 def main() -> None:
     """The entry point: every error that passo raises on purpose becomes one sentence and an exit code."""
     warnings.showwarning = warned
-    try:
-        _allow_own_models(sys.argv[1:])
-        app(standalone_mode=True)
-    except PassoError as error:
-        err.print(f"[bold red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(130)
+    with ExitStack() as spoken:
+        try:
+            tag, words = speaking.asked(sys.argv[1:])
+            spoken.enter_context(in_language(tag))
+            _allow_own_models(words)
+            speaking.command(app)(words, prog_name="passo")
+        except PassoError as error:
+            err.print(f"[bold red]{t('error')}:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            err.print(t("interrupted"))
+            sys.exit(130)
 
 
 def _allow_own_models(words: list[str]) -> None:
@@ -97,4 +111,4 @@ def _allow_own_models(words: list[str]) -> None:
 def _plain(error: PassoError) -> str:
     from rich.markup import escape
 
-    return escape(" ".join(str(error).split()))
+    return escape(told(" ".join(str(error).split())))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passo.cli.show import err, out
+from passo.cli.show import err, out, saved_as
+from passo.language import t, tn
 
 if TYPE_CHECKING:
     from passo.analysis.lectured import Lectured
@@ -47,7 +48,8 @@ def claims(
 
     chosen = known(tuple(names or ()))
     folder = out_ if out_ is not None else store.root() / FOLDER
-    studies = {t.name: _there(t, settings or [], folder / t.name, force) for claim in chosen for t in claim.trials}
+    trials = [trial for claim in chosen for trial in claim.trials]
+    studies = {trial.name: _there(trial, settings or [], folder / trial.name, force) for trial in trials}
     found, figures = [], {}
     for claim in chosen:
         own = {trial.name: studies[trial.name] for trial in claim.trials}
@@ -72,7 +74,7 @@ def _there(trial: Trial, settings: list[str], folder: Path, force: bool) -> Stor
             if there.config != chosen.file.model_dump(mode="json", exclude_defaults=True):
                 raise StoreError(f"{folder} holds a study with other settings: give --out another folder, or --force")
             return there
-    err.print(f"{trial.name}: {chosen.file.count} runs", markup=False)
+    err.print(f"{trial.name}: {tn('{n} run', '{n} runs', chosen.file.count)}", markup=False)
     perform(chosen, folder, force, None, trial.executor)
     return store.open_study(folder)
 
@@ -80,11 +82,11 @@ def _there(trial: Trial, settings: list[str], folder: Path, force: bool) -> Stor
 def _tell(claim: Claim, found: Lectured, figure: Figure, folder: Path) -> None:
     from passo.figures.page import save_figure
 
-    out.print(f"[bold]{claim.words}[/]")
+    out.print(f"[bold]{t(claim.words)}[/]")
     out.print(str(found.table()), markup=False, soft_wrap=True)
     out.print(found.sentence(), markup=False, soft_wrap=True)
     saved = save_figure(figure, folder / f"{figure.name}.png")
-    out.print(f"{figure.sentence}\nsaved as {saved}\n", markup=False, soft_wrap=True)
+    out.print(f"{figure.sentence}\n{saved_as(saved)}\n", markup=False, soft_wrap=True)
 
 
 def _page(
@@ -106,4 +108,4 @@ def _page(
         path.write_text(markdown(found, drawn, studies, settings), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
-    out.print(f"written to {path}")
+    out.print(t("written to {path}", path=path))

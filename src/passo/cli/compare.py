@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from passo.cli.show import out
+from passo.cli.show import out, saved_as
+from passo.language import later, t, tn
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.figures.compared import Wish
@@ -21,10 +23,12 @@ FIGURES = "ranked, sensitivity, heatmap, parallel, profiles, importance, budget,
 BY = ("all", "tuned", "defaults")
 ROWS = 40  # of a table that are printed
 LOSS = "epoch/train_loss"  # whose convergence is told
-_REST = "what has not ended yet is not in what follows"
 UNFINISHED = {
-    "interrupted": f"{{}} was interrupted: {_REST}; the command that ran it goes on with it.\n",
-    "running": f"{{}} is still running, or was killed: {_REST}.\n",
+    "interrupted": later(
+        "{folder} was interrupted: what has not ended yet is not in what follows; "
+        "the command that ran it goes on with it."
+    ),
+    "running": later("{folder} is still running, or was killed: what has not ended yet is not in what follows."),
 }
 
 Part = tuple[str, str, Callable[[], Any]]
@@ -85,9 +89,9 @@ def compare(
         raise UsageError("--json and --figure are two answers: ask for one")
     if out_ is not None and figure is None:
         raise UsageError(f"--out is where a figure goes: add --figure, one of: {FIGURES}")
-    with ExitStack() as told:
+    with ExitStack() as understanding:
         for one in studies:
-            told.enter_context(store.understood(one))
+            understanding.enter_context(store.understood(one))
         found = [store.find(one) for one in studies]
         axes = tuple(key.strip() for key in (over or "").split(",") if key.strip())
         shared = Wish(by=choose, against=against, over=axes, group=group, problem=problem, target=target, unit=unit)
@@ -102,7 +106,7 @@ def compare(
         ]
         for one in [] if as_json else found:
             if one.status in UNFINISHED:
-                out.print(UNFINISHED[one.status].format(one.folder), markup=False, soft_wrap=True)
+                out.print(t(UNFINISHED[one.status], folder=one.folder) + "\n", markup=False, soft_wrap=True)
         if figure is not None:
             _draw(figure, asked, out_)
         elif as_json:
@@ -178,19 +182,19 @@ def _parts(asked: Asked) -> Iterator[Part]:
     study, pool, wish = _read(asked), asked.pool, asked.wish
     varied = settings(study, None if pool is None else list(pool))
     several = len(varied.of) > 1
-    yield "ranked", "Ranked", lambda: fair(study, wish.metric, wish.names, wish.against)
+    yield "ranked", t("Ranked"), lambda: fair(study, wish.metric, wish.names, wish.against)
     if several and varied.keys:
-        yield "tuned", "Tuned by validation", lambda: best_of(study, wish.by, wish.metric, wish.group, pool)
-    yield "target", "To a target", lambda: targets(study, wish.curve, wish.target, wish.names)
-    yield "ends", "Best, last, area", lambda: endings(study, wish.curve, wish.names)
-    yield "convergence", "Convergence", lambda: convergences(study, LOSS, wish.names)
+        yield "tuned", t("Tuned by validation"), lambda: best_of(study, wish.by, wish.metric, wish.group, pool)
+    yield "target", t("To a target"), lambda: targets(study, wish.curve, wish.target, wish.names)
+    yield "ends", t("Best, last, area"), lambda: endings(study, wish.curve, wish.names)
+    yield "convergence", t("Convergence"), lambda: convergences(study, LOSS, wish.names)
     if wish.names is not None:
         return
     if RATE in varied.keys or wish.over:
-        yield "sensitivity", "Learning rates", lambda: sensitivity(study, wish.curve, (*wish.over, RATE)[0])
+        yield "sensitivity", t("Learning rates"), lambda: sensitivity(study, wish.curve, (*wish.over, RATE)[0])
     if several and varied.keys:
-        yield "budget", "By the tuning budget", lambda: budgets(study, wish.by, wish.metric, wish.group)
-        yield "importance", "What mattered", lambda: importance(study, wish.curve)
+        yield "budget", t("By the tuning budget"), lambda: budgets(study, wish.by, wish.metric, wish.group)
+        yield "importance", t("What mattered"), lambda: importance(study, wish.curve)
 
 
 def _read(asked: Asked) -> StoredStudy:
@@ -214,17 +218,21 @@ def _tell(asked: list[Asked]) -> None:
                 if i == 0:
                     raise
                 out.print(f"[bold]{heading}[/]")
-                out.print(f"nothing: {why}\n", markup=False, soft_wrap=True)
+                out.print(t("nothing: {why}", why=told(str(why))) + "\n", markup=False, soft_wrap=True)
     if len(asked) > 1 or asked[0].wish.problem is not None:
-        _part("Performance profiles", _profiles(asked))
+        _part(t("Performance profiles"), _profiles(asked))
 
 
 def _part(heading: str, found: Any) -> None:
     table = found.table()
     left = len(table.rows) - ROWS
     if left > 0:
-        note = f"… and {left:,} rows more: --json has all, --names chooses.\n{table.note}"
-        table = replace(table, rows=table.rows[:ROWS], note=note)
+        more = tn(
+            "… and {n:,} row more: --json has all, --names chooses.",
+            "… and {n:,} rows more: --json has all, --names chooses.",
+            left,
+        )
+        table = replace(table, rows=table.rows[:ROWS], note=f"{more}\n{table.note}")
     out.print(f"[bold]{heading}[/]")
     out.print(f"{found.sentence()}\n\n{table}\n", markup=False, soft_wrap=True)
 
@@ -243,7 +251,7 @@ def _data(asked: list[Asked]) -> dict[str, Any]:
     from passo.analysis.plain import said
     from passo.errors import StoreError
 
-    told: dict[str, Any] = {"studies": []}
+    found: dict[str, Any] = {"studies": []}
     for one in asked:
         parts: dict[str, Any] = {"study": one.study.name, "folder": str(one.study.folder)}
         parts |= {"status": one.study.status, "metric": one.wish.metric, "curve": one.wish.curve}
@@ -253,11 +261,11 @@ def _data(asked: list[Asked]) -> dict[str, Any]:
             except StoreError as why:
                 if i == 0:
                     raise
-                parts[key] = {"nothing": str(why)}
-        told["studies"].append(parts)
+                parts[key] = {"nothing": told(str(why))}
+        found["studies"].append(parts)
     if len(asked) > 1 or asked[0].wish.problem is not None:
-        told["profiles"] = said(_profiles(asked))
-    return told
+        found["profiles"] = said(_profiles(asked))
+    return found
 
 
 def _draw(name: str, asked: list[Asked], path: Path | None) -> None:
@@ -267,4 +275,4 @@ def _draw(name: str, asked: list[Asked], path: Path | None) -> None:
     drawn = draw_compared(name, [one.study for one in asked], asked[0].wish)
     saved = save_figure(drawn, path if path is not None else asked[0].study.folder / f"{drawn.name}.png")
     out.print(drawn.sentence, markup=False, soft_wrap=True)
-    out.print(f"saved as {saved}", markup=False, soft_wrap=True)
+    out.print(saved_as(saved), markup=False, soft_wrap=True)

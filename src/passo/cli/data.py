@@ -9,6 +9,7 @@ import typer
 
 from passo.cli.show import out, progress, table
 from passo.errors import ConfigError
+from passo.language import later, numeral, t, tn
 
 if TYPE_CHECKING:
     from passo.data import DatasetInfo
@@ -18,6 +19,13 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+PLACES = {
+    "package": later("package"),
+    "folder": later("folder"),
+    "cache": later("cache"),
+    "system": later("system"),
+    "download": later("download"),
+}
 Name = Annotated[str, typer.Argument(help="A data set, as in `passo data list`.")]
 
 
@@ -27,10 +35,11 @@ def list_() -> None:
     from passo.data import catalogue
 
     rows = [
-        (e.name, *(f"{e.counts[part]:,}" if e.counts else "–" for part in ("train", "test")), e.title)
+        (e.name, *(numeral(f"{e.counts[part]:,}") if e.counts else "–" for part in ("train", "test")), t(e.title))
         for e in catalogue()
     ]
-    table(("name", "training", "test", "what it is"), rows, right=("training", "test"))
+    counts = (t("training"), t("test"))
+    table((t("name"), *counts, t("what it is")), rows, right=counts)
 
 
 @app.command()
@@ -44,23 +53,28 @@ def info(
     from passo.data import where as places
 
     entry = _entry(name, settings or [])
+    digests = {
+        **entry.digests,
+        **{f"{file.name}.gz": file.packed for file in entry.files if file.packed},
+        **{archive.name: archive.sha256 for archive in entry.archives},
+    }
+    here = f"  ({t('here')})"
     rows = [
-        ("name", entry.name),
-        ("title", entry.title),
-        *(
-            [("images", f"{entry.counts['train']:,} training, {entry.counts['test']:,} test, shape {entry.shape}")]
-            if entry.counts
-            else []
-        ),
-        *([("classes", ", ".join(entry.classes))] if entry.classes else []),
-        ("licence", entry.licence),
-        *([("homepage", entry.homepage)] if entry.homepage else []),
-        *((f"SHA-256 of {file}", digest) for file, digest in entry.digests.items()),
-        *((f"SHA-256 of {file.name}.gz", file.packed) for file in entry.files if file.packed),
-        *((f"SHA-256 of {archive.name}", archive.sha256) for archive in entry.archives),
-        *((place.kind, f"{place.path}{'  (here)' if place.found else ''}") for place in places(entry.name)),
+        (t("name"), entry.name),
+        (t("title"), t(entry.title)),
+        *([(t("images"), _counted(entry))] if entry.counts else []),
+        *([(t("classes"), ", ".join(entry.classes))] if entry.classes else []),
+        (t("licence"), t(entry.licence)),
+        *([(t("homepage"), entry.homepage)] if entry.homepage else []),
+        *((t("SHA-256 of {file}", file=file), digest) for file, digest in digests.items()),
+        *((t(PLACES[place.kind]), f"{place.path}{here if place.found else ''}") for place in places(entry.name)),
     ]
     table(("", ""), rows)
+
+
+def _counted(entry: DatasetInfo) -> str:
+    counts = {"training": entry.counts["train"], "test": entry.counts["test"], "shape": entry.shape}
+    return t("{training:,} training, {test:,} test, shape {shape}", **counts)
 
 
 def _entry(name: str, settings: list[str]) -> DatasetInfo:
@@ -85,13 +99,13 @@ def fetch(name: Name) -> None:
     from passo.data import fetch as bring
 
     with progress() as bar:
-        line = bar.add_task(f"fetching {name}", total=None)
+        line = bar.add_task(t("fetching {name}", name=name), total=None)
 
         def show(file: str, received: int, total: int | None) -> None:
             bar.update(line, description=file, completed=received, total=total)
 
         found = bring(name, progress=show)
-    out.print(f"{name}: ready, from {found.source}")
+    out.print(t("{name}: ready, from {source}", name=name, source=t(found.source)))
 
 
 @app.command()
@@ -101,9 +115,9 @@ def where(
     """Where data sets are looked for, in order."""
     from passo.data import where as places
 
-    there = {True: "yes", False: "no", None: "–"}
-    rows = [(place.dataset, place.kind, there[place.found], place.path) for place in places(None, folder)]
-    table(("data set", "place", "there", "path"), rows)
+    there = {True: t("yes"), False: t("no"), None: "–"}
+    rows = [(place.dataset, t(PLACES[place.kind]), there[place.found], place.path) for place in places(None, folder)]
+    table((t("data set"), t("place"), t("there"), t("path")), rows)
 
 
 @app.command()
@@ -122,9 +136,19 @@ def export(
     Unless the settings say otherwise, every image is changed, those of training too (perturbed=test changes the test
     part alone), and no validation part is split off (validation=0.1 splits one).
     """
+    from passo.analysis.words import joined
     from passo.data.export import export as write
     from passo.training.config import parse_settings
 
     formats = tuple(kind for kind, wanted in (("png", png), ("idx", idx)) if wanted)
     data = write(name, out_, parse_settings(settings or []), formats=formats)
-    out.print(f"{sum(data.counts.values()):,} images of {data.name}, as {' and '.join(formats)}: {out_}")
+    count = sum(data.counts.values())
+    words = tn(
+        "{n:,} image of {name}, as {formats}: {folder}",
+        "{n:,} images of {name}, as {formats}: {folder}",
+        count,
+        name=data.name,
+        formats=joined(formats),
+        folder=out_,
+    )
+    out.print(words)

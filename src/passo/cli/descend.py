@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passo.cli.show import err, out
+from passo.cli.show import err, out, saved_as
 from passo.errors import ConfigError, StoreError
+from passo.language import t
 
 if TYPE_CHECKING:
     from passo.analysis.races import Race
@@ -67,7 +68,7 @@ def descend(
     try:
         _told(surface, optimizer, options, targets, study, force)
     except KeyboardInterrupt:
-        err.print("interrupted: a race is kept, and a picture saved, only when it is whole")
+        err.print(t("interrupted: a race is kept, and a picture saved, only when it is whole"))
         raise
 
 
@@ -87,9 +88,9 @@ def _told(
     out.print(tell(found), markup=False)
     for path in targets:
         _draw(found, path)
-        out.print(f"saved as {path}", markup=False)
+        out.print(saved_as(path), markup=False)
     if study is not None and kept is None:
-        out.print(f"kept in {study}", markup=False)
+        out.print(t("kept in {folder}", folder=study), markup=False)
 
 
 def _walked(

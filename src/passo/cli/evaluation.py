@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from passo.cli.show import out, table
+from passo.language import t
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.analysis import Table
@@ -47,34 +49,34 @@ def tell(run: StoredRun) -> None:
         else:
             _told_answers(run)
     except StoreError as why:
-        out.print(f"no evaluation on the test: {why}\n", markup=False)
+        out.print(t("no evaluation on the test: {why}", why=told(str(why))) + "\n", markup=False)
     try:
         found = overfitting(run)
     except StoreError as why:
-        out.print(f"nothing on over-fitting: {why}", markup=False)
+        out.print(t("nothing on over-fitting: {why}", why=told(str(why))), markup=False)
     else:
-        _part("Over-fitting", found.sentence(), found.table())
+        _part(t("Over-fitting"), found.sentence(), found.table())
 
 
 def _told_regressed(run: StoredRun) -> None:
     from passo.analysis.regressed import regressed
 
     found = regressed(run)
-    _part("Values", found.sentence(), found.table())
+    _part(t("Values"), found.sentence(), found.table())
 
 
 def _told_reconstructed(run: StoredRun) -> None:
     from passo.analysis.reconstructed import reconstructed
 
     found = reconstructed(run)
-    _part("Reconstructions", found.sentence(), found.table())
+    _part(t("Reconstructions"), found.sentence(), found.table())
 
 
 def _told_adversaries(run: StoredRun) -> None:
     from passo.analysis.adversaries import adversaries
 
     found = adversaries(run)
-    _part("Generator and discriminator", found.sentence(), found.table())
+    _part(t("Generator and discriminator"), found.sentence(), found.table())
 
 
 def _told_answers(run: StoredRun) -> None:
@@ -86,13 +88,13 @@ def _told_answers(run: StoredRun) -> None:
 
     seen = answers(run)
     by_class = classified(seen)
-    _part("Classes", by_class.sentence(), by_class.table())
+    _part(t("Classes"), by_class.sentence(), by_class.table())
     if pairs := by_class.pairs(PAIRS):
-        _part("Most confused", "\n".join(pair.sentence() for pair in pairs))
+        _part(t("Most confused"), "\n".join(pair.sentence() for pair in pairs))
     for head, found in (
-        ("Cross-entropy", distances(seen)),
-        ("Calibration", calibration(seen)),
-        ("Hardest images", hardest(seen, IMAGES)),
+        (t("Cross-entropy"), distances(seen)),
+        (t("Calibration"), calibration(seen)),
+        (t("Hardest images"), hardest(seen, IMAGES)),
     ):
         _part(head, found.sentence(), found.table())
 
@@ -101,7 +103,7 @@ def _part(head: str, sentence: str, shown: Table | None = None) -> None:
     out.print(f"[bold]{head}[/]")
     out.print(sentence, markup=False)
     if shown is not None:
-        names = {"class", "true", "likeliest", "p", "bin"}
+        names = {t("class"), t("true"), t("likeliest"), "p", t("bin")}
         table(shown.columns, shown.rows, right=[column for column in shown.columns if column not in names])
         out.print(shown.note, markup=False)
     out.print()

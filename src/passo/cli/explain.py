@@ -9,6 +9,7 @@ import typer
 
 from passo.cli.export import Own
 from passo.cli.show import err, out
+from passo.language import t, tn
 
 PARTS = "confusion, calibration, hardest, embedding, filters, feature-maps, gradcam, trust"
 
@@ -34,15 +35,16 @@ def explain(
     """
     from passo.looking import explain as look
 
-    with err.status("reading the run") as status:
+    with err.status(t("reading the run")) as status:
         found = look(run, only, images=images, layer=layer, seed=seed, model=own, told=status.update)
-        status.update("writing the page")
+        status.update(t("writing the page"))
         saved = found.save(out_ if out_ is not None else found.run.folder / "explained" / found.run.id)
     for part in found.parts:
         out.print(f"[bold]{part.title}[/]")
         out.print(part.sentence, markup=False)
         out.print()
     for name, why in found.missing.items():
-        out.print(f"no {name}: {why}", markup=False)
-    out.print(f"page: {saved.html}", markup=False, soft_wrap=True)
-    out.print(f"      {len(saved.figures)} pictures beside it, in figures/")
+        out.print(t("no {part}: {why}", part=name, why=why), markup=False)
+    out.print(t("page: {path}", path=saved.html), markup=False, soft_wrap=True)
+    beside = tn("{n} picture beside it, in figures/", "{n} pictures beside it, in figures/", len(saved.figures))
+    out.print(f"      {beside}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from passo.cli.show import out, table
+from passo.language import t
 
 if TYPE_CHECKING:
     from passo.figures import Figure
@@ -29,13 +30,13 @@ def tell_epochs(run: StoredRun) -> None:
     found = first_epochs(run_config(run), run_data(run))
     out.print(told_epochs(found, run.id), markup=False)
     for head, shown, left in (
-        ("Its first mini-batches", batches_table(found), ("the first of them", "classes")),
-        ("The same data in other mini-batches", sizes_table(found), ("trained on",)),
+        (t("Its first mini-batches"), batches_table(found), (t("the first of them"), t("classes"))),
+        (t("The same data in other mini-batches"), sizes_table(found), (t("trained on"),)),
     ):
         out.print(f"\n[bold]{head}[/]")
         table(shown.columns, shown.rows, right=[column for column in shown.columns if column not in left])
         out.print(shown.note, markup=False)
-    out.print("To see them: --figure epochs", markup=False)
+    out.print(t("To see them: --figure epochs"), markup=False)
 
 
 def draw(name: str, run: StoredRun, options: Mapping[str, Any]) -> Figure:
@@ -167,8 +168,10 @@ def _tested(run: StoredRun, image: int) -> tuple[Any, str, tuple[str, ...]]:
     data = run_data(run)
     if not 0 <= image < len(data.test):
         raise UsageError(f"--image must be from 0 to {len(data.test) - 1:,}, a place in the test part, got {image}")
-    name = f" ({data.classes[int(data.test.targets[image])]})" if data.classes else ""
-    return data.test.images[image], f"test image {image}{name}", data.classes
+    said = t("test image {place}", place=image)
+    if data.classes:
+        said += f" ({data.classes[int(data.test.targets[image])]})"
+    return data.test.images[image], said, data.classes
 
 
 def _place(text: str) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from passo.cli.show import out
+from passo.cli.show import err, out
+from passo.language import language, t, tn
 
 Own = Annotated[
     str | None,
@@ -31,11 +32,19 @@ def export(
     ] = None,
     onnx: Annotated[Path | None, typer.Option(metavar="FILE.onnx", help="The trained model as ONNX.")] = None,
     own: Own = None,
+    out_: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="A repository to hand in (default: STUDY-repository).")
+    ] = None,
+    author: Annotated[list[str] | None, typer.Option(help="Who hands it in; may be repeated.")] = None,
+    course: Annotated[str, typer.Option(help="The course that it is for.")] = "",
+    repository: Annotated[str, typer.Option(help="Where it will be: an address.")] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Replace files that are there; a folder of event files is moved aside.")
     ] = False,
 ) -> None:
-    """Write a run's metrics and its trained model in formats of other programs.
+    """Make a study a repository to hand in; or write a run's metrics and its trained model for other programs.
+
+    passo export STUDY --out repository
 
     passo export STUDY --metrics metrics.csv --tensorboard logs
 
@@ -46,25 +55,56 @@ def export(
     if wide and metrics is None:
         raise UsageError("--wide is a form of the metrics: add --metrics FILE.csv")
     if (metrics, tensorboard, model, onnx) == (None,) * 4:
-        raise UsageError("say what to write: --metrics FILE.csv, --tensorboard DIR, --model DIR or --onnx FILE.onnx")
+        if out_ is not None or _is_whole(run):
+            _hand_in(run, out_, author or [], course, repository)
+            return
+        raise UsageError(
+            "say what to write: --metrics FILE.csv, --tensorboard DIR, --model DIR, --onnx FILE.onnx, "
+            "or --out DIR for a repository to hand in"
+        )
+    if out_ is not None:
+        raise UsageError("--out makes a repository of a whole study: leave the other formats to a call of their own")
     if metrics is not None:
         from passo.analysis.metrics_table import metrics_table
 
         table = metrics_table(run, wide=wide)
         table.save(metrics, force=force)
-        out.print(f"{len(table):,} rows of metrics: {metrics}", markup=False, soft_wrap=True)
+        words = tn("{n:,} row of metrics: {path}", "{n:,} rows of metrics: {path}", len(table), path=metrics)
+        out.print(words, markup=False, soft_wrap=True)
     if tensorboard is not None:
         from passo.analysis.event_files import export_tensorboard
 
         export_tensorboard(run, tensorboard, force=force)
-        out.print(f"event files: {tensorboard} (tensorboard --logdir {tensorboard})", markup=False, soft_wrap=True)
+        words = t("event files: {folder} (tensorboard --logdir {folder})", folder=tensorboard)
+        out.print(words, markup=False, soft_wrap=True)
     if model is not None:
         from passo.explaining.interchange import save_model
 
         save_model(run, model, own, force=force)
-        out.print(f"trained model: {model}", markup=False, soft_wrap=True)
+        out.print(t("trained model: {folder}", folder=model), markup=False, soft_wrap=True)
     if onnx is not None:
         from passo.explaining.interchange import export_onnx
 
         export_onnx(run, onnx, own, force=force)
         out.print(f"ONNX: {onnx}", markup=False, soft_wrap=True)
+
+
+def _is_whole(name: str) -> bool:
+    """Whether it is a study of a study file, and no run of one nor a single training."""
+    from passo import store
+
+    folder = store.place(name)
+    return folder is not None and "planned" in store.outline(folder).facts
+
+
+def _hand_in(name: str, target: Path | None, authors: list[str], course: str, repository: str) -> None:
+    from passo import store
+    from passo.cli.handing_in import hand_in
+    from passo.notes.content import Byline
+
+    study = store.find(name)
+    folder = target if target is not None else Path(f"{study.folder.name}-repository")
+    with store.understood(study.folder), err.status(t("writing the repository")):
+        made = hand_in(study, folder, lang=language(), byline=Byline(tuple(authors), course, "", repository))
+    out.print(t("a repository of {n} files: {folder}", n=len(made), folder=folder), markup=False, soft_wrap=True)
+    out.print(t("read {file} first", file=folder / "README.md"), markup=False, soft_wrap=True)

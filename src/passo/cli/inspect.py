@@ -9,7 +9,8 @@ import typer
 
 from passo.cli import evaluation as evaluated
 from passo.cli import explained
-from passo.cli.show import out, table
+from passo.cli.show import out, saved_as, table
+from passo.language import t
 
 if TYPE_CHECKING:
     from passo.analysis import Recorded, Table
@@ -107,8 +108,8 @@ def inspect(
             _tell(part)
             shown = layer_table(part, step)
             at, why = shown_step(part) if step is None else (step, "")
-            out.print(f"[bold]At step {at:,}[/]{why}")
-            _show(shown, text=("layer",))
+            out.print(f"[bold]{t('At step {step:,}', step=at)}[/]{why}")
+            _show(shown, text=(t("layer"),))
 
 
 def _kept_for(figure: str | None) -> str | tuple[str, ...]:
@@ -150,7 +151,7 @@ def _tell(run: Recorded) -> None:
     from passo.analysis.inspected import noticed, summary
 
     for event in noticed(run):
-        out.print(f"[bold]noticed[/] {_escaped(event)}")
+        out.print(f"[bold]{t('noticed')}[/] {_escaped(event)}")
     for sentence in summary(run):
         out.print(sentence, markup=False)
     out.print()
@@ -166,7 +167,7 @@ def _over_the_run(run: Recorded, parameter: str) -> None:
     *others, _ = zip(*plain.rows, strict=True)
     widths = [max(map(cell_len, (head, *cells))) for head, cells in zip(plain.columns, others, strict=False)]
     left = out.width - sum(width + 2 for width in widths)  # rich puts two spaces between columns
-    _show(parameter_table(run, parameter, min(20, max(8, left))), text=("stage", "over the run"))
+    _show(parameter_table(run, parameter, min(20, max(8, left))), text=(t("stage"), t("over the run")))
 
 
 def _draw(run: StoredRun, name: str | None, options: dict[str, object], path: Path | None) -> None:
@@ -182,7 +183,7 @@ def _draw(run: StoredRun, name: str | None, options: dict[str, object], path: Pa
     ending = "html" if name == "betas" else "png"
     saved = save_figure(figure, path if path is not None else run.folder / f"{run.id}-{name}.{ending}")
     out.print(figure.sentence, markup=False)
-    out.print(f"saved as {saved}", markup=False)
+    out.print(saved_as(saved), markup=False)
 
 
 def _show(shown: Table, text: tuple[str, ...]) -> None:

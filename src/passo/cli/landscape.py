@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passo.cli.show import err, out, progress
+from passo.cli.show import err, out, progress, saved_as
 from passo.errors import MissingExtra, UsageError, require
+from passo.language import t
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.store import StoredRun
@@ -47,7 +49,7 @@ def landscape(
         folder = store.fresh(f"landscape-{found.id}")
         _compute(found, folder, {**settings, "batch_norm": batch_norm, "seed": seed})
         found = store.open_study(folder).runs[0]
-        out.print(f"kept in {folder}", soft_wrap=True)
+        out.print(t("kept in {folder}", folder=folder), soft_wrap=True)
     out.print(tell(loss_surface(found)), markup=False, soft_wrap=True)
     _draw(found, out_ if out_ is not None else found.folder / "landscape.png", missing)
 
@@ -58,22 +60,22 @@ def _compute(run: StoredRun, folder: Path, settings: dict[str, Any]) -> None:
 
     keep_memory()
     with progress() as bar:
-        line = bar.add_task("losses", total=None)
+        line = bar.add_task(t("losses"), total=None)
         try:
             compute(run, out=folder, progress=lambda n, all_: bar.update(line, completed=n, total=all_), **settings)
         except KeyboardInterrupt:
-            err.print("interrupted: a landscape is kept only when it is whole")
+            err.print(t("interrupted: a landscape is kept only when it is whole"))
             raise
 
 
 def _draw(run: StoredRun, path: Path, missing: MissingExtra | None) -> None:
     if missing is not None:
-        out.print(f"(for a picture: {missing})", markup=False)
+        out.print(t("(for a picture: {missing})", missing=told(str(missing))), markup=False)
         return
     from passo.figures import landscape_chart
     from passo.figures.page import save_figure
 
-    out.print(f"saved as {save_figure(landscape_chart(run), path)}", soft_wrap=True)
+    out.print(saved_as(save_figure(landscape_chart(run), path)), soft_wrap=True)
 
 
 def _missing() -> MissingExtra | None:

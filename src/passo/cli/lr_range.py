@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passo.cli.show import err, out, progress
+from passo.cli.show import err, out, progress, saved_as
 from passo.cli.training import Force, Out, Sample, Settings, configuration, read_toml
 from passo.errors import ConfigError, StoreError, TrainingError
+from passo.language import numeral, t, tn
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.analysis import RangeSummary
@@ -69,11 +71,13 @@ def lr_range(
     parts = assemble(config, data)  # a mistake shows before a folder is made
     check_predicts(parts.task, "a range test")
     if _sets_lr(settings or []):
-        err.print(
-            "lr takes no part: a range test sets the learning rate itself, from --lr-min to --lr-max", soft_wrap=True
-        )
+        words = t("lr takes no part: a range test sets the learning rate itself, from --lr-min to --lr-max")
+        err.print(words, soft_wrap=True)
     if given.schedule is not None:
-        err.print(f"the schedule {given.schedule.name} takes no part: a range test moves the learning rate itself")
+        words = t(
+            "the schedule {name} takes no part: a range test moves the learning rate itself", name=given.schedule.name
+        )
+        err.print(words)
     name = f"range-{config.optimizer.name}"
     chosen = {"training": config.model_dump(mode="json"), **plan, "seeds": seeds}
     chosen |= {"verify_steps": verify_steps} if verify else {}
@@ -84,11 +88,14 @@ def lr_range(
             line = bar.add_task(name, total=seeds * (4 if verify else 1), last="")
             for last in _performing(study, config, plan, name, seeds, verify_steps if verify else 0):
                 bar.update(line, advance=1, last=last)
-    about = f"{config.model.name} with {config.optimizer.name}"
+    parties = {"model": config.model.name, "optimizer": config.optimizer.name}
+    about = t("{model} with {optimizer}", **parties)
     summary = replace(lr_ranges(store.open_study(folder), name), name=about)
     _tell(folder, summary, verify)
-    _draw(folder, summary, verify, chart, f"{about} on {config.dataset.name}, batches of {config.batch_size}")
-    out.print(f"train with it: {_hint(settings or [], summary.suggestion)}", markup=False, soft_wrap=True)
+    sizes = {"dataset": config.dataset.name, "size": config.batch_size}
+    _draw(folder, summary, verify, chart, t("{about} on {dataset}, batches of {size}", about=about, **sizes))
+    command = _hint(settings or [], summary.suggestion)
+    out.print(t("train with it: {command}", command=command), markup=False, soft_wrap=True)
 
 
 def _performing(
@@ -127,7 +134,8 @@ def _each(study: Store, tasks: list[Task]) -> Iterator[str]:
                 draft = perform(task)
             draft.replay(writer)
             if draft.status == "failed":
-                err.print(f"{task.run_id} failed: {draft.error}", markup=False, soft_wrap=True)
+                words = t("{run} failed: {error}", run=task.run_id, error=told(str(draft.error)))
+                err.print(words, markup=False, soft_wrap=True)
         yield task.run_id
 
 
@@ -139,7 +147,14 @@ def _kept(study: Store, writer: Any) -> Iterator[None]:
     except KeyboardInterrupt:
         writer.finish("interrupted", "stopped by the user")
         (done,) = study.read("SELECT count(*) FROM runs WHERE status='done'")[0]
-        err.print(f"interrupted: what is done ({done} runs) is kept in {study.folder}; --out {study.folder} goes on")
+        err.print(
+            tn(
+                "interrupted: what is done ({n} run) is kept in {folder}; --out {folder} goes on",
+                "interrupted: what is done ({n} runs) is kept in {folder}; --out {folder} goes on",
+                done,
+                folder=study.folder,
+            )
+        )
         raise
 
 
@@ -150,8 +165,13 @@ def _tell(folder: Path, summary: RangeSummary, verify: bool) -> None:
 
     out.print(str(summary.table()), markup=False, soft_wrap=True)
     chosen = next(found for found in summary.suggestions if found.rule == summary.rule)
-    interval = f", 95 % interval {typed(chosen.low)} to {typed(chosen.high)}" if chosen.known else ""
-    out.print(f"suggested lr {typed(summary.suggestion)} ({summary.rule}{interval})", soft_wrap=True)
+    suggested = {"rate": numeral(typed(summary.suggestion)), "rule": summary.rule}
+    if chosen.known:
+        interval = {"low": numeral(typed(chosen.low)), "high": numeral(typed(chosen.high))}
+        words = t("suggested lr {rate} ({rule}, 95 % interval {low} to {high})", **suggested, **interval)
+    else:
+        words = t("suggested lr {rate} ({rule})", **suggested)
+    out.print(words, soft_wrap=True)
     if agree := rules_agree(summary.suggestions):
         out.print(agree, soft_wrap=True)
     if verify:
@@ -169,12 +189,13 @@ def _draw(folder: Path, summary: RangeSummary, verify: bool, chart: Path | None,
         check = range_check(store.open_study(folder)) if verify else None
         figure = range_figure(summary, check, about)
         _save(figure, folder / "lr-range.png")
-        out.print(f"kept in {folder}, with the picture lr-range.png")
+        out.print(t("kept in {folder}, with the picture {name}", folder=folder, name="lr-range.png"))
         if chart is not None:
             _save(figure, chart)
-            out.print(f"saved as {chart}")
+            out.print(saved_as(chart))
     except MissingExtra as missing:
-        out.print(f"kept in {folder} (for a picture: {missing})")
+        words = t("(for a picture: {missing})", missing=told(str(missing)))
+        out.print(f"{t('kept in {folder}', folder=folder)} {words}")
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from passo.cli.show import out, table
 from passo.errors import PassoError
+from passo.language import numeral, t, tn
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.experiments.estimating import Estimate
@@ -24,12 +26,15 @@ def plan(file: StudyFile, estimated: bool, given: str) -> None:
     from passo.experiments.stages import first_trainings
 
     out.print(f"[bold]{file.name}[/]", end="")
-    out.print(f": {file.description}" if file.description else "", markup=False)
-    most = "at most " if file.coarse_to_fine else ""
+    out.print(f": {t(file.description)}" if file.description else "", markup=False)
     seeds = _few([str(seed) for seed in file.seeds])
-    out.print(f"{most}{file.count:,} {'run' if file.count == 1 else 'runs'}; seeds {seeds}", markup=False)
+    if file.coarse_to_fine:
+        words = tn("at most {n:,} run; seeds {seeds}", "at most {n:,} runs; seeds {seeds}", file.count, seeds=seeds)
+    else:
+        words = tn("{n:,} run; seeds {seeds}", "{n:,} runs; seeds {seeds}", file.count, seeds=seeds)
+    out.print(words, markup=False)
     if file.base:
-        out.print(f"base: {typed(file.base)}", markup=False, soft_wrap=True)
+        out.print(t("base: {settings}", settings=typed(file.base)), markup=False, soft_wrap=True)
     for line in _varied(file):
         out.print(line, markup=False)
     _runs(file)
@@ -39,7 +44,7 @@ def plan(file: StudyFile, estimated: bool, given: str) -> None:
         _groups(found, seeds, _estimates(found, seeds) if estimated else [None] * len(found))
         _hint(found, seeds, given)
     if file.search is not None:
-        out.print("These are the first round's; the later ones depend on what it gives.")
+        out.print(t("These are the first round's; the later ones depend on what it gives."))
 
 
 def _hint(found: list[list[Task]], seeds: int, name: str) -> None:
@@ -48,11 +53,12 @@ def _hint(found: list[list[Task]], seeds: int, name: str) -> None:
 
     could = sum(len(group) * seeds for group in found[:ROWS] if len(group) * seeds > 1 and fusable(group[0]))
     if could:
-        out.print(
-            f"{could:,} of them are of a kind that one network can train, often several times quicker: "
-            f"passo study run {shlex.quote(name)} --executor auto",
-            markup=False,
+        words = t(
+            "{n:,} of them are of a kind that one network can train, often several times quicker: {command}",
+            n=could,
+            command=f"passo study run {shlex.quote(name)} --executor auto",
         )
+        out.print(words, markup=False)
 
 
 def typed(settings: Mapping[str, Any]) -> str:
@@ -86,7 +92,7 @@ def _value(value: Any) -> str:
 
 
 def _few(words: list[str], most: int = 12) -> str:
-    more = f", … ({len(words):,} in all)" if len(words) > most else ""
+    more = t(", … ({n:,} in all)", n=len(words)) if len(words) > most else ""
     return ", ".join(words[:most]) + more
 
 
@@ -94,17 +100,19 @@ def _varied(file: StudyFile) -> list[str]:
     """One line for each table that varies something."""
     lines = []
     for name in ("grid", "zip"):
-        lines += [f"{name}: {key} = {_few([_told(v) for v in values])}" for key, values in getattr(file, name).items()]
+        lines += [
+            f"{name}: {key} = {_few([_varying(v) for v in values])}" for key, values in getattr(file, name).items()
+        ]
     for name in ("random", "coarse_to_fine", "tpe", "successive_halving"):
         entry = getattr(file, name)
         if entry is not None:
             own = {key: value for key, value in entry.model_dump().items() if key != "keys"}
-            keys = [f"{key}: {_told(value)}" for key, value in entry.keys.items()]
-            lines.append("; ".join([f"{name}: {_told(own)}", *keys]))
+            keys = [f"{key}: {_varying(value)}" for key, value in entry.keys.items()]
+            lines.append("; ".join([f"{name}: {_varying(own)}", *keys]))
     return lines
 
 
-def _told(value: Any) -> str:
+def _varying(value: Any) -> str:
     """A value that varies, or of what it is drawn."""
     if isinstance(value, Mapping) and "name" in value:
         return typed(value)
@@ -118,16 +126,16 @@ def _runs(file: StudyFile) -> None:
     runs = [run for run in file.configurations if run.name]
     rows: list[tuple[str, str, Any]] = [("train", run.name, _unsaid(file, run)) for run in runs[:ROWS]]
     if len(runs) > ROWS:
-        rows.append(("train", f"… and {len(runs) - ROWS:,} more", {}))
+        rows.append(("train", t("… and {count:,} more", count=len(runs) - ROWS), {}))
     rows += [("lr_range", entry.name, {"optimizer": entry.optimizer}) for entry in file.ranges]
     rows += [
         ("descent", entry.name, {"optimizer": entry.optimizer, "schedule": entry.schedule}) for entry in file.descents
     ]
     rows += [("schedule", entry.title, {"schedule": entry.schedule}) for entry in file.previews]
     if any(changes for *_, changes in rows):
-        table(("kind", "name", "what it changes"), [(*row, typed(changes or {})) for *row, changes in rows])
+        table((t("kind"), t("name"), t("what it changes")), [(*row, typed(changes or {})) for *row, changes in rows])
     elif rows:
-        table(("kind", "name"), [tuple(row) for *row, _ in rows])
+        table((t("kind"), t("name")), [tuple(row) for *row, _ in rows])
 
 
 def _unsaid(file: StudyFile, run: Configuration) -> dict[str, Any]:
@@ -145,7 +153,7 @@ def _estimates(found: list[list[Task]], seeds: int) -> list[Estimate | None]:
     try:
         return estimates(found, threads=_threads(seeds * sum(map(len, found))))
     except PassoError as error:
-        out.print(f"no estimate: {error}", markup=False)
+        out.print(t("no estimate: {why}", why=told(str(error))), markup=False)
         return [None] * len(found)
 
 
@@ -172,22 +180,39 @@ def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]
         model = {key: value for key, value in settings["model"].items() if key not in ("name", "dropout")}
         data = settings["dataset"]["name"]
         epochs = sorted({task.settings["epochs"] for task in group})
-        told = ("", "") if one is None else (_took(_seconds(group, one)), decimal(one.bytes))
+        cost = ("", "") if one is None else (_took(_seconds(group, one)), numeral(decimal(one.bytes)))
         name = f"{settings['model']['name']} {typed(model)}".strip()
         lengths = f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
-        rows.append((number, f"{len(group) * seeds:,}", name, data, settings["batch_size"], lengths, *told))
-    columns = ("group", "runs", "model", "data", "batch", "epochs", "one run", "its memory")
-    table(columns, rows, right=("group", "runs", "batch", "epochs", "one run", "its memory"))
-    if len(found) > ROWS:
-        out.print(f"… and {len(found) - ROWS:,} more groups")
+        count = numeral(f"{len(group) * seeds:,}")
+        rows.append((number, count, name, data, settings["batch_size"], lengths, *cost))
+    counted = (t("group"), t("runs"))
+    sizes = (t("batch"), t("epochs"), t("one run"), t("its memory"))
+    table((*counted, t("model"), t("data"), *sizes), rows, right=(*counted, *sizes))
+    if left := max(0, len(found) - ROWS):
+        out.print(tn("… and {n:,} more group", "… and {n:,} more groups", left))
     known = [(len(group), _seconds(group, one)) for group, one in zip(found, measured, strict=True) if one is not None]
     if known:
         runs = seeds * sum(map(len, found))
         seconds = runs * sum(count * each for count, each in known) / sum(count for count, _ in known)
-        of = "" if len(known) == len(found) else f", judged by {len(known)} of {len(found):,} groups"
         jobs = _jobs(runs)
-        at_once = f"{jobs} at a time" if jobs > 1 else "one after another"
-        out.print(f"{runs:,} trainings: about {_took(seconds / jobs)} {at_once}, as measured now{of}")
+        took = {"time": _took(seconds / jobs), "jobs": jobs}
+        if jobs > 1:
+            words = tn(
+                "{n:,} training: about {time} {jobs} at a time, as measured now",
+                "{n:,} trainings: about {time} {jobs} at a time, as measured now",
+                runs,
+                **took,
+            )
+        else:
+            words = tn(
+                "{n:,} training: about {time} one after another, as measured now",
+                "{n:,} trainings: about {time} one after another, as measured now",
+                runs,
+                time=took["time"],
+            )
+        if len(known) < len(found):
+            words += t(", judged by {known} of {all:,} groups", known=len(known), all=len(found))
+        out.print(words)
 
 
 def _seconds(group: list[Task], one: Estimate) -> float:
@@ -199,6 +224,6 @@ def _seconds(group: list[Task], one: Estimate) -> float:
 def _took(seconds: float) -> str:
     """A time, as exact as an estimate is."""
     if seconds < 100:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+        return numeral(f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s")
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

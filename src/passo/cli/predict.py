@@ -10,11 +10,16 @@ import typer
 
 from passo.cli.export import Own
 from passo.cli.show import err, out, percent
+from passo.language import later, t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from passo.explaining.predicting import Prediction, TrainedModel
+
+NEGATIVE = later("{images}: looks like a negative of what the model was trained on (try --invert)")
+RECONSTRUCTED = later("squared error of the reconstruction")
+STILL = later("{images}: still looks like a negative of what the model was trained on (leave --invert out)")
 
 
 def predict(
@@ -46,10 +51,9 @@ def predict(
     else:
         _tell(found, trained, top)
     if doubtful := [one.name for one in found if one.inverted]:
-        which = doubtful[0] if len(found) == 1 else f"{len(doubtful):,} of {len(found):,} images"
-        said = "still looks like a negative" if invert else "looks like a negative"
-        hint = "leave --invert out" if invert else "try --invert"
-        err.print(f"{which}: {said} of what the model was trained on ({hint})", markup=False, soft_wrap=True)
+        shares = {"n": len(doubtful), "all": len(found)}
+        which = doubtful[0] if len(found) == 1 else t("{n:,} of {all:,} images", **shares)
+        err.print(t(STILL if invert else NEGATIVE, images=which), markup=False, soft_wrap=True)
 
 
 def _tell(found: Sequence[Prediction], trained: TrainedModel, top: int) -> None:
@@ -61,7 +65,7 @@ def _tell(found: Sequence[Prediction], trained: TrainedModel, top: int) -> None:
         if one.value is None:
             told = ", ".join(f"{name} {percent(share)}" for name, share in one.top(top))
         else:
-            told = f"{_what(trained)} {significant(one.value, 6)}"
+            told = f"{t(_what(trained))} {significant(one.value, 6)}"
         out.print(f"{one.name:<{wide}}  {told}", markup=False, soft_wrap=True)
 
 
@@ -75,4 +79,4 @@ def _facts(one: Prediction, trained: TrainedModel, top: int) -> dict[str, Any]:
 def _what(trained: TrainedModel) -> str:
     if trained.description.task == "regress":
         return trained.description.target or "value"
-    return "squared error of the reconstruction"
+    return RECONSTRUCTED

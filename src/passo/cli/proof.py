@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passo.cli.show import err, out, progress, table
+from passo.language import numeral, t
 
 if TYPE_CHECKING:
     from passo.experiments.proof import Proof
@@ -25,7 +26,7 @@ def proof(
     try:
         proved = _proved(names or [], steps, jobs, out_)
     except KeyboardInterrupt:
-        err.print("interrupted: a proof is told only when it is whole")
+        err.print(t("interrupted: a proof is told only when it is whole"))
         raise
     _show(proved)
     if out_ is not None:
@@ -42,7 +43,7 @@ def _proved(names: list[str], steps: int, jobs: int | None, path: Path | None) -
     if path is not None and not path.absolute().parent.is_dir():  # said before the minutes are spent
         raise StoreError(f"cannot write {path}: there is no folder {path.absolute().parent}")
     with progress("case") as bar:
-        task = bar.add_task("proving", total=len(wanted), case="")
+        task = bar.add_task(t("proving"), total=len(wanted), case="")
         return prove(
             names,
             steps=steps,
@@ -59,20 +60,23 @@ def _write(proved: Proof, path: Path) -> None:
         path.write_text(markdown(proved), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
-    out.print(f"written to {path}")
+    out.print(t("written to {path}", path=path))
 
 
 def _show(proved: Proof) -> None:
     """One line for each optimiser: its cases at their worst, and the bound."""
     from passo.experiments.proof_report import number, summaries
 
-    columns = ["optimizer", "cases", "float32", "float64", "new state", "bound", ""]
+    columns = [t("optimizer"), t("cases"), "float32", "float64", t("new state"), t("bound"), ""]
     rows = []
     for one in summaries(proved):
-        cells = [number(value) for value in (one.float32, one.float64, one.state, one.bound)]
-        verdict = "measured" if one.bound is None else "held" if one.held else "broken"
+        cells = [numeral(number(value)) for value in (one.float32, one.float64, one.state, one.bound)]
+        verdict = t("measured") if one.bound is None else t("held") if one.held else t("broken")
         rows.append([one.label, one.cases, *cells, verdict])
     table(columns, rows, right=columns[1:-1])
-    out.print(f"largest differences over {proved.steps} steps, in roundings; torch {proved.torch}, {proved.machine}")
+    made = {"n": proved.steps, "torch": proved.torch, "machine": proved.machine}
+    out.print(t("largest differences over {n} steps, in roundings; torch {torch}, {machine}", **made))
     for row in proved.broken:
-        out.print(f"broken: {row.label}({row.options}) on {row.problem} in {row.dtype}: {row.worst:.3g} roundings")
+        what = {"optimizer": f"{row.label}({row.options})", "problem": row.problem, "dtype": row.dtype}
+        words = t("broken: {optimizer} on {problem} in {dtype}: {worst:.3g} roundings", worst=row.worst, **what)
+        out.print(words)

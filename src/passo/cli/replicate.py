@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passo.cli.show import err, out, progress
+from passo.language import t, tn
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.store import StoredStudy
@@ -76,19 +78,22 @@ def _train(folder: Path, exact: bool, runs: list[str], epochs: int | None, threa
     if exact:  # before torch is imported
         from passo.cli.kernels import as_published
 
-        if (told := as_published()) is not None:
-            err.print(told, markup=False, soft_wrap=True)
+        if (why := as_published()) is not None:
+            err.print(told(why), markup=False, soft_wrap=True)
     from passo.experiments.replication import replicate as replicating
     from passo.studies.published import published_note
 
     total = sum(min(run.epochs, epochs or run.epochs) for run in published_note().chosen(runs))
     with progress("at") as bar:
-        line = bar.add_task("replicating", total=total, at="")
+        line = bar.add_task(t("replicating"), total=total, at="")
         try:
             for done in replicating(folder, runs=runs, epochs=epochs, threads=threads, force=force):
-                bar.update(line, advance=1, at=f"{done.run}, epoch {done.epoch}")
+                bar.update(line, advance=1, at=t("{run}, epoch {epoch}", run=done.run, epoch=done.epoch))
         except KeyboardInterrupt:
-            err.print(f"interrupted: every epoch that is done is kept in {folder}; the same command goes on")
+            words = t(
+                "interrupted: every epoch that is done is kept in {folder}; the same command goes on", folder=folder
+            )
+            err.print(words)
             raise
 
 
@@ -102,11 +107,17 @@ def _tell(study: StoredStudy) -> None:
     table = found.table()
     if found.departures:
         more = len(table.rows) - SHOWN
-        note = f"… and {more:,} more (--write PAGE.md has them all)" if more > 0 else ""
+        note = t("… and {n:,} more (--write PAGE.md has them all)", n=more) if more > 0 else ""
         out.print(str(replace(table, rows=table.rows[:SHOWN], note=note)), markup=False, soft_wrap=True)
     out.print(found.sentence(), markup=False, soft_wrap=True)
+    numbers = {"trained": found.trained, "seconds": found.seconds, "folder": study.folder}
     out.print(
-        f"{found.trained} of {found.epochs} epochs were trained, in {found.seconds:.0f} s; kept in {study.folder}"
+        tn(
+            "{trained} of {n} epoch were trained, in {seconds:.0f} s; kept in {folder}",
+            "{trained} of {n} epochs were trained, in {seconds:.0f} s; kept in {folder}",
+            found.epochs,
+            **numbers,
+        )
     )
 
 
@@ -128,4 +139,4 @@ def _page(study: StoredStudy, others: list[StoredStudy], seeds: StoredStudy | No
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
-    out.print(f"written to {path}")
+    out.print(t("written to {path}", path=path))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passo.cli.show import out, percent, reads, table
+from passo.language import numeral, t
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.store import Outline, StoredRun
@@ -24,13 +26,13 @@ def list_() -> None:
 
     found = store.studies()
     if not found:
-        out.print(f"no studies under {store.root()}: `passo train` makes one")
+        out.print(t("no studies under {root}: `passo train` makes one", root=store.root()))
         return
     rows = [
-        (s.folder.name, s.status, len(s.runs), f"{datetime.fromtimestamp(s.facts['created']):%Y-%m-%d %H:%M}")
+        (s.folder.name, t(s.status), len(s.runs), f"{datetime.fromtimestamp(s.facts['created']):%Y-%m-%d %H:%M}")
         for s in found
     ]
-    table(("study", "status", "runs", "begun"), rows, right=("runs",))
+    table((t("study"), t("status"), t("runs"), t("begun")), rows, right=(t("runs"),))
 
 
 @app.command()
@@ -56,15 +58,15 @@ def show(
 
 def _show_study(study: Outline) -> None:
     """A row for each run; of very many as plain text, which takes no time to lay out."""
-    out.print(f"[bold]{study.name}[/] ({study.status}) in {study.folder}")
+    out.print(t("[bold]{name}[/] ({status}) in {folder}", name=study.name, status=t(study.status), folder=study.folder))
     lasts = study.lasts("test/accuracy")
     rows = []
     for run in study.runs:
         accuracy = percent(lasts[run.id]) if run.id in lasts else ""
-        rows.append((run.id, run.kind, run.status, accuracy, run.error or ""))
-    columns = ("run", "kind", "status", "test accuracy", "error")
+        rows.append((run.id, run.kind, t(run.status), accuracy, told(run.error or "")))
+    columns = (t("run"), t("kind"), t("status"), t("test accuracy"), t("error"))
     if len(rows) <= ROWS:
-        table(columns, rows, right=("test accuracy",))
+        table(columns, rows, right=(columns[3],))
     else:
         from passo.analysis.tables import Table
 
@@ -72,18 +74,25 @@ def _show_study(study: Outline) -> None:
 
 
 def _show_run(run: StoredRun) -> None:
-    out.print(f"[bold]{run.id}[/] ({run.kind}, {run.status}) in {run.folder}")
+    out.print(
+        t(
+            "[bold]{name}[/] ({status}) in {folder}",
+            name=run.id,
+            status=f"{run.kind}, {t(run.status)}",
+            folder=run.folder,
+        )
+    )
     if run.error:
-        out.print(run.error, markup=False)
+        out.print(told(run.error), markup=False)
     table(
-        ("metric", "last", "at step"),
-        [(n, f"{run.metric(n).last:.6g}", run.metric(n).steps[-1]) for n in run.metrics()],
+        (t("metric"), t("last"), t("at step")),
+        [(n, numeral(f"{run.metric(n).last:.6g}"), run.metric(n).steps[-1]) for n in run.metrics()],
     )
     arrays = [name for name in run.arrays() if not name.startswith("weights/")]
     if arrays:
-        table(("array", "shape"), [(name, run.array(name).shape) for name in arrays])
+        table((t("array"), t("shape")), [(name, run.array(name).shape) for name in arrays])
     for kind, step, message, _ in run.events():
         if message != run.error:
-            out.print(f"{kind} at step {step}: {message}", markup=False)
-    table(("fact", ""), [(name, value) for name, value in run.info.items() if name != "diverged"])
-    out.print("configuration:", run.config)
+            out.print(t("{kind} at step {step}: {message}", kind=kind, step=step, message=told(message)), markup=False)
+    table((t("fact"), ""), [(name, value) for name, value in run.info.items() if name != "diverged"])
+    out.print(t("configuration:"), run.config)

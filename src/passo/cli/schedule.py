@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from passo.cli.show import out, plot
+from passo.cli.show import out, plot, saved_as
+from passo.language import later, t
+
+STEPPED = {
+    "step": later("stepped per step"),
+    "epoch": later("stepped per epoch"),
+    "plateau": later("stepped per validation loss"),
+}
 
 
 def schedule(
@@ -31,11 +38,18 @@ def schedule(
     known = {key: options.pop(key, default) for key, default in known.items()}
     curve = preview(name, **known, **options)
     out.print(plot([float(e) for e in curve.epochs], [float(v) for v in curve.lr]))
-    out.print(
-        f"{curve.name}: lr over {known['epochs']} epochs of {known['steps_per_epoch']} steps, stepped per "
-        f"{'validation loss' if curve.when == 'plateau' else curve.when}; "
-        f"from {curve.lr[0]:.4g} to {curve.lr[-1]:.4g}, highest {max(curve.lr):.4g}"
+    words = t(
+        "{name}: lr over {epochs} epochs of {steps} steps, {stepped}; "
+        "from {first:.4g} to {last:.4g}, highest {highest:.4g}",
+        name=curve.name,
+        epochs=known["epochs"],
+        steps=known["steps_per_epoch"],
+        stepped=t(STEPPED[curve.when]),
+        first=float(curve.lr[0]),
+        last=float(curve.lr[-1]),
+        highest=float(max(curve.lr)),
     )
+    out.print(words)
     if out_ is not None:
         from passo.errors import StoreError
         from passo.figures import schedule_chart
@@ -45,4 +59,4 @@ def schedule(
             chart.save(str(out_), **({"scale_factor": 2} if out_.suffix == ".png" else {}))
         except OSError as error:
             raise StoreError(f"cannot write {out_}: {(error.strerror or str(error)).lower()}") from error
-        out.print(f"saved as {out_}")
+        out.print(saved_as(out_))

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from passo.language import later, numeral, t
+from passo.telling import told
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+STATES = (
+    later("done"),
+    later("running"),
+    later("interrupted"),
+    later("diverged"),
+    later("failed"),
+)  # of a run: `t(status)`
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
@@ -41,9 +51,15 @@ def progress(*fields: str) -> Iterator[Progress]:
         yield bar
 
 
+def saved_as(path: object) -> str:
+    """Where a picture, or a file, went."""
+    return t("saved as {path}", path=path)
+
+
 def warned(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning as one sentence on standard error, in place of Python's own way, which quotes a line of source."""
-    err.print(f"warning: {' '.join(str(message).split())}", markup=False, soft_wrap=True)
+    words = told(" ".join(str(message).split()))
+    err.print(f"{t('warning')}: {words}", markup=False, soft_wrap=True)
 
 
 def reads(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,4 +91,4 @@ def plot(xs: Sequence[float], ys: Sequence[float], width: int = 64, height: int 
 
 
 def percent(value: Any) -> str:
-    return "–" if value is None else f"{100 * float(value):.2f} %"
+    return "–" if value is None else numeral(f"{100 * float(value):.2f} %")

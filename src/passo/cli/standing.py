@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from passo.cli.show import out
 from passo.errors import PassoError
+from passo.language import t
 
 if TYPE_CHECKING:
     from passo.store import Outline
@@ -16,15 +17,21 @@ def tell_standing(study: Outline) -> None:
     from passo.analysis.standing import standing
 
     found = standing(study, planned(study))
-    out.print(f"[bold]{study.name}[/] ({study.status}) in ", end="")
-    out.print(str(study.folder), markup=False, soft_wrap=True)
+    out.print(
+        t("{name} ({status}) in {folder}", name=study.name, status=t(study.status), folder=study.folder),
+        markup=False,
+        soft_wrap=True,
+    )
     out.print(found.sentence(), markup=False, soft_wrap=True)
     if found.places:
         out.print(f"\n{found.table()}", markup=False, soft_wrap=True)
     if found.lost:
         out.print(f"\n{found.troubles()}", markup=False, soft_wrap=True)
-    told = f"every run: passo runs show {study.folder} --all; which are better, and how surely: passo compare"
-    out.print(f"\n{told} {study.folder}", markup=False, soft_wrap=True)
+    told = t(
+        "every run: passo runs show {folder} --all; which are better, and how surely: passo compare {folder}",
+        folder=study.folder,
+    )
+    out.print(f"\n{told}", markup=False, soft_wrap=True)
 
 
 def planned(study: Outline) -> int | None:

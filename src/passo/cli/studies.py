@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from passo.cli.show import err, out, percent, progress, table
+from passo.cli.show import err, out, percent, progress, saved_as, table
 from passo.errors import TrainingError, UsageError
+from passo.language import t, tn
 from passo.registry import unknown
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.experiments import Study
@@ -50,8 +52,8 @@ def list_() -> None:
     """The studies in the package."""
     from passo.experiments import read_study, shipped
 
-    rows = [(name, read_study(name).count, read_study(name).description) for name in shipped()]
-    table(("study", "runs", "what it shows"), rows, right=("runs",))
+    rows = [(name, read_study(name).count, t(read_study(name).description)) for name in shipped()]
+    table((t("study"), t("runs"), t("what it shows")), rows, right=(t("runs"),))
 
 
 @app.command()
@@ -89,7 +91,8 @@ def show(
     plan(file, estimate, name)
     told_left_out(chosen)
     if (store.root() / file.name / store.DATABASE).is_file():
-        out.print(f"begun already: passo study show {store.root() / file.name}", markup=False, soft_wrap=True)
+        begun = t("begun already: passo study show {folder}", folder=store.root() / file.name)
+        out.print(begun, markup=False, soft_wrap=True)
 
 
 def _is_shipped(name: str) -> bool:
@@ -153,7 +156,7 @@ def chart(
 
         drawn = draw(figure, study)
         saved = save_figure(drawn, out_ if out_ is not None else study.folder / f"{figure}.png")
-        out.print(f"{drawn.sentence}\nsaved as {saved}", markup=False, soft_wrap=True)
+        out.print(f"{drawn.sentence}\n{saved_as(saved)}", markup=False, soft_wrap=True)
 
 
 def _draw_metric(study: StoredStudy, metric: str, path: Path | None) -> None:
@@ -168,7 +171,7 @@ def _draw_metric(study: StoredStudy, metric: str, path: Path | None) -> None:
         curves_chart(study, metric).save(str(path), **({"scale_factor": 2} if path.suffix == ".png" else {}))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
-    out.print(f"saved as {path}")
+    out.print(saved_as(path))
 
 
 def _draw_all(study: StoredStudy, folder: Path) -> None:
@@ -180,12 +183,12 @@ def _draw_all(study: StoredStudy, folder: Path) -> None:
         try:
             drawn = draw(name, study)
         except (StoreError, UsageError) as why:
-            err.print(f"{name}: {why}", markup=False, soft_wrap=True)
+            err.print(f"{name}: {told(str(why))}", markup=False, soft_wrap=True)
             continue
         drawn.save(folder)
         out.print(f"[bold]{name}[/]: ", end="")
         out.print(drawn.sentence, markup=False, soft_wrap=True)
-    out.print(f"saved in {folder}", markup=False, soft_wrap=True)
+    out.print(t("saved in {folder}", folder=folder), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -207,7 +210,7 @@ def weights(
     saved = save_figure(figure, out_ if out_ is not None else study.folder / "weights.png")
     found = [configured(study, each, layer) for each in study.names()]
     out.print(str(study_table(study, found)), markup=False, soft_wrap=True)
-    out.print(f"saved as {saved}", markup=False)
+    out.print(saved_as(saved), markup=False)
 
 
 def told_left_out(chosen: Study) -> None:
@@ -216,7 +219,8 @@ def told_left_out(chosen: Study) -> None:
     for run, why in chosen.file.left_out.items():
         reasons.setdefault(why, []).append(run)
     for why, runs in reasons.items():
-        err.print(f"left out: {', '.join(runs)}: {why}", markup=False, soft_wrap=True)
+        words = t("left out: {runs}: {why}", runs=", ".join(runs), why=told(why))
+        err.print(words, markup=False, soft_wrap=True)
 
 
 def perform(
@@ -228,35 +232,43 @@ def perform(
     address: str | None = None,
 ) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
-    failed, told, furthest = 0, 0, 0.0
+    failed, seen, furthest = 0, 0, 0.0
     with progress("last") as bar:
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
         try:
             for step in chosen.running(folder, force=force, jobs=jobs, executor=executor, address=address):
-                told += 1
+                seen += 1
                 if step.status == "chosen":
-                    err.print(step.told, markup=False)
+                    err.print(told(step.told), markup=False)
                     continue
                 furthest = max(furthest, step.done)  # of networks side by side, one is written while others go on
                 if step.status == "running":
-                    bar.update(line, completed=furthest, last=step.told)
+                    bar.update(line, completed=furthest, last=told(step.told))
                     continue
                 accuracy = step.metrics.get("test/accuracy")
                 last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
                 bar.update(line, completed=furthest, last=last)
                 if step.status == "failed":
                     failed += 1
-                    err.print(f"{step.task.run_id} failed: {step.error}", markup=False)
+                    err.print(
+                        t("{run} failed: {error}", run=step.task.run_id, error=told(str(step.error))), markup=False
+                    )
                 elif step.status == "diverged":
-                    err.print(f"{step.task.run_id} diverged: {step.error}", markup=False)
+                    err.print(
+                        t("{run} diverged: {error}", run=step.task.run_id, error=told(str(step.error))), markup=False
+                    )
         except KeyboardInterrupt:
             err.print(
-                f"interrupted: what is finished or under way is kept in {folder}; the same command goes on from there"
+                t(
+                    "interrupted: what is finished or under way is kept in {folder}; "
+                    "the same command goes on from there",
+                    folder=folder,
+                )
             )
             raise
 
-    if not told:
-        err.print(f"every run of {chosen.name} is there already: nothing was run", markup=False)
+    if not seen:
+        err.print(t("every run of {study} is there already: nothing was run", study=chosen.name), markup=False)
     if failed:
         raise TrainingError(f"{failed} of {chosen.file.count} runs failed; the same command tries those again")
 
@@ -278,16 +290,20 @@ def tell(folder: Path, metric: str) -> None:
         out.print(str(comparison.table()), markup=False, soft_wrap=True)
     if lost := [run.id for run in there.runs if run.status == "diverged"]:
         named = listed(lost)
-        out.print(f"diverged, and so not compared: {named} (see `passo runs show {folder}`)", markup=False)
+        words = t("diverged, and so not compared: {runs} (see `passo runs show {folder}`)", runs=named, folder=folder)
+        out.print(words, markup=False)
     for found in there.facts.get("lost") or []:
-        runs = found["runs"][0] + (f" and {len(found['runs']) - 1} more" if len(found["runs"]) > 1 else "")
-        out.print(f"a worker that trained {runs} was lost: {found['how']}", markup=False, soft_wrap=True)
+        first, more = found["runs"][0], len(found["runs"]) - 1
+        runs = tn("{run} and {n} more", "{run} and {n} more", more, run=first) if more else first
+        lost = t("a worker that trained {runs} was lost: {how}", runs=runs, how=told(found["how"]))
+        out.print(lost, markup=False, soft_wrap=True)
     for found in there.facts.get("search") or []:
         out.print(searched(found), markup=False, soft_wrap=True)
     if there.facts.get("former"):
         named = listed(there.facts["former"])
-        out.print(f"no longer part of the study, but still in its folder: {named}", markup=False, soft_wrap=True)
-    out.print(f"kept in {folder}")
+        words = t("no longer part of the study, but still in its folder: {runs}", runs=named)
+        out.print(words, markup=False, soft_wrap=True)
+    out.print(t("kept in {folder}", folder=folder))
 
 
 def _tell_pair(there: StoredStudy) -> None:
@@ -299,27 +315,31 @@ def _tell_pair(there: StoredStudy) -> None:
     try:
         found = differences(there)
     except StoreError as why:
-        out.print(str(why), markup=False, soft_wrap=True)
+        out.print(told(str(why)), markup=False, soft_wrap=True)
         return
     out.print(found.sentence(), markup=False, soft_wrap=True)
     for sentence in found.sentences():
         out.print(f"  {sentence}", markup=False, soft_wrap=True)
     out.print(found.undecided(), markup=False, soft_wrap=True)
     if there.facts.get("quick"):
-        out.print(f"The quick form: {found.seeds[1]} seeds, so that intervals are wide.", markup=False)
-    out.print(
-        f"every number: passo study chart {there.folder} --figure differences ({', '.join(PAIR_FIGURES)}, or all)\n"
-        f"a report: passo note {there.folder} --format pdf --pages 2",
-        markup=False,
-        soft_wrap=True,
+        out.print(t("The quick form: {n} seeds, so that intervals are wide.", n=found.seeds[1]), markup=False)
+    next_steps = t(
+        "every number: passo study chart {folder} --figure differences ({figures}, or all)\n"
+        "a report: passo note {folder} --format pdf --pages 2",
+        folder=there.folder,
+        figures=", ".join(PAIR_FIGURES),
     )
+    out.print(next_steps, markup=False, soft_wrap=True)
 
 
 def searched(found: dict[str, Any]) -> str:
     """What a search came to, in a sentence or two."""
-    begun = f"search from {found['from']}" if found["from"] else "search"
+    begun = t("search from {place}", place=found["from"]) if found["from"] else t("search")
+    why = told(found["why"])
     if found["best"] is None:
-        return f"{begun}: {found['why']}"
-    told = f"{begun}: best {found['metric']} {found['value']:.4g} by {found['best']}; it ended, since {found['why']}"
-    edges = found["edges"]
-    return told + (f"; {', '.join(edges)} is best at an end of its range: widen it" if edges else "")
+        return f"{begun}: {why}"
+    best = {"search": begun, "metric": found["metric"], "value": found["value"], "run": found["best"], "why": why}
+    words = t("{search}: best {metric} {value:.4g} by {run}; it ended, since {why}", **best)
+    if not (edges := ", ".join(found["edges"])):
+        return words
+    return words + t("; {keys} is best at an end of its range: widen it", keys=edges)

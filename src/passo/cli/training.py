@@ -12,6 +12,8 @@ import typer
 
 from passo.cli.show import err, out, percent, progress
 from passo.errors import ConfigError
+from passo.language import t, tn
+from passo.telling import told
 
 if TYPE_CHECKING:
     from passo.training import Evaluation, StepRecord, TrainConfig
@@ -68,10 +70,18 @@ def train(
     with training(config, out_, force=force, keeping=keeping) as opened, progress("loss", "seen", "speed") as bar:
         folder, run_id, steps, records, done, notes = opened
         if done:
-            err.print(f"going on after step {done:,} of {folder} (--force starts anew)", soft_wrap=True)
+            words = t("going on after step {step:,} of {folder} (--force starts anew)", step=done, folder=folder)
+            err.print(words, soft_wrap=True)
         for note in notes:
-            err.print(note, soft_wrap=True)
-        line = bar.add_task(f"epoch 1/{config.epochs}", loss="", seen="", speed="", total=steps, completed=done)
+            err.print(told(note), soft_wrap=True)
+        line = bar.add_task(
+            t("epoch {epoch}/{epochs}", epoch=1, epochs=config.epochs),
+            loss="",
+            seen="",
+            speed="",
+            total=steps,
+            completed=done,
+        )
         result = None
         shown, begun = 0.0, time.perf_counter()
         try:
@@ -84,20 +94,29 @@ def train(
                     shown = now
                     _update(bar, line, record, config, (record.step - done) / (now - begun))
         except KeyboardInterrupt:
-            err.print(f"interrupted: what was recorded is kept in {folder} (run {run_id}, marked interrupted)")
+            err.print(
+                t(
+                    "interrupted: what was recorded is kept in {folder} (run {run}, marked interrupted)",
+                    folder=folder,
+                    run=run_id,
+                )
+            )
             err.print(_how_to_go_on(folder), soft_wrap=True)
             raise
     if result is None:
-        out.print(f"the time is up ({max_time}): {_how_to_go_on(folder)}", soft_wrap=True)
+        out.print(t("the time is up ({time}): {how}", time=max_time, how=_how_to_go_on(folder)), soft_wrap=True)
         return
     if result.test is not None:
         out.print(told_test(result.test))
     if result.best is not None:
-        out.print(result.best)
+        out.print(told(result.best))
     made = result.steps - done
-    out.print(f"{made:,} steps in {result.seconds:.1f} s ({made / result.seconds:,.0f} steps/s)")
-    out.print(f"kept in {folder} (run {run_id})")
-    out.print(f"weights SHA-256 {result.weights_sha256}")
+    speed = made / result.seconds
+    out.print(
+        t("{steps:,} steps in {seconds:.1f} s ({speed:,.0f} steps/s)", steps=made, seconds=result.seconds, speed=speed)
+    )
+    out.print(t("kept in {folder} (run {run})", folder=folder, run=run_id))
+    out.print(t("weights SHA-256 {digest}", digest=result.weights_sha256))
 
 
 def told_test(test: Evaluation) -> str:
@@ -109,9 +128,16 @@ def told_test(test: Evaluation) -> str:
     """
     from passo.analysis.words import significant
 
-    accuracy = "" if test.accuracy is None else f", test accuracy {percent(test.accuracy)}"
-    others = "".join(f", {name} {significant(value, 4)}" for name, value in test.metrics.items())
-    return f"test loss {test.loss:.4f}{accuracy}{others} ({test.count:,} {'samples' if others else 'images'})"
+    parts = [t("test loss {loss:.4f}", loss=test.loss)]
+    if test.accuracy is not None:
+        parts.append(t("test accuracy {share}", share=percent(test.accuracy)))
+    parts += [f"{name} {significant(value, 4)}" for name, value in test.metrics.items()]
+    count = (
+        tn("{n:,} sample", "{n:,} samples", test.count)
+        if test.metrics
+        else tn("{n:,} image", "{n:,} images", test.count)
+    )
+    return f"{', '.join(parts)} ({count})"
 
 
 def _how_to_go_on(folder: Path) -> str:
@@ -119,8 +145,11 @@ def _how_to_go_on(folder: Path) -> str:
 
     kept = open_study(folder).checkpoints()
     if not kept:
-        return "its state was not kept (it had hardly begun): repeated, it begins anew"
-    return f"repeat the command to go on after step {max(s for _, s in kept):,} (or passo train --resume {folder})"
+        return t("its state was not kept (it had hardly begun): repeated, it begins anew")
+    last = max(step for _, step in kept)
+    return t(
+        "repeat the command to go on after step {step:,} (or passo train --resume {folder})", step=last, folder=folder
+    )
 
 
 def duration(text: str) -> float:
@@ -139,12 +168,20 @@ def duration(text: str) -> float:
 
 
 def _update(bar: Any, line: Any, record: StepRecord, config: TrainConfig, speed: float) -> None:
-    fields = {"loss": f"loss {float(record.loss):.3f}", "speed": f"{speed:,.0f} steps/s"}
+    fields = {
+        "loss": t("loss {loss:.3f}", loss=float(record.loss)),
+        "speed": t("{speed:,.0f} steps/s", speed=speed),
+    }
     if record.end is not None and record.end.validation is not None:
         seen = record.end.validation
         accuracy = "" if seen.accuracy is None else f", {percent(seen.accuracy)}"
-        fields["seen"] = f"validation {seen.loss:.3f}{accuracy}"
-    bar.update(line, completed=record.step, description=f"epoch {record.epoch}/{config.epochs}", **fields)
+        fields["seen"] = t("validation {loss:.3f}{accuracy}", loss=seen.loss, accuracy=accuracy)
+    bar.update(
+        line,
+        completed=record.step,
+        description=t("epoch {epoch}/{epochs}", epoch=record.epoch, epochs=config.epochs),
+        **fields,
+    )
 
 
 def configuration(words: list[str], allow_sample: bool = False) -> TrainConfig:

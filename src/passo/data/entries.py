@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from passo.data.described import Archive, DatasetInfo, FileInfo
+from passo.language import later
 from passo.registry import Registry
 
 __all__ = ["DATASETS", "Archive", "DatasetInfo", "FileInfo", "catalogue", "info"]
@@ -32,7 +33,7 @@ CLOTHES = (
 
 FASHION_MNIST = DatasetInfo(
     name="fashion-mnist",
-    title="Fashion-MNIST: articles of clothing, 28 × 28, grey (Xiao, Rasul and Vollgraf, 2017)",
+    title=later("Fashion-MNIST: articles of clothing, 28 × 28, grey (Xiao, Rasul and Vollgraf, 2017)"),
     classes=CLOTHES,
     licence="MIT, Copyright 2017 Zalando SE",
     homepage="https://github.com/zalandoresearch/fashion-mnist",
@@ -56,9 +57,9 @@ FASHION_MNIST = DatasetInfo(
 
 MNIST = DatasetInfo(
     name="mnist",
-    title="MNIST: handwritten digits, 28 × 28, grey (LeCun, Cortes and Burges, 1998)",
+    title=later("MNIST: handwritten digits, 28 × 28, grey (LeCun, Cortes and Burges, 1998)"),
     classes=tuple("0123456789"),
-    licence="none stated by its authors; redistributed widely as CC BY-SA 3.0",
+    licence=later("none stated by its authors; redistributed widely as CC BY-SA 3.0"),
     homepage="http://yann.lecun.com/exdb/mnist/",
     files=_files(
         60_000,
@@ -77,7 +78,7 @@ MNIST = DatasetInfo(
 
 SAMPLE = DatasetInfo(
     name="fashion-mnist-sample",
-    title="The first 300 training and 100 test images of each class of Fashion-MNIST; real, embedded",
+    title=later("The first 300 training and 100 test images of each class of Fashion-MNIST; real, embedded"),
     classes=CLOTHES,
     licence=FASHION_MNIST.licence,
     homepage=FASHION_MNIST.homepage,
@@ -100,7 +101,7 @@ _PACKED = (  # of the compressed files, which are the same wherever they are lis
 )
 KMNIST = DatasetInfo(
     name="kmnist",
-    title="Kuzushiji-MNIST: ten cursive Japanese characters, 28 × 28, grey (Clanuwat et al., 2018)",
+    title=later("Kuzushiji-MNIST: ten cursive Japanese characters, 28 × 28, grey (Clanuwat et al., 2018)"),
     classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     licence="CC BY-SA 4.0, ROIS-DS Center for Open Data in the Humanities",
     homepage="http://codh.rois.ac.jp/kmnist/",
@@ -113,9 +114,9 @@ KMNIST = DatasetInfo(
 
 CIFAR_10 = DatasetInfo(
     name="cifar-10",
-    title="CIFAR-10: photographs of ten kinds of things, 32 × 32, colour (Krizhevsky, 2009)",
+    title=later("CIFAR-10: photographs of ten kinds of things, 32 × 32, colour (Krizhevsky, 2009)"),
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    licence="none stated by its authors, who ask to be cited",
+    licence=later("none stated by its authors, who ask to be cited"),
     homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
     kind="cifar",
     files=(
@@ -137,7 +138,7 @@ CIFAR_10 = DatasetInfo(
 _ROCK = ("https://storage.googleapis.com/download.tensorflow.org/data/",)
 ROCK_PAPER_SCISSORS = DatasetInfo(
     name="rock-paper-scissors",
-    title="Rock, paper, scissors: rendered hands, colour, resized to 28 × 28 (Moroney, 2019)",
+    title=later("Rock, paper, scissors: rendered hands, colour, resized to 28 × 28 (Moroney, 2019)"),
     classes=("paper", "rock", "scissors"),
     licence="CC BY 2.0, Laurence Moroney",
     homepage="https://laurencemoroney.com/datasets.html",
@@ -158,7 +159,7 @@ ROCK_PAPER_SCISSORS = DatasetInfo(
 
 DIGITS = DatasetInfo(
     name="digits",
-    title="Scikit-learn's digits: handwritten, 8 × 8, grey (Alpaydin and Kaynak, 1998); needs scikit-learn",
+    title=later("Scikit-learn's digits: handwritten, 8 × 8, grey (Alpaydin and Kaynak, 1998); needs scikit-learn"),
     classes=tuple("0123456789"),
     licence="CC BY 4.0 (UCI Machine Learning Repository)",
     homepage="https://archive.ics.uci.edu/dataset/80",
@@ -173,9 +174,9 @@ DIGITS = DatasetInfo(
 
 IMAGES = DatasetInfo(
     name="images",
-    title="Your own images: a folder (dataset.folder=DIR), one subfolder a class",
+    title=later("Your own images: a folder (dataset.folder=DIR), one subfolder a class"),
     classes=(),
-    licence="yours to say",
+    licence=later("yours to say"),
     homepage="",
     kind="images",
     files=(),
@@ -183,9 +184,9 @@ IMAGES = DatasetInfo(
 
 CSV = DatasetInfo(
     name="csv",
-    title="Your own table: a CSV file (dataset.folder=FILE), one column predicted from the others",
+    title=later("Your own table: a CSV file (dataset.folder=FILE), one column predicted from the others"),
     classes=(),
-    licence="yours to say",
+    licence=later("yours to say"),
     homepage="",
     kind="csv",
     files=(),

@@ -21,6 +21,7 @@ from passo.data.cache import cache_folder, keep_decoded, open_decoded, write_who
 from passo.data.downloads import Progress, check_packed, get, reason
 from passo.data.entries import DatasetInfo, FileInfo, catalogue, info
 from passo.errors import ConfigError, DataCorrupt, DataError, DataNotFound
+from passo.language import later
 
 Arrays = tuple[np.ndarray, ...]  # training images, training labels, test images, test labels
 
@@ -176,7 +177,7 @@ def check_digest(entry: DatasetInfo, file: FileInfo, data: bytes, name: str) -> 
 def _decoded(entry: DatasetInfo, arrays: Arrays, source: str) -> Found:
     """Keep what was decoded and map it; where the cache cannot be written, go on with what is in memory."""
     if entry.packaged is not None:  # small, and always there
-        return Found(arrays, "the sample embedded in passo")
+        return Found(arrays, later("the sample embedded in passo"))
     try:
         keep_decoded(entry, arrays, source)
     except OSError:

@@ -91,8 +91,8 @@ def _told_best(best: Best | None, config: TrainConfig, steps: int) -> str | None
         return None
     told = f"best in epoch {best.epoch}: {best.monitor} {best.value:.4g}"
     if config.early_stopping is not None and config.early_stopping.restore_best:
-        early = ", after which it waited in vain" if best.stop else ""
-        return f"{told}{early}; these weights were tested and are kept"
+        told = f"{told}, after which it waited in vain" if best.stop else told
+        return f"{told}; these weights were tested and are kept"
     return told if best.step == steps else f"{told}; those weights are kept as best/, the last ones were tested"
 
 

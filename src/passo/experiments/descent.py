@@ -15,12 +15,13 @@ import torch
 from torch import nn
 
 from passo.data import Batches, Data
+from passo.language import later
 from passo.models import Line
 from passo.optim import make_optimizer, make_schedule
 from passo.seeding import generator
 from passo.training import fit
 
-X, Y = "mean brightness of the upper half of an image", "mean brightness of its lower half"
+X, Y = later("mean brightness of the upper half of an image"), later("mean brightness of its lower half")
 
 
 @dataclass(frozen=True)

@@ -144,14 +144,16 @@ def first_trainings(file: StudyFile) -> list[Task]:
 
 
 def check_search(file: StudyFile, data: Data) -> None:
-    """Raise where a study cannot run here: its model is a file that the command did not name; its search's extra is
-    missing, or the search's metric is none of this task's, or of no data."""
+    """Raise where a study cannot run here: its model is a file that the command did not name; an extra that its search
+    or its `[seeing]` takes is missing, or the search's metric is none of this task's, or of no data."""
     for name in _own_models(file):
         if not own_file.allowed(name):
             raise ConfigError(
                 f"model {name} is a file, and passo runs a file only when the command itself names it: add "
                 f"--set model.name={name} if you trust it"
             )
+    for module in ("threadpoolctl", "sklearn.manifold", "captum.attr") if file.seeing is not None else ():
+        require(module, "explain")  # looked for now, not when all trainings are done
     if file.search is None:
         return
     if file.tpe is not None:

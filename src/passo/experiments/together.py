@@ -178,7 +178,9 @@ def _said(facts: Sequence[Fact]) -> str:
         so, alone = (_span([fact[f"ms_{key}"] for fact in timed]) for key in ("together", "alone"))
         how = f": a step of one takes {so} ms so, {alone} ms alone"
     if fact["executor"] == "replicas":
-        return f"{runs:,} trainings as {'one network' if networks == 1 else f'{networks:,} networks'}{how}"
+        if networks == 1:
+            return f"{runs:,} trainings as one network{how}"
+        return f"{runs:,} trainings as {networks:,} networks{how}"
     return f"{runs:,} trainings one by one, not as one network{how}"
 
 

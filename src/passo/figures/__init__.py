@@ -1,7 +1,7 @@
 """Computed results turned into charts. No torch; nothing is trained here, and nothing needs a network.
 
 >>> sorted(FIGURES)[:3]
-['adam-apart', 'adapted-gradients', 'cross-entropy']
+['adam-apart', 'adapted-gradients', 'coasting']
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from passo.figures.choices import CHOICE_FIGURES
 from passo.figures.compared import COMPARED, Wish, draw_compared
 from passo.figures.confused import draw_confusion_pair
 from passo.figures.curves import adam_apart, curves_chart, final_accuracy, final_curves, sgd_curves
+from passo.figures.defaults import coasting, library_defaults
 from passo.figures.descents import schedule_paths, sgd_paths
 from passo.figures.differences import forest
 from passo.figures.divergences import cross_entropy_pair
@@ -29,6 +30,7 @@ from passo.figures.mapped import feature_maps_pair, filters_pair
 from passo.figures.matched import matched
 from passo.figures.predictions import cross_entropy
 from passo.figures.ranges import lr_range, range_chart, range_figure
+from passo.figures.rates import rates
 from passo.figures.robustness import draw_robustness, draw_robustness_classes
 from passo.figures.schedules import schedule_chart, schedule_effects, schedule_shapes
 from passo.figures.sizes import accuracy_over_sizes
@@ -60,6 +62,9 @@ for _draw in (
     final_curves,
     final_adapted,
     final_accuracy,
+    library_defaults,
+    coasting,
+    rates,
     cross_entropy,
 ):
     FIGURES.add(_draw.__name__.replace("_", "-"), _draw)

@@ -18,10 +18,11 @@ from passo.analysis.parts import Part
 from passo.analysis.recorded import Recorded
 from passo.analysis.words import significant
 from passo.figures.panels import GLYPHS, heading, log_ticks, tick_look
-from passo.figures.style import BLUE, FONT, INK, RED, Figure, altair, data, finished
+from passo.figures.style import BLUE, FONT, INK, RED, Figure, altair, colour, data, finished, shape
+from passo.language import later, t
 
 ROW, PLOT, WORDS, NUMBERS = 44, 230, 342, 78
-POSITIVE, NEGATIVE = "positive", "negative"
+POSITIVE, NEGATIVE = later("positive"), later("negative")
 _QUIET = "#5B6168"
 
 
@@ -33,13 +34,18 @@ def apart(
     panels = [_panel(parts, title) for parts, title in zip(found.lists, found.headings, strict=False)]
     alt = altair()
     chart = alt.vconcat(*panels, spacing=22).resolve_scale(x="independent", y="independent")
-    caption = (
+    caption = t(
         "From top to bottom, each row is one operation on the number above it. The axis is the number's size, "
         "logarithmic, so a factor is a distance: to the right it grows, to the left it shrinks. Parts that changed "
         "nothing are left out."
     )
-    subtitle = f"{found.optimizer}, learning rate {significant(found.now.lr)}, run {found.run}"
-    title = f"Step {found.step:,} of {found.coordinate}, taken apart"
+    subtitle = t(
+        "{optimizer}, learning rate {rate}, run {run}",
+        optimizer=found.optimizer,
+        rate=significant(found.now.lr),
+        run=found.run,
+    )
+    title = t("Step {step:,} of {weight}, taken apart", step=found.step, weight=found.coordinate)
     return Figure("apart", finished(chart, title, subtitle), caption, found.sentence())
 
 
@@ -68,7 +74,7 @@ def _columns(parts: Sequence[Part]) -> dict[str, Any]:
         "size": np.array(sizes),
         "from": np.array([sizes[i - 1] if linked[i] else math.nan for i in range(len(parts))]),
         "above": np.array([i - 1 if linked[i] else math.nan for i in range(len(parts))]),
-        "sign": [POSITIVE if part.value > 0 else NEGATIVE for part in parts],
+        "sign": [t(POSITIVE) if part.value > 0 else t(NEGATIVE) for part in parts],
         "told": [significant(part.value) for part in parts],
         "factor": [" " if math.isnan(part.factor) else f"× {significant(part.factor)}" for part in parts],
     }
@@ -81,12 +87,14 @@ def _waterfall(rows: Any, parts: Sequence[Part], height: float) -> Any:
     base = alt.Chart(rows)
     spread = base.mark_bar(size=15, color="#DDE1E6", cornerRadius=2).encode(x=_sizes(parts, "from"), x2="size", y=y)
     link = base.mark_rule(color="#9AA1A9", strokeWidth=1).encode(x=_sizes(parts, "from"), y=y, y2="above")
-    tips = [alt.Tooltip(field, title=title) for field, title in (("words:N", "part"), ("equation:N", "equation"))]
+    signs = [t(POSITIVE), t(NEGATIVE)]
+    tips = [alt.Tooltip("words:N", title=t("part")), alt.Tooltip("equation:N", title=t("equation"))]
     point = base.mark_point(filled=True, size=110, opacity=1).encode(
         x=x,
         y=y,
-        color=alt.Color("sign:N", scale=alt.Scale(domain=[POSITIVE, NEGATIVE], range=[BLUE, RED])),
-        tooltip=[*tips, alt.Tooltip("told:N", title="value"), alt.Tooltip("factor:N", title="factor")],
+        color=colour("sign", signs, [BLUE, RED]),
+        shape=shape("sign", signs),
+        tooltip=[*tips, alt.Tooltip("told:N", title=t("value")), alt.Tooltip("factor:N", title=t("factor"))],
     )
     return alt.layer(spread, link, point).properties(width=PLOT, height=height)
 
@@ -98,7 +106,7 @@ def _sizes(parts: Sequence[Part], field: str = "size") -> Any:
     low, high = math.floor(math.log10(min(sizes)) - 0.15), math.ceil(math.log10(max(sizes)) + 0.15)
     domain = [float(f"1e{low}"), float(f"1e{high}")]
     look = {"labelFlush": False, "labelOverlap": False, **tick_look(log_ticks(*domain, most=6))}
-    axis = alt.Axis(title="size, logarithmic", **look)
+    axis = alt.Axis(title=t("size, logarithmic"), **look)
     scale = alt.Scale(type="log", domain=domain, nice=False)
     return alt.X(f"{field}:Q", axis=axis, scale=scale)
 

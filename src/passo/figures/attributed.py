@@ -11,12 +11,15 @@ from passo.analysis.attributed import Attributed, attributed_pair
 from passo.analysis.words import joined
 from passo.figures.pictures import Canvas, address, grey
 from passo.figures.style import GREEN, INK, RED, STONE, Figure, finished
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 
 WIDE, GAP, SPACE = 640, 6, 22  # points: all of it, between tiles, between two models
 HEAD, LINES = 18, 30  # points: a line of heading, the words under a tile
 LAYERS, ROWS, ROWS_ALONE = 4, 3, 5  # layers that fit; images of each kind, of two models and of one
-RIGHT, WRONG = "right", "wrong"
+RIGHT = later("right"), later("none right"), later("second likeliest")
+WRONG = later("wrong"), later("none wrong"), later("true class")
+"""What stands over predictions of a kind, over none, and over the map of the other class."""
 INFERNO = ((0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51), (249, 140, 10),
            (249, 201, 50), (252, 255, 164))  # fmt: skip
 """Smith and van der Walt's colour map (matplotlib, CC0) at nine even places; its lightness rises evenly."""
@@ -47,9 +50,12 @@ def draw_attributed(found: Attributed) -> Figure:
     counts = block.counts
     canvas = Canvas(block.width, block.height(counts))
     block.draw(canvas, 0, counts)
-    chart = finished(canvas.chart(), "Where the evidence lies", f"{found.name}: {found.way}")
-    some = "" if len(layers) == len(found.layers) else f" {len(layers)} of {len(found.layers)} layers are drawn."
-    return Figure("attributed", chart, _caption((found,)) + some, found.sentence())
+    chart = finished(canvas.chart(), t("Where the evidence lies"), f"{found.name}: {found.way}")
+    caption = _caption((found,))
+    if len(layers) < len(found.layers):
+        drawn = t("{shown} of {count} layers are drawn.", shown=len(layers), count=len(found.layers))
+        caption = f"{caption} {drawn}"
+    return Figure("attributed", chart, caption, found.sentence())
 
 
 def gradcam(study: StoredStudy) -> Figure:
@@ -62,7 +68,7 @@ def gradcam(study: StoredStudy) -> Figure:
     for number, block in enumerate(blocks):
         block.draw(canvas, number * (block.width + SPACE), counts)
     told = joined([f"{found.name} ({found.way})" for found in both])
-    chart = finished(canvas.chart(), "Where two models find their evidence", told)
+    chart = finished(canvas.chart(), t("Where two models find their evidence"), told)
     return Figure("gradcam", chart, _caption(both), " ".join(found.sentence() for found in both))
 
 
@@ -110,12 +116,12 @@ class Block:
         for number, layer in enumerate(self.layers):
             middle = x + (1 + 2 * number) * (self.side + GAP) + self.side + GAP / 2
             canvas.word(middle, y - 10, self.found.layers[layer], size=11, weight=600)
-        for rows, count, told in zip(self.rows, counts, (RIGHT, WRONG), strict=True):
+        for rows, count, (kind, none, other) in zip(self.rows, counts, (RIGHT, WRONG), strict=True):
             if not count:
                 continue
-            canvas.word(x, y + 7, told if len(rows) else f"none {told}", size=10.5, colour=STONE, align="left")
+            canvas.word(x, y + 7, t(kind if len(rows) else none), size=10.5, colour=STONE, align="left")
             if len(rows):
-                self._heads(canvas, x, y + 7, "second likeliest" if told == RIGHT else "true class")
+                self._heads(canvas, x, y + 7, t(other))
             for number, row in enumerate(rows):
                 self._row(canvas, int(row), x, y + HEAD + number * (self.high + LINES))
             y += HEAD + count * (self.high + LINES)
@@ -124,20 +130,21 @@ class Block:
         """Above the maps, whose they are."""
         for number in range(2 * len(self.layers)):
             left = x + (1 + number) * (self.side + GAP)
-            canvas.word(left + self.side / 2, y, other if number % 2 else "predicted", size=10.5, colour=STONE)
+            canvas.word(left + self.side / 2, y, other if number % 2 else t("predicted"), size=10.5, colour=STONE)
 
     def _row(self, canvas: Canvas, row: int, x: float, y: float) -> None:
         """One image with its maps, and what they are below."""
         found, pixels = self.found, self.found.pixels[row]
         true = found.classes[found.labels[row]]
-        self._tile(canvas, x, y, pixels, true, INK, f"no. {found.places[row]}", weight=600)
+        self._tile(canvas, x, y, pixels, true, INK, t("no. {place}", place=found.places[row]), weight=600)
         shades = (GREEN if found.correct[row] else RED, INK)
         for number, layer in enumerate(self.layers):
             for which, (label, shade) in enumerate(zip((found.predicted[row], found.other[row]), shades, strict=True)):
                 left = x + (1 + 2 * number + which) * (self.side + GAP)
                 picture = heated(pixels, found.maps[layer, row, which])
-                empty = ", empty" if np.isnan(found.half[layer, row, which]) else ""
-                told = _percent(float(found.probabilities[row, label])) + empty
+                told = _percent(float(found.probabilities[row, label]))
+                if np.isnan(found.half[layer, row, which]):
+                    told = t("{share}, empty", share=told)
                 self._tile(canvas, left, y, picture, found.classes[label], shade, told)
 
     def _tile(
@@ -161,22 +168,32 @@ class Block:
 def _percent(share: float) -> str:
     """A probability in percent; below a tenth of one only as less than that."""
     percent = 100 * share
-    return (
-        "<0.1 %"
-        if percent < 0.1
-        else f"{percent:.0f} %"
-        if percent > 99.95 or 10 <= percent < 99
-        else f"{percent:.1f} %"
-    )
+    if percent < 0.1:
+        return numeral("<0.1 %")
+    return numeral(f"{percent:.0f} %" if percent > 99.95 or 10 <= percent < 99 else f"{percent:.1f} %")
 
 
 def _caption(both: Sequence[Attributed]) -> str:
-    ways = joined(list(dict.fromkeys(found.way for found in both)))
-    who = "the model is" if len(both) == 1 else "each model is"
-    return (
-        f"Test images that {who} surest of, among its right and among its wrong predictions; below, the true class and "
-        f"the image's place in the test part. Each with two maps ({ways}): for the predicted class (green where right, "
-        "red where wrong), then for the true class of a wrong prediction, the second likeliest of a right one; below, "
-        "their probabilities. Colours go from 0 (none) to each map's own greatest value (light yellow)"
-        + ("; an empty map is 0 everywhere." if any(np.isnan(found.half).any() for found in both) else ".")
+    of_one, of_each = (
+        later(
+            "Test images that the model is surest of, among its right and among its wrong predictions; below, the true "
+            "class and the image's place in the test part."
+        ),
+        later(
+            "Test images that each model is surest of, among its right and among its wrong predictions; below, the "
+            "true class and the image's place in the test part."
+        ),
     )
+    full, with_empty = (
+        later("Colours go from 0 (none) to each map's own greatest value (light yellow)."),
+        later(
+            "Colours go from 0 (none) to each map's own greatest value (light yellow); an empty map is 0 everywhere."
+        ),
+    )
+    maps = t(
+        "Each with two maps ({ways}): for the predicted class (green where right, red where wrong), then for the true "
+        "class of a wrong prediction, the second likeliest of a right one; below, their probabilities.",
+        ways=joined(list(dict.fromkeys(found.way for found in both))),
+    )
+    empty = any(np.isnan(found.half).any() for found in both)
+    return f"{t(of_one if len(both) == 1 else of_each)} {maps} {t(with_empty if empty else full)}"

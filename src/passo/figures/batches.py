@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from passo.analysis.batches import batch_sizes
+from passo.analysis.batches import BatchSizes, batch_sizes
 from passo.analysis.words import spoken
 from passo.figures.curves import about
 from passo.figures.points import points
 from passo.figures.style import BLUE, GREY, Figure, altair, data, finished
+from passo.language import t
 from passo.store import StoredStudy
-
-GUIDE = "1/√(batch size)"
 
 
 def batch_figure(study: StoredStudy, metric: str = "test/accuracy") -> Figure:
@@ -19,7 +18,7 @@ def batch_figure(study: StoredStudy, metric: str = "test/accuracy") -> Figure:
     alt = altair()
     found = batch_sizes(study, metric)
     sizes = [batch.size for batch in found.each]
-    noise = "gradient noise" if found.gradients else "noise of the loss"
+    noise = found.told_noise
     first = found.noise(found.each[0]).mean
     guide = data({"x": sizes, "y": [first * float(np.sqrt(sizes[0] / size)) for size in sizes]})
     dashed = (
@@ -27,15 +26,15 @@ def batch_figure(study: StoredStudy, metric: str = "test/accuracy") -> Figure:
     )
     rows = (
         ([found.noise(b) for b in found.each], noise, "", True, [dashed]),
-        ([b.end for b in found.each], "training loss", "", False, []),
+        ([b.end for b in found.each], t("training loss"), "", False, []),
         ([b.test for b in found.each], spoken(metric), metric, False, []),
-        ([b.seconds for b in found.each], "seconds per epoch", "", True, []),
+        ([b.seconds for b in found.each], t("seconds per epoch"), "", True, []),
     )
     panels = [
         points(
-            {"mean": list(zip(sizes, values, strict=True))},
-            {"mean": BLUE},
-            x="batch size" if i == len(rows) - 1 else None,
+            {t("mean"): list(zip(sizes, values, strict=True))},
+            {t("mean"): BLUE},
+            x=t("batch size") if i == len(rows) - 1 else None,
             metric=of,
             y=title,
             log_y=log,
@@ -49,13 +48,22 @@ def batch_figure(study: StoredStudy, metric: str = "test/accuracy") -> Figure:
             layer.encoding.color = alt.value(BLUE)
             layer.encoding.opacity = alt.value(1.0)
     chart = alt.vconcat(*panels, spacing=12).resolve_scale(x="shared")
-    count = found.noise(found.each[0]).n
-    traced = f" of {'the first seed' if count == 1 else f'{count} seeds'}" if count < found.each[0].end.n else ""
-    held = f" What else varies is as in the best configuration: {found.held}." if found.held else ""
-    caption = (
-        f"Over the batch size, logarithmic: {noise}{traced} (dashed: {GUIDE} through the first point), the training "
-        f"loss of the last epoch, {spoken(metric)}, seconds per epoch ({found.clock}); means and 95 % intervals over "
-        f"seeds.{held}"
+    title = finished(chart, t("What the batch size changes"), [line for line in (about(study), found.held) if line])
+    return Figure("batch-size", title, _caption(found), found.sentence())
+
+
+def _caption(found: BatchSizes) -> str:
+    noise, count = found.told_noise, found.noise(found.each[0]).n
+    if count < found.each[0].end.n:
+        one = t("{noise} of the first seed", noise=noise)
+        noise = one if count == 1 else t("{noise} of {n} seeds", noise=noise, n=count)
+    told = t(
+        "Over the batch size, logarithmic: {noise} (dashed: 1/√(batch size) through the first point), the training "
+        "loss of the last epoch, {metric}, seconds per epoch ({clock}); means and 95 % intervals over seeds.",
+        noise=noise,
+        metric=spoken(found.metric),
+        clock=t(found.clock),
     )
-    title = finished(chart, "What the batch size changes", [line for line in (about(study), found.held) if line])
-    return Figure("batch-size", title, caption, found.sentence())
+    if not found.held:
+        return told
+    return f"{told} {t('What else varies is as in the best configuration: {held}.', held=found.held)}"

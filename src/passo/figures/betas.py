@@ -7,6 +7,7 @@ and divides. Stop k stands for β = 1 − 10^(−k/10), so that a stop is as muc
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,11 +25,11 @@ from passo.figures.style import (
     GREY,
     INK,
     RED,
-    THEME,
     WIDTH,
     Figure,
     altair,
     colour,
+    dash,
     data,
     drawn,
     finished,
@@ -36,12 +37,13 @@ from passo.figures.style import (
     picking,
     thinned,
 )
+from passo.language import later, numeral, t
 
 MOST = 400
 _STOPS = {"b1": (0.0, 3.0, 0.1), "b2": (0.0, 4.0, 0.1), "e": (-12.0, 0.0, 0.5)}  # first, last, and from stop to stop
-_NAMES = {"b1": "β₁, stop", "b2": "β₂, stop", "e": "ε, stop"}
-GRADIENT, RAW, CORRECTED, DIVISOR = "gradient", "uncorrected: m, √v", "corrected: m̂", "divisor √v̂ + ε"
-ADAPTED, MEASURED = "adapted gradient", "measured in the run"
+_NAMES = {"b1": "β₁", "b2": "β₂", "e": "ε"}
+GRADIENT, RAW, CORRECTED = later("gradient"), later("uncorrected: m, √v"), later("corrected: m̂")
+DIVISOR, ADAPTED, MEASURED = later("divisor √v̂ + ε"), later("adapted gradient"), later("measured in the run")
 SHADES = {GRADIENT: GREY, RAW: "#9C86C4", CORRECTED: BLUE, DIVISOR: RED, ADAPTED: GREEN, MEASURED: INK}
 
 
@@ -53,16 +55,23 @@ def betas(run: Recorded, *, parameter: str | None = None, index: Sequence[int] |
     source = data(_columns(found, stops), digits=4)
     panels = interactive(stacked(*_panels(source, stops, found.measured is not None), spacing=10), zoom=True)
     chart = altair().vconcat(panels, _words(stops), spacing=6).add_params(*_sliders(own))
-    values = f"β₁ = {found.betas[0]:g}, β₂ = {found.betas[1]:g}, ε = {significant(found.eps)}"
-    start = f"the run's own values, {values}" if found.measured else f"Adam's usual values, {values}"
-    caption = (
-        f"What Adam would make of the gradients of {found.coordinate} in {told_run(found.run)} for other β₁, β₂ and ε, "
-        f"starting at {start}. Recomputed, not measured: with other values the weights would have gone another way, "
-        f"and met other gradients.{drawn(len(found.steps), MOST)}"
+    subtitle = t("{weight}, run {run}", weight=found.coordinate, run=found.run)
+    chart = finished(chart, t("Adam's β₁, β₂ and ε: recomputed, not measured"), subtitle)
+    chart.config.font = GLYPHS
+    return Figure("betas", chart, _caption(found) + drawn(len(found.steps), MOST), tell(found))
+
+
+def _caption(found: Series) -> str:
+    first, second = (numeral(f"{beta:g}") for beta in found.betas)
+    values = f"β₁ = {first}, β₂ = {second}, ε = {significant(found.eps)}"
+    own = t("the run's own values, {values}", values=values)
+    return t(
+        "What Adam would make of the gradients of {weight} in {run} for other β₁, β₂ and ε, starting at {start}. "
+        "Recomputed, not measured: with other values the weights would have gone another way, and met other gradients.",
+        weight=found.coordinate,
+        run=told_run(found.run),
+        start=own if found.measured else t("Adam's usual values, {values}", values=values),
     )
-    title = "Adam's β₁, β₂ and ε: recomputed, not measured"
-    chart = finished(chart, title, f"{found.coordinate}, run {found.run}").configure(**{**THEME, "font": GLYPHS})
-    return Figure("betas", chart, caption, tell(found))
 
 
 def tell(found: Series) -> str:
@@ -70,17 +79,33 @@ def tell(found: Series) -> str:
     (beta1, beta2), own = found.betas, found.recompute()
     first, second, eps = 0.0 if beta1 else 0.9, 0.9 if beta2 != 0.9 else 0.999, 0.1 if found.eps != 0.1 else 1e-8
     others = {
-        f"β₁ = {first:g}": found.recompute((first, beta2)),
-        f"β₂ = {second:g}": found.recompute((beta1, second)),
+        numeral(f"β₁ = {first:g}"): found.recompute((first, beta2)),
+        numeral(f"β₂ = {second:g}"): found.recompute((beta1, second)),
         f"ε = {significant(eps)}": found.recompute(eps=eps),
     }
-    told = [f"{significant(it.size)} and {100 * it.turns:.0f} % with {name}" for name, it in others.items()]
-    who = "the adapted gradient has" if found.measured else "Adam's adapted gradient, with its usual values, would have"
-    turns = "turns" if found.measured else "turn"
-    return (
-        f"On {len(found.grad):,} recorded gradients of {found.coordinate} in {told_run(found.run)} {who} a mean size "
-        f"of {significant(own.size)} and {turns} its sign at {100 * own.turns:.0f} % of the steps; recomputed, not "
-        f"measured, that would have been {joined(told)}."
+    each = [
+        t("{size} and {turns:.0f} % with {value}", size=significant(it.size), turns=100 * it.turns, value=value)
+        for value, it in others.items()
+    ]
+    told = {
+        "n": len(found.grad),
+        "weight": found.coordinate,
+        "run": told_run(found.run),
+        "size": significant(own.size),
+        "turns": 100 * own.turns,
+        "others": joined(each),
+    }
+    if found.measured:
+        return t(
+            "On {n:,} recorded gradients of {weight} in {run} the adapted gradient has a mean size of {size} and turns "
+            "its sign at {turns:.0f} % of the steps; recomputed, not measured, that would have been {others}.",
+            **told,
+        )
+    return t(
+        "On {n:,} recorded gradients of {weight} in {run} Adam's adapted gradient, with its usual values, would have a "
+        "mean size of {size} and turn its sign at {turns:.0f} % of the steps; recomputed, not measured, that would "
+        "have been {others}.",
+        **told,
     )
 
 
@@ -108,7 +133,8 @@ def _sliders(own: dict[str, float]) -> list[Any]:
     made = []
     for name, value in own.items():
         first, last, every = _STOPS[name]
-        bound = alt.binding_range(min=0, max=round((last - first) / every), step=1, name=_NAMES[name])
+        told = t("{symbol}, stop", symbol=_NAMES[name])
+        bound = alt.binding_range(min=0, max=round((last - first) / every), step=1, name=told)
         made.append(alt.param(name=name, value=_nearest(name, value), bind=bound))
     return made
 
@@ -143,7 +169,11 @@ def _panels(source: Any, stops: dict[str, np.ndarray], measured: bool) -> list[A
     first = {GRADIENT: "datum.g", RAW: f"{m} * {kept[0]}", CORRECTED: m, MEASURED: "datum.mm"}
     second = {GRADIENT: "abs(datum.g)", RAW: f"{v} * sqrt({kept[1]})", DIVISOR: f"{v} + {eps}", MEASURED: "datum.mv"}
     third = {ADAPTED: f"{m} / ({v} + {eps})", MEASURED: "datum.ma"}
-    panels = ((first, "gradient", 150, False), (second, "size (log)", 130, True), (third, "direction", 150, False))
+    panels = (
+        (first, t("gradient"), 150, False),
+        (second, t("size (log)"), 130, True),
+        (third, t("direction"), 150, False),
+    )
     return [
         _panel(source, series_, title, height, log, None if series_ is not third else STEP, measured)
         for series_, title, height, log in panels
@@ -160,36 +190,45 @@ def _panel(
         ticks = [float(f"{digit}e{power}") for power in range(-14, 6) for digit in (1, 2, 5)]
         axis = axis.axis(title=title, **tick_look(ticks), labelOverlap="greedy")
     looks: dict[str, dict[str, Any]] = {GRADIENT: {"strokeWidth": 1}, RAW: {"strokeWidth": 1.2}}
-    looks[MEASURED] = {"strokeWidth": 1.6, "strokeDash": [2, 4]}
-    layers = []
-    for label, expression in expressions.items():
+    looks[MEASURED] = {"strokeWidth": 1.4}
+    layers, names = [], [t(label) for label in SHADES]
+    for label, expression in sorted(expressions.items(), key=lambda one: one[0] != MEASURED):  # dashed ones lie on it
         if label == MEASURED and not measured:
             continue
-        chart = alt.Chart(source).transform_calculate(y=expression, label=f"'{label}'")
+        chart = alt.Chart(source).transform_calculate(y=expression, label=json.dumps(t(label), ensure_ascii=False))
         chart = chart.transform_filter("isValid(datum.y) && datum.y > 0") if log else chart
         layers.append(
             chart.mark_line(clip=True, **looks.get(label, {"strokeWidth": 2})).encode(
                 x=x_axis(x_title),
                 y=axis,
-                color=colour("label", list(SHADES), list(SHADES.values())),
+                color=colour("label", names, list(SHADES.values())),
+                strokeDash=dash("label", names, solid=[t(GRADIENT), t(MEASURED)]),
                 opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
             )
         )
     return alt.layer(*layers).properties(width=WIDTH, height=height)
 
 
+def _expression(told: str, *values: str) -> str:
+    """A told message as an expression of the page, «0», «1», … in it being expressions themselves."""
+    expression = json.dumps(told, ensure_ascii=False)
+    for place, value in enumerate(values):
+        expression = expression.replace(f"«{place}»", f'" + {value} + "')
+    return expression
+
+
 def _words(stops: dict[str, np.ndarray]) -> Any:
     """A line for each slider, in their order: the value that it stands at, and how long such an average remembers."""
     alt = altair()
 
-    def memory(name: str, symbol: str) -> str:
-        beta = _chosen(name, stops)
-        return (
-            f"'{symbol} = ' + format({beta}, '.6~f') + (({beta}) > 0 ? ', forgets half of a gradient in ' + "
-            f"format(log(0.5) / log({beta}), '.3~r') + ' steps' : ', remembers nothing')"
-        )
+    def memory(name: str) -> str:
+        beta, symbol = _chosen(name, stops), _NAMES[name]
+        value, half = f"format({beta}, '.6~f')", f"format(log(0.5) / log({beta}), '.3~r')"
+        lasting = t("{symbol} = {value}, forgets half of a gradient in {n} steps", symbol=symbol, value="«0»", n="«1»")
+        nothing = t("{symbol} = {value}, remembers nothing", symbol=symbol, value="«0»")
+        return f"({beta}) > 0 ? {_expression(lasting, value, half)} : {_expression(nothing, value)}"
 
-    parts = (memory("b1", "β₁"), memory("b2", "β₂"), f"'ε = ' + format({_chosen('e', stops)}, '.1~e')")
+    parts = (memory("b1"), memory("b2"), f"'ε = ' + format({_chosen('e', stops)}, '.1~e')")
     lines = [
         alt.Chart(data({"z": [0]}))
         .transform_calculate(told=told)

@@ -12,6 +12,7 @@ from passo.analysis.calibration import calibration as measured
 from passo.analysis.recorded import Recorded
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, INK, RED, STONE, Figure, altair, colour, data, finished
+from passo.language import numeral, t
 
 SIDE = 420
 
@@ -20,12 +21,15 @@ def calibration(run: Recorded, *, bins: int = BINS) -> Figure:
     """Accuracy over confidence, with intervals; below, how many images each bin holds, right ones and wrong ones."""
     found = measured(answers(run), bins)
     chart = altair().vconcat(_reliability(found), _histogram(found), spacing=10).resolve_scale(x="shared")
-    caption = (
-        f"{found.counts.sum():,} test images of {run.id} by the probability of their likeliest class, in {bins} bins. "
-        "Above: the share that is right, at the bin's mean confidence, with its 95 % interval (Wilson); on the dashed "
-        "line a run is as often right as it is sure, below it surer than right. Below: the images in each bin."
+    caption = t(
+        "{count:,} test images of {run} by the probability of their likeliest class, in {bins} bins. Above: the share "
+        "that is right, at the bin's mean confidence, with its 95 % interval (Wilson); on the dashed line a run is as "
+        "often right as it is sure, below it surer than right. Below: the images in each bin.",
+        count=int(found.counts.sum()),
+        run=run.id,
+        bins=bins,
     )
-    title = finished(chart, "As often right as it is sure?", f"run {run.id}")
+    title = finished(chart, t("As often right as it is sure?"), t("run {run}", run=run.id))
     return Figure("calibration", title, caption, found.sentence())
 
 
@@ -46,16 +50,16 @@ def _reliability(found: Calibration) -> Any:
         "images": found.counts[there],
     }
     y = alt.Y(
-        "y:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=alt.Axis(title="accuracy", format="~%", tickCount=6)
+        "y:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=alt.Axis(title=t("accuracy"), format="~%", tickCount=6)
     )
     base = alt.Chart(data(columns)).encode(x=_x(None))
     line = alt.Chart(data({"x": [0.0, 1.0], "y": [0.0, 1.0]})).encode(x=_x(None), y=y)
     tips = [
-        alt.Tooltip("x:Q", title="confidence", format=".1%"),
-        alt.Tooltip("y:Q", title="accuracy", format=".1%"),
-        alt.Tooltip("low:Q", title="95 % from", format=".1%"),
-        alt.Tooltip("high:Q", title="to", format=".1%"),
-        "images:Q",
+        alt.Tooltip("x:Q", title=t("confidence"), format=".1%"),
+        alt.Tooltip("y:Q", title=t("accuracy"), format=".1%"),
+        alt.Tooltip("low:Q", title=t("95 % from"), format=".1%"),
+        alt.Tooltip("high:Q", title=t("to"), format=".1%"),
+        alt.Tooltip("images:Q", title=t("images")),
     ]
     size = alt.Size("images:Q", scale=alt.Scale(domain=[0, int(found.counts.max())], range=[25, 200]), legend=None)
     return alt.layer(
@@ -64,14 +68,14 @@ def _reliability(found: Calibration) -> Any:
         base.mark_rule(color=BLUE, strokeWidth=1.4).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_point(filled=True, color=BLUE, opacity=1).encode(y=y, size=size, tooltip=tips),
         *_told(found),
-    ).properties(width=SIDE, height=300, title=heading("Reliability: larger dots hold more images, red is the gap"))
+    ).properties(width=SIDE, height=300, title=heading(t("Reliability: larger dots hold more images, red is the gap")))
 
 
 def _told(found: Calibration) -> list[Any]:
     """The expected calibration error, in the corner that points leave free."""
     words = (
-        f"expected calibration error {100 * found.error:.1f} %",
-        f"by chance alone about {100 * found.chance:.1f} %",
+        t("expected calibration error {error:.1f} %", error=100 * found.error),
+        t("by chance alone about {error:.1f} %", error=100 * found.chance),
     )
     return [
         altair()
@@ -85,28 +89,32 @@ def _told(found: Calibration) -> list[Any]:
 def _histogram(found: Calibration) -> Any:
     alt = altair()
     wrong = found.counts - found.right
-    n = len(found.counts)
+    n, sides = len(found.counts), [t("right"), t("wrong")]
     columns = {
         "x": np.tile(found.edges[:-1] + 0.004, 2),
         "x2": np.tile(found.edges[1:] - 0.004, 2),
         "low": np.concatenate([np.zeros(n), found.right]),
         "high": np.concatenate([found.right, found.counts]),
         "images": np.concatenate([found.right, wrong]),
-        "which": np.repeat(["right", "wrong"], n),
+        "which": np.repeat(sides, n),
     }
-    y = alt.Y("low:Q", axis=alt.Axis(title="test images", tickCount=4))
+    y = alt.Y("low:Q", axis=alt.Axis(title=t("test images"), tickCount=4))
     bars = alt.Chart(data(columns)).mark_bar(opacity=0.85)
     middle = (found.edges[1:] + found.edges[:-1]) / 2
     there = found.counts > 0
-    counts = {"x": middle[there], "low": found.counts[there], "word": [f"{count:,}" for count in found.counts[there]]}
+    counts = {
+        "x": middle[there],
+        "low": found.counts[there],
+        "word": [numeral(f"{count:,}") for count in found.counts[there]],
+    }
     return alt.layer(
         bars.encode(
-            x=_x("confidence: the probability of the likeliest class"),
+            x=_x(t("confidence: the probability of the likeliest class")),
             x2="x2:Q",
             y=y,
             y2="high:Q",
-            color=colour("which", ["right", "wrong"], [BLUE, RED]),
-            tooltip=["which:N", "images:Q"],
+            color=colour("which", sides, [BLUE, RED]),
+            tooltip=[alt.Tooltip("which:N", title=t("which")), alt.Tooltip("images:Q", title=t("images"))],
         ),
         alt.Chart(data(counts))
         .mark_text(dy=-7, fontSize=10 if n <= 15 else 8, color=INK)

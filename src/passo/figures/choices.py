@@ -12,30 +12,31 @@ import numpy as np
 from passo.analysis.curves import bands
 from passo.analysis.exploration import METRIC, Exploration, exploration
 from passo.analysis.intervals import Interval
-from passo.analysis.paired_shares import standing
+from passo.analysis.paired_shares import apart
 from passo.analysis.words import seeds, shortened, spoken, within
 from passo.figures.exploration import dots_by_standing
-from passo.figures.panels import heading, x_axis
-from passo.figures.style import BLUE, INK, OTHERS, RED, WIDTH, Figure, altair, colour, data, finished
+from passo.figures.panels import EPOCH, heading, x_axis
+from passo.figures.style import BLUE, INK, OTHERS, RED, WIDTH, Figure, altair, colour, dash, data, finished, shape
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 
 CHOICES = (
-    "parameters",
-    "layers",
-    "units and filters",
-    "kernel size",
-    "activation",
-    "normalisation",
-    "regularisation",
-    "initialisation",
-    "batch size",
-    "learning rate",
-    "optimiser",
+    later("parameters"),
+    later("layers"),
+    later("units and filters"),
+    later("kernel size"),
+    later("activation"),
+    later("normalisation"),
+    later("regularisation"),
+    later("initialisation"),
+    later("batch size"),
+    later("learning rate"),
+    later("optimiser"),
 )
 LEARNED = ("activation", "normalisation", "initialisation", "batch size", "learning rate", "optimiser")
 """Choices of how it is learned, of which the loss over training tells more; the loss of others is not one quantity."""
 LOSSES = ("validation/loss", "epoch/train_loss")
-REFERENCE = "reference"
+REFERENCE = later("reference")
 LINES = OTHERS[2:]  # the first two are the models' own
 ROW = 26.0  # points
 ASIDE = 0.15  # of a row, each model to its side
@@ -59,16 +60,25 @@ def draw_choice(study: StoredStudy, choice: str) -> Figure:
     if metric:
         there = _models(found, choice)
         panels = [_curves(study, found, choice, label, metric, legend=label == there[0]) for label in there]
-        below = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent")
-        chart = alt.vconcat(chart, below, spacing=16).resolve_scale(color="independent")
-    learned = f" Below: the {spoken(metric)} after each epoch, means over seeds." if metric else ""
-    caption = (
-        f"Test accuracy by {choice}, all else as in the reference ({seeds(found.n)}). Filled: "
-        f"told apart from the reference after Holm's correction for all {len(found.effects)} changes of the "
-        f"exploration; pale: only by itself; hollow: neither; diamonds are the reference.{learned}"
+        below = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent", strokeDash="independent")
+        chart = alt.vconcat(chart, below, spacing=16)
+        chart = chart.resolve_scale(color="independent", shape="independent", strokeDash="independent")
+    title = finished(chart, t(choice).capitalize(), t("one choice changed, all else as in the reference"))
+    return Figure(slug(choice), title, _caption(found, choice, metric), found.choice_sentence(choice))
+
+
+def _caption(found: Exploration, choice: str, metric: str) -> str:
+    said = t(
+        "Test accuracy by {choice}, all else as in the reference ({seeds}). Filled: told apart from the reference "
+        "after Holm's correction for all {count} changes of the exploration; pale: only by itself; hollow: neither; "
+        "diamonds are the reference.",
+        choice=t(choice),
+        seeds=seeds(found.n),
+        count=len(found.effects),
     )
-    title = finished(chart, f"{choice.capitalize()}", "one choice changed, all else as in the reference")
-    return Figure(slug(choice), title, caption, found.choice_sentence(choice))
+    if not metric:
+        return said
+    return f"{said} {t('Below: the {metric} after each epoch, means over seeds.', metric=spoken(metric))}"
 
 
 CHOICE_FIGURES: dict[str, Callable[[StoredStudy], Figure]] = {
@@ -82,9 +92,9 @@ def _order(found: Exploration, choice: str) -> list[str]:
     said = [setting.said for setting in found.settings(choice)]
     base = _reference(found, choice)
     means = {word: np.mean([e.accuracy.mean for e in found.of(choice) if e.setting.said == word]) for word in said}
-    numbers = {word: _number(word) for word in (*said, found.unchanged.get(choice, ""))}
+    numbers = {word: _number(word) for word in (*said, found.at_reference(choice))}
     numbers = {(base if word not in said else word): number for word, number in numbers.items() if word}
-    stems = {word.removesuffix(f" ({REFERENCE})").rpartition(" ")[0] for word in numbers}
+    stems = {word.removesuffix(f" ({t(REFERENCE)})").rpartition(" ")[0] for word in numbers}
     if all(map(math.isfinite, numbers.values())) and len(stems) == 1:
         return [*([] if base in numbers else [base]), *sorted(numbers, key=lambda word: numbers[word])]
     return [base, *sorted(said, key=lambda word: -means[word])]
@@ -92,8 +102,8 @@ def _order(found: Exploration, choice: str) -> list[str]:
 
 def _reference(found: Exploration, choice: str) -> str:
     """How the reference is called beside the settings of a choice: by its own value where that is known."""
-    value = found.unchanged.get(choice, "")
-    return f"{value} ({REFERENCE})" if value else REFERENCE
+    value = found.at_reference(choice)
+    return f"{value} ({t(REFERENCE)})" if value else t(REFERENCE)
 
 
 def _models(found: Exploration, choice: str) -> list[str]:
@@ -103,7 +113,7 @@ def _models(found: Exploration, choice: str) -> list[str]:
 
 def _number(word: str) -> float:
     try:
-        return float(word.rpartition(" ")[2])
+        return float(numeral(word.rpartition(" ")[2]))  # marks of the language, swapped back
     except ValueError:
         return math.nan
 
@@ -112,9 +122,9 @@ def _accuracies(found: Exploration, choice: str) -> Any:
     """A row for each setting, a point with its interval for each model; the reference first."""
     alt = altair()
     order, base_name, there = _order(found, choice), _reference(found, choice), _models(found, choice)
-    rows = [(order.index(base_name), label, found.reference[label][1], base_name, "yes") for label in there]
+    rows = [(order.index(base_name), label, found.reference[label][1], base_name, t("yes")) for label in there]
     rows += [
-        (order.index(e.setting.said), e.model, e.accuracy, e.setting.said, "yes" if e.apart else standing(e.difference))
+        (order.index(e.setting.said), e.model, e.accuracy, e.setting.said, apart(e.difference))
         for e in found.of(choice)
     ]
     short = list(shortened(order, 34).values())
@@ -123,13 +133,15 @@ def _accuracies(found: Exploration, choice: str) -> Any:
     x = alt.X("mean:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(title=spoken(METRIC), format="~%"))
     shades = [(BLUE, RED)[found.labels.index(label)] for label in there]
     base = alt.Chart(data(_points(found, rows))).encode(y=y, color=colour("model", there, shades))
-    shape = alt.condition(f"indexof(datum.setting, '{REFERENCE}') >= 0", alt.value("diamond"), alt.value("circle"))
-    tips = ["setting:N", "model:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
+    at_reference = f"indexof(datum.setting, '{t(REFERENCE)}') >= 0"
+    marks = alt.condition(at_reference, alt.value("diamond"), shape("model", there))
+    tips = [alt.Tooltip("setting:N", title=t("setting")), alt.Tooltip("model:N", title=t("model"))]
+    tips += [alt.Tooltip("mean:Q", title=t("mean"), format=".1%"), alt.Tooltip("within:N", title=t("95 % interval"))]
     return alt.layer(
         _levels(found, there, shades),
         base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q"),
         *(
-            dots.encode(x=x, shape=shape, tooltip=tips)
+            dots.encode(x=x, shape=marks, tooltip=tips)
             for dots in dots_by_standing(base, "state", alt.Scale(domain=there, range=shades), size=62)
         ),
     ).properties(width=WIDTH, height=ROW * len(order))
@@ -194,11 +206,15 @@ def _curves(study: StoredStudy, found: Exploration, choice: str, label: str, met
     }
     order, others = _order(found, choice), iter(LINES * 3)
     shades = [INK if said == _reference(found, choice) else next(others) for said in order]
-    look = alt.Legend(orient="top-right", direction="vertical", symbolSize=60, labelFontSize=10, title=None)
+    look = alt.Legend(orient="top-right", direction="vertical", symbolSize=140, labelFontSize=10, title=None)
     scale = alt.Scale(domain=order, range=shades)
     last = max(float(band.epochs[-1]) for band in drawn)
     y = alt.Y("y:Q", title=spoken(metric), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
-    x = x_axis("epoch", whole=True, domain=[0, last * 1.02])
+    x = x_axis(EPOCH, whole=True, domain=[0, last * 1.02])
     line = alt.Chart(data(columns)).mark_line(strokeWidth=1.7)
     shade = alt.Color("label:N", scale=scale, legend=look if legend else None)
-    return line.encode(x=x, y=y, color=shade).properties(width=WIDTH / 2 - 40, height=170, title=heading(label))
+    solid = [said for said in order if said == _reference(found, choice)]
+    dashes = dash("label", order, solid=solid).legend(look if legend else None)
+    return line.encode(x=x, y=y, color=shade, strokeDash=dashes).properties(
+        width=WIDTH / 2 - 40, height=170, title=heading(label)
+    )

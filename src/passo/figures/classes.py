@@ -12,29 +12,33 @@ from passo.analysis.classified import Classified, classified, percent
 from passo.analysis.recorded import Recorded
 from passo.analysis.words import joined
 from passo.figures.style import BLUE, GREEN, INK, ORANGE, RED, STONE, Figure, altair, colour, data, finished
+from passo.language import later, t
 
 RIGHT, WRONG = ("#DCE9F3", BLUE), ("#FDF3EC", RED)
-SCORES = {"precision": ORANGE, "recall": BLUE, "F1": INK}
+SCORES = {later("precision"): ORANGE, later("recall"): BLUE, "F1": INK}
 
 
 def confusion(run: Recorded) -> Figure:
     """The confusion matrix: shares of each true class as shades, counts in the cells."""
     found = classified(answers(run))
-    caption = (
-        f"{found.count:,} test images of {run.id}: rows are true classes, columns the likeliest ones. Shades are "
-        f"shares of the row, blue where that is right and red where it is wrong (darker sooner); {_inside(found)}."
+    caption = t(
+        "{count:,} test images of {run}: rows are true classes, columns the likeliest ones. Shades are shares of the "
+        "row, blue where that is right and red where it is wrong (stronger sooner); {inside}.",
+        count=found.count,
+        run=run.id,
+        inside=_inside(found),
     )
     pairs = " ".join(pair.sentence() for pair in found.pairs(3))
-    sentence = f"{found.sentence()} {pairs or 'No image is taken for another class.'}"
-    chart = finished(_matrix(found), "What is taken for what", f"run {run.id}")
+    sentence = f"{found.sentence()} {pairs or t('No image is taken for another class.')}"
+    chart = finished(_matrix(found), t("What is taken for what"), t("run {run}", run=run.id))
     return Figure("confusion", chart, caption, sentence)
 
 
 def _inside(found: Classified) -> str:
     n = len(found.classes)
     if n <= 12:
-        return "a cell holds the count and, below, its share of the row in percent; empty cells hold none"
-    return "a cell holds the count" if n <= 25 else "a pointer on a cell shows its count"
+        return t("a cell holds the count and, below, its share of the row in percent; empty cells hold none")
+    return t("a cell holds the count") if n <= 25 else t("a pointer on a cell shows its count")
 
 
 def _matrix(found: Classified) -> Any:
@@ -55,8 +59,8 @@ def _matrix(found: Classified) -> Any:
     turned = {"labelAngle": -40 if n <= 25 else -90}
     scale = alt.Scale(domain=names, paddingInner=0.04 if n <= 25 else 0)
     base = alt.Chart(data(columns)).encode(
-        x=alt.X("predicted:N", scale=scale, axis=alt.Axis(title="likeliest class", **axis, **turned)),
-        y=alt.Y("true:N", scale=scale, axis=alt.Axis(title="true class", **axis)),
+        x=alt.X("predicted:N", scale=scale, axis=alt.Axis(title=t("likeliest class"), **axis, **turned)),
+        y=alt.Y("true:N", scale=scale, axis=alt.Axis(title=t("true class"), **axis)),
     )
     layers = [_cells(base, 1, RIGHT), _cells(base, 0, WRONG), *_words(base, n, cell)]
     return alt.layer(*layers).resolve_scale(color="independent").properties(width=cell * n, height=cell * n)
@@ -64,7 +68,12 @@ def _matrix(found: Classified) -> Any:
 
 def _cells(base: Any, right: int, shades: tuple[str, str]) -> Any:
     alt = altair()
-    tips = ["true:N", "predicted:N", "count:Q", alt.Tooltip("share:Q", title="share of the class", format=".1%")]
+    tips = [
+        alt.Tooltip("true:N", title=t("true")),
+        alt.Tooltip("predicted:N", title=t("predicted")),
+        alt.Tooltip("count:Q", title=t("count")),
+        alt.Tooltip("share:Q", title=t("share of the class"), format=".1%"),
+    ]
     shade = alt.Color("shade:Q", scale=alt.Scale(domain=[0, 1], range=list(shades)), legend=None)
     return base.transform_filter(f"datum.right == {right}").mark_rect().encode(color=shade, tooltip=tips)
 
@@ -91,32 +100,39 @@ def classes(run: Recorded) -> Figure:
     names = [found.classes[c] for c in order]
     high = max(9, min(26, 620 // len(names)))
     chart = altair().hconcat(_scores(found, names, high), _images(found, names, high), spacing=16)
-    caption = (
-        f"{found.count:,} test images of {run.id}, classes by F1. Precision: of the images given a class, how many are "
-        "of it; recall: of its images, how many are given it. Lines: accuracy, and balanced accuracy (mean recall) "
-        "where it is another. 0/0: there is nothing to take a share of. Right: test images of each class."
+    caption = t(
+        "{count:,} test images of {run}, classes by F1. Precision: of the images given a class, how many are of it; "
+        "recall: of its images, how many are given it. Lines: accuracy, and balanced accuracy (mean recall) where it "
+        "is another. 0/0: there is nothing to take a share of. Right: test images of each class.",
+        count=found.count,
+        run=run.id,
     )
-    title = finished(chart, "Precision, recall and F1 of every class", f"run {run.id}")
+    title = finished(chart, t("Precision, recall and F1 of every class"), t("run {run}", run=run.id))
     return Figure("classes", title, caption, found.sentence())
 
 
 def _scores(found: Classified, names: list[str], high: int) -> Any:
     alt = altair()
-    scores = dict(zip(SCORES, (found.precision, found.recall, found.f1), strict=True))
+    told = [t(name) for name in SCORES]
+    scores = dict(zip(told, (found.precision, found.recall, found.f1), strict=True))
     columns = {
         "class": np.tile(found.classes, 3),
         "score": np.repeat(list(scores), len(names)),
         "value": np.concatenate(list(scores.values())),
     }
     look = alt.Axis(title=None, grid=True, labelFontSize=min(11, high), labelOverlap=False, labelLimit=170)
-    axis = {"scale": _room(found), "axis": alt.Axis(format="~%", title="share", tickCount=6)}
+    axis = {"scale": _room(found), "axis": alt.Axis(format="~%", title=t("share"), tickCount=6)}
     base = alt.Chart(data(columns)).encode(y=alt.Y("class:N", sort=names, axis=look))
     span = base.mark_rule(color="#C9CED4", strokeWidth=2).encode(x=alt.X("min(value):Q", **axis), x2="max(value):Q")
     dots = base.mark_point(filled=True, opacity=1, size=min(70, 4 * high)).encode(
         x=alt.X("value:Q", **axis),
-        color=colour("score", list(SCORES), list(SCORES.values())),
-        shape=alt.Shape("score:N", scale=alt.Scale(domain=list(SCORES), range=["triangle-up", "circle", "diamond"])),
-        tooltip=["class:N", "score:N", alt.Tooltip("value:Q", format=".1%")],
+        color=colour("score", told, list(SCORES.values())),
+        shape=alt.Shape("score:N", scale=alt.Scale(domain=told, range=["triangle-up", "circle", "diamond"])),
+        tooltip=[
+            alt.Tooltip("class:N", title=t("class")),
+            alt.Tooltip("score:N", title=t("score")),
+            alt.Tooltip("value:Q", title=t("value"), format=".1%"),
+        ],
     )
     layers = [span, *_levels(found), dots, *_nothing(found, scores, names)]
     return alt.layer(*layers).properties(width=390, height=high * len(names))
@@ -143,13 +159,13 @@ def _room(found: Classified) -> Any:
 
 def _levels(found: Classified) -> list[Any]:
     alt = altair()
-    levels = {"accuracy": found.accuracy, "balanced accuracy": found.balanced_accuracy}
-    if percent(found.accuracy) == percent(found.balanced_accuracy):
-        del levels["balanced accuracy"]
+    accuracy, balanced = percent(found.accuracy), percent(found.balanced_accuracy)
+    levels = [(found.accuracy, f"{t('accuracy')} {accuracy}", -6, [4, 3])]
+    if accuracy != balanced:
+        levels.append((found.balanced_accuracy, f"{t('balanced accuracy')} {balanced}", -18, [1, 3]))
     layers = []
-    for dy, (name, value) in zip((-6, -18), levels.items(), strict=False):
-        source = alt.Chart(data({"value": [value], "word": [f"{name} {percent(value)}"]})).encode(x="value:Q")
-        dash = [4, 3] if name == "accuracy" else [1, 3]
+    for value, word, dy, dash in levels:
+        source = alt.Chart(data({"value": [value], "word": [word]})).encode(x="value:Q")
         layers.append(source.mark_rule(strokeDash=dash, color=INK, opacity=0.7))
         layers.append(source.mark_text(fontSize=10.5, color=INK).encode(y=alt.value(dy), text="word:N"))
     return layers
@@ -162,8 +178,8 @@ def _images(found: Classified, names: list[str], high: int) -> Any:
         source.mark_bar(color=GREEN, opacity=0.55, height={"band": 0.6})
         .encode(
             y=alt.Y("class:N", sort=names, axis=None),
-            x=alt.X("images:Q", axis=alt.Axis(title="test images", tickCount=2, format="~s", grid=False)),
-            tooltip=["class:N", "images:Q"],
+            x=alt.X("images:Q", axis=alt.Axis(title=t("test images"), tickCount=2, format="~s", grid=False)),
+            tooltip=[alt.Tooltip("class:N", title=t("class")), alt.Tooltip("images:Q", title=t("images"))],
         )
         .properties(width=90, height=high * len(names))
     )

@@ -8,9 +8,10 @@ import numpy as np
 
 from passo.analysis.confused import Cell, ConfusedPair, confused_pair
 from passo.analysis.paired_shares import SHARE
-from passo.analysis.words import amount, within
+from passo.analysis.words import amount, joined, within
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, INK, RED, Figure, altair, data, finished
+from passo.language import later, t
 from passo.store import StoredStudy
 
 PALE, MISTAKE = "#FFFFFF", "#4A4F57"  # mistakes are grey: colours are the models'
@@ -35,28 +36,53 @@ def confusion_pair(found: ConfusedPair) -> Figure:
     ).resolve_scale(color="independent")
     below = alt.hconcat(_difference(found), _mistakes(found), spacing=26).resolve_scale(color="independent")
     chart = alt.vconcat(above, below, spacing=18).resolve_scale(color="independent", y="independent")
-    first, second = found.labels
-    marked = "framed: told apart after the correction for all cells compared; " if found.n > 1 else ""
-    cells = "numbers are percent of the true class" if len(found.classes) <= FEW else "darker is more of the true class"
-    caption = (
-        f"Rows are true classes, columns the answers; {cells} ({_over(found.n)}), empty below half a percent. Above: "
-        f"{first} and {second}; on the diagonal what is right, in the model's colour. Below: {first} less {second} in "
-        f"points, blue where {first} does it more often and red where {second} does; {marked}right: the mistakes that "
-        "differ most, with 95 % intervals, strong where told apart."
+    title = finished(chart, t("What each model takes for what"), _subtitle(found))
+    return Figure("confusion-pair", title, _caption(found), found.sentence())
+
+
+def _caption(found: ConfusedPair) -> str:
+    few, many = (
+        later(
+            "Rows are true classes, columns the answers; numbers are percent of the true class ({over}), empty below "
+            "half a percent."
+        ),
+        later(
+            "Rows are true classes, columns the answers; stronger is more of the true class ({over}), empty below half "
+            "a percent."
+        ),
     )
-    title = finished(chart, "What each model takes for what", _subtitle(found))
-    return Figure("confusion-pair", title, caption, found.sentence())
+    framed, unframed = (
+        later(
+            "Below: {first} less {second} in points, blue where {first} does it more often and red where {second} "
+            "does; framed: told apart after the correction for all cells compared; right: the mistakes that differ "
+            "most, with 95 % intervals, strong where told apart."
+        ),
+        later(
+            "Below: {first} less {second} in points, blue where {first} does it more often and red where {second} "
+            "does; right: the mistakes that differ most, with 95 % intervals, strong where told apart."
+        ),
+    )
+    names = {"first": found.labels[0], "second": found.labels[1]}
+    parts = (
+        t(few if len(found.classes) <= FEW else many, over=_over(found.n)),
+        t("Above: {first} and {second}; on the diagonal what is right, in the model's colour.", **names),
+        t(framed if found.n > 1 else unframed, **names),
+    )
+    return " ".join(parts)
 
 
 def _subtitle(found: ConfusedPair) -> str:
     accuracies = [amount(float(one.accuracy.mean()), SHARE) for one in (found.first, found.second)]
-    n = found.first.counts[0].sum()
-    said = " and ".join(f"{label} {share}" for label, share in zip(found.labels, accuracies, strict=True))
-    return f"{n:,} test images; accuracy: {said} ({_over(found.n)})"
+    return t(
+        "{images:,} test images; accuracy: {accuracies} ({over})",
+        images=found.first.counts[0].sum(),
+        accuracies=joined([f"{label} {share}" for label, share in zip(found.labels, accuracies, strict=True)]),
+        over=_over(found.n),
+    )
 
 
 def _over(n: int) -> str:
-    return f"means over {n} seeds" if n > 1 else "one seed"
+    return t("means over {n} seeds", n=n) if n > 1 else t("one seed")
 
 
 def _side(found: ConfusedPair) -> float:
@@ -88,12 +114,12 @@ def _columns(found: ConfusedPair, values: np.ndarray) -> dict[str, Any]:
 
 
 def _matrix(found: ConfusedPair, rates: np.ndarray, label: str, shade: str, *, names: bool = True) -> Any:
-    """One model's mean shares: what is right in its colour, mistakes in grey, darker sooner."""
+    """One model's mean shares: what is right in its colour, mistakes in grey, stronger sooner."""
     alt = altair()
     columns = _columns(found, rates)
     columns["shade"] = np.where(columns["right"], columns["value"], np.sqrt(columns["value"]))
     base, size = _grid(found, columns, names)
-    tips = ["true:N", "given:N", alt.Tooltip("value:Q", title="share", format=".1%")]
+    tips = [*_tips(), alt.Tooltip("value:Q", title=t("share"), format=".1%")]
     layers = [
         base.transform_filter(f"datum.right == {right}")
         .mark_rect()
@@ -109,6 +135,12 @@ def _matrix(found: ConfusedPair, rates: np.ndarray, label: str, shade: str, *, n
     return alt.layer(*layers).resolve_scale(color="independent").properties(title=heading(label), **size)
 
 
+def _tips() -> list[Any]:
+    """Which cell it is, for a pointer."""
+    alt = altair()
+    return [alt.Tooltip("true:N", title=t("true")), alt.Tooltip("given:N", title=t("given"))]
+
+
 def _size(found: ConfusedPair) -> float:
     return min(11.0, _side(found) * 0.42)
 
@@ -122,7 +154,7 @@ def _difference(found: ConfusedPair) -> Any:
     shade = alt.Color(
         "value:Q", scale=alt.Scale(domain=[-most, 0, most], range=[RED, PALE, BLUE], interpolate="rgb"), legend=None
     )
-    tips = ["true:N", "given:N", alt.Tooltip("value:Q", title="difference", format="+.1%")]
+    tips = [*_tips(), alt.Tooltip("value:Q", title=t("difference"), format="+.1%")]
     ink = alt.condition(f"abs(datum.value) > {0.6 * most:g}", alt.value("white"), alt.value(INK))
     words = base.transform_calculate(
         points="(datum.value > 0 ? '+' : '−') + format(abs(100 * datum.value), '.0f')"
@@ -134,7 +166,7 @@ def _difference(found: ConfusedPair) -> Any:
         framed = {"true": [classes[c.true] for c in found.apart], "given": [classes[c.given] for c in found.apart]}
         frames, _ = _grid(found, framed, True)
         layers.append(frames.mark_rect(fill=None, filled=False, stroke=INK, strokeWidth=1.6))
-    title = f"{found.labels[0]} − {found.labels[1]} (points)"
+    title = t("{first} − {second} (points)", first=found.labels[0], second=found.labels[1])
     return alt.layer(*layers).resolve_scale(color="independent").properties(title=heading(title), **size)
 
 
@@ -151,8 +183,9 @@ def _mistakes(found: ConfusedPair) -> Any:
         color=alt.Color("model:N", scale=scale, legend=None),
         opacity=alt.condition("datum.apart == 1", alt.value(1.0), alt.value(0.45)),
     )
-    low = alt.X("low:Q", title="share of the true class", axis=alt.Axis(format="~%", tickCount=5))
-    tips = ["mistake:N", "model:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
+    low = alt.X("low:Q", title=t("share of the true class"), axis=alt.Axis(format="~%", tickCount=5))
+    tips = [alt.Tooltip("mistake:N", title=t("mistake")), alt.Tooltip("model:N", title=t("model"))]
+    tips += [alt.Tooltip("mean:Q", title=t("mean"), format=".1%"), alt.Tooltip("within:N", title=t("95 % interval"))]
     names = alt.Chart(data({"mistake": order})).mark_text(align="left", fontSize=10.5, color=INK, baseline="middle")
     layers = [
         base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2.4).encode(x=low, x2="high:Q"),
@@ -164,7 +197,7 @@ def _mistakes(found: ConfusedPair) -> Any:
             text="mistake:N",
         ),
     ]
-    title = heading("mistakes that differ most" if shown else "no mistake is frequent enough to be compared")
+    title = heading(t("mistakes that differ most") if shown else t("no mistake is frequent enough to be compared"))
     side = _side(found) * len(found.classes)
     return alt.layer(*layers).properties(width=max(side, 240.0), height=max(side, 30 * len(shown)), title=title)
 

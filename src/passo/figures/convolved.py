@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from passo.analysis.words import significant
 from passo.errors import UsageError
 from passo.figures.pictures import Canvas, address, diverging, grey, numbers
 from passo.figures.style import INK, RED, STONE, Figure, finished
+from passo.language import numeral, t, tn
 
 if TYPE_CHECKING:
     from passo.explaining import ConvolutionAt
@@ -19,8 +21,10 @@ HEAD, SIGN, SUM, GAP = 118, 24, 74, 30
 MINUS = str.maketrans("-", "−")
 
 
-def draw_convolution(found: ConvolutionAt, run: str = "this model", image: str = "one image") -> Figure:
+def draw_convolution(found: ConvolutionAt, run: str = "", image: str = "") -> Figure:
     """One number of a feature map worked out; of more than six input channels, the six that add most.
+
+    run, image: what the model and the image are called, in words.
 
     Raises `UsageError` for kernels of more than 7 × 7, whose numbers nobody could read.
     """
@@ -30,31 +34,59 @@ def draw_convolution(found: ConvolutionAt, run: str = "this model", image: str =
     order = np.argsort(-np.abs(found.sums), kind="stable")[:MOST]
     shown = np.sort(order)
     canvas = _canvas(found, shown)
+    where = {
+        "run": run or t("this model"),
+        "layer": found.layer,
+        "filter": found.filter,
+        "image": image or t("one image"),
+    }
+    about = t("{run}, {layer}, filter {filter}, {image}", **where)
+    title = finished(canvas.chart(), t("A convolution, number by number"), about)
+    return Figure("convolution", title, _caption(found, len(shown), where), _told(found, where))
+
+
+def _caption(found: ConvolutionAt, shown: int, where: Mapping[str, Any]) -> str:
     y, x = found.place
-    title = finished(
-        canvas.chart(), "A convolution, number by number", f"{run}, {found.layer}, filter {found.filter}, {image}"
-    )
-    left = len(found.sums) - len(shown)
-    caption = (
-        f"Filter {found.filter} of {found.layer} in {run}, for {image}, at row {y}, column {x} of its map. Above: the "
-        f"patch that it reads and the place in the map, framed. Below: each number of the patch times the one of the "
-        f"kernel at the same place, added up channel by channel, and the bias."
-        + (f" Of {len(found.sums)} input channels the {len(shown)} that add most are written out." if left else "")
-        + ("" if found.inside.all() else " Cells with a grey frame are padding, outside the image.")
-    )
-    return Figure("convolution", title, caption, _told(found, run))
+    parts = [
+        t("Filter {filter} of {layer} in {run}, for {image}, at row {y}, column {x} of its map.", y=y, x=x, **where),
+        t(
+            "Above: the patch that it reads and the place in the map, framed. Below: each number of the patch times "
+            "the one of the kernel at the same place, added up channel by channel, and the bias."
+        ),
+    ]
+    if shown < len(found.sums):
+        parts.append(
+            t(
+                "Of {count} input channels the {shown} that add most are written out.",
+                count=len(found.sums),
+                shown=shown,
+            )
+        )
+    if not found.inside.all():
+        parts.append(t("Cells with a grey frame are padding, outside the image."))
+    return " ".join(parts)
 
 
-def _told(found: ConvolutionAt, run: str) -> str:
+def _told(found: ConvolutionAt, where: Mapping[str, Any]) -> str:
     y, x = found.place
     apart = abs(found.total - found.output)
-    parts = f"{len(found.sums)} channel{'s' * (len(found.sums) != 1)} of {found.kernel[0].size} products each"
-    return (
-        f"At row {y}, column {x}, filter {found.filter} of {found.layer} in {run} adds {parts} to "
-        f"{significant(float(found.sums.sum()), 4)}, and its bias of {significant(found.bias, 4)}: "
-        f"{significant(found.total, 4)}, which is torch's own number"
-        + (" exactly." if not apart else f" but for {significant(apart, 1)}, its rounding.")
+    adds = tn(
+        "At row {y}, column {x}, filter {filter} of {layer} in {run} adds {n} channel of {each} products each to "
+        "{sum}, and its bias of {bias}: {total}",
+        "At row {y}, column {x}, filter {filter} of {layer} in {run} adds {n} channels of {each} products each to "
+        "{sum}, and its bias of {bias}: {total}",
+        len(found.sums),
+        y=y,
+        x=x,
+        each=found.kernel[0].size,
+        sum=significant(float(found.sums.sum()), 4),
+        bias=significant(found.bias, 4),
+        total=significant(found.total, 4),
+        **where,
     )
+    if not apart:
+        return t("{sum}, which is torch's own number exactly.", sum=adds)
+    return t("{sum}, which is torch's own number but for {apart}, its rounding.", sum=adds, apart=significant(apart, 1))
 
 
 def _canvas(found: ConvolutionAt, shown: np.ndarray) -> Canvas:
@@ -70,7 +102,8 @@ def _canvas(found: ConvolutionAt, shown: np.ndarray) -> Canvas:
     for place, channel in enumerate(shown):
         y = above + place * row
         if len(found.sums) > 1:
-            canvas.word(0, y - 9, f"input channel {found.channels[channel]}", colour=STONE, align="left", weight=600)
+            word = t("input channel {channel}", channel=int(found.channels[channel]))
+            canvas.word(0, y - 9, word, colour=STONE, align="left", weight=600)
         for column, grid in enumerate(grids):
             x = column * (wide * side + SIGN)
             numbers(canvas, x, y, grid[channel], [_short(v) for v in grid[channel].ravel()], most[column], side)
@@ -87,12 +120,15 @@ def _above(canvas: Canvas, found: ConvolutionAt, channel: int) -> None:
     """The input channel with the patch framed, the filter's whole map with the place framed, and what stands below."""
     number = int(found.channels[channel])
     picture = found.image[number]
-    _framed(canvas, 0, picture, found.corner, _reach(found), f"input channel {number}", address(grey(picture), HEAD))
+    word = t("input channel {channel}", channel=number)
+    _framed(canvas, 0, picture, found.corner, _reach(found), word, address(grey(picture), HEAD))
     most = float(np.abs(found.maps).max())
     source = address(diverging(found.maps, most), HEAD)
-    _framed(canvas, HEAD + 90, found.maps, found.place, (1, 1), f"map of filter {found.filter}", source)
+    aside = HEAD + max(90, 8 + 5.4 * len(word))  # the word has room between the two pictures
+    word = t("map of filter {filter}", filter=found.filter)
+    _framed(canvas, aside, found.maps, found.place, (1, 1), word, source)
     wide, side = found.kernel.shape[2], _side(found)
-    for column, head in enumerate(("patch", "kernel", "products")):
+    for column, head in enumerate((t("patch"), t("kernel"), t("products"))):
         canvas.word(column * (wide * side + SIGN) + wide * side / 2, HEAD + 25, head, size=11.5, weight=600)
 
 
@@ -136,29 +172,24 @@ def _sum(canvas: Canvas, found: ConvolutionAt, shown: np.ndarray, y: float) -> N
     parts = [_signed(float(found.sums[channel])) for channel in shown]
     rest = float(found.sums.sum() - found.sums[shown].sum())
     if len(shown) < len(found.sums):
-        parts.append(f"({_signed(rest)} of the other {len(found.sums) - len(shown)} channels)")
-    text = " + ".join([*parts, f"bias {_signed(found.bias)}"]) + f"  =  {_signed(found.total)}"
+        count = len(found.sums) - len(shown)
+        parts.append(t("({sum} of the other {count} channels)", sum=_signed(rest), count=count))
+    text = " + ".join([*parts, t("bias {bias}", bias=_signed(found.bias))]) + f"  =  {_signed(found.total)}"
     canvas.word(0, y + 4, text.replace("+ −", "− "), size=13, align="left", weight=600)
-    canvas.word(
-        0,
-        y + 26,
-        f"{digits(found.total)} worked out here, {digits(found.output)} from torch",
-        size=12,
-        colour=INK,
-        align="left",
-    )
+    both = t("{ours} worked out here, {torch} from torch", ours=digits(found.total), torch=digits(found.output))
+    canvas.word(0, y + 26, both, size=12, colour=INK, align="left")
 
 
 def _short(value: float) -> str:
     """A number for a cell: two decimals, one from 10 on, none from 100 on."""
     size = abs(value)
     text = f"{value:.{0 if size >= 99.95 else 1 if size >= 9.995 else 2}f}"
-    return (text if float(text) else "0").translate(MINUS)
+    return numeral((text if float(text) else "0").translate(MINUS))
 
 
 def digits(value: float) -> str:
     """Seven significant digits, as many as float32 has."""
-    return f"{value:.7g}".translate(MINUS)
+    return numeral(f"{value:.7g}".translate(MINUS))
 
 
 def _signed(value: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from passo.analysis import Band, Comparison, bands, compare, tell_bands
 from passo.analysis.words import higher_is_better, is_share, joined, ranged, seeds, spoken, within
-from passo.figures.panels import band_panel, epoch_range, learning_rates, stacked, x_axis
+from passo.figures.panels import EPOCH, band_panel, epoch_range, learning_rates, stacked, x_axis
 from passo.figures.style import (
     BLUE,
     GREEN,
@@ -25,20 +25,26 @@ from passo.figures.style import (
     data,
     finished,
     interactive,
+    shape,
     thinned,
 )
+from passo.language import later, t
 from passo.store import StoredStudy
 
 MANY, SHOWN = len(OTHERS), 8  # configurations that all have a colour; those of more that have one
-BANDS = "Lines are means over seeds, bands their 95 % intervals; bands wider than the frame are cut."
-WHISKERS = "Lines are means over seeds, whiskers their 95 % intervals, set apart sideways so that all can be seen."
-FAMILIES = {"Adam and its kin": BLUE, "SGD with Nesterov": GREEN, "SGD with momentum": RED, "SGD": STONE}
+BANDS = later("Lines are means over seeds, bands their 95 % intervals; bands wider than the frame are cut.")
+WHISKERS = later(
+    "Lines are means over seeds, whiskers their 95 % intervals, set apart sideways so that all can be seen."
+)
+FIRST_SEED = later("Learning rates: seed 0.")
+KIN, NESTEROV, MOMENTUM = later("adaptive steps"), later("SGD with Nesterov"), later("SGD with momentum")
+FAMILIES = {KIN: BLUE, NESTEROV: GREEN, MOMENTUM: RED, "SGD": STONE}
 
 
 def curves_chart(study: StoredStudy, metric: str = "validation/loss", names: Sequence[str] | None = None) -> Any:
     """Any metric of any study: a line and band per configuration; of more than there are colours, the best in front."""
     found = bands(study, metric, names)
-    title = f"{spoken(metric).capitalize()} per epoch"
+    title = t("{metric} per epoch", metric=spoken(metric).capitalize())
     if len(found) <= MANY:
         return finished(interactive(band_panel(found)), title, about(study))
     sign = -1 if higher_is_better(metric) else 1
@@ -47,7 +53,11 @@ def curves_chart(study: StoredStudy, metric: str = "validation/loss", names: Seq
     span = epoch_range(found)
     panel = band_panel(kept, x_domain=span)
     panel.layer = [_behind(rest, span), *panel.layer]
-    told = f"In colour the {SHOWN} that end best, the best first; in grey {len(rest)} others, cut at the frame."
+    told = t(
+        "In colour the {n} that end best, the best first; in grey {others} others, cut at the frame.",
+        n=SHOWN,
+        others=len(rest),
+    )
     return finished(interactive(panel), title, [line for line in (about(study), told) if line])
 
 
@@ -64,21 +74,24 @@ def _behind(rest: Sequence[Band], span: tuple[float, float]) -> Any:
     y = alt.Y("y:Q", axis=alt.Axis(title=spoken(metric), tickCount=5, **({"format": "~%"} if is_share(metric) else {})))
     lines = alt.Chart(data(columns)).mark_line(clip=True, strokeWidth=1, color=GREY, opacity=0.55)
     return lines.encode(
-        x=x_axis("epoch", whole=True, domain=list(span)),
+        x=x_axis(EPOCH, whole=True, domain=list(span)),
         y=y,
         detail="label:N",
-        tooltip=[alt.Tooltip("label:N", title="configuration")],
+        tooltip=[alt.Tooltip("label:N", title=t("configuration"))],
     )
 
 
 def about(study: StoredStudy) -> str:
     """What was trained on what, for a figure's subtitle; what differs between the runs is left out."""
     configs = [run.config for run in study.select()]
-    models, datasets = (_all_of(config.get(key, {}).get("name") for config in configs) for key in ("model", "dataset"))
-    sizes = _all_of(config.get("batch_size") for config in configs)
-    told = [f"{models}" if models else "", f"on {datasets}" if datasets else ""]
-    told = [" ".join(word for word in told if word), f"batches of {sizes}" if sizes else ""]
-    return ", ".join(word for word in told if word)
+    model, dataset = (_all_of(config.get(key, {}).get("name") for config in configs) for key in ("model", "dataset"))
+    size = _all_of(config.get("batch_size") for config in configs)
+    told = str(model) if model else ""
+    if dataset:
+        on = t("{model} on {dataset}", model=model, dataset=dataset)
+        told = on if model else t("on {dataset}", dataset=dataset)
+    batches = t("batches of {size}", size=size) if size else ""
+    return ", ".join(word for word in (told, batches) if word)
 
 
 def _all_of(values: Iterable[Any]) -> Any:
@@ -92,10 +105,14 @@ def adam_apart(study: StoredStudy) -> Figure:
     names = ["adam", "adam-beta1-0", "adam-beta2-0.9", "adam-eps-0.1"]
     found = bands(study, "validation/loss", names)
     chart = interactive(band_panel(found, height=280))
-    caption = f"Validation loss of Adam, and of Adam with β₁ = 0, β₂ = 0.9 or ε = 0.1. {BANDS}"
-    return Figure(
-        "adam-apart", finished(chart, "Adam, one part changed at a time", about(study)), caption, tell_bands(found)
+    caption = t(
+        "Validation loss of Adam, and of Adam with β₁ = {first:g}, β₂ = {second:g} or ε = {eps:g}.",
+        first=0,
+        second=0.9,
+        eps=0.1,
     )
+    title = finished(chart, t("Adam, one part changed at a time"), about(study))
+    return Figure("adam-apart", title, f"{caption} {t(BANDS)}", tell_bands(found))
 
 
 def sgd_curves(study: StoredStudy) -> Figure:
@@ -105,13 +122,17 @@ def sgd_curves(study: StoredStudy) -> Figure:
     train = bands(study, "epoch/train_loss", names)
     panels = [band_panel(found, width=235, height=220) for found in (loss, accuracy)]
     chart = interactive(altair().hconcat(*panels, spacing=24))
-    ends = joined([f"{band.name} {ranged(band.last)}" for band in train])
-    sentence = f"{tell_bands(loss)} The accuracies: {_ends(accuracy)}. The training losses: {ends}."
-    title = finished(chart, "SGD, momentum, dampening, Nesterov", about(study))
-    return Figure("sgd-curves", title, f"Validation loss and accuracy per epoch. {BANDS}", sentence)
+    losses = t("The training losses: {ends}.", ends=_ends(train))
+    sentence = f"{tell_bands(loss)} {_accuracies(accuracy)} {losses}"
+    title = finished(chart, t("SGD, momentum, dampening, Nesterov"), about(study))
+    return Figure("sgd-curves", title, f"{t('Validation loss and accuracy per epoch.')} {t(BANDS)}", sentence)
 
 
-def _ends(found: Sequence[Any]) -> str:
+def _accuracies(found: Sequence[Band]) -> str:
+    return t("The accuracies: {ends}.", ends=_ends(found))
+
+
+def _ends(found: Sequence[Band]) -> str:
     return joined([f"{band.name} {ranged(band.last, band.metric)}" for band in found])
 
 
@@ -127,9 +148,10 @@ def final_curves(study: StoredStudy) -> Figure:
             learning_rates(study, names, span),
         )
     )
-    caption = f"Each with the learning rate that its own range test suggests. {BANDS} Learning rates: seed 0."
-    sentence = f"{tell_bands(loss)} The accuracies: {_ends(accuracy)}."
-    return Figure("final-curves", finished(chart, "From range test to result", about(study)), caption, sentence)
+    own = t("Each with the learning rate that its own range test suggests.")
+    title = finished(chart, t("From range test to result"), about(study))
+    sentence = f"{tell_bands(loss)} {_accuracies(accuracy)}"
+    return Figure("final-curves", title, f"{own} {t(BANDS)} {t(FIRST_SEED)}", sentence)
 
 
 def final_accuracy(study: StoredStudy) -> Figure:
@@ -139,30 +161,39 @@ def final_accuracy(study: StoredStudy) -> Figure:
     families = [_family(study, name) for name in names]
     chart = altair().layer(*_dots(found, families)).properties(width=430, height=21 * len(names))
     best, worst = found.outcomes[0], found.outcomes[-1]
-    sentence = (
-        f"Of {len(names)} configurations {best.name} has the highest mean test accuracy, {ranged(best, metric)}, and "
-        f"{worst.name} the lowest, {ranged(worst, metric)} ({seeds(best.n)}); {_level(found)}."
+    sentence = t(
+        "Of {n} configurations {best} has the highest mean test accuracy, {high}, and {worst} the lowest, {low} "
+        "({seeds}); {level}.",
+        n=len(names),
+        best=best.name,
+        high=ranged(best, metric),
+        worst=worst.name,
+        low=ranged(worst, metric),
+        seeds=seeds(best.n),
+        level=_level(found),
     )
-    caption = "Mean test accuracy and 95 % interval over seeds; small dots are the seeds. The test set was used once."
-    title = finished(chart, "Test accuracy of every configuration", about(study))
+    caption = t(
+        "Mean test accuracy and 95 % interval over seeds; small dots are the seeds. The test set was used once."
+    )
+    title = finished(chart, t("Test accuracy of every configuration"), about(study))
     return Figure("final-accuracy", title, caption, sentence)
 
 
 def _level(found: Comparison) -> str:
     if not found.outcomes[0].known:
-        return "one seed cannot tell them apart"
+        return t("one seed cannot tell them apart")
     best, *others = found.names
-    told = sum(found.difference(name, best).verdict == "lower" for name in others)
-    return f"{told} of the other {len(others)} can be told apart from the best"
+    apart = sum(found.difference(name, best).verdict == "lower" for name in others)
+    return t("{apart} of the other {n} can be told apart from the best", apart=apart, n=len(others))
 
 
 def _family(study: StoredStudy, name: str) -> str:
     optimizer = study.select(name)[0].config["optimizer"]
-    if optimizer["name"] != "sgd":
-        return "Adam and its kin"
+    if optimizer["name"].removeprefix("keras-") != "sgd":
+        return KIN
     if optimizer.get("nesterov"):
-        return "SGD with Nesterov"
-    return "SGD with momentum" if optimizer.get("momentum") else "SGD"
+        return NESTEROV
+    return MOMENTUM if optimizer.get("momentum") else "SGD"
 
 
 def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
@@ -174,7 +205,7 @@ def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
         "mean": [o.mean for o in outcomes],
         "low": [max(o.low, 0.0) for o in outcomes],  # in this order: of NaN, which stays NaN
         "high": [min(o.high, 1.0) for o in outcomes],
-        "family": list(families),
+        "family": [t(family) for family in families],
     }
     each = {
         "name": [o.name for o in outcomes for _ in o.values],
@@ -187,15 +218,18 @@ def _dots(found: Comparison, families: Sequence[str]) -> list[Any]:
         "mean:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=spoken(found.metric), format=form, tickCount=6)
     )
     there = [name for name in FAMILIES if name in families]
-    shade = colour("family", there, [FAMILIES[name] for name in there])
+    shade = colour("family", [t(name) for name in there], [FAMILIES[name] for name in there])
     base = alt.Chart(data(columns)).encode(y=y, color=shade)
-    tips = [alt.Tooltip("name:N", title="configuration"), alt.Tooltip("mean:Q", title="mean", format=".1%")]
-    tips.append(alt.Tooltip("within:N", title="95 % interval"))
+    tips = [alt.Tooltip("name:N", title=t("configuration")), alt.Tooltip("mean:Q", title=t("mean"), format=".1%")]
+    tips.append(alt.Tooltip("within:N", title=t("95 % interval")))
+    seed = [alt.Tooltip("seed:N", title=t("seed")), alt.Tooltip("mean:Q", title=t("mean"), format=".1%")]
     single = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.55)
     return [
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2, opacity=0.55)
         .encode(x=alt.X("low:Q"), x2="high:Q"),
-        single.encode(x=x, y=y, tooltip=[alt.Tooltip("seed:N"), alt.Tooltip("mean:Q", format=".1%")]),
-        base.mark_point(filled=True, size=75, opacity=1).encode(x=x, tooltip=tips),
+        single.encode(x=x, y=y, tooltip=seed),
+        base.mark_point(filled=True, size=75, opacity=1).encode(
+            x=x, shape=shape("family", [t(name) for name in there]), tooltip=tips
+        ),
     ]

@@ -29,6 +29,7 @@ from passo.figures.style import (
     long,
     picking,
 )
+from passo.language import t
 from passo.store import StoredStudy
 
 SIDES = {"PyTorch": RED, "Keras": BLUE}
@@ -57,28 +58,33 @@ def default_steps(study: StoredStudy) -> Figure:
             every=2,
             title=None,
             x_title=None,
-            heading=heading(f"{one.name}: Keras takes {_times(one.ratio)}"),
+            heading=heading(_times(one)),
             size=(250, 92),
         )
         for one in found
     ]
     chart = interactive(altair().concat(*panels, columns=2, spacing=14))
-    told = joined([f"{significant(one.ratio, 2)} for {one.name}" for one in found])
-    sentence = f"On the same gradients and with defaults, Keras' median step is so many times PyTorch's: {told}."
-    caption = (
+    told = [t("{value} for {name}", value=significant(one.ratio, 2), name=one.name) for one in found]
+    sentence = t(
+        "On the same gradients and with defaults, Keras' median step is so many times PyTorch's: {ratios}.",
+        ratios=joined(told),
+    )
+    caption = t(
         "Root mean square of the update over all weights, each side with its own defaults, along the same recorded "
         "gradients of a network; logarithmic, one scale for all panels."
     )
-    title = "The same name, the same gradients, the defaults"
-    subtitle = "Size of the update (root mean square over all weights) at each optimiser step"
+    title = t("The same name, the same gradients, the defaults")
+    subtitle = t("Size of the update (root mean square over all weights) at each optimiser step")
     return Figure("keras-defaults", finished(chart, title, subtitle), caption, sentence)
 
 
-def _times(ratio: float) -> str:
-    """How a ratio of step sizes is said: `10 times the step`, `1/580 of the step`, `the same step`."""
-    if 0.95 < ratio < 1.05:
-        return "the same step"
-    return f"{significant(ratio, 2)} times the step" if ratio > 1 else f"1/{significant(1 / ratio, 2)} of the step"
+def _times(one: Definition) -> str:
+    """How the ratio of step sizes is said over a panel."""
+    if 0.95 < one.ratio < 1.05:
+        return t("{name}: Keras takes the same step", name=one.name)
+    if one.ratio > 1:
+        return t("{name}: Keras takes {n} times the step", name=one.name, n=significant(one.ratio, 2))
+    return t("{name}: Keras takes 1/{n} of the step", name=one.name, n=significant(1 / one.ratio, 2))
 
 
 def equal_arguments(study: StoredStudy) -> Figure:
@@ -94,16 +100,16 @@ def equal_arguments(study: StoredStudy) -> Figure:
             series,
             shades,
             np.concatenate(list(series.values())),
-            title="difference of the updates, relative",
+            title=t("difference of the updates, relative"),
             x_title=STEP,
             size=(WIDTH, 320),
         ),
     )
-    caption = (
+    caption = t(
         "‖Keras' update − PyTorch's‖ over ‖PyTorch's‖ at each step, all weights, float64; both sides have Keras' value "
         "for every argument that both take, and SGD momentum 0.9. What lies below 10⁻¹² is not drawn."
     )
-    title = finished(interactive(chart), "The same name, the same gradients, the same arguments")
+    title = finished(interactive(chart), t("The same name, the same gradients, the same arguments"))
     return Figure("keras-equal-arguments", title, caption, _told(found))
 
 
@@ -112,16 +118,31 @@ def _told(found: Sequence[Definition]) -> str:
     early = [one for one in found if one.before_drop > FLOOR]
     late = [one for one in found if one not in early and one.apart.max() > FLOOR]
     never = [one.name for one in found if one not in early and one not in late]
-    parts = [f"{one.name} {significant(one.first, 2)} and {significant(one.before_drop, 2)}" for one in early]
-    sentences = (
-        [f"With equal arguments the first update and the median one differ by: {joined(parts)}."] if early else []
-    )
+    sentences = []
+    if early:
+        parts = [
+            t(
+                "{name} {first} and {median}",
+                name=one.name,
+                first=significant(one.first, 2),
+                median=significant(one.before_drop, 2),
+            )
+            for one in early
+        ]
+        sentences.append(
+            t("With equal arguments the first update and the median one differ by: {parts}.", parts=joined(parts))
+        )
     sentences += [
-        f"For {one.name} they are the same until the learning rate changes, and then differ by "
-        f"{significant(one.at_drop, 2)}."
+        t(
+            "For {name} they are the same until the learning rate changes, and then differ by {off}.",
+            name=one.name,
+            off=significant(one.at_drop, 2),
+        )
         for one in late
     ]
-    return " ".join(sentences + ([f"For {joined(never)} they are the same throughout."] if never else []))
+    if never:
+        sentences.append(t("For {names} they are the same throughout.", names=joined(never)))
+    return " ".join(sentences)
 
 
 def _dropped(one: Definition) -> tuple[Any, Any]:
@@ -152,7 +173,11 @@ def log_lines(
     domain = [10 ** float(seen.min() - 0.15), 10 ** float(seen.max() + 0.15)]
     y = alt.Y("y:Q", axis=alt.Axis(title=title, values=ticks, format="~e"))
     base = alt.Chart(data(long(steps, series))).encode(
-        x=alt.X("x:Q", axis=alt.Axis(title=x_title, grid=False, tickCount=6), scale=alt.Scale(nice=False)),
+        x=alt.X(
+            "x:Q",
+            axis=alt.Axis(title=t(x_title) if x_title else None, grid=False, tickCount=6),
+            scale=alt.Scale(nice=False),
+        ),
         y=y.scale(type="log", domain=domain, nice=False),
         color=colour("label", list(shades), list(shades.values())),
         opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.12)),

@@ -10,7 +10,8 @@ import numpy as np
 from passo.analysis import Descent, Surface, descent, surface, tell_descents
 from passo.analysis.words import joined, significant
 from passo.figures.panels import HALO, heading
-from passo.figures.style import COLOURS, INK, Figure, altair, colour, data, finished, interactive, picking
+from passo.figures.style import COLOURS, INK, Figure, altair, colour, data, finished, interactive, picking, shape
+from passo.language import t
 from passo.store import StoredStudy
 
 LEVELS = 12
@@ -23,11 +24,13 @@ def sgd_paths(study: StoredStudy) -> Figure:
     ground, paths = surface(study), [descent(study, name) for name in names]
     labels = {name: name.removeprefix("line-") for name in names}
     chart = interactive(_map(ground, paths, labels, width=560, height=380))
-    caption = (
-        f"From the {ground.x} to the {ground.y} by one weight and one bias; shades are levels of the mean "
-        f"squared error over all images, dots the mini-batch steps, rings the ends."
+    caption = t(
+        "From the {x} to the {y} by one weight and one bias; shades are levels of the mean squared error over all "
+        "images, dots the mini-batch steps, rings the ends.",
+        x=t(ground.x),
+        y=t(ground.y),
     )
-    title = finished(chart, "Three ways down one valley")
+    title = finished(chart, t("Three ways down one valley"))
     return Figure("sgd-paths", title, caption, tell_descents(paths))
 
 
@@ -35,7 +38,7 @@ def schedule_paths(study: StoredStudy) -> Figure:
     """Momentum and Nesterov, each with no schedule, StepLR and CyclicLR."""
     alt = altair()
     ground, found, rows = surface(study), {}, []
-    told = {"none": "no schedule", "step": "StepLR", "cyclic": "CyclicLR"}
+    told = {"none": t("no schedule"), "step": "StepLR", "cyclic": "CyclicLR"}
     for kind in ("momentum", "nesterov"):
         cells = []
         for schedule, words in told.items():
@@ -46,19 +49,27 @@ def schedule_paths(study: StoredStudy) -> Figure:
     chart = alt.vconcat(*rows, spacing=12)
     sentence = " ".join(_told(kind, [found[kind, schedule] for schedule in told]) for kind in ("momentum", "nesterov"))
     rates = joined(sorted({significant(float(path.lr.max())) for path in found.values()}))
-    caption = (
-        f"The same surface and start (square), the end of each path (ring) and the minimum (cross); "
-        f"{found['momentum', 'none'].steps} mini-batch steps each, the largest learning rate is {rates}."
+    caption = t(
+        "The same surface and start (square), the end of each path (ring) and the minimum (cross); {n} mini-batch "
+        "steps each, the largest learning rate is {rates}.",
+        n=found["momentum", "none"].steps,
+        rates=rates,
     )
-    return Figure("schedule-paths", finished(chart, "Momentum and Nesterov under three schedules"), caption, sentence)
+    title = finished(chart, t("Momentum and Nesterov under three schedules"))
+    return Figure("schedule-paths", title, caption, sentence)
 
 
 def _told(kind: str, paths: Sequence[Descent]) -> str:
     ends = [significant(path.distance, 2) for path in paths]
     swings = [f"{100 * path.overshoot:.0f}" for path in paths]
-    return (
-        f"{kind.capitalize()} ends {ends[0]} from the minimum without a schedule, {ends[1]} with StepLR and {ends[2]} "
-        f"with CyclicLR; it swings past the minimum by {joined(swings)} % of the first distance."
+    return t(
+        "{name} ends {plain} from the minimum without a schedule, {step} with StepLR and {cyclic} with CyclicLR; it "
+        "swings past the minimum by {swings} % of the first distance.",
+        name=kind.capitalize(),
+        plain=ends[0],
+        step=ends[1],
+        cyclic=ends[2],
+        swings=joined(swings),
     )
 
 
@@ -78,12 +89,12 @@ def _map(
     alt = altair()
     x = alt.X(
         "x:Q",
-        axis=alt.Axis(title="bias b" if b_title else None, labels=b_title, ticks=b_title, grid=False, tickCount=5),
+        axis=alt.Axis(title=t("bias b") if b_title else None, labels=b_title, ticks=b_title, grid=False, tickCount=5),
         scale=alt.Scale(domain=[float(ground.b[0]), float(ground.b[-1])], nice=False),
     )
     y = alt.Y(
         "y:Q",
-        axis=alt.Axis(title="weight w" if w_title else None, labels=w_title, ticks=w_title, grid=False, tickCount=5),
+        axis=alt.Axis(title=t("weight w") if w_title else None, labels=w_title, ticks=w_title, grid=False, tickCount=5),
         scale=alt.Scale(domain=[float(ground.w[0]), float(ground.w[-1])], nice=False),
     )
     layers = [_shaded(ground, x, y), *_walked(paths, labels, x, y, small), *_marks(ground, paths, x, y, small)]
@@ -135,24 +146,24 @@ def _walked(paths: Sequence[Descent], labels: Mapping[str, str], x: Any, y: Any,
         shade = alt.value(COLOURS.get(names[0], INK))
     front = alt.value(1.0) if small else alt.condition(picking(), alt.value(1.0), alt.value(0.12))
     tips = [
-        alt.Tooltip("label:N", title="path"),
-        alt.Tooltip("step:Q"),
+        alt.Tooltip("label:N", title=t("path")),
+        alt.Tooltip("step:Q", title=t("step")),
         alt.Tooltip("x:Q", title="b", format=".3~f"),
         alt.Tooltip("y:Q", title="w", format=".3~f"),
-        alt.Tooltip("loss:Q", format=".4~g"),
+        alt.Tooltip("loss:Q", title=t("loss"), format=".4~g"),
     ]
     base = alt.Chart(data(columns)).encode(x=x, y=y, color=shade, opacity=front)
     line = base.mark_line(clip=True, strokeWidth=1.2 if small else 1.8).encode(order="step:Q")
-    dots = base.mark_point(filled=True, clip=True, size=7 if small else 16, opacity=1).encode(tooltip=tips)
-    return [line, dots]
+    dots = base.mark_point(filled=True, clip=True, size=7 if small else 24, opacity=1).encode(tooltip=tips)
+    return [line, dots if small else dots.encode(shape=shape("label", names))]
 
 
 def _marks(ground: Surface, paths: Sequence[Descent], x: Any, y: Any, small: bool) -> list[Any]:
     """Start (square), ends (circles) and minimum (cross), named where there is room."""
     alt = altair()
     start = paths[0].points[0]
-    least = data({"x": [ground.minimum[0]], "y": [ground.minimum[1]], "label": ["minimum"]})
-    begin = data({"x": [start[0]], "y": [start[1]], "label": ["start"]})
+    least = data({"x": [ground.minimum[0]], "y": [ground.minimum[1]], "label": [t("minimum")]})
+    begin = data({"x": [start[0]], "y": [start[1]], "label": [t("start")]})
     ends = data({"x": [path.points[-1][0] for path in paths], "y": [path.points[-1][1] for path in paths]})
     size = 45 if small else 90
     marks = [

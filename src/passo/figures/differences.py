@@ -8,14 +8,21 @@ from typing import Any
 
 from passo.analysis.contrasts import EPOCHS, POINTS, RATIO, Contrasted
 from passo.analysis.differences import Differences, differences
-from passo.analysis.paired import ALONE
+from passo.analysis.paired import ALONE, APART
 from passo.figures.panels import heading, log_ticks, tick_look
-from passo.figures.style import BLUE, GREY, INK, RED, STONE, Figure, altair, data, finished
+from passo.figures.style import BLUE, GREY, INK, RED, SHAPES, STONE, Figure, altair, data, finished
+from passo.language import later, t
 from passo.store import StoredStudy
 
 HIGH, WIDE = 19, 260  # of a row, of the plot
 MOST = 60  # rows
-HEADS = {POINTS: "percentage points", RATIO: "times", EPOCHS: "epochs", "nats": "nats", "": "loss"}
+HEADS = {
+    POINTS: later("percentage points"),
+    RATIO: later("times"),
+    EPOCHS: later("epochs"),
+    "nats": later("nats"),
+    "": later("loss"),
+}
 SCALED = {POINTS: 100.0}  # what is drawn is the value times that
 
 
@@ -26,21 +33,24 @@ def forest(study: StoredStudy) -> Figure:
     units = [unit for unit in HEADS if any(one.contrast.unit == unit for one in shown)]
     panels = [_panel(found, [one for one in shown if one.contrast.unit == unit], unit) for unit in units]
     chart = altair().vconcat(*panels, spacing=12).resolve_scale(color="shared")
-    first, second = found.labels
-    more = f" Of {len(found.each)} numbers {MOST} are drawn; the table has all." if len(found.each) > MOST else ""
-    caption = (
-        f"By how much the {second} is ahead of the {first}, paired by seed: thick the 95 % interval of each by itself, "
-        f"thin those that hold for all {len(found.each)} at once (Bonferroni; cut at the frame). In colour is what is "
-        f"told apart after Holm's correction for all of them, by who is ahead, the surest on top; grey what is "
-        f"not, darker where its own interval leaves out 0.{more}"
+    names = {"first": found.labels[0], "second": found.labels[1]}
+    caption = t(
+        "By how much the {second} is ahead of the {first}, paired by seed: thick the 95 % interval of each by itself, "
+        "thin those that hold for all {count} at once (Bonferroni; cut at the frame). In colour is what is told apart "
+        "after Holm's correction for all of them, by who is ahead, the surest on top; grey what is not, a triangle "
+        "where its own interval leaves out 0.",
+        count=len(found.each),
+        **names,
     )
-    title = finished(chart, f"What sets the {first} and the {second} apart", _subtitle(found))
+    if len(found.each) > MOST:
+        drawn = t("Of {count} numbers {most} are drawn; the table has all.", count=len(found.each), most=MOST)
+        caption = f"{caption} {drawn}"
+    title = finished(
+        chart,
+        t("What sets the {first} and the {second} apart", **names),
+        t("to the right of the line the {second} is ahead, to the left the {first}", **names),
+    )
     return Figure("differences", title, caption, found.sentence())
-
-
-def _subtitle(found: Differences) -> str:
-    first, second = found.labels
-    return f"to the right of the line the {second} is ahead, to the left the {first}"
 
 
 def _panel(found: Differences, shown: Sequence[Contrasted], unit: str) -> Any:
@@ -52,7 +62,7 @@ def _panel(found: Differences, shown: Sequence[Contrasted], unit: str) -> Any:
         return math.exp(min(value, 700)) if log else scale * value
 
     names = [one.name for one in shown]
-    states = [*(f"the {label} is ahead" for label in found.labels), ALONE, "not distinguishable"]
+    states = [*(t("the {label} is ahead", label=label) for label in found.labels), t(ALONE), t(APART)]
     columns = {
         "name": names,
         "x": [place(one.mean) for one in shown],
@@ -63,15 +73,17 @@ def _panel(found: Differences, shown: Sequence[Contrasted], unit: str) -> Any:
         "state": [_state(one, states) for one in shown],
         "text": [one.amount() for one in shown],
     }
-    x = _x([columns["x"], columns["low"], columns["high"]], HEADS[unit], log)
+    x = _x([columns["x"], columns["low"], columns["high"]], unit)
     y = alt.Y("name:N", sort=None, scale=alt.Scale(domain=names), axis=alt.Axis(title=None, labelLimit=0, grid=True))
     shade = alt.Color(
         "state:N",
         scale=alt.Scale(domain=states, range=[BLUE, RED, STONE, GREY]),
-        legend=alt.Legend(symbolType="stroke"),
     )
+    marks = alt.Shape("state:N", scale=alt.Scale(domain=states, range=list(SHAPES[: len(states)])))
     base = alt.Chart(data(columns)).encode(y=y, color=shade)
     known = base.transform_filter("isValid(datum.low)")
+    tips = [alt.Tooltip("name:N", title=t("name")), alt.Tooltip("text:N", title=t("text"))]
+    tips.append(alt.Tooltip("state:N", title=t("state")))
     words = base.mark_text(align="left", dx=8, fontSize=10.5).encode(
         x=alt.value("width"), text="text:N", color=alt.value(INK)
     )
@@ -80,9 +92,9 @@ def _panel(found: Differences, shown: Sequence[Contrasted], unit: str) -> Any:
         rule,
         known.mark_rule(strokeWidth=1, clip=True).encode(x=alt.X("wide_low:Q"), x2="wide_high:Q"),
         known.mark_rule(strokeWidth=3.2, clip=True).encode(x=alt.X("low:Q"), x2="high:Q"),
-        base.mark_point(filled=True, size=64, opacity=1).encode(x=x, tooltip=["name:N", "text:N", "state:N"]),
+        base.mark_point(filled=True, size=64, opacity=1).encode(x=x, shape=marks, tooltip=tips),
         words,
-    ).properties(width=WIDE, height=HIGH * len(shown), title=heading(HEADS[unit]))
+    ).properties(width=WIDE, height=HIGH * len(shown), title=heading(t(HEADS[unit])))
 
 
 def _state(one: Contrasted, states: Sequence[str]) -> str:
@@ -90,9 +102,9 @@ def _state(one: Contrasted, states: Sequence[str]) -> str:
     return states[one.labels.index(one.ahead) if one.told else 2 if one.alone else 3]
 
 
-def _x(columns: Sequence[Sequence[float]], title: str, log: bool) -> Any:
+def _x(columns: Sequence[Sequence[float]], unit: str) -> Any:
     """An axis with all means, their own intervals and what stands for no difference, and a little air."""
-    alt = altair()
+    alt, log = altair(), unit == RATIO
     ends = [1.0 if log else 0.0, *(end for column in columns for end in column if math.isfinite(end))]
     low, high = min(ends), max(ends)
     if log:
@@ -103,6 +115,6 @@ def _x(columns: Sequence[Sequence[float]], title: str, log: bool) -> Any:
         axis = alt.Axis(title=None, grid=False, **look)
         return alt.X("x:Q", axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False))
     air = 0.12 * (high - low) or 1.0
-    most = 100.0 if title == HEADS[POINTS] else math.inf  # two shares differ by no more
+    most = 100.0 if unit == POINTS else math.inf  # two shares differ by no more
     scale = alt.Scale(domain=[max(low - air, -most), min(high + air, most)], nice=False)
     return alt.X("x:Q", axis=alt.Axis(title=None, grid=False, tickCount=5), scale=scale)

@@ -31,10 +31,12 @@ from passo.figures.style import (
     interactive,
     legend_look,
     picking,
+    shape,
 )
+from passo.language import later, t
 from passo.store import StoredStudy
 
-RINGED = "ringed: taken for another class"
+RINGED = later("ringed: taken for another class")
 LEGEND = 32  # classes that a legend can still name
 QUALITY, ENLARGED = 75, 112  # of a thumbnail, and its points when hovered
 WEBP = "data:image/webp;base64,"
@@ -48,9 +50,9 @@ def draw_embedding(found: Embedded) -> Figure:
         _panel(found, found.inputs, columns, "inputs", 0, side, _head(found.what.capitalize(), found.inputs)),
         _panel(found, found.hidden, columns, "hidden0", 0, side, _head(_layer(found), found.hidden)),
     ]
-    subtitle = f"{found.name}, {found.which}; {RINGED}"
-    title = finished(_beside(panels), "Its images, and what it makes of them", subtitle)
-    return Figure("embedding", title, _caption(found, "the model"), found.sentence())
+    subtitle = f"{found.name}, {found.which}; {t(RINGED)}"
+    title = finished(_beside(panels), t("Its images, and what it makes of them"), subtitle)
+    return Figure("embedding", title, _caption(found, t("the model")), found.sentence())
 
 
 def embedding_pair(study: StoredStudy) -> Figure:
@@ -60,10 +62,11 @@ def embedding_pair(study: StoredStudy) -> Figure:
     columns = _columns(both)
     panels = [_panel(first, first.inputs, columns, "inputs", None, side, _head(first.what.capitalize(), first.inputs))]
     for number, found in enumerate(both):
-        head = _head(f"{found.name}, before {found.layer}", found.hidden, (BLUE, RED)[number])
+        name = t("{name}, before {layer}", name=found.name, layer=found.layer)
+        head = _head(name, found.hidden, (BLUE, RED)[number])
         panels.append(_panel(found, found.hidden, columns, f"hidden{number}", number, side, head))
-    title = finished(_beside(panels), "The same images, as two models see them", f"{first.which}; {RINGED}")
-    return Figure("embedding-pair", title, _caption(first, "that model"), _compared(first, second))
+    title = finished(_beside(panels), t("The same images, as two models see them"), f"{first.which}; {t(RINGED)}")
+    return Figure("embedding-pair", title, _caption(first, t("that model")), _compared(first, second))
 
 
 def _beside(panels: Sequence[Any]) -> Any:
@@ -71,42 +74,59 @@ def _beside(panels: Sequence[Any]) -> Any:
 
 
 def _compared(first: Embedded, second: Embedded) -> str:
-    near = first.hidden.nearest
     told = [
-        f"{percent(found.hidden.own)} by what {found.name} makes of them ({int(found.wrong.sum()):,} taken for another "
-        "class)"
+        t(
+            "{own} by what {name} makes of them ({errors:,} taken for another class)",
+            own=percent(found.hidden.own),
+            name=found.name,
+            errors=found.wrong.sum(),
+        )
         for found in (first, second)
     ]
-    return (
-        f"Among the same {first.which}, {percent(first.inputs.own)} of {first.item}'s {near} nearest are of its own "
-        f"class by their {first.what}, {told[0]} and {told[1]}."
+    return t(
+        "Among the same {which}, {own} of {item}'s {nearest} nearest are of its own class {by_what}, {first} and "
+        "{second}.",
+        which=first.which,
+        own=percent(first.inputs.own),
+        item=first.item,
+        nearest=first.hidden.nearest,
+        by_what=first.by_what,
+        first=told[0],
+        second=told[1],
     )
 
 
 def _layer(found: Embedded) -> str:
-    return f"The {found.hidden.width:,} values before {found.layer}"
+    return t("The {width:,} values before {layer}", width=found.hidden.width, layer=found.layer)
 
 
 def _head(name: str, seen: Mapped, shade: str = INK) -> Any:
     """What stands over a map: what is mapped, in the model's colour, and how well it groups the classes."""
-    below = f"nearest of its own class {percent(seen.own)}; kept {percent(seen.kept)}"
+    below = t("nearest of its own class {own}; kept {kept}", own=percent(seen.own), kept=percent(seen.kept))
     look = {"subtitle": below, "subtitleFontSize": 10.5, "color": shade}
     return altair().TitleParams(**{**heading(name).to_dict(), **look})
 
 
 def _caption(found: Embedded, who: str) -> str:
     hidden = found.hidden
-    said = (
-        f"t-SNE (perplexity {significant(hidden.perplexity)}) of {found.which}: near neighbours stay near, while sizes "
-        f"and distances of groups say little. Colours are true classes; a ring marks what {who} takes for another "
-        f"class. Over each map, by all its numbers: how many of {found.item}'s {hidden.nearest} nearest are of its own "
-        "class; and how many of the nearest the map keeps."
-    )
+    parts = [
+        t(
+            "t-SNE (perplexity {perplexity}) of {which}: near neighbours stay near, while sizes and distances of "
+            "groups say little. Colours are true classes; a ring marks what {who} takes for another class. Over each "
+            "map, by all its numbers: how many of {item}'s {nearest} nearest are of its own class; and how many of "
+            "the nearest the map keeps.",
+            perplexity=significant(hidden.perplexity),
+            which=found.which,
+            who=who,
+            item=found.item,
+            nearest=hidden.nearest,
+        )
+    ]
     if found.pictured:
-        said += " A pointer on a point shows its image; a click on a class in the legend, that class alone."
+        parts.append(t("A pointer on a point shows its image; a click on a class in the legend, that class alone."))
     if len(found.classes) > len(OTHERS):
-        said += f" {len(OTHERS)} colours are used in turn."
-    return said
+        parts.append(t("{n} colours are used in turn.", n=len(OTHERS)))
+    return " ".join(parts)
 
 
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,12 +170,12 @@ def _panel(found: Embedded, seen: Mapped, columns: Any, field: str, model: int |
     base = alt.Chart(columns).transform_filter(picking())
     if found.pictured:
         base = base.transform_calculate(image=_enlarged(found))
-    base = base.encode(**_places(seen, field), color=_colour(found.classes))
+    base = base.encode(**_places(seen, field), **_told_apart(found.classes))
     taken = f"taken{model}"
     size = min(60.0, max(7.0, 15_000 / len(found) * (side / 300) ** 2))
     right = base if model is None else base.transform_filter(f"datum.{taken} === datum.label")
-    tips = [alt.Tooltip("label:N", title="title"), *_tips(found), alt.Tooltip("place:Q", title="no.")]
-    layers = [right.mark_circle(size=size, opacity=0.75, aria=False).encode(tooltip=tips)]
+    tips = [alt.Tooltip("label:N", title="title"), *_tips(found), alt.Tooltip("place:Q", title=t("no."))]
+    layers = [right.mark_point(filled=True, size=size, opacity=0.75, aria=False).encode(tooltip=tips)]
     if model is not None:
         wrong = base.transform_filter(f"datum.{taken} !== datum.label")
         ringed = {
@@ -166,7 +186,7 @@ def _panel(found: Embedded, seen: Mapped, columns: Any, field: str, model: int |
             "strokeWidth": 0.4 + min(0.7, size / 20),
             "aria": False,
         }
-        tips = [tips[0], *_tips(found), alt.Tooltip(f"{taken}:N", title="taken for"), tips[-1]]
+        tips = [tips[0], *_tips(found), alt.Tooltip(f"{taken}:N", title=t("taken for")), tips[-1]]
         layers.append(wrong.mark_point(**ringed).encode(tooltip=tips))
     return alt.layer(*layers).properties(width=side, height=side, title=head, view=alt.ViewConfig(stroke="#DADDE1"))
 
@@ -199,15 +219,20 @@ def _places(seen: Mapped, field: str) -> dict[str, Any]:
     }
 
 
-def _colour(classes: Sequence[str]) -> Any:
-    """Of more classes than colours, these are used in turn; of very many, no legend names them."""
+def _told_apart(classes: Sequence[str]) -> dict[str, Any]:
+    """Colours and shapes. Of more classes than colours, these are used in turn; of very many, no legend names them."""
     if len(classes) <= LEGEND:
         across = max(2, min(6, int(640 / max(34 + 6.4 * len(name) for name in classes))))
         rows = math.ceil(len(classes) / across)
         look = legend_look(classes) | {"columns": math.ceil(len(classes) / rows)}
-        return colour("label", list(classes), _shades(classes)).legend(**look, symbolSize=90)
+        legend = {**look, "symbolSize": 90}
+        return {
+            "color": colour("label", list(classes), _shades(classes)).legend(**legend),
+            "shape": shape("label", list(classes)).legend(**legend),
+        }
     alt = altair()
-    return alt.Color("label:N", scale=alt.Scale(domain=list(classes), range=_shades(classes)), legend=None)
+    shades = alt.Scale(domain=list(classes), range=_shades(classes))
+    return {"color": alt.Color("label:N", scale=shades, legend=None), "shape": shape("label", classes).legend(None)}
 
 
 def _shades(classes: Sequence[str]) -> list[str]:

@@ -10,15 +10,17 @@ from passo.analysis.tables import Table
 from passo.errors import UsageError
 from passo.figures.pictures import Canvas, address
 from passo.figures.style import STONE, Figure, finished
+from passo.language import later, numeral, t, tn
 
 if TYPE_CHECKING:
     from passo.explaining import Epochs
     from passo.explaining.epochs import MiniBatch
 
+THIS_RUN = later("this run")
 ACROSS, SIDE, GAP, LEFT, ROW = 12, 40, 5, 128, 66
 
 
-def draw_epochs(found: Epochs, images: np.ndarray, run: str = "this run") -> Figure:
+def draw_epochs(found: Epochs, images: np.ndarray, run: str = THIS_RUN) -> Figure:
     """A row of images for each step that was worked out; `images`: the training part, (N, H, W) or (N, C, H, W) uint8.
 
     Raises `UsageError` for data that are no images.
@@ -30,18 +32,27 @@ def draw_epochs(found: Epochs, images: np.ndarray, run: str = "this run") -> Fig
     canvas = Canvas(LEFT + ACROSS * (SIDE + GAP) + (44 if more else 0), rows * ROW - 10)
     for place, batch in enumerate(found.batches):
         _row(canvas, found, batch, images, place * ROW)
-    counts = found.counts
-    title = finished(canvas.chart(), "Iterations, mini-batches and an epoch", f"{run}, {told_counts(found)}")
-    caption = (
-        f"The very images that {run} drew, worked out again from its seed, with their places in the training part; "
-        f"each row is one mini-batch, and one iteration: the gradient of its mean loss, then a step. An epoch is over "
-        f"after {counts.per_epoch:,} of them"
-        + ("; the next one draws another order" if _reorders(found) else "")
-        + "."
-        + (f" Of each mini-batch, up to {ACROSS} images are drawn." if more else "")
-        + (" They are shown as they are in the data; this run changes them anew each time." if found.augmented else "")
+    run = t(run)
+    title = finished(canvas.chart(), t("Iterations, mini-batches and an epoch"), f"{run}, {told_counts(found)}")
+    return Figure("epochs", title, _caption(found, run, more), told_epochs(found, run))
+
+
+def _caption(found: Epochs, run: str, more: bool) -> str:
+    rows = t(
+        "The very images that {run} drew, worked out again from its seed, with their places in the training part; each "
+        "row is one mini-batch, and one iteration: the gradient of its mean loss, then a step.",
+        run=run,
     )
-    return Figure("epochs", title, caption, told_epochs(found, run))
+    over = t("An epoch is over after {n:,} of them.", n=found.counts.per_epoch)
+    if _reorders(found):
+        over = t("An epoch is over after {n:,} of them; the next one draws another order.", n=found.counts.per_epoch)
+    told = (
+        rows,
+        over,
+        t("Of each mini-batch, up to {n} images are drawn.", n=ACROSS) if more else "",
+        t("They are shown as they are in the data; this run changes them anew each time.") if found.augmented else "",
+    )
+    return " ".join(sentence for sentence in told if sentence)
 
 
 def _reorders(found: Epochs) -> bool:
@@ -49,8 +60,9 @@ def _reorders(found: Epochs) -> bool:
 
 
 def _row(canvas: Canvas, found: Epochs, batch: MiniBatch, images: np.ndarray, y: float) -> None:
-    canvas.word(0, y + 12, f"step {batch.step:,}", size=12, align="left", weight=600)
-    canvas.word(0, y + 28, f"epoch {batch.epoch}, {len(batch.index):,} images", size=10, colour=STONE, align="left")
+    below = t("epoch {epoch}, {n:,} images", epoch=batch.epoch, n=len(batch.index))
+    canvas.word(0, y + 12, t("step {n:,}", n=batch.step), size=12, align="left", weight=600)
+    canvas.word(0, y + 28, below, size=10, colour=STONE, align="left")
     for place, index in enumerate(batch.index[:ACROSS]):
         pixels = images[index]
         pixels = (
@@ -62,51 +74,80 @@ def _row(canvas: Canvas, found: Epochs, batch: MiniBatch, images: np.ndarray, y:
         canvas.picture(x, y, SIDE, SIDE, address(pixels, SIDE))
         canvas.word(x + SIDE / 2, y + SIDE + 8, str(index), size=8.5, colour=STONE)
     if len(batch.index) > ACROSS:
-        rest = f"+{len(batch.index) - ACROSS:,}"
+        rest = numeral(f"+{len(batch.index) - ACROSS:,}")
         canvas.word(LEFT + ACROSS * (SIDE + GAP) + 2, y + SIDE / 2, rest, colour=STONE, align="left")
 
 
 def told_counts(found: Epochs) -> str:
-    counts = found.counts
-    epochs = f"{counts.epochs} epoch{'s' * (counts.epochs != 1)}"
-    return f"{counts.count:,} training examples, {counts.batch_size:,} at a time, {epochs}"
+    return t(
+        "{n:,} training examples, {size:,} at a time, {epochs}",
+        n=found.counts.count,
+        size=found.counts.batch_size,
+        epochs=_epochs(found),
+    )
+
+
+def _epochs(found: Epochs) -> str:
+    return tn("{n} epoch", "{n} epochs", found.counts.epochs)
 
 
 def told_epochs(found: Epochs, run: str) -> str:
     """What the three words mean in this run, with its numbers."""
-    counts = found.counts
-    last = "" if counts.last == counts.batch_size else f", the last of {counts.last:,}"
-    many = f"{counts.per_epoch:,} mini-batches of {counts.batch_size:,}{last}" if counts.per_epoch > 1 else "one batch"
-    epoch = (
-        f"An epoch of {run} draws {counts.count:,} times with replacement, each class alike: {found.different:,} "
-        f"different examples in the first one, in {many}"
-        if found.sampling == "balanced"
-        else f"An epoch of {run} is one pass over its {counts.count:,} training examples, in {many}"
+    counts, run = found.counts, t(run)
+    epoch = t(
+        "An epoch of {run} is one pass over its {n:,} training examples, in {batches}",
+        run=run,
+        n=counts.count,
+        batches=_batches(found),
     )
-    return (
-        f"{epoch}; each mini-batch is one iteration, so one step of the optimiser: {counts.per_epoch:,} in an epoch, "
-        f"{counts.steps:,} in {counts.epochs} epoch{'s' * (counts.epochs != 1)}."
+    if found.sampling == "balanced":
+        epoch = t(
+            "An epoch of {run} draws {n:,} times with replacement, each class alike: {different:,} different examples "
+            "in the first one, in {batches}",
+            run=run,
+            n=counts.count,
+            different=found.different,
+            batches=_batches(found),
+        )
+    return t(
+        "{told}; each mini-batch is one iteration, so one step of the optimiser: {n:,} in an epoch, {all:,} in "
+        "{epochs}.",
+        told=epoch,
+        n=counts.per_epoch,
+        all=counts.steps,
+        epochs=_epochs(found),
     )
+
+
+def _batches(found: Epochs) -> str:
+    """The mini-batches of an epoch; the last may be smaller."""
+    n, size, last = found.counts.per_epoch, found.counts.batch_size, found.counts.last
+    if n <= 1:
+        return t("one batch")
+    if last == size:
+        return t("{n:,} mini-batches of {size:,}", n=n, size=size)
+    return t("{n:,} mini-batches of {size:,}, the last of {last:,}", n=n, size=size, last=last)
 
 
 def sizes_table(found: Epochs) -> Table:
     """The same data one by one, in this run's mini-batches, and all at once: how many steps an epoch then has."""
     own = found.counts.batch_size
-    names = {1: "single samples", found.counts.count: "the full batch"}
-    rows = tuple(
-        (
-            names.get(one.batch_size, "mini-batches") + (" (this run)" if one.batch_size == own else ""),
-            f"{one.batch_size:,}",
-            f"{one.per_epoch:,}",
-            f"{one.last:,}",
-            f"{one.steps:,}",
-        )
-        for one in found.others()
+    names = {1: t("single samples"), found.counts.count: t("the full batch")}
+    rows = []
+    for one in found.others():
+        name = names.get(one.batch_size, t("mini-batches"))
+        counts = (one.batch_size, one.per_epoch, one.last, one.steps)
+        mine = t("{name} (this run)", name=name) if one.batch_size == own else name
+        rows.append((mine, *(numeral(f"{count:,}") for count in counts)))
+    note = tn(
+        "Every one of them sees each example once an epoch, {n} times in all.",
+        "Every one of them sees each example once an epoch, {n} times in all.",
+        found.counts.epochs,
     )
-    note = f"Every one of them sees each example once an epoch, {found.counts.epochs} times in all."
     if found.sampling == "balanced":
-        note = "Drawn with replacement: an epoch is as many draws as there are examples."
-    return Table(("trained on", "batch size", "steps an epoch", "in the last", "steps in all"), rows, note)
+        note = t("Drawn with replacement: an epoch is as many draws as there are examples.")
+    heads = (t("trained on"), t("batch size"), t("steps an epoch"), t("in the last"), t("steps in all"))
+    return Table(heads, tuple(rows), note)
 
 
 def batches_table(found: Epochs) -> Table:
@@ -119,6 +160,8 @@ def batches_table(found: Epochs) -> Table:
             times = np.bincount(batch.labels, minlength=len(found.classes))
             top = np.argsort(-times, kind="stable")[:3]
             classes = ", ".join(f"{times[c]} {found.classes[c]}" for c in top if times[c])
-        rows.append((f"{batch.step:,}", str(batch.epoch), f"{len(batch.index):,}", first, classes))
-    note = "Places count from 0 in the training part; of the classes, the three most frequent."
-    return Table(("step", "epoch", "examples", "the first of them", "classes"), tuple(rows), note)
+        step, size = (numeral(f"{count:,}") for count in (batch.step, len(batch.index)))
+        rows.append((step, str(batch.epoch), size, first, classes))
+    note = t("Places count from 0 in the training part; of the classes, the three most frequent.")
+    heads = (t("step"), t("epoch"), t("examples"), t("the first of them"), t("classes"))
+    return Table(heads, tuple(rows), note)

@@ -12,9 +12,10 @@ import numpy as np
 
 from passo.analysis.exploration import METRIC, Effect, Exploration, exploration
 from passo.analysis.paired import ALONE, gap
-from passo.analysis.paired_shares import standing
+from passo.analysis.paired_shares import apart
 from passo.analysis.words import ranged, seeds, shortened
-from passo.figures.style import BLUE, INK, RED, Figure, altair, colour, data, finished
+from passo.figures.style import BLUE, INK, RED, Figure, altair, colour, data, finished, shape
+from passo.language import t
 from passo.store import StoredStudy
 
 ROW = 15.0  # points
@@ -46,20 +47,23 @@ def exploration_figure(found: Exploration) -> Figure:
     columns = _columns(found)
     wide = 300 if len(columns) == 1 else 215
     chart = alt.hconcat(*(_forest(found, rows, wide) for rows in columns), spacing=14)
-    title = finished(chart, "What each choice does to the test accuracy", _subtitle(found))
-    caption = (
-        f"Test accuracy of one setting changed at a time, less the reference's, in points: means and 95 % intervals of "
-        f"differences paired by seed ({seeds(found.n)}). Filled: told apart from no effect after Holm's correction for "
-        f"all {len(found.effects)} changes; pale: only by itself, had it been the only one tried; hollow: neither. The "
-        f"choice with the largest effect comes first; the axis is linear up to {LINEAR:g} points and logarithmic "
-        "beyond, and cuts intervals at the frame."
+    title = finished(chart, t("What each choice does to the test accuracy"), _subtitle(found))
+    caption = t(
+        "Test accuracy of one setting changed at a time, less the reference's, in points: means and 95 % intervals of "
+        "differences paired by seed ({seeds}). Filled: told apart from no effect after Holm's correction for all "
+        "{count} changes; pale: only by itself, had it been the only one tried; hollow: neither. The choice with the "
+        "largest effect comes first; the axis is linear up to {linear:g} points and logarithmic beyond, and cuts "
+        "intervals at the frame.",
+        seeds=seeds(found.n),
+        count=len(found.effects),
+        linear=LINEAR,
     )
     return Figure("exploration", title, caption, found.sentence())
 
 
 def _subtitle(found: Exploration) -> str:
-    told = ", ".join(f"{label} {ranged(accuracy, METRIC)}" for label, (_, accuracy) in found.reference.items())
-    return f"differences from the reference: {told}"
+    told = [f"{label} {ranged(accuracy, METRIC)}" for label, (_, accuracy) in found.reference.items()]
+    return t("differences from the reference: {accuracies}", accuracies=t(", ").join(told))
 
 
 def _columns(found: Exploration) -> list[list[_Row]]:
@@ -69,7 +73,7 @@ def _columns(found: Exploration) -> list[list[_Row]]:
         of = found.of(choice)
         settings = found.settings(choice)
         rows = [_Row(setting.said, tuple(e for e in of if e.setting == setting)) for setting in settings]
-        blocks.append([_Row(choice), *rows])
+        blocks.append([_Row(t(choice)), *rows])
     total = sum(map(len, blocks))
     if total <= ONE_COLUMN:
         return [list(chain(*blocks))]
@@ -90,7 +94,8 @@ def _forest(found: Exploration, rows: Sequence[_Row], wide: float) -> Any:
     base = alt.Chart(data(_points(found, rows, low, high))).encode(
         y=alt.Y("y:Q", **y), color=colour("model", list(found.labels), [BLUE, RED])
     )
-    tips = ["setting:N", "model:N", "difference:N", alt.Tooltip("apart:N", title="told apart")]
+    tips = [alt.Tooltip("setting:N", title=t("setting")), alt.Tooltip("model:N", title=t("model"))]
+    tips += [alt.Tooltip("difference:N", title=t("difference")), alt.Tooltip("apart:N", title=t("told apart"))]
     point = {"x": alt.X("mean:Q", **x), "tooltip": tips}
     layers = [
         alt.Chart(data({"x": [0.0]})).mark_rule(color=INK, opacity=0.55).encode(x=alt.X("x:Q", **x)),
@@ -98,18 +103,21 @@ def _forest(found: Exploration, rows: Sequence[_Row], wide: float) -> Any:
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=1.8)
         .encode(x=alt.X("low:Q", **x), x2="high:Q"),
-        *(dots.encode(**point) for dots in dots_by_standing(base, "apart", _shades(found), size=34)),
+        *(
+            dots.encode(**point, shape=shape("model", found.labels))
+            for dots in dots_by_standing(base, "apart", _shades(found), size=34)
+        ),
     ]
     return alt.layer(*layers).properties(width=wide, height=ROW * len(rows))
 
 
 def dots_by_standing(base: Any, field: str, shades: Any, **look: Any) -> list[Any]:
-    """Points that are full where `field` is "yes", pale where it is "only by itself", and hollow elsewhere."""
+    """Points by what `paired_shares.apart` says in `field`: full for "yes", pale for "only by itself", else hollow."""
     alt = altair()
     hollow = base.mark_point(strokeWidth=1.5, opacity=1, fill="white", filled=False, **look)
     fill = alt.Fill("model:N", scale=shades, legend=None)
-    strong = alt.condition(f"datum.{field} == 'yes'", alt.value(1.0), alt.value(PALE))
-    there = base.transform_filter(f"datum.{field} == 'yes' || datum.{field} == '{ALONE}'")
+    strong = alt.condition(f"datum.{field} == '{t('yes')}'", alt.value(1.0), alt.value(PALE))
+    there = base.transform_filter(f"datum.{field} == '{t('yes')}' || datum.{field} == '{t(ALONE)}'")
     return [hollow, there.mark_point(strokeWidth=1.5, opacity=1, **look).encode(fill=fill, fillOpacity=strong)]
 
 
@@ -128,7 +136,7 @@ def _points(found: Exploration, rows: Sequence[_Row], low: float, high: float) -
             effect.model,
             effect.setting.full,
             gap(effect.difference, METRIC),
-            "yes" if effect.apart else standing(effect.difference),
+            apart(effect.difference),
         )
         for i, row in enumerate(rows)
         for effect in row.effects
@@ -149,7 +157,7 @@ def _axis(low: float, high: float) -> Any:
     ticks = TICKS if max(-low, high) < NEAR else TICKS[1:]
     values = [-tick for tick in reversed(ticks) if -tick >= low] + [0] + [tick for tick in ticks if tick <= high]
     sign = "datum.value > 0 ? '+' + datum.value : replace('' + datum.value, '-', '−')"
-    return altair().Axis(title="difference in points", values=values, labelExpr=sign, labelOverlap="greedy")
+    return altair().Axis(title=t("difference in points"), values=values, labelExpr=sign, labelOverlap="greedy")
 
 
 def _names(rows: Sequence[_Row]) -> Any:

@@ -13,8 +13,9 @@ from passo.analysis.words import joined, seeds
 from passo.errors import StoreError
 from passo.figures.panels import heading
 from passo.figures.pictures import Canvas, address
-from passo.figures.robustness import ACROSS, HIGH, WIDE, curves, grid
+from passo.figures.robustness import ACROSS, CLEARLY, HIGH, WIDE, curves, grid
 from passo.figures.style import BLUE, INK, RED, STONE, Figure, altair, data, finished
+from passo.language import numeral, t
 from passo.store import StoredStudy
 
 SIDE, PAIR_GAP, WIDTH = 40, 3, 620
@@ -29,13 +30,15 @@ def draw_flips(study: StoredStudy) -> Figure:
     models = labels_of(study)
     panels = [_panel(one, models, place % ACROSS == 0) for place, one in enumerate(every)]
     n = len(found[0].seeds)
-    caption = (
-        f"Of the images that a model, trained on unchanged images, names rightly unchanged: how many it has named "
-        f"wrongly at that strength or a smaller one. Dotted: half. {seeds(n).capitalize()}; "
-        f"{len(found[0].labels):,} test images. Since an image may be named rightly again at a greater strength, this "
-        f"only rises."
+    images = t("{n:,} test images", n=len(found[0].labels))
+    caption = t(
+        "Of the images that a model, trained on unchanged images, names rightly unchanged: how many it has named "
+        "wrongly at that strength or a smaller one. Dotted: half. {seeds}; {images}. Since an image may be named "
+        "rightly again at a greater strength, this only rises.",
+        seeds=seeds(n).capitalize(),
+        images=images,
     )
-    chart = finished(grid(panels), "How many images flip", f"{len(found[0].labels):,} test images")
+    chart = finished(grid(panels), t("How many images flip"), images)
     return Figure("flips", chart, caption, " ".join(one.sentence() for one in every))
 
 
@@ -58,9 +61,9 @@ def _panel(found: Flips, models: Sequence[str], left: bool) -> Any:
             rows[name] += [0.0, *values.clip(0, 1).tolist()]
         rows["x"] += [0.0, *(scaled(way, float(size)) - zero for size in one.sizes)]
         rows["model"] += [one.model] * (len(one.sizes) + 1)
-        rows["trained"] += ["trained on unchanged images"] * (len(one.sizes) + 1)
+        rows["trained"] += [t(CLEARLY)] * (len(one.sizes) + 1)
     title = axis_title(way, either=two_sided)
-    lines = curves(rows, models, ("trained on unchanged images",), title, "flipped", left=left)
+    lines = curves(rows, models, (t(CLEARLY),), title, t("flipped"), left=left)
     half = alt.Chart(data({"y": [0.5]})).mark_rule(strokeDash=[1, 3], color=INK, opacity=0.7).encode(y="y:Q")
     return alt.layer(half, *lines).properties(width=WIDE, height=HIGH, title=heading(spoken(way)))
 
@@ -84,12 +87,12 @@ def draw_flipped_images(study: StoredStudy) -> Figure:
             for one in found:
                 if (one.perturbation, one.model) == (way, model):
                     _first(canvas, one, _left(column, len(models)), top + 18)
-    caption = (
+    caption = t(
         "Of each perturbation, the images that the smallest strength flips for more than half of the seeds, those that "
         "were surest before first: as they are (left) and as they were shown (right), with the strength, the class "
         "that they are, and the class that they were taken for. Models trained on unchanged images."
     )
-    chart = finished(canvas.chart(), "The images that flip first")
+    chart = finished(canvas.chart(), t("The images that flip first"))
     return Figure("flipped-images", chart, caption, _told(found))
 
 
@@ -105,7 +108,7 @@ def _first(canvas: Canvas, one: Along, x: float, y: float) -> None:
     """The first images of one model, side by side, each with its words below."""
     step = (WIDTH - _BETWEEN) / 2 / SHOWN
     if not len(one.pictured):
-        canvas.word(x, y + SIDE / 2, "no strength flips an image", colour=STONE, align="left")
+        canvas.word(x, y + SIDE / 2, t("no strength flips an image"), colour=STONE, align="left")
     for place, (row, pair) in enumerate(zip(one.pictured[:SHOWN], one.pictures[:SHOWN], strict=True)):
         left = x + place * step
         for at, picture in enumerate(pair):
@@ -123,9 +126,10 @@ def _first(canvas: Canvas, one: Along, x: float, y: float) -> None:
 
 def _strength(one: Along, k: int) -> str:
     """A strength in a few letters: its number and the unit of its axis."""
-    number = f"{scaled(one.perturbation, float(one.strengths[k])):.3g}"
-    unit = {"rotation": "°", "shift": " px", "gaussian-noise": ""}.get(one.perturbation, " %")
-    return f"{'sd ' if one.perturbation == 'gaussian-noise' else ''}{number}{unit}"
+    number = numeral(f"{scaled(one.perturbation, float(one.strengths[k])):.3g}")
+    if one.perturbation == "gaussian-noise":
+        return t("sd {number}", number=number)
+    return number + {"rotation": "°", "shift": " px"}.get(one.perturbation, " %")
 
 
 def _short(name: str, most: int = 15) -> str:
@@ -139,13 +143,15 @@ def _told(found: Sequence[Along]) -> str:
         there = [one for one in found if one.perturbation == way and len(one.pictured)]
         for k in sorted({int(one.pictured[0, 1]) for one in there}):
             turns = joined([_turned(one) for one in there if int(one.pictured[0, 1]) == k])
-            parts.append(f"{told(way, float(there[0].strengths[k]))} makes {turns}")
+            strength = told(way, float(there[0].strengths[k]))
+            parts.append(t("{strength} makes {turns}", strength=strength, turns=turns))
     if not parts:
-        return "No strength flips an image for more than half of the seeds."
+        return t("No strength flips an image for more than half of the seeds.")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _turned(one: Along) -> str:
     _, _, true, taken = (int(value) for value in one.pictured[0])
-    return f"{one.classes[taken]} of {one.classes[true]} for the {one.model}"
+    given, of = one.classes[taken], one.classes[true]
+    return t("{given} of {true} for the {label}", given=given, true=of, label=one.model)

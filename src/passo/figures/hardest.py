@@ -16,6 +16,7 @@ from passo.analysis.recorded import Recorded
 from passo.analysis.words import significant
 from passo.errors import StoreError, UsageError, require
 from passo.figures.style import GREEN, RED, STONE, Figure, altair, data, finished
+from passo.language import numeral, t
 
 ACROSS, WIDE, HIGH, SIDE = 5, 124, 146, 84
 
@@ -33,12 +34,15 @@ def hardest(run: Recorded, *, images: Sequence[Any] | np.ndarray | None = None, 
         raise StoreError(f"run {run.id} was tested on {len(seen):,} images, but {len(images):,} were given")
     found = measured(seen, most)
     pictures = [_picture(np.asarray(images[int(index)])) for index in found.index]
-    caption = (
-        f"The {len(found)} of {found.count:,} test images whose true class {run.id} held for least likely, the "
-        "hardest first. Green: the true class with the probability it was given; red: the class it was taken for; "
-        "below, the image's place in the test part (from 0) and its loss."
+    caption = t(
+        "The {shown} of {count:,} test images whose true class {run} held for least likely, the hardest first. Green: "
+        "the true class with the probability it was given; red: the class it was taken for; below, the image's place "
+        "in the test part (from 0) and its loss.",
+        shown=len(found),
+        count=found.count,
+        run=run.id,
     )
-    title = finished(_grid(found, pictures), "The hardest images", f"run {run.id}")
+    title = finished(_grid(found, pictures), t("The hardest images"), t("run {run}", run=run.id))
     return Figure("hardest", title, caption, found.sentence())
 
 
@@ -54,7 +58,8 @@ def _grid(found: Hardest, pictures: Sequence[str]) -> Any:
             "true": [f"{_short(found.classes[c])} {_q(q)}" for c, q in zip(found.true, found.probability, strict=True)],
             "taken": _taken(found),
             "place": [
-                f"no. {i} · {significant(float(v))} nats" for i, v in zip(found.index, found.losses, strict=True)
+                t("no. {place} · {nats} nats", place=int(i), nats=significant(float(v)))
+                for i, v in zip(found.index, found.losses, strict=True)
             ],
         }
     )
@@ -87,7 +92,9 @@ def _short(name: str, most: int = 13) -> str:
 def _q(probability: float) -> str:
     """A probability in percent, two digits, below 0.01 % only as less than that."""
     percent = 100 * float(probability)
-    return "<0.01 %" if percent < 0.01 else f"{percent:.0f} %" if percent >= 9.5 else f"{significant(percent, 1)} %"
+    if percent < 0.01:
+        return numeral("<0.01 %")
+    return f"{percent:.0f} %" if percent >= 9.5 else f"{significant(percent, 1)} %"
 
 
 def _picture(pixels: np.ndarray) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from passo.analysis.hardest_pair import HardestPair, hardest_pair
 from passo.figures.pictures import Canvas, address
 from passo.figures.style import BLUE, INK, RED, STONE, Figure, finished
+from passo.language import t
 from passo.store import StoredStudy
 
 ACROSS, SIDE, WIDE, HIGH = 8, 62, 88, 124  # images in a row; points of an image, of its place, of a row
@@ -17,23 +18,25 @@ def draw_hardest_pair(study: StoredStudy) -> Figure:
     """Three rows of images: harder for the first model, harder for the second, hard for both."""
     found = hardest_pair(study)
     first, second = (one.label for one in found.felt)
-    caption = (
-        f"Test images, of the {len(found.places):,} whose pixels the study keeps, with the largest difference of "
-        "the probabilities that both models give their true class (means over seeds), and those of which the larger of "
-        "the two is smallest. Below each: "
-        f"what it is, then for {first} (blue) and {second} (red) the likeliest class and its probability, bold where "
-        "that is wrong; its place in the test part."
+    caption = t(
+        "Test images, of the {n:,} whose pixels the study keeps, with the largest difference of the probabilities that "
+        "both models give their true class (means over seeds), and those of which the larger of the two is smallest. "
+        "Below each: what it is, then for {first} (blue) and {second} (red) the likeliest class and its probability, "
+        "bold where that is wrong; its place in the test part.",
+        n=len(found.places),
+        first=first,
+        second=second,
     )
-    title = finished(_rows(found), "The hardest images", f"{len(found.labels):,} test images")
+    title = finished(_rows(found), t("The hardest images"), t("{n:,} test images", n=len(found.labels)))
     return Figure("hardest-pair", title, caption, found.sentence())
 
 
 def _rows(found: HardestPair) -> Any:
     first, second = (one.label for one in found.felt)
     rows = (
-        (f"harder for {first} than for {second}", found.harder(0, ACROSS)),
-        (f"harder for {second} than for {first}", found.harder(1, ACROSS)),
-        ("hard for both", found.hard_for_both(ACROSS)),
+        (t("harder for {first} than for {second}", first=first, second=second), found.harder(0, ACROSS)),
+        (t("harder for {first} than for {second}", first=second, second=first), found.harder(1, ACROSS)),
+        (t("hard for both"), found.hard_for_both(ACROSS)),
     )
     canvas = Canvas(ACROSS * WIDE, len(rows) * (HIGH + HEAD))
     for row, (heading, places) in enumerate(rows):
@@ -52,7 +55,7 @@ def _image(canvas: Canvas, found: HardestPair, place: int, x: float, y: float) -
         text = f"{_short(found.classes[one.predicted[place]], 10)} {_percent(float(one.confidence[place]))}"
         right = one.predicted[place] == found.labels[place]
         canvas.word(x, y + SIDE + 23 + 12 * i, text, size=9.5, colour=shade, align="left", weight=400 if right else 600)
-    canvas.word(x, y + SIDE + 47, f"no. {place}", size=8.5, colour=STONE, align="left")
+    canvas.word(x, y + SIDE + 47, t("no. {place}", place=place), size=8.5, colour=STONE, align="left")
 
 
 def _percent(probability: float) -> str:

@@ -11,11 +11,12 @@ import numpy as np
 from passo.analysis.imbalance import Imbalance, imbalance
 from passo.analysis.intervals import Interval
 from passo.analysis.paired_shares import SHARE
-from passo.analysis.treated import Case, Treated
+from passo.analysis.treated import NONE, Case, Treated
 from passo.analysis.varied import listed
 from passo.analysis.words import seeds, significant, within
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, RED, STONE, Figure, altair, data, finished
+from passo.language import numeral, t
 from passo.store import StoredStudy
 
 DASHES = ([1, 0], [6, 3], [1.5, 3], [8, 3, 2, 3])
@@ -32,20 +33,24 @@ def draw_imbalance(study: StoredStudy) -> Figure:
     panels = [_panel(found, i, rarest) for rarest in (True, False) for i in (0, 1)]
     apart = {"row": 18, "column": 34}
     chart = alt.concat(*panels, columns=2, bounds="flush", spacing=apart).resolve_scale(shape="independent")
-    rarest = listed([found.classes[c] for c in found.largest.rarest])
-    caption = (
-        f"Test recall against the ratio of the most frequent class to the rarest; the classes between fall off evenly "
-        f"(so that training images become fewer, too). Above: the rarest third of the classes ({rarest}); below: the "
-        f"mean over all. Lines are remedies; bands are 95 % intervals ({seeds(found.n)})."
+    caption = t(
+        "Test recall against the ratio of the most frequent class to the rarest; the classes between fall off evenly "
+        "(so that training images become fewer, too). Above: the rarest third of the classes ({rarest}); below: the "
+        "mean over all. Lines are remedies; bands are 95 % intervals ({seeds}).",
+        rarest=listed([found.classes[c] for c in found.largest.rarest]),
+        seeds=seeds(found.n),
     )
-    return Figure(
-        "imbalance", finished(chart, "Rare classes, and what helps", _subtitle(found)), caption, found.sentence()
-    )
+    title = finished(chart, t("Rare classes, and what helps"), _subtitle(found))
+    return Figure("imbalance", title, caption, found.sentence())
 
 
 def _subtitle(found: Imbalance) -> str:
     images = found.largest.images
-    return f"largest imbalance: {images.max():,} training images of one class, {images.min():,} of another"
+    return t(
+        "largest imbalance: {most:,} training images of one class, {least:,} of another",
+        most=images.max(),
+        least=images.min(),
+    )
 
 
 def _panel(found: Imbalance, place: int, rarest: bool) -> Any:
@@ -53,14 +58,15 @@ def _panel(found: Imbalance, place: int, rarest: bool) -> Any:
     alt = altair()
     label, shade = found.labels[place], (BLUE, RED)[place]
     rows = _lines(found, label, rarest)
-    columns = {"ratio": [float(row[0]) for row in rows], "remedy": [row[1] for row in rows]}
+    columns = {"ratio": [float(row[0]) for row in rows], "remedy": [t(row[1]) for row in rows]}
     columns["dash"] = columns["remedy"]  # a field of its own, so that the legend of shapes stands alone
     columns["model"] = [label] * len(rows)
     base = alt.Chart(data(columns | _ends([row[2] for row in rows]))).encode(
-        x=_x(found, "" if rarest else "most frequent : rarest")
+        x=_x(found, "" if rarest else t("most frequent : rarest"))
     )
     y = _y(found, place, rarest)
-    tips = ["remedy:N", alt.Tooltip("ratio:Q", format="~g"), alt.Tooltip("mean:Q", format=".1%"), "within:N"]
+    tips = [alt.Tooltip("remedy:N", title=t("remedy")), alt.Tooltip("ratio:Q", title=t("ratio"), format="~g")]
+    tips += [alt.Tooltip("mean:Q", title=t("mean"), format=".1%"), alt.Tooltip("within:N", title=t("within"))]
     band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.13, color=shade)
     dots = base.mark_point(filled=True, size=46, opacity=1)
     legend = alt.Legend(orient="bottom-left", direction="vertical", **LOOK) if rarest and place == 0 else None
@@ -90,16 +96,20 @@ def _y(found: Imbalance, place: int, rarest: bool) -> Callable[[str], Any]:
     values = [end for name in ("mean", "low", "high") for end in both[name] if np.isfinite(end)]
     air = 0.05 * (max(values) - min(values)) or 0.05
     scale = alt.Scale(domain=[max(0.0, min(values) - air), min(1.0, max(values) + air)], nice=False)
-    title = "recall of the rarest classes" if rarest else "balanced accuracy"
+    title = t("recall of the rarest classes") if rarest else t("balanced accuracy")
     bare = {"title": title} if place == 0 else {"title": None, "labels": False, "ticks": False}
     axis = alt.Axis(format="~%", tickCount=5, **bare)
     return lambda field: alt.Y(f"{field}:Q", axis=axis, scale=scale)
 
 
 def _dash(found: Imbalance) -> Any:
-    alt = altair()
-    scale = alt.Scale(domain=list(found.remedies), range=[DASHES[i % len(DASHES)] for i in range(len(found.remedies))])
-    return alt.StrokeDash("dash:N", scale=scale, legend=None)
+    return altair().StrokeDash("dash:N", scale=_by_remedy(found, DASHES), legend=None)
+
+
+def _by_remedy(found: Imbalance, looks: Sequence[Any]) -> Any:
+    """A scale that gives each remedy its look."""
+    names = [t(name) for name in found.remedies]
+    return altair().Scale(domain=names, range=[looks[i % len(looks)] for i in range(len(names))])
 
 
 def _shade(found: Imbalance) -> Any:
@@ -109,9 +119,7 @@ def _shade(found: Imbalance) -> Any:
 
 
 def _shape(found: Imbalance, legend: Any) -> Any:
-    alt = altair()
-    scale = alt.Scale(domain=list(found.remedies), range=[SHAPES[i % len(SHAPES)] for i in range(len(found.remedies))])
-    return alt.Shape("remedy:N", scale=scale, legend=legend)
+    return altair().Shape("remedy:N", scale=_by_remedy(found, SHAPES), legend=legend)
 
 
 def _ends(found: Sequence[Interval]) -> dict[str, list[Any]]:
@@ -143,13 +151,15 @@ def draw_imbalance_classes(study: StoredStudy) -> Figure:
     shown = [one for case, one in found.each.items() if case.ratio == ratio and not case.rare]
     even = {label: found.each.get(Case(label, 1.0)) for label in found.labels}
     chart = alt.hconcat(*(_by_class(found, shown, even[label], i) for i, label in enumerate(found.labels)), spacing=18)
-    caption = (
-        f"Recall of each class on the test images at 1:{significant(ratio)}, the most frequent class first, with the "
-        f"number of its training images; points and 95 % intervals are remedies ({seeds(found.n)}), the tick is the "
-        f"same class where all are as frequent (1:1).{_left_out(found)}"
+    caption = t(
+        "Recall of each class on the test images at 1:{ratio}, the most frequent class first, with the number of its "
+        "training images; points and 95 % intervals are remedies ({seeds}), the tick is the same class where all are "
+        "as frequent (1:1).",
+        ratio=significant(ratio),
+        seeds=seeds(found.n),
     )
-    title = finished(chart, f"Recall class by class at 1:{significant(ratio)}", _subtitle(found))
-    return Figure("imbalance-classes", title, caption, told_classes(found, shown))
+    title = finished(chart, t("Recall class by class at 1:{ratio}", ratio=significant(ratio)), _subtitle(found))
+    return Figure("imbalance-classes", title, caption + _left_out(found), told_classes(found, shown))
 
 
 def shown_classes(found: Imbalance) -> list[int]:
@@ -160,7 +170,9 @@ def shown_classes(found: Imbalance) -> list[int]:
 
 def _left_out(found: Imbalance) -> str:
     n = len(found.classes)
-    return f" Of {n} classes, the {MOST // 2} most frequent and the {MOST // 2} rarest." if n > MOST else ""
+    if n <= MOST:
+        return ""
+    return " " + t("Of {count} classes, the {half} most frequent and the {half} rarest.", count=n, half=MOST // 2)
 
 
 def told_classes(found: Imbalance, shown: Sequence[Treated]) -> str:
@@ -168,18 +180,29 @@ def told_classes(found: Imbalance, shown: Sequence[Treated]) -> str:
     parts = []
     for label in found.labels:
         mine = {one.case.remedy: one.found.recalls() for one in shown if one.case.model == label}
-        plain = mine.pop("none", None)
+        plain = mine.pop(NONE, None)
         if plain is None:
             continue
         worst = int(np.argmin([one.mean for one in plain]))
-        told = f"{label} finds {found.classes[worst]} least, {_percent(plain[worst])} of its images"
-        told += "".join(f", {_percent(each[worst])} with {remedy}" for remedy, each in mine.items())
-        parts.append(told)
-    return f"Without a remedy at 1:{significant(found.largest.case.ratio)}, {'; '.join(parts)}."
+        told = t(
+            "{label} finds {class_name} least, {share} of its images",
+            label=label,
+            class_name=found.classes[worst],
+            share=_percent(plain[worst]),
+        )
+        with_ = [
+            t("{share} with {remedy}", share=_percent(each[worst]), remedy=t(remedy)) for remedy, each in mine.items()
+        ]
+        parts.append(", ".join([told, *with_]))
+    return t(
+        "Without a remedy at 1:{ratio}, {told}.",
+        ratio=significant(found.largest.case.ratio),
+        told="; ".join(parts),
+    )
 
 
 def _percent(found: Interval) -> str:
-    return f"{100 * found.mean:.1f} %"
+    return numeral(f"{100 * found.mean:.1f} %")
 
 
 def _by_class(found: Imbalance, shown: Sequence[Treated], even: Treated | None, place: int) -> Any:
@@ -189,19 +212,20 @@ def _by_class(found: Imbalance, shown: Sequence[Treated], even: Treated | None, 
     there = shown_classes(found)
     names = [_class_name(found, c) for c in there]
     mine = [one for one in shown if one.case.model == label]
-    remedies = [name for name in found.remedies if any(one.case.remedy == name for one in mine)]
+    remedies = [t(name) for name in found.remedies if any(one.case.remedy == name for one in mine)]
     columns = {
         "class": [_class_name(found, c) for _ in mine for c in there],
-        "remedy": [one.case.remedy for one in mine for _ in there],
+        "remedy": [t(one.case.remedy) for one in mine for _ in there],
         "model": [label for _ in mine for _ in there],
         **_ends([recalls[c] for one in mine for recalls in [one.found.recalls()] for c in there]),
     }
     high = max(22, 8 * len(remedies) + 6)
     y = alt.Y("class:N", sort=None, scale=alt.Scale(domain=names), axis=_class_axis(place))
     aside = alt.YOffset("remedy:N", scale=alt.Scale(domain=remedies, paddingOuter=0.6))
-    x = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="~%", title="recall", tickCount=5)}
+    x = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="~%", title=t("recall"), tickCount=5)}
     base = alt.Chart(data(columns)).encode(y=y, yOffset=aside)
-    tips = ["class:N", "remedy:N", alt.Tooltip("mean:Q", format=".1%"), alt.Tooltip("within:N", title="95 % interval")]
+    tips = [alt.Tooltip("class:N", title=t("class")), alt.Tooltip("remedy:N", title=t("remedy"))]
+    tips += [alt.Tooltip("mean:Q", title=t("mean"), format=".1%"), alt.Tooltip("within:N", title=t("95 % interval"))]
     layers = [
         base.transform_filter("isValid(datum.low)")
         .mark_rule(color=shade, strokeWidth=1.8, opacity=0.5)
@@ -227,4 +251,4 @@ def _class_axis(place: int) -> Any:
 
 
 def _class_name(found: Imbalance, number: int) -> str:
-    return f"{found.classes[number]} · {found.largest.images[number]:,}"
+    return f"{found.classes[number]} · " + numeral(f"{found.largest.images[number]:,}")

@@ -12,7 +12,9 @@ from passo.analysis.words import significant
 from passo.figures.contours import label_places, outlines, regions, round_levels
 from passo.figures.panels import HALO, STEP, lines
 from passo.figures.style import BLUE, INK, RED, WIDTH, Figure, altair, data, finished, interactive
+from passo.language import later, t
 
+ON_PLANE = later("loss on the plane")
 _GROUND = ("#5F87AD", "#EEF3F8")  # the lowest loss, the highest
 _WAY = ("#661133", "#D55E00", "#FFD34E")  # from the first step to the last: dark on light ground, light on dark
 _HEIGHTS = (280.0, 560.0)  # within these, a unit is as long upwards as to the right
@@ -25,7 +27,8 @@ def landscape_chart(run: Kept) -> Figure:
     if found.random:
         chart = interactive(_map(found))
     else:
-        chart = interactive(alt.vconcat(_map(found), _along(found), spacing=16).resolve_scale(color="independent"))
+        chart = alt.vconcat(_map(found), _along(found), spacing=16)
+        chart = interactive(chart.resolve_scale(color="independent", strokeDash="independent"))
     told: Any = _subtitle(found)
     return Figure("landscape", finished(chart, _title(found), told), _caption(found), tell(found))
 
@@ -35,41 +38,71 @@ def landscape_chart(run: Kept) -> Figure:
 
 def _title(found: LossSurface) -> str:
     source = found.info.get("source")
-    where = "around the end of its training" if found.random else "along its training"
-    return f"The loss of {source['model']} {where} with {source['optimizer']}" if source else f"The loss {where}"
+    if not source:
+        return t("The loss around the end of its training") if found.random else t("The loss along its training")
+    model, optimizer = source["model"], source["optimizer"]
+    if found.random:
+        return t(
+            "The loss of {model} around the end of its training with {optimizer}", model=model, optimizer=optimizer
+        )
+    return t("The loss of {model} along its training with {optimizer}", model=model, optimizer=optimizer)
 
 
 def _subtitle(found: LossSurface) -> list[str]:
-    told = shown(found).replace(") and ", ")\nand ")
-    return (told if found.random else f"{told}\n{missed(found)}").split("\n")
+    """Lines: what the plane shows, broken after its first half, and how far its loss is off."""
+    if found.random:
+        return [shown(found)]
+    first, bracket, rest = shown(found).partition(") ")
+    return [*(line for line in (first + bracket.rstrip(), rest) if line), missed(found)]
 
 
 def _caption(found: LossSurface) -> str:
-    info = found.info
-    part = f"{info['part']} images of " if "part" in info else "samples of "
-    count = f"{info['images']:,} of {info['of']:,}" if info.get("of", info["images"]) != info["images"] else "all"
-    directions = "two random directions, scaled filter by filter" if found.random else "the path's two main directions"
-    text = (
-        f"Shades are levels of the mean loss ({info['loss']}) over {count} {part}{info['data']}, in evaluation mode, "
-        f"at {len(found.x)} × {len(found.y)} points of a plane through the end of the path, along {directions} "
-        f"(of {info['weights']:,} weights; seed {info['seed']})."
-    )
+    info, told = found.info, [_shades(found)]
     if not found.random:
-        text += (
-            f" Dots are the feet of {len(found.steps)} recorded points on the plane, from the start (square) to the "
-            "end (ring). Below, the real loss at these points, and that at their feet."
+        told.append(
+            t(
+                "Dots are the feet of {n} recorded points on the plane, from the start (square) to the end (ring). "
+                "Below, the real loss at these points, and that at their feet.",
+                n=len(found.steps),
+            )
         )
     _, stretched = _height(found)
     if not 0.99 < stretched < 1.01:
-        text += f" A unit is {significant(stretched, 2)} times as long upwards as to the right."
-    if info["buffers"]:
-        used = "of all these images at once" if info["batch_norm"] == "batch" else "that were running at the end"
-        text += f" BatchNorm normalises by the statistics {used}."
+        told.append(t("A unit is {n} times as long upwards as to the right.", n=significant(stretched, 2)))
+    if info["buffers"] and info["batch_norm"] == "batch":
+        told.append(t("BatchNorm normalises by the statistics of all these images at once."))
+    elif info["buffers"]:
+        told.append(t("BatchNorm normalises by the statistics that were running at the end."))
     if info["second_is_random"]:
-        text += " The path is a straight line: the second direction is a random one at right angles."
-    if found.not_finite:
-        text += f" At {found.not_finite:,} points the loss is not finite: they have the shade of the highest."
-    return text
+        told.append(t("The path is a straight line: the second direction is a random one at right angles."))
+    if n := found.not_finite:
+        told.append(t("At {n:,} points the loss is not finite: they have the shade of the highest.", n=n))
+    return " ".join(told)
+
+
+def _shades(found: LossSurface) -> str:
+    """What the shades are: levels of which loss, over what, on which plane."""
+    info = found.info
+    all_, images = info.get("of", info["images"]) == info["images"], info["images"]
+    if "part" in info:
+        every = t("all {part} images of {data}", part=t(info["part"]), data=info["data"])
+        some = t("{n:,} of {all:,} {part} images of {data}", n=images, all=info.get("of", images), part=t(info["part"]),
+                 data=info["data"])  # fmt: skip
+    else:
+        every = t("all samples of {data}", data=info["data"])
+        some = t("{n:,} of {all:,} samples of {data}", n=images, all=info.get("of", images), data=info["data"])
+    scattered, main = t("two random directions, scaled filter by filter"), t("the path's two main directions")
+    return t(
+        "Shades are levels of the mean loss ({loss}) over {what}, in evaluation mode, at {across} × {up} points of a "
+        "plane through the end of the path, along {directions} (of {weights:,} weights; seed {seed}).",
+        loss=info["loss"],
+        what=every if all_ else some,
+        across=len(found.x),
+        up=len(found.y),
+        directions=scattered if found.random else main,
+        weights=info["weights"],
+        seed=info["seed"],
+    )
 
 
 # ── The map ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,11 +139,15 @@ def _height(found: LossSurface) -> tuple[float, float]:
 
 def _axis_titles(found: LossSurface) -> list[str]:
     if found.random:
-        return [f"{n} random direction (1: as long as the filters)" for n in ("first", "second")]
-    names = zip(("first", "second"), found.shares, strict=False)
-    titles = [f"{n} main direction: {share(float(part))}" for n, part in names]
-    titles[0] += " of the squared distance"
-    return [titles[0], "a random direction"] if found.info["second_is_random"] else titles
+        return [
+            t("first random direction (1: as long as the filters)"),
+            t("second random direction (1: as long as the filters)"),
+        ]
+    shares = [share(float(part)) for part in found.shares]
+    first = t("first main direction: {share} of the squared distance", share=shares[0])
+    if found.info["second_is_random"]:
+        return [first, t("a random direction")]
+    return [first, *(t("second main direction: {share}", share=part) for part in shares[1:2])]
 
 
 def _bands(found: LossSurface, heights: np.ndarray, levels: dict[float, float], x: Any, y: Any) -> Any:
@@ -191,12 +228,12 @@ def _walked(found: LossSurface, x: Any, y: Any) -> list[Any]:
     last = int(found.steps[-1])
     scale = alt.Scale(range=list(_WAY), domain=[0, last], nice=False)
     look: dict[str, Any] = {"titleOrient": "left", "titleFontWeight": "normal", "values": [0, last // 2, last]}
-    legend = alt.Legend(title=STEP, type="gradient", gradientLength=200, gradientThickness=8, **look)
+    legend = alt.Legend(title=t(STEP), type="gradient", gradientLength=200, gradientThickness=8, **look)
     shade = alt.Color("step:Q", scale=scale, legend=legend)
     tips = [
-        alt.Tooltip("step:Q", title=STEP),
-        alt.Tooltip("real:Q", title="loss", format=".4~g"),
-        alt.Tooltip("plane:Q", title="loss on the plane", format=".4~g"),
+        alt.Tooltip("step:Q", title=t(STEP)),
+        alt.Tooltip("real:Q", title=t("loss"), format=".4~g"),
+        alt.Tooltip("plane:Q", title=t(ON_PLANE), format=".4~g"),
     ]
     halo = alt.Chart(data(columns)).mark_line(clip=True, strokeWidth=4, color="#FFFFFF", opacity=0.55)
     piece = alt.Chart(data(pieces)).mark_rule(clip=True, strokeWidth=2, strokeCap="round")
@@ -213,10 +250,10 @@ def _ends(found: LossSurface, x: Any, y: Any) -> list[Any]:
     """Start (square) and end (ring), by name; on random directions the end alone, which is where they cross."""
     alt = altair()
     start, end = found.path[0], found.path[-1]
-    marks = [({"x": [end[0]], "y": [end[1]], "label": ["end"]}, {"filled": False, "size": 110})]
+    marks = [({"x": [end[0]], "y": [end[1]], "label": [t("end")]}, {"filled": False, "size": 110})]
     if not found.random:
         marks.append(
-            ({"x": [start[0]], "y": [start[1]], "label": ["start"]}, {"shape": "square", "filled": True, "size": 80})
+            ({"x": [start[0]], "y": [start[1]], "label": [t("start")]}, {"shape": "square", "filled": True, "size": 80})
         )
     layers = []
     for columns, look in marks:
@@ -237,15 +274,15 @@ def _ends(found: LossSurface, x: Any, y: Any) -> list[Any]:
 
 def _along(found: LossSurface) -> Any:
     """The real loss at the recorded points, and the loss at their feet: what the projection gets wrong."""
-    series = {"real loss": found.path_loss, "loss on the plane": found.plane_loss}
+    real, plane = t("real loss"), t(ON_PLANE)
+    series = {real: found.path_loss, plane: found.plane_loss}
     positive = min(float(np.nanmin(values)) for values in series.values()) > 0
     return lines(
         found.steps,
         series,
-        {"real loss": BLUE, "loss on the plane": RED},
-        y="loss (log scale)" if positive else "loss",
+        {real: BLUE, plane: RED},
+        y=t("loss (log scale)") if positive else t("loss"),
         height=130,
-        dashed=["loss on the plane"],
         scale={"type": "log"} if positive else None,
         title=None,
     )

@@ -12,6 +12,7 @@ from passo.analysis.words import joined, significant
 from passo.errors import UsageError
 from passo.figures.panels import heading
 from passo.figures.style import OTHERS, Figure, altair, colour, data, finished, thinned
+from passo.language import t, tn
 
 if TYPE_CHECKING:
     from passo.explaining import LatentCodes
@@ -31,14 +32,17 @@ def draw_latent(found: Sequence[LatentCodes]) -> Figure:
     rows = [alt.hconcat(*panels[begin : begin + across], spacing=14) for begin in range(0, len(panels), across)]
     chart = alt.vconcat(*rows, spacing=14)
     n = len(order[0].labels)
-    title = finished(chart, "Latent maps by the size of the bottleneck", f"{n:,} inputs that were not trained on")
-    caption = (
+    about = t("{count:,} inputs that were not trained on", count=n)
+    title = finished(chart, t("Latent maps by the size of the bottleneck"), about)
+    caption = t(
         "Each point is one input's code, its colour the class, which the autoencoder never saw. A code of two numbers "
         "is drawn as it is (turned to its principal axes); of longer ones the first two principal components, with the "
-        f"share of the variance that they show; of one number, each class has a line of its own. "
-        f"Neighbours: of how many inputs the {NEIGHBOURS} nearest others, over the whole code, are mostly of the same "
-        "class." + ("" if n <= POINTS else f" Of {n:,} points {POINTS:,} are drawn.")
+        "share of the variance that they show; of one number, each class has a line of its own. Neighbours: of how "
+        "many inputs the {neighbours} nearest others, over the whole code, are mostly of the same class.",
+        neighbours=NEIGHBOURS,
     )
+    if n > POINTS:
+        caption += " " + t("Of {count:,} points {drawn:,} are drawn.", count=n, drawn=POINTS)
     return Figure("latent", title, caption, _told(order))
 
 
@@ -46,11 +50,11 @@ def _head(one: LatentCodes, order: Sequence[LatentCodes]) -> list[str]:
     """What stands over a map: its bottleneck, its error and its neighbours."""
     same = sum(other.bottleneck == one.bottleneck for other in order) > 1
     shown = sum(code_map(one.codes).shares)
-    first = f"{one.bottleneck} number{'s' * (one.bottleneck != 1)}" + (f", {one.name}" if same else "")
-    return [
-        first + (f" ({100 * shown:.0f} % shown)" if one.bottleneck > 2 else ""),
-        f"error {significant(float(one.errors.mean()))}, neighbours {100 * _agree(one):.0f} %",
-    ]
+    first = tn("{n} number", "{n} numbers", one.bottleneck) + (f", {one.name}" if same else "")
+    if one.bottleneck > 2:
+        first = t("{code} ({share:.0f} % shown)", code=first, share=100 * shown)
+    error = significant(float(one.errors.mean()))
+    return [first, t("error {error}, neighbours {share:.0f} %", error=error, share=100 * _agree(one))]
 
 
 def _agree(one: LatentCodes) -> float:
@@ -75,7 +79,7 @@ def _map(one: LatentCodes, side: int, head: Sequence[str]) -> Any:
             x=alt.X("x:Q", axis=look, scale=scale),
             y=alt.Y("y:Q", axis=look, scale=scale),
             color=colour("label", list(one.classes), shades),
-            tooltip=[alt.Tooltip("label:N", title="class"), alt.Tooltip("place:Q", title="input no.")],
+            tooltip=[alt.Tooltip("label:N", title=t("class")), alt.Tooltip("place:Q", title=t("input no."))],
         )
         .properties(width=side, height=side, title=words, view=alt.ViewConfig(stroke="#DADDE1"))
     )
@@ -85,13 +89,20 @@ def _told(order: Sequence[LatentCodes]) -> str:
     errors = [f"{one.bottleneck} ({significant(float(one.errors.mean()))})" for one in order]
     agree = [_agree(one) for one in order]
     if len(order) == 1:
-        return (
-            f"Through a bottleneck of {order[0].bottleneck}, {order[0].name} reconstructs {len(order[0].labels):,} "
-            f"inputs with a mean squared error of {significant(float(order[0].errors.mean()))}; of "
-            f"{100 * agree[0]:.0f} % of them the nearest other codes are mostly of the same class."
+        return t(
+            "Through a bottleneck of {size}, {name} reconstructs {count:,} inputs with a mean squared error of "
+            "{error}; of {share:.0f} % of them the nearest other codes are mostly of the same class.",
+            size=order[0].bottleneck,
+            name=order[0].name,
+            count=len(order[0].labels),
+            error=significant(float(order[0].errors.mean())),
+            share=100 * agree[0],
         )
-    return (
-        f"The mean squared error of {len(order[0].labels):,} inputs by the size of the bottleneck: {joined(errors)}; "
-        f"the share whose nearest codes are mostly of their own class goes from {100 * agree[0]:.0f} % to "
-        f"{100 * agree[-1]:.0f} %."
+    return t(
+        "The mean squared error of {count:,} inputs by the size of the bottleneck: {errors}; the share whose nearest "
+        "codes are mostly of their own class goes from {first:.0f} % to {last:.0f} %.",
+        count=len(order[0].labels),
+        errors=joined(errors),
+        first=100 * agree[0],
+        last=100 * agree[-1],
     )

@@ -14,6 +14,7 @@ from passo.analysis.words import significant
 from passo.errors import StoreError
 from passo.figures.panels import STEP, heading, level, lines, log_ticks, tick_look
 from passo.figures.style import THEME, WIDTH, Figure, altair, colours, data, drawn, finished, interactive, thinned
+from passo.language import t
 
 FEW = 8
 """So many lines can be told apart; more layers become a map."""
@@ -46,15 +47,21 @@ def _of(run: Recorded, name: str, figure: str) -> Figure:
     values = shown.of(found)
     if not np.isfinite(values).any():
         raise StoreError(f"the {shown.title} of no layer of run {run.id} could be told at any step")
-    levels = {} if shown.level is None else {shown.level: shown.level_words}
+    levels = {} if shown.level is None else {shown.level: t(shown.level_words)}
+    name = t(shown.title)
     scale = suited(values, levels) if shown.log else _linear(shown, values)
-    chart = over_steps(found.steps, values, found.names, shown.title, scale, levels=levels)
+    chart = over_steps(found.steps, values, found.names, name, scale, levels=levels)
     chart = interactive(chart, zoom=True) if len(found.names) <= FEW else chart
-    source = f" Source: {shown.source}." if shown.source else ""
-    caption = f"{shown.title}, {shown.equation}, of each parameter tensor of {told_run(run.id)}.{source}"
+    caption = t(
+        "{quantity}, {equation}, of each parameter tensor of {run}.",
+        quantity=name,
+        equation=t(shown.equation),
+        run=told_run(run.id),
+    )
+    if shown.source:
+        caption = f"{caption} {t('Source: {source}.', source=t(shown.source))}"
     caption += drawn(len(found.steps), 600 if len(found.names) <= FEW else _CELLS)
-    title = shown.title[0].upper() + shown.title[1:]
-    chart = finished(chart, title, f"layer by layer, run {run.id}")
+    chart = finished(chart, name[0].upper() + name[1:], t("layer by layer, run {run}", run=run.id))
     chart = chart.configure_line(**THEME["line"], invalid="filter")  # a line goes on past steps without a gradient
     return Figure(figure, chart, caption, tell(found, shown, values))
 
@@ -77,15 +84,29 @@ def tell(found: Layers, shown: Quantity, values: np.ndarray) -> str:
     middle = np.full(values.shape[1], np.nan)
     middle[there] = np.nanmedian(values[:, there], axis=0)
     low, high = int(np.nanargmin(middle)), int(np.nanargmax(middle))
-    said = f"At the median of {len(found.steps):,} steps of {told_run(found.run)} the {shown.title} is "
+    told = {
+        "n": len(found.steps),
+        "run": told_run(found.run),
+        "quantity": t(shown.title),
+        "low": significant(float(middle[low])),
+        "lowest": found.names[low],
+    }
     if low == high:
-        return f"{said}{significant(float(middle[low]))} in {found.names[low]}."
-    said += f"{significant(float(middle[low]))} in {found.names[low]}, the lowest, and "
-    said += f"{significant(float(middle[high]))} in {found.names[high]}, the highest"
+        return t("At the median of {n:,} steps of {run} the {quantity} is {low} in {lowest}.", **told)
+    told |= {"high": significant(float(middle[high])), "highest": found.names[high], "layers": int(there.sum())}
     if shown.level is None:
-        return f"{said} of {there.sum()} layers."
-    above = int((middle > shown.level).sum())
-    return f"{said}; it is above {significant(shown.level)} in {above} of {there.sum()} layers."
+        return t(
+            "At the median of {n:,} steps of {run} the {quantity} is {low} in {lowest}, the lowest, and {high} in "
+            "{highest}, the highest of {layers} layers.",
+            **told,
+        )
+    return t(
+        "At the median of {n:,} steps of {run} the {quantity} is {low} in {lowest}, the lowest, and {high} in "
+        "{highest}, the highest; it is above {level} in {above} of {layers} layers.",
+        level=significant(shown.level),
+        above=int((middle > shown.level).sum()),
+        **told,
+    )
 
 
 def over_steps(
@@ -152,11 +173,12 @@ def layer_map(
         "layer": np.repeat(list(names), len(kept)),
         "value": shown.T.ravel(),
     }
-    axis = alt.Axis(title=x_title, grid=False, tickCount=max(3, round(width / 65)), tickMinStep=1)
+    across = t(x_title) if x_title else None
+    axis = alt.Axis(title=across, grid=False, tickCount=max(3, round(width / 65)), tickMinStep=1)
     x_scale = alt.Scale(nice=False, zero=False, domain=[float(edges[0]), float(edges[-1])])
     tips = [
-        alt.Tooltip("layer:N"),
-        alt.Tooltip("step:Q", title=STEP),
+        alt.Tooltip("layer:N", title=t("layer")),
+        alt.Tooltip("step:Q", title=t(STEP)),
         alt.Tooltip("value:Q", title=title, format=".3g"),
     ]
     rows = alt.Axis(grid=False, ticks=False, domain=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,12 +21,13 @@ from passo.figures.points import points
 from passo.figures.profiled import profile_steps
 from passo.figures.style import BLUE, COLOURS, GREY, INK, RED, Figure, altair, data, finished, interactive
 from passo.figures.tuned import bands_drawn
+from passo.language import later, t
 from passo.registry import Registry
 from passo.store import StoredRun, StoredStudy
 
 LECTURED: Registry[Callable[[Studies], Figure]] = Registry("figure of a claim")
 HIGH = 120
-OWN = "a rate of its own"
+OWN = later("a rate of its own")
 Line = Sequence[tuple[float, Interval]]
 Runs = Mapping[int, Sequence[StoredRun]]
 
@@ -67,20 +69,21 @@ def batches(studies: Studies) -> Figure:
     took = [(size, over_seeds(runs, seconds)) for size, runs in common.items()]
     rates = dict(zip(early, (GREY, BLUE), strict=True))
     chart = stacked(
-        _alone(variance, "variance of the gradient", log=True, over=[_law(variance)]),
-        points(early, rates, x=None, metric="", y="loss, epoch 1", height=HIGH),
-        points(late, rates, x=None, metric="", y="loss, last epoch", height=HIGH),
-        _alone(took, "seconds per epoch", log=True, x="batch size"),
+        _alone(variance, t("variance of the gradient"), log=True, over=[_law(variance)]),
+        points(early, rates, x=None, metric="", y=t("loss, epoch 1"), height=HIGH),
+        points(late, rates, x=None, metric="", y=t("loss, last epoch"), height=HIGH),
+        _alone(took, t("seconds per epoch"), log=True, x=t("batch size")),
     )
-    caption = (
+    caption = t(
         "Over the batch size, logarithmic. Top: variance of a weight's gradient from batch to batch, at weights that "
         "do not move (dashed: ∝ 1/B through the first point). Middle: validation loss after one epoch and after the "
-        f"last, at a learning rate of {COMMON:g} and at the rate that the other seeds choose for each size. Bottom: "
+        "last, at a learning rate of {rate:g} and at the rate that the other seeds choose for each size. Bottom: "
         "seconds of a run's fastest epoch, with its validation, whatever else the machine did. Means and 95 % "
-        "intervals over seeds, each by itself."
+        "intervals over seeds, each by itself.",
+        rate=COMMON,
     )
-    title = finished(interactive(chart), "Small batches: noise, progress, time", about(study))
-    return Figure("claims-batches", title, caption, _batches_told(variance, early[OWN], took))
+    title = finished(interactive(chart), t("Small batches: noise, progress, time"), about(study))
+    return Figure("claims-batches", title, caption, _batches_told(variance, early[t(OWN)], took))
 
 
 def _variances(study: StoredStudy) -> Line:
@@ -95,19 +98,29 @@ def _losses(common: Runs, own: Runs, epoch: float) -> dict[str, Line]:
     def line(runs: Runs) -> Line:
         return [(size, over_seeds(each, lambda run: after(run, epoch))) for size, each in runs.items()]
 
-    return {f"learning rate {COMMON:g}": line(common), OWN: line(own)}
+    return {t("learning rate {rate:g}", rate=COMMON): line(common), t(OWN): line(own)}
 
 
 def _batches_told(variance: Line, first: Line, took: Line) -> str:
     (low, most), (high, least) = variance[0], variance[-1]
     best, *_, worst = sorted(first, key=lambda point: point[1].mean)
     ratio = took[0][1].mean / took[-1][1].mean
-    return (
-        f"From batches of {low} to {high} the gradient's variance falls {significant(most.mean / least.mean)} times "
-        f"(the number of images in a batch grows {significant(high / low)} times); with a learning rate of its own for "
-        f"each size, one epoch comes furthest with batches of {best[0]} (validation loss {ranged(best[1])}) and least "
-        f"far with {worst[0]} ({ranged(worst[1])}); with batches of {took[0][0]} an epoch takes "
-        f"{significant(ratio, 2)} times as long as with {took[-1][0]}."
+    return t(
+        "From batches of {low} to {high} the gradient's variance falls {fall} times (the number of images in a batch "
+        "grows {growth} times); with a learning rate of its own for each size, one epoch comes furthest with batches "
+        "of {best} (validation loss {best_loss}) and least far with {worst} ({worst_loss}); with batches of {small} an "
+        "epoch takes {ratio} times as long as with {large}.",
+        low=low,
+        high=high,
+        fall=significant(most.mean / least.mean),
+        growth=significant(high / low),
+        best=best[0],
+        best_loss=ranged(best[1]),
+        worst=worst[0],
+        worst_loss=ranged(worst[1]),
+        small=took[0][0],
+        ratio=significant(ratio, 2),
+        large=took[-1][0],
     )
 
 
@@ -118,17 +131,19 @@ def adam(studies: Studies) -> Figure:
     shades = {group: COLOURS["momentum" if "momentum" in group else group] for group in profile.solvers}
     panels = [_rates(each, shades, model, i, len(found)) for i, (model, each) in enumerate(found.items())]
     lower = profile_steps(profile, height=150, shades=shades)
-    lower = lower.properties(title=heading("each model with each rate: how often a target is reached, and how soon"))
+    lower = lower.properties(title=heading(t("each model with each rate: how often a target is reached, and how soon")))
     chart = altair().vconcat(stacked(*panels, spacing=10), lower, spacing=22)
-    points_ = f"{100 * BAND:g} points"
-    caption = (
+    caption = t(
         "Top: validation accuracy after the last epoch over the learning rate, means and 95 % intervals over seeds, "
-        f"for each model; the thick bar is the band within {points_} of an optimizer's own best, the dotted line Adam's"
-        f" default. Bottom: performance profiles over {len(profile.problems)} problems, each a model with one of the "
-        f"rates: the share on which an optimizer needs at most τ times the fewest epochs until half of its seeds are "
-        f"within {points_} of the model's best mean. At the right: on how many of the rates it gets there at all."
+        "for each model; the thick bar is the band within {points:g} points of an optimizer's own best, the dotted "
+        "line Adam's default. Bottom: performance profiles over {problems} problems, each a model with one of the "
+        "rates: the share on which an optimizer needs at most τ times the fewest epochs until half of its seeds are "
+        "within {points:g} points of the model's best mean. At the right: on how many of the rates it gets there at "
+        "all.",
+        points=100 * BAND,
+        problems=len(profile.problems),
     )
-    title = finished(interactive(chart), "Adam, SGD and momentum, over the learning rate", _adam_about(studies))
+    title = finished(interactive(chart), t("Adam, SGD and momentum, over the learning rate"), _adam_about(studies))
     return Figure("claims-adam", title, caption, _adam_told(found, profile))
 
 
@@ -140,7 +155,7 @@ def _rates(found: Sensitivities, shades: Mapping[str, str], model: str, place: i
     """The panel of one model; the first says what the dotted line is, the last has the axis."""
     series = {g.name: list(zip(g.at, g.found, strict=True)) for g in found.groups}
     over = [*bands_drawn(found, dict(shades)), *_default(place == 0)]
-    x = "learning rate" if place == count - 1 else None
+    x = t("learning rate") if place == count - 1 else None
     panel = points(series, shades, x=x, metric=found.metric, height=HIGH, over=over)
     return panel.properties(title=heading(model))
 
@@ -148,7 +163,7 @@ def _rates(found: Sensitivities, shades: Mapping[str, str], model: str, place: i
 def _default(told: bool) -> list[Any]:
     """A dotted line at Adam's default rate; `told`: with its name."""
     alt = altair()
-    place = alt.Chart(data({"x": [DEFAULT], "text": ["Adam's default"]}))
+    place = alt.Chart(data({"x": [DEFAULT], "text": [t("Adam's default")]}))
     rule = place.mark_rule(strokeDash=[1, 3], color=INK, strokeWidth=1.2).encode(x="x:Q")
     words = [
         place.mark_text(align="left", baseline="bottom", dx=5, fontSize=10.5, color=INK, **look).encode(
@@ -162,12 +177,17 @@ def _default(told: bool) -> list[Any]:
 def _adam_told(found: Mapping[str, Sensitivities], profile: Profiles) -> str:
     parts = []
     for model, each in found.items():
-        widths = joined([f"{g.words()} with {g.name}" for g in sorted(each.groups, key=lambda g: g.name)])
-        parts.append(f"on {model} {widths}")
-    reached = joined([f"{s} on {100 * profile.solved(s):.0f} %" for s in profile.solvers])
-    return (
-        f"Within {100 * BAND:g} points of its own best are {'; '.join(parts)}. Within as much of the best of all gets "
-        f"{reached} of the {len(profile.problems)} models and rates."
+        groups = sorted(each.groups, key=lambda group: group.name)
+        widths = joined([t("{width} with {name}", width=group.words(), name=group.name) for group in groups])
+        parts.append(t("on {model} {widths}", model=model, widths=widths))
+    reached = [t("{name} on {share:.0f} %", name=s, share=100 * profile.solved(s)) for s in profile.solvers]
+    return t(
+        "Within {points:g} points of its own best are {bands}. Within as much of the best of all gets {reached} of the "
+        "{problems} models and rates.",
+        points=100 * BAND,
+        bands="; ".join(parts),
+        reached=joined(reached),
+        problems=len(profile.problems),
     )
 
 
@@ -181,21 +201,22 @@ def l2(studies: Studies) -> Figure:
         return [(strength or nothing, over_seeds(study.select(name), read)) for strength, name in names.items()]
 
     training, validation, test = (line(last(metric)) for metric in (TRAINING, VALIDATION, TEST))
-    losses, shades = {"training": training, "validation": validation}, {"training": RED, "validation": BLUE}
+    losses = {t("training"): training, t("validation"): validation}
+    shades = dict(zip(losses, (RED, BLUE), strict=True))
     dashed = [_level(series, shades[name]) for name, series in losses.items()]
     lengths = line(rms)
     panels = (
-        _alone(lengths, "rms of the weights", over=[_level(lengths, INK)]),
-        points(losses, shades, x=None, metric="", y="loss", height=HIGH, over=dashed),
-        _alone(test, spoken(TEST), metric=TEST, x="strength of L2", over=[_level(test, INK)]),
+        _alone(lengths, t("rms of the weights"), over=[_level(lengths, INK)]),
+        points(losses, shades, x=None, metric="", y=t("loss"), height=HIGH, over=dashed),
+        _alone(test, spoken(TEST), metric=TEST, x=t("strength of L2"), over=[_level(test, INK)]),
     )
-    caption = (
+    caption = t(
         "Over the strength λ₂ of the penalty λ₂ Σ w², logarithmic but for none: rms of all weights, training loss "
         "(without the penalty) and validation loss after the last epoch, test accuracy; means and 95 % intervals over "
         "seeds, each by itself. Dashed: as without a penalty."
     )
     chart = interactive(stacked(*(_with_none(panel, nothing) for panel in panels)))
-    title = finished(chart, "What L2 does to the weights and to what is learned", about(study))
+    title = finished(chart, t("What L2 does to the weights and to what is learned"), about(study))
     return Figure("claims-l2", title, caption, _l2_told(study, names))
 
 
@@ -212,8 +233,9 @@ def _level(series: Line, shade: str) -> Any:
 
 def _with_none(panel: Any, nothing: float) -> Any:
     """A panel over strengths on whose axis one place is called none."""
+    none = json.dumps(t("none"), ensure_ascii=False)
     for layer in panel.layer[:3]:
-        layer.encoding.x["axis"]["labelExpr"] = f"datum.value < {2 * nothing} ? 'none' : format(datum.value, '~g')"
+        layer.encoding.x["axis"]["labelExpr"] = f"datum.value < {2 * nothing} ? {none} : format(datum.value, '~g')"
     del panel.layer[2].encoding.tooltip[1]  # the place, which for "none" is none
     return panel
 
@@ -222,10 +244,24 @@ def _l2_told(study: StoredStudy, names: Mapping[float, str]) -> str:
     found = [over_seeds(study.select(name), rms).mean for name in names.values()]
     test = {strength: over_seeds(study.select(name), last(TEST)) for strength, name in names.items()}
     best = max(test, key=lambda strength: test[strength].mean)
-    return (
-        f"From none to λ₂ = {significant(max(names))} the rms of the weights goes from {significant(found[0])} to "
-        f"{significant(found[-1])}; the test accuracy is {ranged(test[0.0], TEST)} without a penalty and highest at "
-        f"{f'λ₂ = {significant(best)}' if best else 'none'} ({ranged(test[best], TEST)})."
+    told = {
+        "strongest": significant(max(names)),
+        "first": significant(found[0]),
+        "last": significant(found[-1]),
+        "without": ranged(test[0.0], TEST),
+        "best": significant(best),
+        "highest": ranged(test[best], TEST),
+    }
+    if not best:
+        return t(
+            "From none to λ₂ = {strongest} the rms of the weights goes from {first} to {last}; the test accuracy is "
+            "{without} without a penalty and highest at none ({highest}).",
+            **told,
+        )
+    return t(
+        "From none to λ₂ = {strongest} the rms of the weights goes from {first} to {last}; the test accuracy is "
+        "{without} without a penalty and highest at λ₂ = {best} ({highest}).",
+        **told,
     )
 
 

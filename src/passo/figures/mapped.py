@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from passo.analysis.mapped import Mapped, mapped_pair
-from passo.analysis.words import significant
+from passo.analysis.words import joined, significant
 from passo.figures.pictures import Canvas, address, diverging, scale_bar
 from passo.figures.style import BLUE, INK, RED, STONE, Figure, finished
+from passo.language import t
 from passo.store import StoredStudy
 
 WIDE, GAP, SPACE = 640, 5, 24  # points: all of it, between tiles, between two models
@@ -30,7 +31,7 @@ def filters_pair(study: StoredStudy) -> Figure:
     canvas = Canvas(WIDE, HEAD + max(lines) + 34)
     for number, (found, numbers) in enumerate(zip(both, chosen, strict=True)):
         x, most = number * (HALF + SPACE), float(np.abs(found.kernels).max())
-        _headed(canvas, x, found, f"{found.layer}: {_few(len(numbers), found.count)} {_shape(found)}", number)
+        _headed(canvas, x, found, _few(found, len(numbers)), number)
         for place, at in enumerate(numbers):
             left, top = x + place % ACROSS * (FILTER + GAP), HEAD + place // ACROSS * _step(found)
             canvas.word(left + FILTER / 2, top + 8, str(found.numbers[at]), size=10, colour=STONE)
@@ -39,8 +40,8 @@ def filters_pair(study: StoredStudy) -> Figure:
             canvas.picture(*box, picture)
             canvas.frame(*box, FRAME)
         scale_bar(canvas, x + 14, HEAD + max(lines) + 10, most, significant(most, 2))
-    chart = finished(canvas.chart(), "What two models look for first", " and ".join(_of(found) for found in both))
-    caption = (
+    chart = finished(canvas.chart(), t("What two models look for first"), joined([_of(found) for found in both]))
+    caption = t(
         "The filters of each model's first layer that have the largest norm, with their numbers from 0. Blue is above "
         "0, red below, white 0, by one scale for each model; a filter of three channels is drawn in its colours, grey "
         "where it is 0. The filters of a linear layer are as large as the image."
@@ -51,13 +52,13 @@ def filters_pair(study: StoredStudy) -> Figure:
 def feature_maps_pair(study: StoredStudy) -> Figure:
     """What the layers of a study's two models make of one image, the first model above the second."""
     both = mapped_pair(study)
-    told = f"test image {both[0].place}, true class {both[0].label}"
-    return _layers("feature-maps-pair", both, "The same image inside two models", told)
+    told = t("test image {place}, true class {true}", place=both[0].place, true=both[0].label)
+    return _layers("feature-maps-pair", both, t("The same image inside two models"), told)
 
 
 def draw_mapped(found: Mapped) -> Figure:
     """What every layer of one model makes of one image."""
-    return _layers("layers", (found,), "One image, layer by layer", f"{found.name}, {found.image}")
+    return _layers("layers", (found,), t("One image, layer by layer"), f"{found.name}, {found.image}")
 
 
 def _layers(name: str, both: Sequence[Mapped], title: str, subtitle: str) -> Figure:
@@ -65,21 +66,23 @@ def _layers(name: str, both: Sequence[Mapped], title: str, subtitle: str) -> Fig
     high = [HEAD + sum(_high(found.outputs[at]) + GAP for at in own) for found, own in zip(both, rows, strict=True)]
     top = IMAGE + 2 * GAP
     canvas = Canvas(WIDE, top + sum(high) + GAP * len(both))
-    canvas.word(0, IMAGE / 2, "the image", align="left", size=10.5)
+    canvas.word(0, IMAGE / 2, t("the image"), align="left", size=10.5)
     canvas.picture(LABEL, 0, IMAGE * _wide(both[0].pixels), IMAGE, address(both[0].pixels, IMAGE))
     y = float(top)
     for number, (found, chosen) in enumerate(zip(both, rows, strict=True)):
-        _headed(canvas, 0, found, f"takes it for {found.predicted}", number, y)
+        _headed(canvas, 0, found, t("takes it for {predicted}", predicted=found.predicted), number, y)
         below = y + HEAD
         for at in chosen:
             _layer(canvas, found, at, below)
             below += _high(found.outputs[at]) + GAP
         y = below + GAP
     chart = finished(canvas.chart(), title, subtitle)
-    caption = (
-        f"Each layer's output for one test image, in the order of the layers: up to {MAPS} maps, those that answer "
-        f"most, or all units as cells, up to {2 * CELLS} of them, from left to right. White is 0, blue above, "
-        "red below, by one scale for each layer."
+    caption = t(
+        "Each layer's output for one test image, in the order of the layers: up to {maps} maps, those that answer "
+        "most, or all units as cells, up to {units} of them, from left to right. White is 0, blue above, red below, by "
+        "one scale for each layer.",
+        maps=MAPS,
+        units=2 * CELLS,
     )
     return Figure(name, chart, caption, " ".join(found.sentence() for found in both))
 
@@ -89,7 +92,8 @@ def _layer(canvas: Canvas, found: Mapped, at: int, y: float) -> None:
     values = found.outputs[at]
     most, high = float(np.abs(values).max()), _high(values)
     canvas.word(0, y + high / 2 - 6, found.names[at], align="left", size=10.5, weight=600)
-    told = f"{len(values):,} units" if values.ndim == 1 else f"{len(values)} × {values.shape[1]} × {values.shape[2]}"
+    shape = f"{len(values)} × {values.shape[1]} × {values.shape[2]}" if values.ndim > 1 else ""
+    told = shape or t("{n:,} units", n=len(values))
     canvas.word(0, y + high / 2 + 7, told, align="left", size=9, colour=STONE)
     if values.ndim == 1:
         cells = _cells(values[: 2 * CELLS], most)
@@ -154,8 +158,12 @@ def _step(found: Mapped) -> float:
     return HEAD + FILTER * found.kernels.shape[2] / found.kernels.shape[3] + GAP
 
 
-def _few(shown: int, count: int) -> str:
-    return f"{count} filters of" if shown == count else f"{shown} of {count} filters of"
+def _few(found: Mapped, shown: int) -> str:
+    """Which filters are drawn."""
+    fields = {"layer": found.layer, "shown": shown, "count": found.count, "shape": _shape(found)}
+    if shown == found.count:
+        return t("{layer}: {count} filters of {shape}", **fields)
+    return t("{layer}: {shown} of {count} filters of {shape}", **fields)
 
 
 def _shape(found: Mapped) -> str:
@@ -169,7 +177,11 @@ def _of(found: Mapped) -> str:
 def _told_filters(found: Mapped) -> str:
     values = found.kernels.astype(np.float64)
     sizes = np.sqrt((values**2).sum((1, 2, 3)))
-    return (
-        f"{found.name} begins with {found.count} filters of {_shape(found)}; the largest by its norm is number "
-        f"{found.numbers[int(sizes.argmax())]} ({significant(float(sizes.max()))})."
+    return t(
+        "{name} begins with {count} filters of {shape}; the largest by its norm is number {number} ({size}).",
+        name=found.name,
+        count=found.count,
+        shape=_shape(found),
+        number=found.numbers[int(sizes.argmax())],
+        size=significant(float(sizes.max())),
     )

@@ -7,9 +7,14 @@ from typing import Any
 from passo.analysis.matched import Costed, Layer, Matched, in_bytes, matched_models
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, RED, STONE, WIDTH, Figure, altair, data, finished
+from passo.language import later, numeral, t, tn
 from passo.store import StoredStudy
 
-MEASURES = {"parameters": "trainable parameters", "macs": "multiply-adds", "memory": "memory"}
+MEASURES = {
+    "parameters": later("trainable parameters"),
+    "macs": later("multiply-adds"),
+    "memory": later("memory"),
+}
 MOST = 12  # layers of one model that are drawn by themselves
 ROOM = 1.55  # of the longest bar: its number stands behind it
 HEIGHT = 17  # of one layer
@@ -19,12 +24,13 @@ def matched(study: StoredStudy) -> Figure:
     """Both models below each other, a row for each layer, a column for each cost, on common scales."""
     found = matched_models(study)
     chart = altair().vconcat(*(_model(found, place) for place in (0, 1)), spacing=14)
-    caption = (
+    caption = t(
         "What each layer costs for one image in float32: trainable parameters, multiply-adds (products of matrices and "
         "convolutions), and memory of its weights and its output. Scales are common to both models. Layers that cost "
-        f"nothing are left out; those without weights are drawn together, and so are the smallest of more than {MOST}."
+        "nothing are left out; those without weights are drawn together, and so are the smallest of more than {most}.",
+        most=MOST,
     )
-    title = finished(chart, "Two models of one size", _subtitle(found))
+    title = finished(chart, t("Two models of one size"), _subtitle(found))
     return Figure("matched", title, caption, found.sentence())
 
 
@@ -51,7 +57,7 @@ def _rows(model: Costed) -> list[Layer]:
     if not rest:
         return shown
     sums = [sum(getattr(one, measure) for one in rest) for measure in MEASURES]
-    return [*shown, Layer(f"{len(rest)} other{'s' if len(rest) > 1 else ''}", "", (), *sums)]
+    return [*shown, Layer(tn("{n} other", "{n} others", len(rest)), "", (), *sums)]
 
 
 def _panel(found: Matched, rows: list[Layer], measure: str, shade: str, *, last: bool) -> Any:
@@ -59,16 +65,18 @@ def _panel(found: Matched, rows: list[Layer], measure: str, shade: str, *, last:
     values = [getattr(one, measure) for one in rows]
     both = [getattr(one, measure) for model in (found.first, found.second) for one in _rows(model)]
     scale = alt.Scale(domain=[0, ROOM * max(1, *both)], nice=False)
-    words = [in_bytes(value) if measure == "memory" else f"{value:,}" for value in values]
+    words = [in_bytes(value) if measure == "memory" else numeral(f"{value:,}") for value in values]
     names = [one.layer for one in rows]
     source = data({"layer": names, "value": values, "word": words, "kind": [one.kind for one in rows]})
     bare = {"domain": False, "ticks": False, "grid": False}
     rows_axis = alt.Axis(title=None, labels=measure == "parameters", labelLimit=130, labelPadding=6, **bare)
-    title = MEASURES[measure] if last else None
+    title = t(MEASURES[measure]) if last else None
     base = alt.Chart(source).encode(
         y=alt.Y("layer:N", sort=names, axis=rows_axis),
         x=alt.X("value:Q", scale=scale, axis=alt.Axis(title=title, labels=False, **bare)),
     )
-    bars = base.mark_bar(color=shade, height={"band": 0.62}).encode(tooltip=["layer:N", "kind:N", "word:N"])
+    tips = [alt.Tooltip("layer:N", title=t("layer")), alt.Tooltip("kind:N", title=t("kind"))]
+    tips.append(alt.Tooltip("word:N", title=t("word")))
+    bars = base.mark_bar(color=shade, height={"band": 0.62}).encode(tooltip=tips)
     told = base.mark_text(align="left", dx=4, fontSize=10, color=STONE).encode(text="word:N")
     return alt.layer(bars, told).properties(width=WIDTH / 3 - 10, height=HEIGHT * len(rows))

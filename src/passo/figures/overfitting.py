@@ -10,7 +10,7 @@ import numpy as np
 from passo.analysis.overfitting import FEWEST, Overfitting
 from passo.analysis.overfitting import overfitting as measured
 from passo.analysis.recorded import Recorded
-from passo.figures.panels import HALO, heading, x_axis, y_axis
+from passo.figures.panels import EPOCH, HALO, heading, x_axis, y_axis
 from passo.figures.style import (
     BLUE,
     INK,
@@ -25,8 +25,9 @@ from passo.figures.style import (
     interactive,
     thinned,
 )
+from passo.language import later, t
 
-TRAINING, VALIDATION = "training", "validation"
+TRAINING, VALIDATION = later("training"), later("validation")
 SHADES = {TRAINING: BLUE, VALIDATION: RED}
 
 
@@ -39,22 +40,26 @@ def overfitting(run: Recorded) -> Figure:
     if found.validation_accuracy is not None:
         panels.append(_accuracies(found))
     chart = altair().vconcat(*panels, spacing=14).resolve_scale(x="shared", color="shared")
-    averaged = " Validation is of the averaged weights, training is not." if found.averaged else ""
-    lacks = found.validation_accuracy is not None and found.training_accuracy is None
-    missing = " This run kept no accuracy in training." if lacks else ""
-    caption = (
-        f"Losses of {run.id}: training as the mean over an epoch, drawn at its middle; validation at its end, the ring "
-        f"around its least. The gap: validation over the epoch (mean of both its ends) less training. {_rule(found)}"
-        f"{missing}{averaged}"
-    )
-    title = finished(interactive(chart), "Does it over-fit?", f"run {run.id}")
-    return Figure("overfitting", title, caption, found.sentence())
+    parts = [
+        t(
+            "Losses of {run}: training as the mean over an epoch, drawn at its middle; validation at its end, the ring "
+            "around its least. The gap: validation over the epoch (mean of both its ends) less training.",
+            run=run.id,
+        ),
+        _rule(found),
+    ]
+    if found.validation_accuracy is not None and found.training_accuracy is None:
+        parts.append(t("This run kept no accuracy in training."))
+    if found.averaged:
+        parts.append(t("Validation is of the averaged weights, training is not."))
+    title = finished(interactive(chart), t("Does it over-fit?"), t("run {run}", run=run.id))
+    return Figure("overfitting", title, " ".join(parts), found.sentence())
 
 
 def _rule(found: Overfitting) -> str:
     if len(found.gaps) < FEWEST:
-        return f"With less than {FEWEST + 1} epochs its growth cannot be told from noise."
-    return (
+        return t("With less than {epochs} epochs its growth cannot be told from noise.", epochs=FEWEST + 1)
+    return t(
         "The grey bar is as long as noise may span; the dashed line, where there is one, is since when the gap grows."
     )
 
@@ -65,18 +70,18 @@ def _losses(found: Overfitting) -> Any:
         TRAINING: (found.epochs - _half(found), found.training),
         VALIDATION: (found.epochs, found.validation),
     }
-    y = y_axis("loss", zero=False)
+    y = y_axis(t("loss"), zero=False)
     best = {"x": [float(found.epochs[found.best])], "y": [float(found.validation[found.best])]}
     ring = alt.Chart(data(best)).mark_point(size=150, strokeWidth=1.8, color=INK, opacity=1)
     ring = ring.encode(x=_x(found, None), y=y)
     layers = [*_lines(found, series, y, last=False), ring]
-    return alt.layer(*layers).properties(width=WIDTH, height=190, title=heading("Loss"))
+    return alt.layer(*layers).properties(width=WIDTH, height=190, title=heading(t("Loss")))
 
 
 def _gaps(found: Overfitting) -> Any:
     alt = altair()
-    x = _x(found, "epoch" if found.validation_accuracy is None else None)
-    y = y_axis("gap", ticks=4, zero=True)
+    x = _x(found, EPOCH if found.validation_accuracy is None else None)
+    y = y_axis(t("gap"), ticks=4, zero=True)
     kept = thinned(len(found.gaps))
     base = alt.Chart(data({"x": (found.epochs[1:] - _half(found))[kept], "y": found.gaps[kept]})).encode(x=x, y=y)
     dots = base.mark_point(color=INK, filled=True, opacity=1, size=26).encode(tooltip=["x:Q", "y:Q"])
@@ -87,7 +92,7 @@ def _gaps(found: Overfitting) -> Any:
         *([dots] if len(kept) <= 60 else []),
         *_since(found, x),
     ]
-    words = "Gap: validation loss less training loss"
+    words = t("Gap: validation loss less training loss")
     return alt.layer(*layers).properties(width=WIDTH, height=140, title=heading(words))
 
 
@@ -99,7 +104,7 @@ def _noise(found: Overfitting, x: Any, y: Any) -> list[Any]:
     source = alt.Chart(data({"x": [middle], "y": [low], "high": [low + found.noise]}))
     bar = source.mark_rule(color=STONE, opacity=0.4, strokeWidth=7).encode(x=x, y=y, y2="high:Q")
     word = {"align": "left", "dx": 7, "fontSize": 10, "color": STONE, "baseline": "bottom"}
-    words = [source.mark_text(text="noise", **word, **look).encode(x=x, y=y) for look in (HALO, {})]
+    words = [source.mark_text(text=t("noise"), **word, **look).encode(x=x, y=y) for look in (HALO, {})]
     return [bar, *words]
 
 
@@ -110,7 +115,7 @@ def _since(found: Overfitting, x: Any) -> list[Any]:
     alt = altair()
     late = found.since > float(np.mean(found.epochs))
     middle = found.since - _half(found)
-    source = alt.Chart(data({"x": [middle], "word": [f"growing since epoch {found.since:g}"]}))
+    source = alt.Chart(data({"x": [middle], "word": [t("growing since epoch {epoch:g}", epoch=found.since)]}))
     rule = source.mark_rule(strokeDash=[4, 3], color=INK, opacity=0.8).encode(x=x)
     place = {"align": "right" if late else "left", "dx": -6 if late else 6, "fontSize": 11, "color": INK}
     words = [source.mark_text(**place, **look).encode(x=x, y=alt.value(8), text="word:N") for look in (HALO, {})]
@@ -122,8 +127,8 @@ def _accuracies(found: Overfitting) -> Any:
     series = {VALIDATION: (found.epochs, found.validation_accuracy)}
     if found.training_accuracy is not None:
         series = {TRAINING: (found.epochs - _half(found), found.training_accuracy), **series}
-    layers = _lines(found, series, y_axis("accuracy", share=True, ticks=4, zero=False), last=True)
-    return altair().layer(*layers).properties(width=WIDTH, height=120, title=heading("Accuracy"))
+    layers = _lines(found, series, y_axis(t("accuracy"), share=True, ticks=4, zero=False), last=True)
+    return altair().layer(*layers).properties(width=WIDTH, height=120, title=heading(t("Accuracy")))
 
 
 def _lines(found: Overfitting, series: Mapping[str, tuple[np.ndarray, np.ndarray]], y: Any, *, last: bool) -> list[Any]:
@@ -133,10 +138,12 @@ def _lines(found: Overfitting, series: Mapping[str, tuple[np.ndarray, np.ndarray
     columns = {
         "x": np.concatenate([x[kept] for x, _ in series.values()]),
         "y": np.concatenate([values[kept] for _, values in series.values()]),
-        "label": np.repeat(list(series), len(kept)),
+        "label": np.repeat([t(name) for name in series], len(kept)),
     }
     base = alt.Chart(data(columns)).encode(
-        x=_x(found, "epoch" if last else None), y=y, color=colour("label", list(SHADES), list(SHADES.values()))
+        x=_x(found, EPOCH if last else None),
+        y=y,
+        color=colour("label", [t(name) for name in SHADES], list(SHADES.values())),
     )
     dots = base.mark_point(filled=True, size=26, opacity=1).encode(tooltip=["label:N", "x:Q", "y:Q"])
     return [base.mark_line(), *([dots] if len(kept) <= 60 else [])]

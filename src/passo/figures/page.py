@@ -8,11 +8,12 @@ from pathlib import Path
 
 from passo.errors import StoreError, UsageError, require
 from passo.figures.style import FONT, Figure
+from passo.language import language, t
 
 ENDINGS = (".html", ".png", ".svg")
 
 _PAGE = """<!DOCTYPE html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -36,7 +37,7 @@ body {{ font: 15px/1.5 {font}; color: #2B2F36; background: #fff; max-width: 720p
 <script>{library}</script>
 <script>
 const actions = {{ export: true, source: false, compiled: false, editor: false }};
-const options = {{ mode: "vega-lite", renderer: "svg", actions }};
+const options = {{ mode: "vega-lite", renderer: "svg", actions, i18n: {i18n} }};
 vegaEmbed("#chart", {spec}, options).then((embedded) => {{
   window.view = embedded.view;
   document.documentElement.dataset.chart = "drawn";
@@ -50,15 +51,27 @@ vegaEmbed("#chart", {spec}, options).then((embedded) => {{
 def page(figure: Figure) -> str:
     """The figure as one HTML page: Vega's own bundle is inside it, and nothing is asked for from outside."""
     convert = require("vl_convert", "figures")
+    actions = {
+        "SVG_ACTION": t("Save as SVG"),
+        "PNG_ACTION": t("Save as PNG"),
+        "CLICK_TO_VIEW_ACTIONS": t("Click to view actions"),
+    }
     library = convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return _PAGE.format(
+        language=language(),
+        i18n=_embedded(actions),
         title=html.escape(figure.name),
         font=FONT,
         sentence=html.escape(figure.sentence, quote=True),
         caption=html.escape(figure.caption),
         library=library.replace("</script", "<\\/script").replace("<!--", "\\x3c!--"),
-        spec=json.dumps(figure.spec(), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        spec=_embedded(figure.spec()),
     )
+
+
+def _embedded(words: object) -> str:
+    """JSON as it may stand in a script of a page."""
+    return json.dumps(words, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:

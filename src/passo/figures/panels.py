@@ -11,20 +11,25 @@ import numpy as np
 
 from passo.analysis import Band, runs_of
 from passo.analysis.words import is_share, spoken, within
-from passo.figures.style import FONT, INK, WIDTH, altair, colour, data, long, picking, thinned
+from passo.figures.style import FONT, INK, WIDTH, altair, colour, dash, data, long, picking, shape, thinned
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 
-STEP = "optimiser step"
+STEP = later("optimiser step")
+EPOCH = later("epoch")
 GLYPHS = f"'DejaVu Sans', {FONT}"  # has β₁, m̂ and 10⁻³, which many fonts lack
 DOTTED = 40  # records of a curve, up to which each has a point
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def x_axis(title: str | None, *, whole: bool = False, **scale: Any) -> Any:
-    """The x axis; without a title it is bare (a panel below carries it); `whole` puts ticks at whole numbers only."""
+    """The x axis; without a title it is bare (a panel below carries it); `whole` puts ticks at whole numbers only.
+
+    A title may be a constant, as `STEP`: it is told here.
+    """
     alt = altair()
     look: dict[str, Any] = {"grid": False, "tickCount": 8} | ({"tickMinStep": 1, "format": "d"} if whole else {})
-    axis = alt.Axis(title=title, **look) if title else alt.Axis(title=None, labels=False, ticks=False, **look)
+    axis = alt.Axis(title=t(title), **look) if title else alt.Axis(title=None, labels=False, ticks=False, **look)
     return alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, **scale))
 
 
@@ -45,15 +50,16 @@ def lines(
     height: float = 130,
     title: str | None = None,
     thin: Sequence[str] = (),
-    dashed: Sequence[str] = (),
+    measured: Sequence[str] = (),
     scale: Mapping[str, Any] | None = None,
     x_scale: Mapping[str, Any] | None = None,
     over: Sequence[Any] = (),
     reach: Sequence[float] = (),
 ) -> Any:
-    """Series (T,) over x (T,), one line each in its colour: `thin` ones behind, `dashed` ones and layers `over` on top.
+    """Series (T,) over x (T,), one line each, told by colour and dash: `thin` ones behind, layers `over` on top.
 
-    The legend is that of all `shades`, so that stacked panels share one. A logarithmic axis has room for `reach` too.
+    Solid is the first of all `shades`, or those that were `measured`, on which dashed ones lie. The legend is that of
+    all `shades`, so that stacked panels share one. A logarithmic axis has room for `reach` too.
     """
     alt = altair()
     shown = [*series.values(), np.array(reach, np.float64)]
@@ -61,12 +67,13 @@ def lines(
         "x": _logarithmic(x_axis(x_title, **(x_scale or {})), x_scale, [x]),
         "y": _logarithmic(y_axis(y, ticks=4 if height < 150 else 5, **(scale or {})), scale, shown),
         "color": colour("label", list(shades), list(shades.values())),
+        "strokeDash": dash("label", list(shades), solid=measured),
         "opacity": alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
     }
     groups = (
         ([n for n in series if n in thin], {"strokeWidth": 1}),
-        ([n for n in series if n not in thin and n not in dashed], {"strokeWidth": 2}),
-        ([n for n in series if n in dashed], {"strokeWidth": 1.6, "strokeDash": [2, 4]}),
+        ([n for n in series if n in measured and n not in thin], {"strokeWidth": 1.4}),
+        ([n for n in series if n not in thin and n not in measured], {"strokeWidth": 2}),
     )
     layers = [
         alt.Chart(data(long(x, {n: series[n] for n in names}))).mark_line(clip=True, **look).encode(**encoding)
@@ -97,7 +104,7 @@ def log_ticks(low: float, high: float, most: int = 12) -> list[float]:
     """
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [t for e in exponents for d in digits if low <= (t := float(f"{d}e{e}")) <= high]
+        ticks = [tick for e in exponents for d in digits if low <= (tick := float(f"{d}e{e}")) <= high]
         if len(ticks) <= most:
             return ticks
     return ticks[:: math.ceil(len(ticks) / most)]
@@ -119,7 +126,7 @@ def tick_words(ticks: Sequence[float]) -> list[str]:
     """
     parts = [f"{tick:.0e}".split("e") for tick in ticks]
     if all(-5 < int(exponent) < 5 for _, exponent in parts):
-        return [f"{tick:g}" for tick in ticks]
+        return [numeral(f"{tick:g}") for tick in ticks]
     return [_power(digit, int(exponent)) for digit, exponent in parts]
 
 
@@ -161,7 +168,7 @@ def level(value: float, text: str) -> tuple[Any, ...]:
 def band_panel(
     bands: Sequence[Band],
     *,
-    x_title: str | None = "epoch",
+    x_title: str | None = EPOCH,
     width: float = WIDTH,
     height: float = 260,
     x_domain: tuple[float, float] | None = None,
@@ -178,7 +185,7 @@ def band_panel(
     )
     y = y_axis(spoken(metric), share=share, **window)
     front, behind = (alt.condition(picking(), alt.value(v), alt.value(v / 8)) for v in (1.0, 0.45 if many else 0.13))
-    layers = [base.mark_line(clip=True).encode(y=y, opacity=front)]
+    layers = [base.mark_line(clip=True).encode(y=y, opacity=front, strokeDash=dash("label", names, told=not dotted))]
     if any(band.low is not None for band in bands):
         known = base.transform_filter("isValid(datum.low)")
         spread = known.mark_rule(clip=True, strokeWidth=1.6) if many else known.mark_area(clip=True)
@@ -186,7 +193,7 @@ def band_panel(
         layers.insert(0, spread.encode(y=low, y2="high:Q", opacity=behind))
     if dotted:
         dots = base.mark_point(filled=True, size=40, clip=True, opacity=1)
-        layers.append(dots.encode(y=y, opacity=front, tooltip=_tips(metric)))
+        layers.append(dots.encode(y=y, opacity=front, shape=shape("label", names), tooltip=_tips(metric)))
     return alt.layer(*layers).properties(width=width, height=height)
 
 
@@ -208,10 +215,10 @@ def _tips(metric: str) -> list[Any]:
     alt = altair()
     form = ".1%" if is_share(metric) else ".4~f"
     return [
-        alt.Tooltip("label:N", title="configuration"),
-        alt.Tooltip("epoch:Q", title="epoch", format=".3~f"),
+        alt.Tooltip("label:N", title=t("configuration")),
+        alt.Tooltip("epoch:Q", title=t(EPOCH), format=".3~f"),
         alt.Tooltip("y:Q", title=spoken(metric), format=form),
-        alt.Tooltip("within:N", title="95 % interval"),
+        alt.Tooltip("within:N", title=t("95 % interval")),
     ]
 
 
@@ -261,9 +268,10 @@ def learning_rates(study: StoredStudy, names: Sequence[str], x_domain: tuple[flo
         alt.Chart(data(columns))
         .mark_line(clip=True)
         .encode(
-            x=x_axis("epoch", whole=True, domain=list(x_domain)),
-            y=y_axis("learning rate", ticks=4),
+            x=x_axis(EPOCH, whole=True, domain=list(x_domain)),
+            y=y_axis(t("learning rate"), ticks=4),
             color=colour("label", names),
+            strokeDash=dash("label", names, told=False),
             opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
         )
         .properties(width=WIDTH, height=height)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from passo.analysis.compare import compare
-from passo.analysis.varied import called, is_number, number, settings
+from passo.analysis.varied import called, is_number, settings, told_number
 from passo.analysis.words import amount, is_share, joined, ranged, significant, spoken
 from passo.errors import StoreError
 from passo.figures.curves import about
 from passo.figures.panels import GLYPHS, log_ticks, tick_words
 from passo.figures.style import INK, WIDTH, Figure, altair, data, finished
+from passo.language import t, tn
 from passo.store import StoredStudy
 
 MARKS = 10  # values that an axis can write out
@@ -37,7 +38,7 @@ def _axis(key: str, values: Sequence[Any]) -> _Axis:
         heights = [(place - min(at)) / (max(at) - min(at)) for place in at]
     else:
         heights = [0.5 if len(values) == 1 else i / (len(values) - 1) for i in range(len(values))]
-    told = [number(value) for value in values]
+    told = [told_number(value) for value in values]
     marks = list(zip(told, heights, strict=True))
     if len(values) > MARKS and all(map(is_number, values)):
         marks = _ticks(values)
@@ -82,30 +83,35 @@ def parallel(study: StoredStudy, metric: str = "validation/accuracy", names: Seq
                 column.append(value)
     lines = _lines(columns, metric, (low, high), len(axes))
     chart = alt.layer(lines, *_frame(axes, metric, low, high)).properties(width=WIDTH, height=300)
-    caption = (
-        f"Each line is a configuration, through its settings to its mean {spoken(metric)} over seeds; brighter is "
-        "better. Numbers over a factor of ten or more are logarithmic; labels that would touch are left out."
+    caption = t(
+        "Each line is a configuration, through its settings to its mean {metric} over seeds; brighter is better. "
+        "Numbers over a factor of ten or more are logarithmic; labels that would touch are left out.",
+        metric=spoken(metric),
     )
     best = outcomes[: max(1, round(TOP * len(outcomes)))]
-    title = finished(chart, "Settings and result", about(study))
+    title = finished(chart, t("Settings and result"), about(study))
     return Figure("parallel", title, caption, _told(best, varied, metric, len(outcomes)))
 
 
 def _told(best: Sequence[Any], varied: Any, metric: str, count: int) -> str:
     """What the best quarter has in common."""
-    ranges = []
+    shared = []
     for key in varied.keys:
         values = list(dict.fromkeys(varied.of[o.name][key] for o in best))
         if all(map(is_number, values)):
-            ends = sorted({number(min(values)), number(max(values))}, key=float)
-            ranges.append(f"{called(key)} {' to '.join(ends)}")
+            low, high = told_number(min(values)), told_number(max(values))
+            told = low if low == high else t("{low} to {high}", low=low, high=high)
         else:
-            ranges.append(f"{called(key)} {joined([number(value) for value in values])}")
-    first = best[0]
-    what = "The best" if len(best) == 1 else f"The best {len(best)}"
-    return (
-        f"{what} of {count} configurations by mean {spoken(metric)} ({ranged(first, metric)} at best) "
-        f"{'has' if len(best) == 1 else 'have'}: {'; '.join(ranges)}."
+            told = joined([told_number(value) for value in values])
+        shared.append(f"{called(key)} {told}")
+    return tn(
+        "The best of {count} configurations by mean {metric} ({value} at best) has: {settings}.",
+        "The best {n} of {count} configurations by mean {metric} ({value} at best) have: {settings}.",
+        len(best),
+        count=count,
+        metric=spoken(metric),
+        value=ranged(best[0], metric),
+        settings="; ".join(shared),
     )
 
 
@@ -130,7 +136,10 @@ def _lines(columns: dict[str, list[Any]], metric: str, ends: tuple[float, float]
         y=_y(),
         detail=alt.Detail("name:N"),
         color=alt.Color("mean:Q", scale=scale, legend=None),
-        tooltip=["name:N", alt.Tooltip("mean:Q", title=spoken(metric), format=form)],
+        tooltip=[
+            alt.Tooltip("name:N", title=t("configuration")),
+            alt.Tooltip("mean:Q", title=spoken(metric), format=form),
+        ],
     )
 
 

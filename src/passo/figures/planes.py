@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from passo.figures.curves import about
 from passo.figures.panels import HALO, log_ticks, tick_look
 from passo.figures.points import own_ticks
 from passo.figures.style import INK, Figure, altair, data, finished
+from passo.language import t, tn
 from passo.store import StoredStudy
 
 WIDE, HIGH = 460, 330
@@ -32,27 +34,38 @@ def heatmap(study: StoredStudy, metric: str = "validation/accuracy", keys: tuple
     layers = [_cells(found, 0 if heights else 1), *heights, *_rounds(found), *words, *_best(found, bool(words))]
     chart = alt.layer(*layers).properties(width=WIDE, height=HIGH)
     x, y = map(called, found.keys)
-    finer = " Finer rounds are drawn over the first, in a frame each." if len(found.rounds) > 1 else ""
-    lines = " Lines: heights between the first round's points, straight between neighbours." if heights else ""
-    held = f" What else varies is as in the best configuration: {found.held}." if found.held else ""
-    caption = (
-        f"Mean {spoken(metric)} over seeds for each {x} and {y}; a cell reaches half-way to its neighbours.{lines}"
-        f"{finer} The diamond is the best mean.{_beyond(found)}{held}"
+    told = (
+        t(
+            "Mean {metric} over seeds for each {x} and {y}; a cell reaches half-way to its neighbours.",
+            metric=spoken(metric),
+            x=x,
+            y=y,
+        ),
+        t("Lines: heights between the first round's points, straight between neighbours.") if heights else "",
+        t("Finer rounds are drawn over the first, in a frame each.") if len(found.rounds) > 1 else "",
+        t("The diamond is the best mean."),
+        _beyond(found),
+        t("What else varies is as in the best configuration: {held}.", held=found.held) if found.held else "",
     )
-    title = finished(chart, f"{spoken(metric).capitalize()} over {x} and {y}", _subtitle(found, study))
-    return Figure("heatmap", title, caption, found.sentence() + _ended(study, metric))
+    heading = t("{metric} over {x} and {y}", metric=spoken(metric).capitalize(), x=x, y=y)
+    sentences = (found.sentence(), _ended(study, metric))
+    title = finished(chart, heading, _subtitle(found, study))
+    return Figure("heatmap", title, _together(told), _together(sentences))
+
+
+def _together(sentences: Iterable[str]) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _subtitle(found: Plane, study: StoredStudy) -> list[str]:
-    return [
-        line for line in (about(study), f"{found.held}, as in the best configuration" if found.held else "") if line
-    ]
+    held = t("{held}, as in the best configuration", held=found.held) if found.held else ""
+    return [line for line in (about(study), held) if line]
 
 
 def _ended(study: StoredStudy, metric: str) -> str:
     """Why the search ended that made the rounds, where it went by this metric."""
     told = [each for each in study.facts.get("search") or [] if each["metric"] == metric and each["best"] is not None]
-    return f" The search ended, since {told[0]['why']}." if len(told) == 1 else ""
+    return t("The search ended, since {why}.", why=t(told[0]["why"])) if len(told) == 1 else ""
 
 
 def _scales(found: Plane) -> tuple[Any, Any]:
@@ -103,8 +116,12 @@ def _beyond(found: Plane) -> str:
     if not out:
         return ""
     worst = min(out) if is_share(found.metric) else max(out)
-    who = "One cell is" if len(out) == 1 else f"{len(out)} cells are"
-    return f" {who} worse than the darkest colour says (to {amount(worst, found.metric)})."
+    return tn(
+        "One cell is worse than the strongest colour says (to {worst}).",
+        "{n} cells are worse than the strongest colour says (to {worst}).",
+        len(out),
+        worst=amount(worst, found.metric),
+    )
 
 
 def _cells(found: Plane, gap: float = 1) -> Any:
@@ -116,7 +133,7 @@ def _cells(found: Plane, gap: float = 1) -> Any:
         **{side: [cell.edges[i] for cell in found.cells] for i, side in enumerate(("left", "right", "below", "above"))},
     }
     tips = [
-        "name:N",
+        alt.Tooltip("name:N", title=t("name")),
         alt.Tooltip("mean:Q", title=spoken(found.metric), format=".1%" if is_share(found.metric) else ".4~g"),
     ]
     base = alt.Chart(data(columns)).mark_rect(stroke="#FFFFFF", strokeWidth=gap)
@@ -186,7 +203,7 @@ def _rounds(found: Plane) -> list[Any]:
         "right": [float(edges[r][:, 1].max()) for r in later],
         "below": [float(edges[r][:, 2].min()) for r in later],
         "above": [float(edges[r][:, 3].max()) for r in later],
-        "text": [f"round {r}" for r in later],
+        "text": [t("round {n}", n=r) for r in later],
     }
     x, y = _scales(found)
     base = alt.Chart(data(columns))

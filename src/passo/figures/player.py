@@ -22,6 +22,7 @@ from passo.errors import StoreError, UsageError
 from passo.figures import racing
 from passo.figures.races import Scene
 from passo.figures.style import FONT
+from passo.language import language, numeral, t, tn
 
 _PAGE = Path(__file__).with_name("page")
 
@@ -64,16 +65,44 @@ def race_page(source: Any) -> RacePage:
         policy=_policy(script),
         title=html.escape(scene.title),
         sentence=html.escape(tell(scene.race), quote=True),
-        caption=html.escape(f"The surface, {scene.marks} {scene.race.note}".rstrip()),
+        caption=html.escape(f"{t('The surface, {marks}', marks=scene.marks)} {t(scene.race.note)}".rstrip()),
         css=css,
         svg=racing.picture(scene, scene.race.steps),
         steps=scene.race.steps,
         table=f'<div class="table">{standings._repr_html_()}</div>',
-        source=html.escape(f"The surface: {scene.race.source}."),
+        source=html.escape(t("The surface: {source}.", source=t(scene.race.source))),
+        lang=language(),
+        **{name: html.escape(words, quote=True) for name, words in _words().items()},
         data=json.dumps(_data(scene), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         script=script,
     )
     return RacePage(page, round(racing.height(scene)) + 260)
+
+
+def _words() -> dict[str, str]:
+    """What stands on the page beside the picture."""
+    return {
+        "play": t("Play"),
+        "toggle": t("Play or pause (space)"),
+        "step": t("Step"),
+        "keys": t("← → one step, with Shift ten; Home, End"),
+        "speed": t("speed"),
+        "made": t("Made with passo; the real optimiser classes, every step."),
+    }
+
+
+def _spoken() -> dict[str, str]:
+    """What the script says; it puts numbers in the place of #."""
+    return {
+        "play": t("Play"),
+        "pause": t("Pause"),
+        "step": t("step {n}", n="#"),
+        "loss": t("loss {value}", value="#"),
+        "diverged": t("diverged, {step}", step="#"),
+        "arrived": tn("{n} step", "{n} steps", 1),
+        "after": t("{n} steps", n="#"),
+        "point": numeral("."),
+    }
 
 
 def _policy(script: str) -> str:
@@ -88,7 +117,8 @@ def _data(scene: Scene) -> dict[str, Any]:
     """What the script needs: where values are in the picture, and the paths."""
     return {
         "steps": scene.race.steps,
-        "axes": scene.race.axes,
+        "axes": scene.race.told_axes,
+        "words": _spoken(),
         "x": scene.x,
         "y": scene.y,
         "map": racing.MAP,

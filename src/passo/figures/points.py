@@ -10,7 +10,8 @@ from typing import Any
 from passo.analysis.intervals import Interval
 from passo.analysis.words import is_share, spoken, within
 from passo.figures.panels import log_ticks, tick_look
-from passo.figures.style import WIDTH, altair, colour, data, legend_look, picking
+from passo.figures.style import WIDTH, altair, colour, dash, data, picking, shape
+from passo.language import t
 
 FEW, FEW_APART = 10, 0.08  # ticks; the share of the axis between two
 SIDEWAYS = 0.006  # of the axis, between groups at one place; less where there are more than five
@@ -49,22 +50,23 @@ def points(
     }
     base = alt.Chart(data(columns)).encode(
         x=_x(places, x, log_x),
-        color=colour("label", list(shades), list(shades.values())).legend(
-            symbolType="stroke", **legend_look(list(shades))
-        ),
+        color=colour("label", list(shades), list(shades.values())),
         opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.15)),
     )
     drawn = [value for name in ("y", "low", "high") for value in columns[name] if math.isfinite(value)]
     axis = _y(drawn, y or spoken(metric), share, log_y)
     form = ".1%" if share else ".4~g"
-    tips = [alt.Tooltip("label:N", title="group"), alt.Tooltip("x:Q", title=x or "x", format=".4~g")]
-    tips += [alt.Tooltip("y:Q", title="mean", format=form), alt.Tooltip("within:N", title="95 % interval")]
+    tips = [alt.Tooltip("label:N", title=t("group")), alt.Tooltip("x:Q", title=x or "x", format=".4~g")]
+    tips += [alt.Tooltip("y:Q", title=t("mean"), format=form), alt.Tooltip("within:N", title=t("95 % interval"))]
+    many = len(shades) > 1  # one series has no legend, and none to be told from
+    lined = {"strokeDash": dash("label", list(shades), told=False)} if many else {}
+    dotted = {"shape": shape("label", list(shades))} if many else {}
     return alt.layer(
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=1.6, strokeOpacity=0.5)
         .encode(y=axis(field="low"), y2="high:Q"),
-        base.mark_line(clip=True).encode(y=axis(field="y")),
-        base.mark_point(filled=True, size=46).encode(y=axis(field="y"), tooltip=tips),
+        base.mark_line(clip=True).encode(y=axis(field="y"), **lined),
+        base.mark_point(filled=True, size=46).encode(y=axis(field="y"), **dotted, tooltip=tips),
         *over,
     ).properties(width=width, height=height)
 

@@ -8,7 +8,10 @@ import numpy as np
 
 from passo.analysis import Predictions, predictions, runs_of
 from passo.figures.style import BLUE, INK, Figure, altair, data, finished
+from passo.language import numeral, t
 from passo.store import StoredStudy
+
+LEAST = 0.005  # smaller shares are not written
 
 
 def cross_entropy(study: StoredStudy) -> Figure:
@@ -16,11 +19,14 @@ def cross_entropy(study: StoredStudy) -> Figure:
     run = runs_of(study, "adam-final")[0]
     found = predictions(run, study.facts["data"]["classes"])
     chart = altair().hconcat(_heat(found), _costs(found), spacing=14).resolve_scale(y="shared", color="independent")
-    caption = (
-        f"Test predictions of {run.id}. Left: the mean predicted distribution for each true class, in percent (from "
-        f"0.5 % on). Right: cross-entropy H(p, q) = KL(p ‖ q), for a label's own entropy is 0; dashed, a uniform guess."
+    caption = t(
+        "Test predictions of {run}. Left: the mean predicted distribution for each true class, in percent (from "
+        "{least:g} % on). Right: cross-entropy H(p, q) = KL(p ‖ q), for a label's own entropy is 0; dashed, a uniform "
+        "guess.",
+        run=run.id,
+        least=100 * LEAST,
     )
-    title = finished(chart, "Cross-entropy is a distance")
+    title = finished(chart, t("Cross-entropy is a distance"))
     return Figure("cross-entropy", title, caption, found.sentence())
 
 
@@ -34,15 +40,21 @@ def _heat(found: Predictions) -> Any:
         "weight": weight,
     }
     x = alt.X(
-        "predicted:N", sort=classes, axis=alt.Axis(title="predicted class", labelAngle=-40, domain=False, ticks=False)
+        "predicted:N",
+        sort=classes,
+        axis=alt.Axis(title=t("predicted class"), labelAngle=-40, domain=False, ticks=False),
     )
-    y = alt.Y("true:N", sort=classes, axis=alt.Axis(title="true class", domain=False, ticks=False))
+    y = alt.Y("true:N", sort=classes, axis=alt.Axis(title=t("true class"), domain=False, ticks=False))
     base = alt.Chart(data(columns)).encode(x=x, y=y)
     shade = alt.Scale(domain=[0, 1], range=["#F4F7FA", BLUE], type="sqrt")
-    tips = ["true:N", "predicted:N", alt.Tooltip("weight:Q", title="mean probability", format=".2%")]
+    tips = [
+        alt.Tooltip("true:N", title=t("true")),
+        alt.Tooltip("predicted:N", title=t("predicted")),
+        alt.Tooltip("weight:Q", title=t("mean probability"), format=".2%"),
+    ]
     cells = base.mark_rect(stroke="white").encode(color=alt.Color("weight:Q", scale=shade, legend=None), tooltip=tips)
     words = (
-        base.transform_filter("datum.weight >= 0.005")
+        base.transform_filter(f"datum.weight >= {LEAST}")
         .transform_calculate(percent="format(100 * datum.weight, '.0f')")
         .mark_text(fontSize=11)
         .encode(text="percent:N", color=alt.condition("datum.weight > 0.4", alt.value("white"), alt.value(INK)))
@@ -53,13 +65,18 @@ def _heat(found: Predictions) -> Any:
 def _costs(found: Predictions) -> Any:
     alt = altair()
     classes = list(found.classes)
-    source = data({"true": classes, "loss": found.per_class, "text": [f"{value:.2f}" for value in found.per_class]})
-    x = alt.X("loss:Q", axis=alt.Axis(title="cross-entropy (nats)", tickCount=4))
+    source = data(
+        {"true": classes, "loss": found.per_class, "text": [numeral(f"{value:.2f}") for value in found.per_class]}
+    )
+    x = alt.X("loss:Q", axis=alt.Axis(title=t("cross-entropy (nats)"), tickCount=4))
     base = alt.Chart(source).encode(y=alt.Y("true:N", sort=classes, axis=None), x=x)
     uniform = data({"loss": [found.uniform], "text": [f"log {len(classes)}"]})
     return alt.layer(
         base.mark_bar(color=BLUE, opacity=0.85, height=14).encode(
-            tooltip=["true:N", alt.Tooltip("loss:Q", format=".3f")]
+            tooltip=[
+                alt.Tooltip("true:N", title=t("true")),
+                alt.Tooltip("loss:Q", title=t("loss"), format=".3f"),
+            ]
         ),
         base.mark_text(align="left", dx=4, fontSize=11, color=INK).encode(text="text:N"),
         alt.Chart(uniform).mark_rule(strokeDash=[4, 3], color=INK).encode(x="loss:Q"),

@@ -11,18 +11,24 @@ import numpy as np
 from passo.analysis.profiles import Profiles
 from passo.figures.panels import log_ticks, tick_look
 from passo.figures.style import WIDTH, Figure, altair, colour, colours, data, finished, interactive, picking
+from passo.language import later, t
+
+_UNITS = {"epochs": later("epochs"), "steps": later("steps"), "seconds": later("seconds")}
 
 
 def profile_curves(found: Profiles, subtitle: str = "") -> Figure:
     """Steps, one line for each solver; equal ones are set a little apart so that both are seen."""
     never = [name for i, name in enumerate(found.solvers) if not math.isfinite(float(found.costs[:, i].min()))]
-    caption = (
-        f"For each solver the share of the {len(found.problems)} problems on which it needs at most τ times the "
-        f"{found.unit} of the fastest, until half of its runs are at the target. At τ = 1: how often it is fastest; "
-        "at the right: how often it gets there at all. Equal lines are set a little apart. After Dolan and Moré 2002."
+    caption = t(
+        "For each solver the share of the {problems} problems on which it needs at most τ times the {unit} of the "
+        "fastest, until half of its runs are at the target. At τ = 1: how often it is fastest; at the right: how often "
+        "it gets there at all. Equal lines are set a little apart. After Dolan and Moré 2002.",
+        problems=len(found.problems),
+        unit=t(_UNITS[found.unit]),
     )
-    caption += f" Never there: {', '.join(never)}." if never else ""
-    title = finished(interactive(profile_steps(found)), "Performance profiles", subtitle)
+    if never:
+        caption += " " + t("Never there: {names}.", names=", ".join(never))
+    title = finished(interactive(profile_steps(found)), t("Performance profiles"), subtitle)
     return Figure("profiles", title, caption, found.sentence())
 
 
@@ -45,12 +51,14 @@ def profile_steps(found: Profiles, height: int = 260, shades: Mapping[str, str] 
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=[1 / end**0.01, end], nice=False),
-        axis=alt.Axis(title=f"factor τ of the fewest {found.unit}", grid=False, labelOverlap=False, **look),
+        axis=alt.Axis(
+            title=t("factor τ of the fewest {unit}", unit=t(_UNITS[found.unit])), grid=False, labelOverlap=False, **look
+        ),
     )
     y = alt.Y(
         "drawn:Q",
         scale=alt.Scale(domain=[-0.03, 1.03], nice=False),
-        axis=alt.Axis(title="share of problems", format="~%", values=[0, 0.25, 0.5, 0.75, 1]),
+        axis=alt.Axis(title=t("share of problems"), format="~%", values=[0, 0.25, 0.5, 0.75, 1]),
     )
     return (
         alt.Chart(data(columns))

@@ -27,6 +27,7 @@ from passo.figures.style import (
     picking,
     thinned,
 )
+from passo.language import later, numeral, t, tn
 
 LEVELS = 13
 DEEP, HIGH = (0x6F, 0x94, 0xB8), (0xF3, 0xF6, 0xFA)  # the shades of the lowest and of the highest ground
@@ -95,7 +96,7 @@ class Scene:
 
     @property
     def loss_title(self) -> str:
-        return "loss" if self.race.lowest == 0 else "loss above the minimum's"
+        return t("loss") if self.race.lowest == 0 else t("loss above the minimum's")
 
     @cached_property
     def shown_minima(self) -> list[tuple[float, float, bool]]:
@@ -111,13 +112,16 @@ class Scene:
 
     @property
     def title(self) -> str:
-        count = len(self.race.labels)
-        return f"{_COUNTS.get(count, str(count))} way{'s' * (count > 1)} down {self.race.title}"
+        n = len(self.race.labels)
+        count = t(_COUNTS.get(n, str(n)))
+        return tn(
+            "{count} way down {surface}", "{count} ways down {surface}", n, count=count, surface=t(self.race.title)
+        )
 
     @property
     def subtitle(self) -> list[str]:
         """Lines: the surface's formula and, below it, how the learning rates move, where they do."""
-        return [line for words in (self.race.told, plans(self.race)) for line in textwrap.wrap(words, LINE)]
+        return [line for words in (self.race.told_formula, plans(self.race)) for line in textwrap.wrap(words, LINE)]
 
     @cached_property
     def turns(self) -> list[int]:
@@ -128,24 +132,40 @@ class Scene:
     @property
     def marks(self) -> str:
         """What is drawn, wherever the parts stand: the end of a sentence that begins with the surface, and another."""
-        crosses = ", a slanted cross where a diverging path left" if self.exits else ""
-        minimum = "the minimum" if len(self.race.minima) == 1 else "a minimum (white: a deepest one)"
-        turns = "; dashed: a learning rate changes there" if self.turns else ""
-        return (
-            f"its contours evenly spaced on a log scale; the square is the start, a circle where an optimiser is, an "
-            f"upright cross {minimum}{crosses}. The other panel has the {self.loss_title} after each step{turns}."
+        minimum = t("the minimum") if len(self.race.minima) == 1 else t("a minimum (white: a deepest one)")
+        marks = t(
+            "its contours evenly spaced on a log scale; the square is the start, a circle where an optimiser is, an "
+            "upright cross {minimum}",
+            minimum=minimum,
         )
+        if self.exits:
+            marks = f"{marks}, {t('a slanted cross where a diverging path left')}"
+        panel = t("The other panel has the {loss} after each step", loss=self.loss_title)
+        if self.turns:
+            panel = f"{panel}; {t('dashed: a learning rate changes there')}"
+        return f"{marks}. {panel}."
 
     @property
     def caption(self) -> str:
         """What is drawn, and under which conditions."""
         moving = plans(self.race)
         told = f"{moving[0].upper()}{moving[1:]}. " if moving else ""
-        common = f"Common to all: {conditions(self.race)} {told}{self.race.note}"
-        return f"{self.race.told}, {self.marks} {common}".rstrip()
+        common = t("Common to all: {conditions}", conditions=conditions(self.race))
+        return f"{self.race.told_formula}, {self.marks} {common} {told}{t(self.race.note)}".rstrip()
 
 
-_COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine", 10: "Ten"}
+_COUNTS = {
+    1: later("One"),
+    2: later("Two"),
+    3: later("Three"),
+    4: later("Four"),
+    5: later("Five"),
+    6: later("Six"),
+    7: later("Seven"),
+    8: later("Eight"),
+    9: later("Nine"),
+    10: later("Ten"),
+}
 
 
 def _shade(share: float) -> str:
@@ -184,9 +204,9 @@ def race_chart(source: Any) -> Figure:
 
 def _map(scene: Scene) -> Any:
     alt = altair()
-    look = {"grid": False, "tickCount": 6}
-    x = alt.X("x:Q", axis=alt.Axis(title=scene.race.axes[0], **look), scale=alt.Scale(domain=list(scene.x), nice=False))
-    y = alt.Y("y:Q", axis=alt.Axis(title=scene.race.axes[1], **look), scale=alt.Scale(domain=list(scene.y), nice=False))
+    look, (across, up) = {"grid": False, "tickCount": 6}, scene.race.told_axes
+    x = alt.X("x:Q", axis=alt.Axis(title=across, **look), scale=alt.Scale(domain=list(scene.x), nice=False))
+    y = alt.Y("y:Q", axis=alt.Axis(title=up, **look), scale=alt.Scale(domain=list(scene.y), nice=False))
     layers = [*_ground(scene, x, y), *_paths(scene, x, y), *_marks(scene, x, y)]
     return alt.layer(*layers).properties(width=WIDTH, height=380)
 
@@ -227,11 +247,11 @@ def _paths(scene: Scene, x: Any, y: Any) -> list[Any]:
         "path": np.repeat(np.arange(len(racers)), lengths),
     }
     tips = [
-        alt.Tooltip("label:N", title="optimiser"),
-        alt.Tooltip("step:Q"),
-        alt.Tooltip("x:Q", title=scene.race.axes[0], format=".4~g"),
-        alt.Tooltip("y:Q", title=scene.race.axes[1], format=".4~g"),
-        alt.Tooltip("loss:Q", format=".4~g"),
+        alt.Tooltip("label:N", title=t("optimiser")),
+        alt.Tooltip("step:Q", title=t("step")),
+        alt.Tooltip("x:Q", title=scene.race.told_axes[0], format=".4~g"),
+        alt.Tooltip("y:Q", title=scene.race.told_axes[1], format=".4~g"),
+        alt.Tooltip("loss:Q", title=t("loss"), format=".4~g"),
     ]
     front = alt.condition(picking(), alt.value(1.0), alt.value(0.08))
     shade = colour("label", list(scene.colours), list(scene.colours.values()))
@@ -283,7 +303,7 @@ def _losses(scene: Scene) -> Any:
     axis = alt.Axis(title=scene.loss_title, **tick_look(ticks))
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     steps = alt.Scale(domain=[0, scene.race.steps], nice=False)
-    across = alt.X("step:Q", axis=alt.Axis(title="step", grid=False, tickCount=8), scale=steps)
+    across = alt.X("step:Q", axis=alt.Axis(title=t("step"), grid=False, tickCount=8), scale=steps)
     lines = (
         alt.Chart(data(columns))
         .mark_line(clip=True, strokeWidth=1.7)
@@ -316,7 +336,7 @@ def power(value: float) -> str:
     ('100', '0.1', '10⁻⁷')
     """
     exponent = round(math.log10(value))
-    return f"{value:g}" if -3 <= exponent <= 4 else f"10{str(exponent).translate(_RAISED)}"
+    return numeral(f"{value:g}") if -3 <= exponent <= 4 else f"10{str(exponent).translate(_RAISED)}"
 
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

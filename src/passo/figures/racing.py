@@ -18,6 +18,7 @@ from passo.analysis.races import Racer, named, plan, plans
 from passo.analysis.words import significant
 from passo.figures.races import Scene, power, powers
 from passo.figures.style import FONT, INK
+from passo.language import numeral, t, tn
 
 WIDTH = 1000
 MAP = (56.0, 62.0, 548.0, 411.0)  # left, top, width, height
@@ -67,7 +68,7 @@ MOVING = "<!--moving-->"
 
 def still(scene: Scene) -> str:
     """All that does not move; the place of the rest is marked by `MOVING`."""
-    told = [scene.race.told, *([plans(scene.race)] if plans(scene.race) else [])]
+    told = [scene.race.told_formula, *([plans(scene.race)] if plans(scene.race) else [])]
     subtitle = _text(MAP[0], 45, shortened("; ".join(told)), fill=FAINT)
     heading = _text(MAP[0], 24, scene.title, size=19, weight=600) + subtitle
     paper = f'<rect width="{WIDTH}" height="{height(scene):g}" fill="#fff"/>'
@@ -109,7 +110,7 @@ def moving(scene: Scene, step: int) -> str:
     cursor = (
         f'<line id="cursor" x1="{now:.1f}" x2="{now:.1f}" y1="{LOSS[1]}" y2="{LOSS[1] + LOSS[3]}" stroke="{FAINT}"/>'
     )
-    count = _text(LOSS[0] + LOSS[2], 45, f"step {step}", anchor="end", weight=600, extra=' id="step"')
+    count = _text(LOSS[0] + LOSS[2], 45, t("step {n}", n=step), anchor="end", weight=600, extra=' id="step"')
     return "".join([*lines, cursor, *_starts(scene), *marks, _minima(scene), *table, count])
 
 
@@ -130,7 +131,7 @@ def _ground(scene: Scene) -> str:
 def _axes(scene: Scene) -> str:
     ground, loss = map_frame(scene), loss_frame(scene)
     parts = []
-    for frame, box, names in ((ground, MAP, scene.race.axes), (loss, LOSS, ("step", scene.loss_title))):
+    for frame, box, names in ((ground, MAP, scene.race.told_axes), (loss, LOSS, (t("step"), scene.loss_title))):
         left, top, width, tall = box
         across, up = (scene.x, scene.y) if box is MAP else ((0.0, float(scene.race.steps)), scene.loss_limits)
         for tick in ticks(*across, 7 if box is MAP else 5):
@@ -155,7 +156,8 @@ def _axes(scene: Scene) -> str:
 
 def _head(scene: Scene) -> str:
     """The heads of the standings."""
-    columns = ((LOSS[0] + 180, "loss"), (LOSS[0] + LOSS[2], f"within {significant(scene.race.tolerance)}"))
+    within = t("within {tolerance}", tolerance=significant(scene.race.tolerance))
+    columns = ((LOSS[0] + 180, t("loss")), (LOSS[0] + LOSS[2], within))
     return "".join(_text(x, TABLE - 4, word, "end", fill=FAINT, size=11) for x, word in columns)
 
 
@@ -225,8 +227,8 @@ def live(loss: float) -> str:
     if loss == 0 or not math.isfinite(loss):
         return f"{loss:g}".replace("-", "−")
     if 1e-3 <= abs(loss) < 1e5:
-        return f"{loss:.{max(0, 2 - math.floor(math.log10(abs(loss))))}f}".replace("-", "−")
-    mantissa, _, exponent = f"{loss:.2e}".partition("e")
+        return numeral(f"{loss:.{max(0, 2 - math.floor(math.log10(abs(loss))))}f}".replace("-", "−"))
+    mantissa, _, exponent = numeral(f"{loss:.2e}").partition("e")
     return f"{mantissa}e{int(exponent)}".replace("-", "−", 1) if loss < 0 else f"{mantissa}e{int(exponent)}"
 
 
@@ -242,9 +244,9 @@ def shortened(words: str, most: int = 140) -> str:
 def verdict(racer: Racer, step: int) -> str:
     """What is known of a racer's fate after a step."""
     if racer.diverged is not None and step >= racer.diverged:
-        return f"diverged, {racer.diverged}"
+        return t("diverged, {step}", step=racer.diverged)
     if racer.arrived is not None and step >= racer.arrived:
-        return f"{racer.arrived} step{'s' * (racer.arrived != 1)}"
+        return tn("{n} step", "{n} steps", racer.arrived)
     return ""
 
 
@@ -289,7 +291,7 @@ def _rect(left: float, top: float, width: float, tall: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+    return numeral(f"{value:g}".replace("-", "−"))
 
 
 __all__: Sequence[str] = ("MOVING", "WIDTH", "glass", "height", "live", "moving", "picture", "still", "verdict")

@@ -24,6 +24,7 @@ from passo.figures.style import (
     thinned,
 )
 from passo.figures.verified import SMOOTHING, verified
+from passo.language import t
 from passo.store import StoredStudy
 
 ROW = 24  # the height of a rule's row
@@ -33,8 +34,8 @@ def range_chart(lr: np.ndarray, loss: np.ndarray, smoothed: np.ndarray, suggesti
     """One range test: mini-batch loss and its average against the learning rate (T,), the suggestion marked."""
     curve = RangeCurve(None, np.asarray(lr), np.asarray(loss), np.asarray(smoothed), float(suggestion), None)
     chart = _tests(RangeSummary("range test", (curve,)), BLUE, width=WIDTH, height=260)
-    subtitle = f"The smoothed loss falls most steeply at {significant(suggestion)}"
-    return finished(chart, "Learning-rate range test", subtitle)
+    subtitle = t("The smoothed loss falls most steeply at {rate}", rate=significant(suggestion))
+    return finished(chart, t("Learning-rate range test"), subtitle)
 
 
 def range_figure(summary: RangeSummary, check: RangeCheck | None = None, subtitle: str = "") -> Figure:
@@ -48,7 +49,7 @@ def range_figure(summary: RangeSummary, check: RangeCheck | None = None, subtitl
     told = [summary.sentence(), rules_agree(summary.suggestions), "" if check is None else check.sentence()]
     sentence = " ".join(part for part in told if part)
     caption = f"{_caption(summary)} {_below(summary, check)}"
-    return Figure("lr-range", finished(chart, "Which learning rate?", subtitle), caption, sentence)
+    return Figure("lr-range", finished(chart, t("Which learning rate?"), subtitle), caption, sentence)
 
 
 def lr_range(study: StoredStudy) -> Figure:
@@ -62,43 +63,57 @@ def lr_range(study: StoredStudy) -> Figure:
     sentence = " ".join(summary.sentence() for summary in found)
     caption = _caption(max(found, key=lambda summary: summary.diverged))
     if len(found[0].curves) > 1:
-        caption += " Ticks at the lower edge are the seeds' suggestions, the dashed line their geometric mean."
-    return Figure("lr-range", finished(chart, "Which learning rate?", about(study)), caption, sentence)
+        ticks = t("Ticks at the lower edge are the seeds' suggestions, the dashed line their geometric mean.")
+        caption = f"{caption} {ticks}"
+    return Figure("lr-range", finished(chart, t("Which learning rate?"), about(study)), caption, sentence)
 
 
 def _caption(summary: RangeSummary) -> str:
     """What the curves are; said of tests alike, for one panel or for several."""
     n = len(summary.curves)
-    said = "Mini-batch loss while the learning rate rises: grey as measured, coloured smoothed"
+    curves = t("Mini-batch loss while the learning rate rises: grey as measured, coloured smoothed")
     if n > 1:
-        said = (
-            f"Smoothed mini-batch loss while the learning rate rises: thin lines are the {n} seeds, the thick one "
-            "their mean with its 95 % interval, as far as all tests go"
+        curves = t(
+            "Smoothed mini-batch loss while the learning rate rises: thin lines are the {n} seeds, the thick one "
+            "their mean with its 95 % interval, as far as all tests go",
+            n=n,
         )
-    said += "; the dashed line is the suggestion"
+    marks = t("the dashed line is the suggestion")
     if summary.diverged:
-        said += ", crosses are where tests stopped because the loss had grown away"
-    return f"{said}; losses outside the frame are cut."
+        marks = t("the dashed line is the suggestion, crosses are where tests stopped because the loss had grown away")
+    return f"{curves}; {marks}; {t('losses outside the frame are cut')}."
 
 
 def _below(summary: RangeSummary, check: RangeCheck | None) -> str:
     """What stands below the curves."""
-    seeds = ": small dots for the seeds, their geometric mean and its 95 % interval" if len(summary.curves) > 1 else ""
-    said = f"Below, each rule's suggestion{seeds}."
+    said = t("Below, each rule's suggestion.")
+    if len(summary.curves) > 1:
+        said = t("Below, each rule's suggestion: small dots for the seeds, their geometric mean and its 95 % interval.")
     if check is None:
         return said
-    spread = ", means over seeds with 95 % intervals" if len(check.seeds) > 1 else ""
-    return (
-        f"{said} Last row: trainings at three rates, the mini-batch loss (smoothed, β = {SMOOTHING}) and the "
-        f"{check.measured} at the end{spread}; dots joined by a line are one seed's."
+    last = (
+        t(
+            "Last row: trainings at three rates, the mini-batch loss (smoothed, β = {beta}) and the {measured} at the "
+            "end, means over seeds with 95 % intervals; dots joined by a line are one seed's.",
+            beta=SMOOTHING,
+            measured=check.told_measured,
+        )
+        if len(check.seeds) > 1
+        else t(
+            "Last row: trainings at three rates, the mini-batch loss (smoothed, β = {beta}) and the {measured} at the "
+            "end; dots joined by a line are one seed's.",
+            beta=SMOOTHING,
+            measured=check.told_measured,
+        )
     )
+    return f"{said} {last}"
 
 
 # ── The tests ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _rate_title(summary: RangeSummary) -> str:
-    return "learning rate" if summary.mode == "linear" else "learning rate (log scale)"
+    return t("learning rate") if summary.mode == "linear" else t("learning rate (log scale)")
 
 
 def _rate_axis(summary: RangeSummary, title: str | None, field: str = "x") -> Any:
@@ -144,7 +159,7 @@ def _tests(
 def _loss_axis(summary: RangeSummary, field: str = "y") -> Any:
     alt = altair()
     scale = alt.Scale(domain=list(_window(summary)), nice=False, zero=False)
-    return alt.Y(f"{field}:Q", scale=scale, axis=alt.Axis(title="mini-batch loss", format="~g", tickCount=5))
+    return alt.Y(f"{field}:Q", scale=scale, axis=alt.Axis(title=t("mini-batch loss"), format="~g", tickCount=5))
 
 
 def _window(summary: RangeSummary) -> tuple[float, float]:
@@ -196,7 +211,7 @@ def _stops(summary: RangeSummary, x: Any) -> list[Any]:
         "y": [min(value, high) for value in last],
         "seed": [str(c.seed) for c in ended],
     }
-    tips = [alt.Tooltip("seed:N"), alt.Tooltip("x:Q", title="stopped at", format=".3~g")]
+    tips = [alt.Tooltip("seed:N", title=t("seed")), alt.Tooltip("x:Q", title=t("stopped at"), format=".3~g")]
     cross = alt.Chart(data(columns)).mark_text(text="×", fontSize=17, fontWeight=700, color=RED)
     return [cross.encode(x=x, y=_loss_axis(summary), tooltip=tips)]
 
@@ -210,7 +225,7 @@ def _chosen(summary: RangeSummary, x: Any, height: float, labelled: bool) -> lis
     text = alt.Chart(mark).mark_text(align="right", dx=-6, fontSize=12, fontWeight=600, color=INK)
     seeds = data({"x": [c.suggestion for c in summary.curves], "seed": [str(c.seed) for c in summary.curves]})
     ticks = alt.Chart(seeds).mark_tick(orient="vertical", thickness=2, size=11, color=INK, clip=True)
-    tips = ["seed:N", alt.Tooltip("x:Q", title="lr", format=".3~g")]
+    tips = [alt.Tooltip("seed:N", title=t("seed")), alt.Tooltip("x:Q", title="lr", format=".3~g")]
     return [
         rule,
         text.encode(x=x, y=alt.value(9), text="label:N"),

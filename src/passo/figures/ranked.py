@@ -10,8 +10,9 @@ from passo.analysis.paired import FairComparison, Paired
 from passo.analysis.words import is_share, shortened, significant, spoken, within
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, GREY, INK, ORANGE, RED, Figure, altair, data, finished
+from passo.language import later, numeral, t
 
-APART, ALONE, LEVEL = "told apart", "only by itself", "not distinguishable"
+APART, ALONE, LEVEL = later("told apart"), later("only by itself"), later("not distinguishable")
 
 
 def ranked(found: FairComparison, subtitle: str = "") -> Figure:
@@ -19,20 +20,27 @@ def ranked(found: FairComparison, subtitle: str = "") -> Figure:
     short = shortened(found.comparison.names)
     high = max(60, 22 * len(short))
     chart = altair().hconcat(_values(found, short, high), _differences(found, short, high), spacing=20)
-    planned = "named before" if found.planned else "the best"
-    caption = (
-        f"Left: {spoken(found.metric)}, means and 95 % intervals (Student's t), small dots are the seeds. Right: "
-        f"differences from {found.reference} ({planned}), paired by seed: thick their 95 % intervals, thin those "
-        f"that hold for all {found.count} comparisons at once (Bonferroni; cut at the frame). Told apart: "
-        "corrected p at most 0.05; only by itself: its own interval leaves out 0; else about how many seeds would tell."
+    caption = t(
+        "Left: {metric}, means and 95 % intervals (Student's t), small dots are the seeds. Right: differences from "
+        "{reference} ({why}), paired by seed: thick their 95 % intervals, thin those that hold for all {count} "
+        "comparisons at once (Bonferroni; cut at the frame). Told apart: corrected p at most 0.05; only by itself: its "
+        "own interval leaves out 0; else about how many seeds would tell.",
+        metric=spoken(found.metric),
+        reference=found.reference,
+        why=t("named before") if found.planned else t("the best"),
+        count=found.count,
     )
-    title = finished(chart, f"{spoken(found.metric).capitalize()}, ranked", subtitle)
+    title = finished(chart, t("{metric}, ranked", metric=spoken(found.metric).capitalize()), subtitle)
     return Figure("ranked", title, caption, found.sentence())
 
 
 def _state(found: FairComparison, name: str) -> str:
     pair = found.against[name]
     return ALONE if pair.alone else LEVEL if pair.verdict == LEVEL else APART
+
+
+def _named() -> Any:
+    return altair().Tooltip("configuration:N", title=t("configuration"))
 
 
 def _axis(short: Mapping[str, str], **look: Any) -> Any:
@@ -59,15 +67,16 @@ def _values(found: FairComparison, short: Mapping[str, str], high: float) -> Any
     x = alt.X("mean:Q", scale=alt.Scale(zero=False, padding=8), axis=axis)
     form = ".1%" if share else ".4~g"
     base = alt.Chart(data(columns)).encode(y=_axis(short))
-    tips = ["configuration:N", alt.Tooltip("mean:Q", format=form), alt.Tooltip("within:N", title="95 % interval")]
+    mean = alt.Tooltip("mean:Q", title=t("mean"), format=form)
+    tips = [_named(), mean, alt.Tooltip("within:N", title=t("95 % interval"))]
     dots = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.5)
     return alt.layer(
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2, color=BLUE, opacity=0.55)
         .encode(x=alt.X("low:Q"), x2="high:Q"),
-        dots.encode(x=x, y=_axis(short), tooltip=["seed:N", alt.Tooltip("mean:Q", format=form)]),
+        dots.encode(x=x, y=_axis(short), tooltip=[alt.Tooltip("seed:N", title=t("seed")), mean]),
         base.mark_point(filled=True, size=72, opacity=1, color=BLUE).encode(x=x, tooltip=tips),
-    ).properties(width=250, height=high, title=heading("value"))
+    ).properties(width=250, height=high, title=heading(t("value")))
 
 
 def _differences(found: FairComparison, short: Mapping[str, str], high: float) -> Any:
@@ -82,13 +91,14 @@ def _differences(found: FairComparison, short: Mapping[str, str], high: float) -
         **{field: [unit * getattr(p, field) for p in pairs] for field in ("mean", "low", "high")},
         "wide_low": [unit * max(p.wide[0], low) for p in pairs],
         "wide_high": [unit * min(p.wide[1], top) for p in pairs],
-        "state": [_state(found, p.first) for p in pairs],
+        "state": [t(_state(found, p.first)) for p in pairs],
         "text": [_remark(p) for p in pairs],
     }
-    scale = alt.Scale(domain=[APART, ALONE, LEVEL], range=[RED, ORANGE, GREY])
+    scale = alt.Scale(domain=[t(APART), t(ALONE), t(LEVEL)], range=[RED, ORANGE, GREY])
     legend = alt.Legend(orient="bottom", direction="horizontal") if any(p.known for p in pairs) else None
     shade = alt.Color("state:N", scale=scale, legend=legend)
-    title = f"minus {shortened([found.reference], 32)[found.reference]}" + (" (points)" if unit > 1 else "")
+    name = shortened([found.reference], 32)[found.reference]
+    title = t("minus {name} (points)", name=name) if unit > 1 else t("minus {name}", name=name)
     domain = alt.Scale(domain=[unit * low, unit * top], nice=False)
     x = alt.X("mean:Q", scale=domain, axis=alt.Axis(title=title, tickCount=5))
     base = alt.Chart(data(columns)).encode(y=_axis(short, labels=False, ticks=False), color=shade)
@@ -98,7 +108,8 @@ def _differences(found: FairComparison, short: Mapping[str, str], high: float) -
         .mark_text(align="left", dx=8, fontSize=10.5)
         .encode(x=alt.value("width"), text="text:N")
     )
-    tips = ["configuration:N", alt.Tooltip("mean:Q", format=".3~f"), alt.Tooltip("within:N", title="95 % interval")]
+    tips = [_named(), alt.Tooltip("mean:Q", title=t("mean"), format=".3~f")]
+    tips.append(alt.Tooltip("within:N", title=t("95 % interval")))
     known = base.transform_filter("isValid(datum.low)")
     return alt.layer(
         zero,
@@ -106,11 +117,13 @@ def _differences(found: FairComparison, short: Mapping[str, str], high: float) -
         known.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=72, opacity=1).encode(x=x, tooltip=tips),
         words.encode(color=alt.value(INK)),
-    ).properties(width=250, height=high, title=heading("difference, paired by seed"))
+    ).properties(width=250, height=high, title=heading(t("difference, paired by seed")))
 
 
 def _points_within(pair: Paired, unit: float) -> str:
-    return f"{significant(unit * pair.low)} to {significant(unit * pair.high)}" if pair.known else "not known"
+    if not pair.known:
+        return t("not known")
+    return t("{low} to {high}", low=significant(unit * pair.low), high=significant(unit * pair.high))
 
 
 def _reach(pairs: Sequence[Paired]) -> tuple[float, float]:
@@ -127,6 +140,6 @@ def _remark(pair: Paired) -> str:
     if not pair.known:
         return ""
     if pair.verdict != LEVEL:
-        return "p < 0.001" if pair.adjusted < 0.001 else f"p {pair.adjusted:.3f}"
+        return numeral("p < 0.001" if pair.adjusted < 0.001 else f"p {pair.adjusted:.3f}")
     about = pair.needed.about
-    return "needs over a million seeds" if about is None else f"needs about {about:,} seeds"
+    return t("needs over a million seeds") if about is None else t("needs about {count:,} seeds", count=about)

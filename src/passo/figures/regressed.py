@@ -11,6 +11,7 @@ from passo.analysis.regressed import Regressed
 from passo.analysis.regressed import regressed as measured
 from passo.figures.panels import heading
 from passo.figures.style import BLUE, INK, STONE, Figure, altair, data, finished, thinned
+from passo.language import t
 
 SIDE, MOST = 256, 2000
 
@@ -19,13 +20,18 @@ def residuals(run: Recorded) -> Figure:
     """Three panels; on the dashed line a prediction is right."""
     found = measured(run)
     chart = altair().hconcat(_against(found), _over(found), _histogram(found), spacing=64, bounds="flush")
-    kept = f" Of {len(found):,} values, {MOST:,} evenly spaced ones are drawn as points." if len(found) > MOST else ""
-    caption = (
-        f"Test values of {found.target} and what {found.run} predicted for them. Left: a point on the dashed line is "
-        "predicted exactly. Middle: residual = true − predicted; a pattern in it is something that the model has not "
-        f"learned. Right: how many residuals are how large.{kept}"
+    caption = t(
+        "Test values of {target} and what {run} predicted for them. Left: a point on the dashed line is predicted "
+        "exactly. Middle: residual = true − predicted; a pattern in it is something that the model has not learned. "
+        "Right: how many residuals are how large.",
+        target=found.told_target,
+        run=found.run,
     )
-    title = finished(chart, f"How {found.target} is predicted", f"run {found.run}, {len(found):,} test values")
+    if (n := len(found)) > MOST:
+        kept = t("Of {n:,} values, {most:,} evenly spaced ones are drawn as points.", n=n, most=MOST)
+        caption = f"{caption} {kept}"
+    subtitle = t("run {run}, {n:,} test values", run=found.run, n=n)
+    title = finished(chart, t("How {target} is predicted", target=found.told_target), subtitle)
     return Figure("residuals", title, caption, found.sentence())
 
 
@@ -39,23 +45,21 @@ def _against(found: Regressed) -> Any:
     both = np.concatenate([found.true, found.predicted])
     low, high = float(both.min()), float(both.max())
     scale = alt.Scale(domain=_reach(both), nice=False, zero=False)
-    x, y = (
-        _axis(alt, channel, name, f"{name} {found.target}", scale)
-        for channel, name in ((alt.X, "true"), (alt.Y, "predicted"))
-    )
+    x = _axis(alt, alt.X, "true", t("true {target}", target=found.told_target), scale)
+    y = _axis(alt, alt.Y, "predicted", t("predicted {target}", target=found.told_target), scale)
     line = alt.Chart(data({"true": [low, high], "predicted": [low, high]})).mark_line(
         strokeDash=[4, 3], strokeWidth=1.4, color=INK
     )
-    return _panel(alt.layer(_dots(found).encode(x=x, y=y), line.encode(x=x, y=y)), "Predicted against true")
+    return _panel(alt.layer(_dots(found).encode(x=x, y=y), line.encode(x=x, y=y)), t("Predicted against true"))
 
 
 def _over(found: Regressed) -> Any:
     alt = altair()
-    x = _axis(alt, alt.X, "predicted", f"predicted {found.target}", alt.Scale(zero=False))
+    x = _axis(alt, alt.X, "predicted", t("predicted {target}", target=found.told_target), alt.Scale(zero=False))
     reach = _reach(np.append(found.residuals, 0.0))  # the rule at 0 is in it where all errors are of one sign
-    y = _axis(alt, alt.Y, "residual", "true − predicted", alt.Scale(domain=reach, nice=False))
+    y = _axis(alt, alt.Y, "residual", t("true − predicted"), alt.Scale(domain=reach, nice=False))
     rule = alt.Chart(data({"residual": [0.0]})).mark_rule(strokeDash=[4, 3], strokeWidth=1.4, color=INK).encode(y=y)
-    return _panel(alt.layer(_dots(found).encode(x=x, y=y), rule), "Residuals")
+    return _panel(alt.layer(_dots(found).encode(x=x, y=y), rule), t("Residuals"))
 
 
 def _histogram(found: Regressed) -> Any:
@@ -65,15 +69,21 @@ def _histogram(found: Regressed) -> Any:
     bars = data({"low": edges[:-1], "high": edges[1:], "count": counts, "none": np.zeros(bins)})
     x = alt.X(
         "low:Q",
-        axis=alt.Axis(title="true − predicted", tickCount=5, grid=False),
+        axis=alt.Axis(title=t("true − predicted"), tickCount=5, grid=False),
         scale=alt.Scale(nice=False, zero=False),
     )
     top = alt.Scale(domain=[0, 1.1 * int(counts.max())], nice=False)
-    y = alt.Y("count:Q", axis=alt.Axis(title="test values", tickCount=5, titleColor=STONE), scale=top)
+    y = alt.Y("count:Q", axis=alt.Axis(title=t("test values"), tickCount=5, titleColor=STONE), scale=top)
     base = alt.Chart(bars).mark_rect(color=BLUE, opacity=0.85, stroke="white", strokeWidth=0.5)
-    tips = [alt.Tooltip("low:Q", format=".3g"), alt.Tooltip("high:Q", format=".3g"), "count:Q"]
+    tips = [
+        alt.Tooltip("low:Q", title=t("low"), format=".3g"),
+        alt.Tooltip("high:Q", title=t("high"), format=".3g"),
+        alt.Tooltip("count:Q", title=t("count")),
+    ]
     zero = alt.Chart(data({"low": [0.0]})).mark_rule(strokeDash=[4, 3], strokeWidth=1.4, color=INK).encode(x=x)
-    return _panel(alt.layer(base.encode(x=x, x2="high:Q", y=y, y2="none:Q", tooltip=tips), zero), "How large they are")
+    return _panel(
+        alt.layer(base.encode(x=x, x2="high:Q", y=y, y2="none:Q", tooltip=tips), zero), t("How large they are")
+    )
 
 
 def _reach(values: np.ndarray) -> list[float]:
@@ -84,7 +94,8 @@ def _reach(values: np.ndarray) -> list[float]:
 
 
 def _dots(found: Regressed) -> Any:
-    tips = [altair().Tooltip(f"{name}:Q", format=".4g") for name in ("true", "predicted", "residual")]
+    titles = {"true": t("true"), "predicted": t("predicted"), "residual": t("residual")}
+    tips = [altair().Tooltip(f"{name}:Q", title=title, format=".4g") for name, title in titles.items()]
     look = {"filled": True, "size": 22, "opacity": 0.55 if len(found) < 500 else 0.3, "color": BLUE}
     return altair().Chart(data(_points(found))).mark_point(**look).encode(tooltip=tips)
 

@@ -13,11 +13,12 @@ from passo.analysis.robustness import Borne, Robustness, robustness
 from passo.analysis.words import joined, seeds
 from passo.errors import StoreError
 from passo.figures.panels import heading
-from passo.figures.style import BLUE, INDIGO, INK, RED, STONE, Figure, altair, data, finished
+from passo.figures.style import BLUE, INDIGO, INK, RED, SHAPES, STONE, Figure, altair, data, finished
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 
 ACROSS, WIDE, HIGH = 3, 164, 132
-TRAINED = ("trained on unchanged images", "trained on such images")
+CLEARLY, SO = later("trained on unchanged images"), later("trained on such images")
 CLASSES = 20  # drawn at most
 
 
@@ -25,23 +26,30 @@ def draw_robustness(study: StoredStudy) -> Figure:
     """Accuracy over the strength of each perturbation, for both models, trained on unchanged and on such images."""
     found = robustness(study)
     panels = [_panel(found, borne, place % ACROSS == 0) for place, borne in enumerate(found.borne)]
-    n = max(len(one.seeds) for borne in found.borne for one in borne.alongs)
-    exposed = any(borne.exposed for borne in found.borne)
-    caption = (
-        f"Accuracy on {found.images:,} test images, each changed by exactly the strength below. "
-        f"{'Solid: trained on unchanged images; dashed: on images that were changed so, up to a strength. ' * exposed}"
-        f"Bands: 95 % intervals over {n} seeds. Dotted: {100 * found.level:.0f} %. "
-    )
-    if len(found.models) == 2:
-        caption += (
-            "Bars at the bottom: where the two that were trained on unchanged images have lost differently (paired by "
-            "seed, corrected for the strengths of the panel), in the colour of the one that has lost less."
-        )
-    if n < 2:
-        caption = caption.replace("Bands: 95 % intervals over 1 seeds.", "One seed: no intervals.")
     told = " ".join([found.sentence(), *(borne.limit_sentence() for borne in found.borne)])
-    chart = finished(grid(panels), "What perturbed images cost", f"{found.images:,} test images")
-    return Figure("robustness", chart, caption.strip(), told)
+    chart = finished(grid(panels), t("What perturbed images cost"), _subtitle(found.images))
+    return Figure("robustness", chart, _caption(found), told)
+
+
+def _subtitle(images: int) -> str:
+    return t("{n:,} test images", n=images)
+
+
+def _caption(found: Robustness) -> str:
+    n = max(len(one.seeds) for borne in found.borne for one in borne.alongs)
+    parts = [t("Accuracy on {images:,} test images, each changed by exactly the strength below.", images=found.images)]
+    if any(borne.exposed for borne in found.borne):
+        parts.append(t("Solid: trained on unchanged images; dashed: on images that were changed so, up to a strength."))
+    parts.append(t("Bands: 95 % intervals over {n} seeds.", n=n) if n > 1 else t("One seed: no intervals."))
+    parts.append(t("Dotted: {level:.0f} %.", level=100 * found.level))
+    if len(found.models) == 2:
+        parts.append(
+            t(
+                "Bars at the bottom: where the two that were trained on unchanged images have lost differently (paired "
+                "by seed, corrected for the strengths of the panel), in the colour of the one that has lost less."
+            )
+        )
+    return " ".join(parts)
 
 
 def grid(panels: Sequence[Any]) -> Any:
@@ -54,7 +62,7 @@ def grid(panels: Sequence[Any]) -> Any:
 def _panel(found: Robustness, borne: Borne, left: bool) -> Any:
     """One perturbation: a line and a band for each model and training, the level, and where the two part."""
     alt = altair()
-    drawn = [(one, TRAINED[0]) for one in borne.clean] + [(one, TRAINED[1]) for one in borne.exposed]
+    drawn = [(one, t(CLEARLY)) for one in borne.clean] + [(one, t(SO)) for one in borne.exposed]
     rows: dict[str, list[Any]] = {name: [] for name in ("x", "y", "low", "high", "model", "trained")}
     for one, trained in drawn:
         order = np.argsort(one.strengths)
@@ -63,8 +71,8 @@ def _panel(found: Robustness, borne: Borne, left: bool) -> Any:
         rows["x"] += [scaled(borne.perturbation, float(s)) for s in one.strengths[order]]
         rows["model"] += [one.model] * len(order)
         rows["trained"] += [trained] * len(order)
-    trainings = TRAINED if any(each.exposed for each in found.borne) else TRAINED[:1]
-    lines = curves(rows, found.models, trainings, axis_title(borne.perturbation), "accuracy", left=left)
+    trainings = (t(CLEARLY), t(SO)) if any(each.exposed for each in found.borne) else (t(CLEARLY),)
+    lines = curves(rows, found.models, trainings, axis_title(borne.perturbation), t("accuracy"), left=left)
     level = alt.Chart(data({"y": [found.level]})).mark_rule(strokeDash=[1, 3], color=INK, opacity=0.7).encode(y="y:Q")
     layers = [level, *lines, *_apart(borne.partings, found.models)]
     return alt.layer(*layers).properties(width=WIDE, height=HIGH, title=heading(spoken(borne.perturbation)))
@@ -83,7 +91,7 @@ def curves(
     alt = altair()
     bare = {"title": y_title} if left else {"title": None, "labelOpacity": 0, "ticks": False}  # as high as the left one
     y_axis = alt.Axis(format="~%", tickCount=5, **bare)
-    look = {"symbolStrokeWidth": 2.5}
+    look = {"symbolStrokeWidth": 2.5, "symbolType": "stroke"}
     dash = alt.StrokeDash(
         "trained:N",
         scale=alt.Scale(domain=list(trainings), range=[[1, 0], [4, 3]][: len(trainings)]),
@@ -97,12 +105,15 @@ def curves(
     def y(field: str) -> Any:
         return alt.Y(f"{field}:Q", axis=y_axis, scale=alt.Scale(domain=[0, 1]))
 
-    tips = ["model:N", "trained:N", alt.Tooltip("x:Q", title=x_title), alt.Tooltip("y:Q", title=y_title, format=".1%")]
+    tips = [alt.Tooltip("model:N", title=t("model")), alt.Tooltip("trained:N", title=t("trained"))]
+    tips += [alt.Tooltip("x:Q", title=x_title), alt.Tooltip("y:Q", title=y_title, format=".1%")]
     band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.14)
     return [
         band.encode(y=y("low"), y2="high:Q", detail="trained:N"),
         base.mark_line(strokeWidth=1.8).encode(y=y("y"), strokeDash=dash),
-        base.mark_point(filled=True, size=14, opacity=1).encode(y=y("y"), detail="trained:N", tooltip=tips),
+        base.mark_point(filled=True, size=20, opacity=1).encode(
+            y=y("y"), shape=model_shape(models), detail="trained:N", tooltip=tips
+        ),
     ]
 
 
@@ -110,7 +121,13 @@ def model_colour(models: Sequence[str]) -> Any:
     """One colour for each model: blue for the first, red for the second."""
     alt = altair()
     scale = alt.Scale(domain=list(models), range=[BLUE, RED][: len(models)])
-    return alt.Color("model:N", scale=scale, legend=alt.Legend(symbolType="stroke", symbolStrokeWidth=3))
+    return alt.Color("model:N", scale=scale)
+
+
+def model_shape(models: Sequence[str]) -> Any:
+    """One shape for each model, in the legend of `model_colour`: a circle for the first, a square for the second."""
+    alt = altair()
+    return alt.Shape("model:N", scale=alt.Scale(domain=list(models), range=list(SHAPES[: len(models)])))
 
 
 def _apart(partings: Sequence[Parting], models: Sequence[str]) -> list[Any]:
@@ -124,7 +141,7 @@ def _apart(partings: Sequence[Parting], models: Sequence[str]) -> list[Any]:
     base = alt.Chart(data(rows)).encode(x="x:Q", y=alt.value(HIGH - 4), color=model_colour(models))
     return [
         base.mark_rule(strokeWidth=5, strokeCap="round").encode(x2="x2:Q"),
-        base.mark_point(filled=True, size=26, opacity=1),  # of one strength alone, a bar has no length
+        base.mark_point(filled=True, size=34, opacity=1).encode(shape=model_shape(models)),  # seen without a length too
     ]
 
 
@@ -147,19 +164,29 @@ def draw_robustness_classes(study: StoredStudy) -> Figure:
         for borne, maps in zip(found.borne, pairs, strict=True)
     ]
     rows = [alt.hconcat(*panels[at : at + ACROSS], spacing=12) for at in range(0, len(panels), ACROSS)]
-    names = found.borne[0].alongs[0].classes
-    left_out = f" Of {len(names)} classes, those are drawn in which the models differ most." * (
-        len(classes) < len(names)
+    chart = finished(alt.vconcat(*rows, spacing=14), t("Which classes bear perturbations"), _subtitle(found.images))
+    return Figure("robustness-classes", chart, _caption_classes(found, len(classes)), _told_classes(found))
+
+
+def _caption_classes(found: Robustness, shown: int) -> str:
+    one, n = found.borne[0].alongs[0], len(found.borne[0].alongs[0].seeds)
+    of_one, of_two = (
+        later(
+            "How much of each class is named rightly, at each strength, from none (faint) to all (strong); left of "
+            "each pair the {first}, both trained on unchanged images."
+        ),
+        later(
+            "How much of each class is named rightly, at each strength, from none (faint) to all (strong); left of "
+            "each pair the {first}, right the {second}, both trained on unchanged images."
+        ),
     )
-    caption = (
-        f"How much of each class is named rightly, at each strength, from none (white) to all (dark); left of each "
-        f"pair the {found.models[0]}{f', right the {found.models[1]}' if len(found.models) > 1 else ''}, both trained "
-        f"on unchanged images. {seeds(len(found.borne[0].alongs[0].seeds)).capitalize()}.{left_out}"
-    ).replace("Mean and 95 % interval over", "Means over")
-    chart = finished(
-        alt.vconcat(*rows, spacing=14), "Which classes bear perturbations", f"{found.images:,} test images"
-    )
-    return Figure("robustness-classes", chart, caption, _told_classes(found))
+    parts = [
+        t(of_two if len(found.models) > 1 else of_one, **dict(zip(("first", "second"), found.models, strict=False))),
+        t("Means over {n} seeds.", n=n) if n > 1 else f"{seeds(n).capitalize()}.",
+    ]
+    if shown < len(one.classes):
+        parts.append(t("Of {count} classes, those are drawn in which the models differ most.", count=len(one.classes)))
+    return " ".join(parts)
 
 
 def _classes(found: Robustness) -> np.ndarray:
@@ -181,7 +208,7 @@ def _map(one: Along, classes: np.ndarray, *, first: bool) -> Any:
     alt = altair()
     order = np.argsort(one.strengths)
     recall = one.by_class.mean(0)[classes][:, order]  # (classes, K)
-    ticks = [f"{scaled(one.perturbation, float(s)):.3g}" for s in one.strengths[order]]
+    ticks = [numeral(f"{scaled(one.perturbation, float(s)):.3g}") for s in one.strengths[order]]
     names = [one.classes[c] for c in classes]
     columns = {
         "strength": np.tile(ticks, len(names)),
@@ -208,12 +235,13 @@ def _map(one: Along, classes: np.ndarray, *, first: bool) -> Any:
     shade = alt.Color(
         "recall:Q",
         scale=alt.Scale(domain=[0, 1], range=["#FFFFFF", INDIGO], interpolate="rgb"),
-        legend=alt.Legend(title="named rightly", format="~%", gradientLength=150, tickCount=3, titleFontSize=10.5),
+        legend=alt.Legend(title=t("named rightly"), format="~%", gradientLength=150, tickCount=3, titleFontSize=10.5),
     )
     base = alt.Chart(data(columns)).encode(
         x=x, y=alt.Y("class:N", sort=names, scale=alt.Scale(paddingInner=0), axis=y_axis)
     )
-    tips = ["class:N", "strength:O", alt.Tooltip("recall:Q", format=".1%")]
+    tips = [alt.Tooltip("class:N", title=t("class")), alt.Tooltip("strength:O", title=t("strength"))]
+    tips.append(alt.Tooltip("recall:Q", title=t("recall"), format=".1%"))
     cells = base.mark_rect(stroke="#FFFFFF", strokeWidth=0.5).encode(color=shade, tooltip=tips)
     return cells.properties(width=74, height=13 * len(names))
 
@@ -228,7 +256,16 @@ def _told_classes(found: Robustness) -> str:
             low, high = int(np.nanargmin(means)), int(np.nanargmax(means))
             names = own[0].classes
             parts.append(
-                f"the {model} names {names[high]} rightly most often ({100 * means[high]:.0f} %) and {names[low]} "
-                f"least often ({100 * means[low]:.0f} %)"
+                t(
+                    "the {model} names {best} rightly most often ({most:.0f} %) and {worst} least often ({least:.0f} "
+                    "%)",
+                    model=model,
+                    best=names[high],
+                    most=100 * means[high],
+                    worst=names[low],
+                    least=100 * means[low],
+                )
             )
-    return f"Averaged over all strengths of {len(found.borne)} perturbations, {joined(parts)}."
+    return t(
+        "Averaged over all strengths of {count} perturbations, {told}.", count=len(found.borne), told=joined(parts)
+    )

@@ -10,18 +10,27 @@ from passo.analysis.words import significant
 from passo.figures.panels import heading
 from passo.figures.pictures import Canvas, address, grey, numbers
 from passo.figures.style import BLUE, GREEN, GREY, INK, RED, Figure, altair, data, finished
+from passo.language import later, numeral, t
 
 if TYPE_CHECKING:
     from passo.explaining.scaled import ScaledData, ScaledWay
 
 WORDS = {
-    "none": "as they are",
-    "normalize": "normalised",
-    "symmetric": "symmetric",
-    "standardize": "standardised",
+    "none": later("as they are"),
+    "normalize": later("normalised"),
+    "symmetric": later("symmetric"),
+    "standardize": later("standardised"),
+}
+_PER_COLUMN = {
+    "standardize": later("(x − mean) / sd, each by its own"),
+    "normalize": later("(x − least) / range, each by its own"),
+    "symmetric": later("2 (x − least) / range − 1, each by its own"),
 }
 WIDE, HIGH, SIDE = 300, 108, 27
-COLOURS = {1: (INK,), 3: (RED, GREEN, BLUE)}
+CHANNELS = {
+    1: {later("grey"): INK},
+    3: {later("red"): RED, later("green"): GREEN, later("blue"): BLUE},
+}
 
 
 def draw_scaled(found: ScaledData) -> Figure:
@@ -32,31 +41,40 @@ def draw_scaled(found: ScaledData) -> Figure:
     alt = altair()
     rows = [_row(found, way) for way in found.ways]
     chart = alt.vconcat(*rows, spacing=10).resolve_scale(x="independent", y="independent", color="independent")
-    what = "images" if found.image is not None else "rows"
-    title = finished(chart, "Data before and after scaling", f"{found.data}, {found.count:,} training {what}")
     if found.image is None:
-        body = (
+        about = t("{data}, {count:,} training rows", data=found.data, count=found.count)
+        body = t(
             "For each column, a thin line from its least to its greatest value, a thick one from a standard deviation "
+            "below its mean to one above, and a point at the mean."
         )
-        body += "below its mean to one above, and a point at the mean"
     else:
-        body = "Left: how often values occur, with the mean (line) and one standard deviation around it (band). Right: "
-        body += "the same crop of one image, framed on top, as the numbers that the network reads"
-    caption = f"{body}. Scaling is measured on the training part alone; this run's own is {WORDS[found.used]}."
-    return Figure("scaling", title, caption, _told(found))
+        about = t("{data}, {count:,} training images", data=found.data, count=found.count)
+        body = t(
+            "Left: how often values occur, with the mean (line) and one standard deviation around it (band). Right: "
+            "the same crop of one image, framed on top, as the numbers that the network reads."
+        )
+    own = t(
+        "Scaling is measured on the training part alone; this run's own is {scaling}.", scaling=t(WORDS[found.used])
+    )
+    title = finished(chart, t("Data before and after scaling"), about)
+    return Figure("scaling", title, f"{body} {own}", _told(found))
 
 
 def _told(found: ScaledData) -> str:
-    parts = []
+    table, parts = found.image is None, []
     for way in found.ways:
-        name = WORDS[way.scaling.name]
-        if found.image is not None:
-            each = [_mean_and_sd(float(mean), float(sd)) for mean, sd in zip(way.mean, way.sd, strict=True)]
-            parts.append(f"{name} {' / '.join(each)}")
+        if table:
+            low, high = significant(float(way.low.min())), significant(float(way.high.max()))
+            parts.append(t("{scaling} from {low} to {high}", scaling=t(WORDS[way.scaling.name]), low=low, high=high))
         else:
-            parts.append(f"{name} from {significant(float(way.low.min()))} to {significant(float(way.high.max()))}")
-    kind = "Mean ± standard deviation of the values" if found.image is not None else "The values of all columns"
-    return f"{kind} of {found.data}: {'; '.join(parts)}. The shape of the spread is the same in all of them."
+            each = [_mean_and_sd(float(mean), float(sd)) for mean, sd in zip(way.mean, way.sd, strict=True)]
+            parts.append(f"{t(WORDS[way.scaling.name])} {' / '.join(each)}")
+    told = {"data": found.data, "values": "; ".join(parts)}
+    if table:
+        said = t("The values of all columns of {data}: {values}.", **told)
+    else:
+        said = t("Mean ± standard deviation of the values of {data}: {values}.", **told)
+    return f"{said} {t('The shape of the spread is the same in all of them.')}"
 
 
 def _mean_and_sd(mean: float, sd: float) -> str:
@@ -66,11 +84,13 @@ def _mean_and_sd(mean: float, sd: float) -> str:
 
 def _row(found: ScaledData, way: ScaledWay) -> Any:
     alt = altair()
-    used = " (this run)" if way.scaling.name == found.used else ""
+    name = t(WORDS[way.scaling.name])
+    if way.scaling.name == found.used:
+        name = t("{scaling} (this run)", scaling=name)
     spread = _ranges(found, way) if found.image is None else _spread(found, way)
     left = spread.properties(
         width=WIDE if found.image is not None else 500,
-        title=heading(f"{WORDS[way.scaling.name]}{used}: {_equation(way)}"),
+        title=heading(f"{name}: {_equation(way)}"),
     )
     return left if way.crop is None else alt.hconcat(left, _numbers(found, way), spacing=18)
 
@@ -81,9 +101,8 @@ def _equation(way: ScaledWay) -> str:
     if how.name == "none":
         return "x"
     if isinstance(how.mean, tuple):
-        per = {"standardize": "(x − mean) / sd", "normalize": "(x − least) / range"}
-        return per.get(how.name, "2 (x − least) / range − 1") + ", each by its own"
-    inside = "x" if how.divisor == 1 else f"x / {how.divisor:g}"
+        return t(_PER_COLUMN[how.name])
+    inside = "x" if how.divisor == 1 else numeral(f"x / {how.divisor:g}")
     if how.mean == 0 and how.sd == 1:
         return inside
     return f"({inside} − {significant(float(how.mean))}) / {significant(float(np.asarray(how.sd)))}"
@@ -93,15 +112,16 @@ def _spread(found: ScaledData, way: ScaledWay) -> Any:
     """Histograms of each channel, and the mean with a standard deviation around it."""
     alt = altair()
     count = len(found.series)
-    shades = COLOURS.get(count, (GREY,) * count)
+    shades = CHANNELS.get(count, dict.fromkeys(found.series, GREY))
+    names = [t(name) for name in shades]
     steps = {
         "x": way.edges[:, :-1].ravel(),
         "x2": way.edges[:, 1:].ravel(),
         "share": found.shares.ravel(),
-        "label": np.repeat(list(found.series), found.shares.shape[1]),
+        "label": np.repeat(names, found.shares.shape[1]),
     }
-    means = {"mean": way.mean, "low": way.mean - way.sd, "high": way.mean + way.sd, "label": list(found.series)}
-    scale = alt.Scale(domain=list(found.series), range=list(shades))
+    means = {"mean": way.mean, "low": way.mean - way.sd, "high": way.mean + way.sd, "label": names}
+    scale = alt.Scale(domain=names, range=list(shades.values()))
     colour = alt.Color("label:N", scale=scale, legend=None)
     low, high = float(way.edges.min()), float(way.edges.max())
     low, high = min(low, float(means["low"].min())), max(high, float(means["high"].max()))
@@ -109,11 +129,12 @@ def _spread(found: ScaledData, way: ScaledWay) -> Any:
         "x:Q", scale=alt.Scale(domain=[low, high], nice=False), axis=alt.Axis(title=None, grid=False, tickCount=6)
     )
     y = alt.Y("share:Q", axis=alt.Axis(title=None, format="~%", tickCount=3))
+    tips = [alt.Tooltip("label:N", title=t("label")), alt.Tooltip("share:Q", title=t("share"))]
     bars = alt.Chart(data(steps)).mark_rect(opacity=0.75 if count == 1 else 0.4)
     source = data(means)
     return alt.layer(
         alt.Chart(source).mark_rect(opacity=0.12).encode(x=alt.X("low:Q"), x2="high:Q", color=colour),
-        bars.encode(x=x, x2="x2:Q", y=y, y2=alt.datum(0), color=colour, tooltip=["label:N", "share:Q"]),
+        bars.encode(x=x, x2="x2:Q", y=y, y2=alt.datum(0), color=colour, tooltip=tips),
         alt.Chart(source).mark_rule(strokeWidth=2, color=RED if count == 1 else INK).encode(x=alt.X("mean:Q")),
     ).properties(height=HIGH)
 
@@ -152,4 +173,4 @@ def _numbers(found: ScaledData, way: ScaledWay) -> Any:
 
 def _short(value: float) -> str:
     text = f"{value:.0f}" if abs(value) >= 9.995 else f"{value:.2f}"
-    return (text if float(text) else "0").replace("-", "−")
+    return numeral((text if float(text) else "0").replace("-", "−"))

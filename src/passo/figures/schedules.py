@@ -9,12 +9,35 @@ import numpy as np
 from passo.analysis import Plan, bands, plans, schedule_effect
 from passo.analysis.words import joined
 from passo.errors import StoreError
-from passo.figures.curves import WHISKERS, about
+from passo.figures.curves import FIRST_SEED, WHISKERS, about
 from passo.figures.panels import band_panel, epoch_range, learning_rates, stacked
-from passo.figures.style import BLUE, GREEN, ORANGE, WIDTH, Figure, altair, colour, data, finished, interactive, thinned
+from passo.figures.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    WIDTH,
+    Figure,
+    altair,
+    colour,
+    dash,
+    data,
+    finished,
+    interactive,
+    thinned,
+)
+from passo.language import later, t
 from passo.store import StoredStudy
 
-WHEN = {"epoch": "stepped per epoch", "plateau": "per validation loss", "step": "per mini-batch"}
+WHEN = {
+    "epoch": later("stepped per epoch"),
+    "plateau": later("per validation loss"),
+    "step": later("per mini-batch"),
+}
+_STEPPED = {
+    "epoch": later("{names} per epoch"),
+    "plateau": later("{names} per validation loss"),
+    "step": later("{names} per mini-batch"),
+}
 _SHADES = {"epoch": BLUE, "plateau": ORANGE, "step": GREEN}
 
 
@@ -26,12 +49,12 @@ def schedule_chart(preview: Any) -> Any:
     shade = _SHADES.get(getattr(preview, "when", ""), BLUE)
     line = alt.Chart(source).mark_line(interpolate="step-after", color=shade)
     chart = line.encode(
-        x=alt.X("x:Q", title="epoch", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False)),
-        y=alt.Y("y:Q", title="learning rate", axis=alt.Axis(tickCount=6)),
-        tooltip=[alt.Tooltip("x:Q", title="epoch", format=".3~f"), alt.Tooltip("y:Q", title="lr", format=".4~g")],
+        x=alt.X("x:Q", title=t("epoch"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False)),
+        y=alt.Y("y:Q", title=t("learning rate"), axis=alt.Axis(tickCount=6)),
+        tooltip=[alt.Tooltip("x:Q", title=t("epoch"), format=".3~f"), alt.Tooltip("y:Q", title="lr", format=".4~g")],
     )
-    name = getattr(preview, "name", "schedule")
-    subtitle = WHEN.get(getattr(preview, "when", ""), "")
+    name = getattr(preview, "name", None) or t("schedule")
+    subtitle = t(WHEN.get(getattr(preview, "when", ""), ""))
     return finished(chart.properties(width=WIDTH, height=220), name, subtitle)
 
 
@@ -43,28 +66,32 @@ def schedule_shapes(study: StoredStudy) -> Figure:
         raise StoreError(f"{study.folder} holds no schedule previews")
     names = [plan.name for plan in found]
     there = [when for when in WHEN if when in {plan.when for plan in found}]
-    shade = colour("when", [WHEN[w] for w in there], [_SHADES[w] for w in there])
+    shade = colour("when", [t(WHEN[w]) for w in there], [_SHADES[w] for w in there])
     chart = (
         alt.Chart(data(_columns(found)))
         .mark_line(interpolate="step-after", strokeWidth=1.8)
         .encode(
-            x=alt.X("x:Q", title="epoch", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickCount=5)),
+            x=alt.X("x:Q", title=t("epoch"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickCount=5)),
             y=alt.Y("y:Q", title="lr", axis=alt.Axis(tickCount=3)),
             color=shade,
-            tooltip=[alt.Tooltip("name:N", title="schedule")],
+            strokeDash=dash("when", [t(WHEN[w]) for w in there]),
+            tooltip=[alt.Tooltip("name:N", title=t("schedule"))],
         )
         .properties(width=172, height=74)
         .facet(alt.Facet("name:N", sort=names, header=alt.Header(labelAnchor="start", labelPadding=3)), columns=3)
     )
     groups = {when: [plan.name for plan in found if plan.when == when] for when in there}
-    told = [f"{joined(group)} {WHEN[when].removeprefix('stepped ')}" for when, group in groups.items()]
     lowest = min(found, key=lambda plan: plan.lr[-1])
-    sentence = (
-        f"{len(found)} schedules over {round(float(found[0].epochs[-1]))} epochs change the learning rate: "
-        f"{'; '.join(told)}. {lowest.name} ends lowest, at {lowest.lr[-1]:.2g}."
+    sentence = t(
+        "{n} schedules over {epochs} epochs change the learning rate: {groups}. {lowest} ends lowest, at {rate:.2g}.",
+        n=len(found),
+        epochs=round(float(found[0].epochs[-1])),
+        groups="; ".join(t(_STEPPED[when], names=joined(group)) for when, group in groups.items()),
+        lowest=lowest.name,
+        rate=lowest.lr[-1],
     )
-    caption = "Schedules before they are used: the learning rate at each mini-batch, from torch's own schedulers."
-    return Figure("schedule-shapes", finished(chart, "Learning-rate schedules"), caption, sentence)
+    caption = t("Schedules before they are used: the learning rate at each mini-batch, from torch's own schedulers.")
+    return Figure("schedule-shapes", finished(chart, t("Learning-rate schedules")), caption, sentence)
 
 
 def _columns(found: tuple[Plan, ...]) -> dict[str, Any]:
@@ -73,7 +100,7 @@ def _columns(found: tuple[Plan, ...]) -> dict[str, Any]:
         "x": np.concatenate([plan.epochs[k] for plan, k in zip(found, kept, strict=True)]),
         "y": np.concatenate([plan.lr[k] for plan, k in zip(found, kept, strict=True)]),
         "name": np.concatenate([np.repeat(plan.name, len(k)) for plan, k in zip(found, kept, strict=True)]),
-        "when": np.concatenate([np.repeat(WHEN[plan.when], len(k)) for plan, k in zip(found, kept, strict=True)]),
+        "when": np.concatenate([np.repeat(t(WHEN[plan.when]), len(k)) for plan, k in zip(found, kept, strict=True)]),
     }
 
 
@@ -96,6 +123,6 @@ def schedule_effects(study: StoredStudy) -> Figure:
             learning_rates(study, names, span, height=110),
         )
     )
-    caption = f"The same network, optimiser and seeds under five schedules. {WHISKERS} Learning rates: seed 0."
+    caption = f"{t('The same network, optimiser and seeds under five schedules.')} {t(WHISKERS)} {t(FIRST_SEED)}"
     sentence = schedule_effect(study, names).sentence()
-    return Figure("schedule-effects", finished(chart, "What schedules do", about(study)), caption, sentence)
+    return Figure("schedule-effects", finished(chart, t("What schedules do"), about(study)), caption, sentence)

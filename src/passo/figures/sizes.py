@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from passo.analysis.contrasts import RATIO
 from passo.analysis.horizontal import needed
+from passo.analysis.paired import APART
 from passo.analysis.sizes import METRIC, Sizes, sizes
 from passo.analysis.words import seeds, significant
 from passo.figures.panels import HALO, heading, log_ticks, tick_look
 from passo.figures.points import own_ticks, points
 from passo.figures.style import BLUE, GREY, INK, RED, WIDTH, Figure, altair, data, finished, interactive
+from passo.language import later, t
 from passo.store import StoredStudy
 
-IMAGES = "training images per class"
-TOLD, LEVEL = "told apart", "not distinguishable"
+IMAGES = later("training images per class")
+TOLD = later("told apart")
 ARROW = 46  # area of its head, in square pixels
 
 
@@ -29,27 +30,42 @@ def accuracy_over_sizes(study: StoredStudy) -> Figure:
     }
     above = points(series, shades, x=None, metric=METRIC, height=270, over=_sideways(found))
     chart = altair().vconcat(above, _differences(found), spacing=14).resolve_scale(x="independent")
-    own = "each draws its own training images" if found.own_images else "all have the same training images"
-    caption = (
-        f"Above: test accuracy over the number of {IMAGES}, {seeds(len(found.seeds))} ({own}). Below: the difference, "
-        "paired by seed; black where it is told apart after the correction for all of them, grey where it is not."
-        f"{_arrow_told(found)}"
-    )
-    title = finished(interactive(chart), "How many images does each model need?", _subtitle(study))
-    return Figure("sizes", title, caption, found.sentence())
+    title = finished(interactive(chart), t("How many images does each model need?"), on_data(study))
+    return Figure("sizes", title, _caption(found), found.sentence())
 
 
-def _subtitle(study: StoredStudy) -> str:
+def on_data(study: StoredStudy) -> str:
+    """Which data a study is about, as a subtitle; "" where it does not say."""
     name = study.facts.get("data", {}).get("name")
-    return f"on {name}" if name else ""
+    return t("on {name}", name=name) if name else ""
 
 
-def _arrow_told(found: Sizes) -> str:
-    if found.fewer is None or not found.fewer.told:
-        return ""
-    return (
-        " The arrow is drawn at the middle of the accuracies that both reach; its number is the mean over all of them."
+def _caption(found: Sizes) -> str:
+    own, same = (
+        later(
+            "Above: test accuracy over the number of training images per class, {seeds} (each draws its own training "
+            "images)."
+        ),
+        later(
+            "Above: test accuracy over the number of training images per class, {seeds} (all have the same training "
+            "images)."
+        ),
     )
+    parts = [
+        t(own if found.own_images else same, seeds=seeds(len(found.seeds))),
+        t(
+            "Below: the difference, paired by seed; strong where it is told apart after the correction for all of "
+            "them, faint where it is not."
+        ),
+    ]
+    if found.fewer is not None and found.fewer.told:
+        parts.append(
+            t(
+                "The arrow is drawn at the middle of the accuracies that both reach; its number is the mean over all "
+                "of them."
+            )
+        )
+    return " ".join(parts)
 
 
 def _sideways(found: Sizes) -> list[Any]:
@@ -61,7 +77,8 @@ def _sideways(found: Sizes) -> list[Any]:
     at = [needed(found.per_class, of_model, level) for of_model in found.accuracies.mean(1)]
     begin, end = max(at), min(at)
     word = found.fewer.amount(of_ahead=True).partition(" [")
-    told = f"{significant(float(np.exp(abs(found.fewer.mean))), 2)} {RATIO} fewer" + (f" [{word[2]}" if word[2] else "")
+    told = t("{factor} times fewer", factor=significant(float(np.exp(abs(found.fewer.mean))), 2))
+    told += f" [{word[2]}" if word[2] else ""
     base = alt.Chart(data({"drawn": [begin], "to": [end], "y": [level], "word": [told]}))
     rule = base.mark_rule(color=INK, strokeWidth=1.6).encode(x="drawn:Q", x2="to:Q", y="y:Q")
     head = base.mark_point(shape="triangle-left", filled=True, size=ARROW, color=INK, opacity=1)
@@ -83,23 +100,25 @@ def _differences(found: Sizes) -> Any:
         "y": [100 * one.mean for one in each],
         "low": [100 * one.low for one in each],
         "high": [100 * one.high for one in each],
-        "told": [TOLD if one.told else LEVEL for one in each],
+        "told": [t(TOLD if one.told else APART) for one in each],
         "within": [one.amount() for one in each],
     }
     ends = [0.0, *(end for name in ("y", "low", "high") for end in columns[name] if np.isfinite(end))]
     air = 0.08 * (max(ends) - min(ends)) or 1.0
     scale = alt.Scale(domain=[min(ends) - air, max(ends) + air], nice=False)
-    y = alt.Y("y:Q", axis=alt.Axis(title="points", tickCount=4), scale=scale)
+    y = alt.Y("y:Q", axis=alt.Axis(title=t("points"), tickCount=4), scale=scale)
     base = alt.Chart(data(columns)).encode(x=_x(found))
-    shade = alt.condition(f"datum.told == '{TOLD}'", alt.value(INK), alt.value(GREY))
-    tips = [alt.Tooltip("x:Q", title=IMAGES), alt.Tooltip("within:N", title=f"{second} minus {first}"), "told:N"]
+    shade = alt.condition(f"datum.told == '{t(TOLD)}'", alt.value(INK), alt.value(GREY))
+    minus = t("{first} minus {second}", first=second, second=first)
+    tips = [alt.Tooltip("x:Q", title=t(IMAGES)), alt.Tooltip("within:N", title=minus)]
+    tips.append(alt.Tooltip("told:N", title=t("told")))
     return alt.layer(
         alt.Chart(data({"y": [0.0]})).mark_rule(color=INK, opacity=0.6).encode(y=y),
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=1.6)
         .encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", color=shade),
         base.mark_point(filled=True, size=46, opacity=1).encode(y=y, color=shade, tooltip=tips),
-    ).properties(width=WIDTH, height=110, title=heading(f"{second} minus {first}"))
+    ).properties(width=WIDTH, height=110, title=heading(minus))
 
 
 def _x(found: Sizes) -> Any:
@@ -109,5 +128,5 @@ def _x(found: Sizes) -> Any:
     room = (high / low) ** 0.04 if high > low else 1.5
     ends = [low / room, high * room]
     look = own_ticks(found.per_class, ends) or tick_look(log_ticks(ends[0], ends[1]))
-    axis = alt.Axis(title=IMAGES, grid=False, labelOverlap=False, **look)
+    axis = alt.Axis(title=t(IMAGES), grid=False, labelOverlap=False, **look)
     return alt.X("x:Q", axis=axis, scale=alt.Scale(type="log", domain=ends, nice=False))

@@ -14,12 +14,14 @@ from passo.analysis.small import small as paces
 from passo.analysis.validated import Stopping, Validated
 from passo.analysis.validated import validated as stopped
 from passo.analysis.words import seeds
-from passo.figures.panels import HALO, band_panel, heading, x_axis, y_axis
+from passo.figures.panels import EPOCH, HALO, band_panel, heading, x_axis, y_axis
+from passo.figures.sizes import on_data
 from passo.figures.style import BLUE, INK, RED, STONE, WIDTH, Figure, altair, data, finished, interactive
+from passo.language import later, numeral, t
 from passo.store import StoredStudy
 
 SHADES = (BLUE, RED)
-TRAINING, VALIDATION = "training", "validation"
+TRAINING, VALIDATION = later("training"), later("validation")
 HIGH, ROW = 260, 15  # pixels of a panel, and between lines of words
 
 
@@ -30,17 +32,13 @@ def small_losses(study: StoredStudy) -> Figure:
     panel = band_panel(drawn, height=HIGH)
     panel.layer = [*_converged(found), *panel.layer]
     n = min(band.seeds for band in drawn)
-    caption = (
-        f"Training loss on little data, without validation: the mean over each epoch, {seeds(n)}. Dashed: the epoch "
-        "from which on a loss stays within 5 % of its fall above its final value, in the mean over seeds."
+    caption = t(
+        "Training loss on little data, without validation: the mean over each epoch, {seeds}. Dashed: the epoch from "
+        "which on a loss stays within 5 % of its fall above its final value, in the mean over seeds.",
+        seeds=seeds(n),
     )
-    title = finished(interactive(panel), "Little data: does the training converge?", _subtitle(study))
+    title = finished(interactive(panel), t("Little data: does the training converge?"), on_data(study))
     return Figure("small-losses", title, caption, found.sentence())
-
-
-def _subtitle(study: StoredStudy) -> str:
-    name = study.facts.get("data", {}).get("name")
-    return f"on {name}" if name else ""
 
 
 def _bands(study: StoredStudy, entry: str, metric: str) -> tuple[Band, ...]:
@@ -59,7 +57,7 @@ def _converged(found: Small) -> list[Any]:
     late = bool(marks) and marks[0][0] > 0.6 * end  # words go to the left of such lines, and the later one's on top
     layers = []
     for row, (fast, pace, shade) in enumerate(reversed(marks) if late else marks):
-        words = f"{pace.label}: 95 % by epoch {_short(fast)} ({pace.words})"
+        words = t("{label}: 95 % by epoch {epoch} ({states})", label=pace.label, epoch=_short(fast), states=pace.words)
         layers += _upright(fast, words, shade, row, HIGH, left=fast > 0.6 * end)
     rest = [(f"{pace.label}: {pace.words}", shade) for _, pace, shade in told if not pace.converged]
     for row, (words, shade) in enumerate(rest, len(marks)):
@@ -71,7 +69,7 @@ def _converged(found: Small) -> list[Any]:
 
 
 def _short(epoch: float) -> str:
-    return f"{epoch:.1f}".removesuffix(".0")
+    return numeral(f"{epoch:.1f}".removesuffix(".0"))
 
 
 def _upright(at: float, words: str, shade: str, row: int, high: float, **look: Any) -> list[Any]:
@@ -94,25 +92,24 @@ def small_validation(study: StoredStudy) -> Figure:
     y = max(0.0, low - 0.08 * (high - low)), high + 0.05 * (high - low)
     end = max(max(one.ended.values()) for one in found.each)
     panels = [_panel(found, m, y, end) for m in (0, 1)]
-    caption = (
+    caption = t(
         "Losses with a validation part and early stopping: thin lines are seeds, thick ones their means as far as all "
         "have them; training as the mean over an epoch, drawn at its middle, validation at its end, the rings where it "
         "was best. Dotted: since when the gap between both grows; dashed: where early stopping came, both in the mean; "
         "strokes below: where it came for each seed."
     )
-    title = finished(
-        altair().hconcat(*panels, spacing=20), "Little data: training against validation", _subtitle(study)
-    )
+    chart = altair().hconcat(*panels, spacing=20)
+    title = finished(chart, t("Little data: training against validation"), on_data(study))
     return Figure("small-validation", title, caption, found.sentence())
 
 
 def _panel(found: Validated, m: int, y: tuple[float, float], end: float) -> Any:
     alt = altair()
     one, shade = found.each[m], SHADES[m]
-    x = x_axis("epoch", whole=True, domain=[0.0, 1.03 * end])
-    axis = y_axis("loss" if m == 0 else "", domain=list(y), nice=False, zero=False)
-    legend = alt.Legend(title=None, symbolStrokeColor=INK) if m == 0 else None
-    scale = alt.Scale(domain=[TRAINING, VALIDATION], range=[[4, 3], [1, 0]])
+    x = x_axis(EPOCH, whole=True, domain=[0.0, 1.03 * end])
+    axis = y_axis(t("loss") if m == 0 else "", domain=list(y), nice=False, zero=False)
+    legend = alt.Legend(title=None, symbolStrokeColor=INK)  # the same in both panels, which share it
+    scale = alt.Scale(domain=[t(TRAINING), t(VALIDATION)], range=[[4, 3], [1, 0]])
     dash = alt.StrokeDash("label:N", scale=scale, legend=legend)
     seeds, mean = (alt.Chart(data(columns)).encode(x=x, y=axis, strokeDash=dash) for columns in _columns(one))
     return alt.layer(
@@ -130,12 +127,12 @@ def _columns(one: Stopping) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, values in ((TRAINING, run.training), (VALIDATION, run.validation))
     ]
     names: list[str] = ["x", "y", "label", "seed"]
-    parts = [(x, values, np.repeat(name, len(x)), np.repeat(seed, len(x))) for seed, name, x, values in lines]
+    parts = [(x, values, np.repeat(t(name), len(x)), np.repeat(seed, len(x))) for seed, name, x, values in lines]
     shared = min(len(run.epochs) for run in one.runs.values())
     means = []
     for name in (TRAINING, VALIDATION):
         mine = [(x[:shared], values[:shared]) for _, own, x, values in lines if own == name]
-        means.append((mine[0][0], np.mean([values for _, values in mine], 0), np.repeat(name, shared)))
+        means.append((mine[0][0], np.mean([values for _, values in mine], 0), np.repeat(t(name), shared)))
     columns = [*map(np.concatenate, zip(*parts, strict=True))], [*map(np.concatenate, zip(*means, strict=True))]
     seeds, mean = (dict(zip(names, each, strict=False)) for each in columns)
     return seeds, mean
@@ -150,11 +147,12 @@ def _moments(one: Stopping, shade: str, x: Any, y: Any) -> list[Any]:
     layers = [alt.Chart(data(ring)).mark_point(size=60, strokeWidth=1.6, color=INK, opacity=1).encode(x=x, y=y)]
     since = over_seeds(one.since.values()).mean
     if math.isfinite(since):
-        layers += _upright(since, f"gap grows since epoch {_short(since)}", INK, 0, HIGH, strokeDash=[1, 3])
+        words = t("gap grows since epoch {epoch}", epoch=_short(since))
+        layers += _upright(since, words, INK, 0, HIGH, strokeDash=[1, 3])
     ended = [one.ended[seed] for seed in one.ended if seed in one.early]
     if ended:
         stop = float(np.mean(ended))
-        layers += _upright(stop, f"stopped after {_short(stop)}", STONE, 2, HIGH, left=True)
+        layers += _upright(stop, t("stopped after {epoch}", epoch=_short(stop)), STONE, 2, HIGH, left=True)
         strokes = alt.Chart(data({"x": ended})).mark_tick(color=shade, thickness=2, size=12, opacity=0.8)
         layers.append(strokes.encode(x=x, y=alt.value(HIGH - 6)))
     return layers

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from passo.analysis import bands, compare
+from passo.analysis.compare import in_points
 from passo.analysis.starts import Kept, first_step, kept, models_of, there
 from passo.analysis.words import amount, joined, ranged, seeds, significant
 from passo.errors import StoreError
@@ -15,6 +16,7 @@ from passo.figures.curves import about
 from passo.figures.definitions import log_lines
 from passo.figures.panels import band_panel, heading
 from passo.figures.style import BLUE, GREEN, ORANGE, PINK, RED, STONE, Figure, altair, colour, finished, interactive
+from passo.language import t
 from passo.store import StoredStudy
 
 SHADES = {
@@ -40,12 +42,12 @@ def starts(study: StoredStudy) -> Figure:
         _layer(model, ones, layer, values) for model, ones in found.items() for layer in range(len(ones[0].parameters))
     ]
     chart = interactive(altair().concat(*panels, columns=2, spacing=14))
-    caption = (
+    caption = t(
         "Length of each layer's weights (Euclidean norm) after so many steps, over its length at the start; geometric "
         "means over seeds, logarithmic, one scale for all panels. What keeps its start lies together near 1."
     )
-    title = "What is left of the start"
-    subtitle = "Length of the weights after each of the first steps, over their length at the start"
+    title = t("What is left of the start")
+    subtitle = t("Length of the weights after each of the first steps, over their length at the start")
     return Figure("ftrl-starts", finished(chart, title, subtitle), caption, _told(study, found))
 
 
@@ -70,20 +72,25 @@ def _told(study: StoredStudy, found: dict[str, list[Kept]]) -> str:
         ftrl = next((one for one in ones if one.name == f"{model}-ftrl"), None)
         if ftrl is not None:
             low, high = ftrl.after_one.min(), ftrl.after_one.max()
-            parts.append(f"{_percent(low, high)} of the weights of {model}")
-            gradients.append(f"{significant(float(ftrl.gradient_left.min()), 2)} times in {model}")
+            parts.append(t("{share} of the weights of {model}", share=_percent(low, high), model=model))
+            left = significant(float(ftrl.gradient_left.min()), 2)
+            gradients.append(t("{n} times in {model}", n=left, model=model))
     steps = [first_step(study, f"{model}-ftrl") for model in found if f"{model}-ftrl" in study.names()]
     off, count = max(step.off for step in steps), sum(step.coordinates for step in steps)
-    return (
-        f"Ftrl's first step leaves {joined(parts)} (their length, layer by layer); in the layer that suffers most the "
-        f"next gradient is {joined(gradients)} what it was. The formula w·(1 − √(a₀/(a₀+g²))) − lr·g/√(a₀+g²) "
-        f"meets all {count} traced weights after the step within {significant(off, 1)}."
+    return t(
+        "Ftrl's first step leaves {weights} (their length, layer by layer); in the layer that suffers most the next "
+        "gradient is {gradients} what it was. The formula w·(1 − √(a₀/(a₀+g²))) − lr·g/√(a₀+g²) meets all {n} traced "
+        "weights after the step within {off}.",
+        weights=joined(parts),
+        gradients=joined(gradients),
+        n=count,
+        off=significant(off, 1),
     )
 
 
 def _percent(low: float, high: float) -> str:
     ends = [f"{significant(100 * end, 2)} %" for end in (low, high)]
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+    return ends[0] if ends[0] == ends[1] else t("{low} to {high}", low=ends[0], high=ends[1])
 
 
 def losses(study: StoredStudy) -> Figure:
@@ -101,10 +108,10 @@ def losses(study: StoredStudy) -> Figure:
         told.append(_ended(study, model, names))
     chart = interactive(altair().hconcat(*panels, spacing=18))
     count = len({run.seed for run in study.select()})
-    sentence = f"Test accuracies ({seeds(count)} of differences paired by seed). {' '.join(told)}"
-    caption = "Training loss of each epoch: means over seeds, whiskers their 95 % intervals, set apart sideways."
-    title = finished(chart, "How it goes on from there", about(study))
-    return Figure("ftrl-losses", title, caption, sentence)
+    paired = t("Test accuracies ({seeds} of differences paired by seed).", seeds=seeds(count))
+    caption = t("Training loss of each epoch: means over seeds, whiskers their 95 % intervals, set apart sideways.")
+    title = finished(chart, t("How it goes on from there"), about(study))
+    return Figure("ftrl-losses", title, caption, " ".join([paired, *told]))
 
 
 def _ended(study: StoredStudy, model: str, names: list[str]) -> str:
@@ -115,6 +122,15 @@ def _ended(study: StoredStudy, model: str, names: list[str]) -> str:
     for erased, saved in PAIRS:
         if {f"{model}-{erased}", f"{model}-{saved}"} <= set(names):
             gain = found.difference(f"{model}-{saved}", f"{model}-{erased}")
-            points = ranged(gain, found.metric).replace(" %", " points")
-            gains.append(f"{saved} against {erased} {'' if gain.mean < 0 else '+'}{points} ({gain.verdict})")
-    return f"{model}: {ends}." + (f" Keeping the start: {joined(gains)}." if gains else "")
+            points = in_points(ranged(gain, found.metric))
+            gains.append(
+                t(
+                    "{saved} against {erased} {points} ({verdict})",
+                    saved=saved,
+                    erased=erased,
+                    points=points if gain.mean < 0 else f"+{points}",
+                    verdict=t(gain.verdict),
+                )
+            )
+    told = f"{model}: {ends}."
+    return f"{told} {t('Keeping the start: {gains}.', gains=joined(gains))}" if gains else told

@@ -7,43 +7,54 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from passo.analysis.ranges import THIS_MODEL
 from passo.analysis.words import significant
 from passo.figures.panels import heading, stacked, x_axis, y_axis
 from passo.figures.pictures import diverging, hex_colours
 from passo.figures.style import OTHERS, WIDTH, Figure, altair, colour, data, finished, long
+from passo.language import later, t
 
 if TYPE_CHECKING:
     from passo.explaining import States
 
-STEP = "step of the sequence"
+STEP = later("step of the sequence")
+SEQUENCE = later("one sequence")
 SERIES, NAMED = 4, 5  # inputs drawn as lines; classes drawn by name
 
 
-def draw_states(
-    found: States, run: str = "this model", sequence: str = "one sequence", classes: Sequence[str] = ()
-) -> Figure:
+def draw_states(found: States, run: str = THIS_MODEL, sequence: str = SEQUENCE, classes: Sequence[str] = ()) -> Figure:
     """The inputs, the hidden state (a row for each unit) and the probabilities of the classes, over one time axis."""
+    run, sequence = t(run), t(sequence)
     units = _ordered(found.hidden)
-    panels = [_inputs(found.inputs), _heat(found.hidden[:, units], units, f"hidden state of {found.layer}", "unit")]
+    hidden = t("hidden state of {layer}", layer=found.layer)
+    panels = [_inputs(found.inputs), _heat(found.hidden[:, units], units, hidden)]
     if found.backward is not None:
         units_back = _ordered(found.backward)
-        panels.append(_heat(found.backward[:, units_back], units_back, "hidden state, reading backwards", "unit"))
+        panels.append(_heat(found.backward[:, units_back], units_back, t("hidden state, reading backwards")))
     if found.cell is not None:
-        panels.append(_heat(found.cell[:, units], units, "cell state, in the same order", "unit"))
+        panels.append(_heat(found.cell[:, units], units, t("cell state, in the same order")))
     if found.outputs is not None:
         panels.append(_answers(probabilities(found.outputs), classes))
-    title = finished(
-        stacked(*panels).resolve_scale(color="independent"), "A recurrent state over time", f"{run}, {sequence}"
-    )
-    caption = (
-        f"{found.cells} {found.layer} of {run} while it reads {sequence}, step by step: what comes in; what each of "
-        f"its {found.hidden.shape[1]} units holds after each step (blue above 0, red below; those that move most stand "
-        "on top)"
-        + ("; what its cells hold" if found.cell is not None else "")
-        + ("; what it would answer if the sequence ended there" if found.outputs is not None else "")
-        + "."
-    )
-    return Figure("recurrent", title, caption, _told(found, run, sequence, classes))
+    chart = stacked(*panels).resolve_scale(color="independent")
+    title = finished(chart, t("A recurrent state over time"), f"{run}, {sequence}")
+    return Figure("recurrent", title, _caption(found, run, sequence), _told(found, run, sequence, classes))
+
+
+def _caption(found: States, run: str, sequence: str) -> str:
+    told = [
+        t(
+            "{kind} {layer} of {run} while it reads {sequence}, step by step: what comes in; what each of its {n} "
+            "units holds after each step (blue above 0, red below; those that move most stand on top)",
+            kind=found.cells,
+            layer=found.layer,
+            run=run,
+            sequence=sequence,
+            n=found.hidden.shape[1],
+        ),
+        t("what its cells hold") if found.cell is not None else "",
+        t("what it would answer if the sequence ended there") if found.outputs is not None else "",
+    ]
+    return "; ".join(clause for clause in told if clause) + "."
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:
@@ -60,18 +71,31 @@ def _ordered(states: np.ndarray) -> np.ndarray:
 def _told(found: States, run: str, sequence: str, classes: Sequence[str]) -> str:
     moves = np.linalg.norm(np.diff(found.hidden, axis=0, prepend=0.0), axis=1)  # (T,), from h₀ = 0
     at = int(moves.argmax())
-    told = (
-        f"Over {len(moves)} steps of {sequence}, the state of {found.layer} in {run} moves most at step {at + 1} (by "
-        f"{significant(float(moves[at]))} of {significant(float(moves.sum()))} in all)"
+    told = t(
+        "Over {n} steps of {sequence}, the state of {layer} in {run} moves most at step {step} (by {most} of {way} in "
+        "all)",
+        n=len(moves),
+        sequence=sequence,
+        layer=found.layer,
+        run=run,
+        step=at + 1,
+        most=significant(float(moves[at])),
+        way=significant(float(moves.sum())),
     )
     if found.outputs is None:
-        return f"{told} and ends {significant(float(np.linalg.norm(found.hidden[-1])))} from where it began."
+        off = significant(float(np.linalg.norm(found.hidden[-1])))
+        return t("{told} and ends {off} from where it began.", told=told, off=off)
     shares = probabilities(found.outputs)
     last = int(shares[-1].argmax())
     since = len(shares) - int(np.cumprod((shares.argmax(1) == last)[::-1]).sum()) + 1
-    name = classes[last] if classes else f"class {last}"
-    always = "from the first step on" if since == 1 else f"from step {since} on"
-    return f"{told}; it answers {name} ({100 * shares[-1, last]:.0f} %), and would have {always}."
+    answer = t("it answers {name} ({share:.0f} %)", name=_named(last, classes), share=float(100 * shares[-1, last]))
+    if since == 1:
+        return t("{told}; {answer}, and would have from the first step on.", told=told, answer=answer)
+    return t("{told}; {answer}, and would have from step {step} on.", told=told, answer=answer, step=since)
+
+
+def _named(place: int, classes: Sequence[str]) -> str:
+    return str(classes[place]) if classes else t("class {n}", n=place)
 
 
 # ── Panels ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,16 +105,17 @@ def _inputs(inputs: np.ndarray) -> Any:
     """A few features as lines; many, the rows of an image, as grey cells with time from left to right."""
     features = inputs.shape[1]
     if features > SERIES:
-        return _grid(inputs, [str(feature) for feature in range(features)], "what it reads", "feature", shades=True)
-    names = ("x", "y") if features == 2 else tuple(f"feature {f}" for f in range(features))
-    return _lines({name: inputs[:, place] for place, name in enumerate(names)}, "input", "what it reads", 90)
+        titles = t("what it reads"), t("feature"), t("{n} features", n=features)
+        return _grid(inputs, [str(feature) for feature in range(features)], *titles, shades=True)
+    names = ("x", "y") if features == 2 else tuple(t("feature {n}", n=f) for f in range(features))
+    return _lines({name: inputs[:, place] for place, name in enumerate(names)}, t("input"), t("what it reads"), 90)
 
 
-def _heat(states: np.ndarray, units: np.ndarray, title: str, y: str) -> Any:
-    return _grid(states, [str(unit) for unit in units], title, y)
+def _heat(states: np.ndarray, units: np.ndarray, title: str) -> Any:
+    return _grid(states, [str(unit) for unit in units], title, t("unit"), t("{n} units", n=len(units)))
 
 
-def _grid(values: np.ndarray, names: Sequence[str], title: str, y: str, shades: bool = False) -> Any:
+def _grid(values: np.ndarray, names: Sequence[str], title: str, one: str, all_: str, shades: bool = False) -> Any:
     """Values (T, K) as cells: time from left to right, the first of K on top; grey for inputs, colours for states."""
     alt = altair()
     steps, count = values.shape
@@ -106,19 +131,24 @@ def _grid(values: np.ndarray, names: Sequence[str], title: str, y: str, shades: 
     columns |= {"step": times, "unit": [names[row] for row in rows], "value": values.ravel()}
     across = alt.Scale(domain=[0.5, steps + 0.5], nice=False)
     down = alt.Scale(domain=[count, 0], nice=False)
-    ends = "" if shades else f", from −{significant(most, 2)} (red) to {significant(most, 2)} (blue)"
+    if not shades:
+        title = t("{title}, from −{most} (red) to {most} (blue)", title=title, most=significant(most, 2))
     return (
         alt.Chart(data(columns))
         .mark_rect(stroke="#FFFFFF", strokeWidth=0 if count > 32 or shades else 0.5)
         .encode(
             x=alt.X("t:Q", scale=across, axis=alt.Axis(title=None, labels=False, ticks=False, grid=False)),
             x2="t2:Q",
-            y=alt.Y("row:Q", scale=down, axis=alt.Axis(title=f"{count} {y}s", labels=False, ticks=False, grid=False)),
+            y=alt.Y("row:Q", scale=down, axis=alt.Axis(title=all_, labels=False, ticks=False, grid=False)),
             y2="row2:Q",
             fill=alt.Fill("shade:N", scale=None),
-            tooltip=["step:Q", alt.Tooltip("unit:N", title=y), alt.Tooltip("value:Q", format=".3~g")],
+            tooltip=[
+                alt.Tooltip("step:Q", title=t("step")),
+                alt.Tooltip("unit:N", title=one),
+                alt.Tooltip("value:Q", title=t("value"), format=".3~g"),
+            ],
         )
-        .properties(width=WIDTH, height=count * max(1, min(14, 220 // count)), title=heading(title + ends))
+        .properties(width=WIDTH, height=count * max(1, min(14, 220 // count)), title=heading(title))
     )
 
 
@@ -126,10 +156,11 @@ def _answers(shares: np.ndarray, classes: Sequence[str]) -> Any:
     """The probability of each class that is ever likely, over time."""
     count = shares.shape[1]
     named = np.argsort(-shares.max(0), kind="stable")[:NAMED]
-    series = {str(classes[c]) if classes else f"class {c}": shares[:, c] for c in sorted(named.tolist())}
-    left = "" if count <= NAMED else f" (the {NAMED} that are ever likeliest)"
-    title = f"what it would answer if the sequence ended here{left}"
-    return _lines(series, "probability", title, 120, STEP, domain=[0, 1], nice=False)
+    series = {_named(c, classes): shares[:, c] for c in sorted(named.tolist())}
+    title = t("what it would answer if the sequence ended here")
+    if count > NAMED:
+        title = t("what it would answer if the sequence ended here (the {n} that are ever likeliest)", n=NAMED)
+    return _lines(series, t("probability"), title, 120, STEP, domain=[0, 1], nice=False)
 
 
 def _lines(

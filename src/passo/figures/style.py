@@ -1,13 +1,17 @@
 """How passo's figures look: one theme, one colour for each optimiser in every figure, and what a figure is.
 
-The palette is Okabe & Ito's (2008), which people with any common colour blindness can tell apart, with some of
-Tol's (2021) for variants. Data travel as CSV text inside the specification, rounded to what an eye can see.
+The palette has the hues of Okabe & Ito's (2008), which people with any common colour blindness can tell apart, and some
+of Tol's (2021) for variants. Each is dark enough to stand out on white (3:1): some are so near in lightness that dashes
+and shapes tell them apart as well. Data travel as CSV text inside the specification, rounded to what an eye can see.
 """
 
 from __future__ import annotations
 
+import base64
 import csv
+import functools
 import io
+import itertools
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,16 +23,21 @@ import numpy as np
 
 from passo.analysis.words import shortened
 from passo.errors import StoreError, require
+from passo.figures import raster
+from passo.language import number_marks, t
 
 WIDTH = 560  # of the plot itself; about 640 with the axis
 POINTS = 600
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 
-BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PINK, SKY, GREY, INK = "#CC79A7", "#56B4E9", "#A3A9B1", "#2B2F36"
-WINE, INDIGO, OLIVE, STONE = "#882255", "#332288", "#999933", "#6B7078"
+BLUE, ORANGE, GREEN, RED = "#0064A8", "#CB8400", "#008C66", "#BC4300"
+PINK, SKY, GREY, INK = "#D06CA8", "#2E96DC", "#878D96", "#2B2F36"
+WINE, INDIGO, OLIVE, STONE = "#882255", "#332288", "#74802A", "#5F6670"
 OTHERS = (BLUE, RED, GREEN, PINK, ORANGE, INDIGO, OLIVE, SKY, WINE, STONE)
-OTHERS += ("#44AA99", "#AA4499", "#661100", "#DDCC77", "#117733", "#88CCEE")  # from Tol 2021, for many names at once
+OTHERS += ("#2F9C8A", "#AA4499", "#661100", "#9B8A20", "#117733", "#4A90C0")  # after Tol 2021, for many names at once
+DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2])
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+"""What tells lines and points apart where colours do not; together they do so for thirty names."""
 
 COLOURS = {
     "sgd": STONE,
@@ -92,7 +101,7 @@ THEME: dict[str, Any] = {
     },
     "header": {**_SMALL, "labelFontWeight": 600, "title": None},
     "view": {"stroke": None},
-    "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
+    "line": {"strokeWidth": 2, "strokeJoin": "round"},  # no round caps: they would close the gaps of dashes
     "concat": {"spacing": 14},
     "facet": {"spacing": 16},
 }
@@ -113,25 +122,37 @@ class Figure:
     sentence: str
 
     def spec(self) -> dict[str, Any]:
-        """The Vega-Lite specification, with the sentence as its description."""
-        return {**self.chart.to_dict(), "description": self.sentence}
+        """The Vega-Lite specification, with the sentence as its description. It is made once: do not change it."""
+        return self._spec
+
+    @functools.cached_property
+    def _spec(self) -> dict[str, Any]:
+        # Validating takes longer than all else here; the tests of figures do it for each.
+        return {**self.chart.to_dict(validate=False), "description": self.sentence}
+
+    def svg(self) -> str:
+        """The figure, drawn."""
+        drawn: str = require("vl_convert", "figures").vegalite_to_svg(self.spec(), vl_version=_version())
+        return drawn
 
     def save(self, folder: str | Path) -> tuple[Path, Path]:
         """Write NAME.png (two pixels per point) and NAME.svg; raises `StoreError` where that is not possible."""
-        convert = require("vl_convert", "figures")
-        spec, version = self.spec(), _version()
         png, svg = (Path(folder) / f"{self.name}.{ending}" for ending in ("png", "svg"))
         try:
             png.parent.mkdir(parents=True, exist_ok=True)
-            drawn = convert.vegalite_to_svg(spec, vl_version=version)
+            drawn = self.svg()
             svg.write_text(drawn, encoding="utf-8")
-            png.write_bytes(convert.svg_to_png(drawn, scale=2))
+            png.write_bytes(raster.png(drawn))
         except OSError as error:
             raise StoreError(f"cannot write {png.parent}: {(error.strerror or str(error)).lower()}") from error
         return png, svg
 
-    def _repr_mimebundle_(self, *arguments: Any, **options: Any) -> Any:
-        return self.chart._repr_mimebundle_(*arguments, **options)
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """In a notebook: a picture and its sentence, which need no script and no network; `chart` is interactive."""
+        pictures, small = require("PIL.Image", "figures"), io.BytesIO()
+        drawn = io.BytesIO(raster.png(self.svg(), scale=1.25))
+        pictures.open(drawn).convert("RGB").quantize(128).save(small, "PNG", optimize=True)  # a quarter of the bytes
+        return {"image/png": base64.b64encode(small.getvalue()).decode(), "text/plain": self.sentence}
 
 
 def _version() -> str:
@@ -147,7 +168,8 @@ def finished(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:
         if subtitle
         else alt.TitleParams(text=title)
     )
-    return chart.properties(title=heading).configure(**THEME)
+    marks = number_marks()
+    return chart.properties(title=heading).configure(**THEME, **({"locale": marks} if marks else {}))
 
 
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -190,7 +212,7 @@ def long(x: np.ndarray, series: Mapping[str, np.ndarray], most: int = POINTS) ->
 
 def drawn(n: int, most: int = POINTS) -> str:
     """What a caption says where not every record is drawn."""
-    return "" if n <= most else f" Of {n:,} steps, {most} evenly spaced ones are drawn."
+    return "" if n <= most else " " + t("Of {n:,} steps, {most} evenly spaced ones are drawn.", n=n, most=most)
 
 
 # ── Colours and interaction ───────────────────────────────────────────────────────────────────────────────
@@ -211,6 +233,33 @@ def colour(field: str, names: Sequence[str], shades: Sequence[str] | None = None
     alt = altair()
     scale = alt.Scale(domain=list(names), range=list(shades or colours(names)))
     return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(**legend_look(names)))
+
+
+def dash(field: str, names: Sequence[str], *, told: bool = True, solid: Sequence[str] = ()) -> Any:
+    """The dashes of lines, name by name; `told` in the legend of `colour`, where no shapes are.
+
+    Of all names the first is solid, or those in `solid` are: what was measured.
+    """
+    alt = altair()
+    dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
+    if solid:
+        turn = itertools.cycle(DASHES[1:])
+        dashes = [DASHES[0] if name in solid else next(turn) for name in names]
+    if told:
+        scale = alt.Scale(domain=list(names), range=dashes)
+        return alt.StrokeDash(f"{field}:N", scale=scale, legend=alt.Legend(**legend_look(names)))
+    chosen = [
+        {"test": f"datum[{json.dumps(field)}] === {json.dumps(name)}", "value": each}
+        for name, each in zip(names, dashes, strict=True)
+    ]
+    return alt.StrokeDashValue(DASHES[0], condition=chosen)
+
+
+def shape(field: str, names: Sequence[str]) -> Any:
+    """The shapes of points, name by name; its legend is that of `colour`."""
+    alt = altair()
+    scale = alt.Scale(domain=list(names), range=[SHAPES[i % len(SHAPES)] for i in range(len(names))])
+    return alt.Shape(f"{field}:N", scale=scale, legend=alt.Legend(**legend_look(names)))
 
 
 def legend_look(names: Sequence[str]) -> dict[str, Any]:

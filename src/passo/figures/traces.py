@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,12 +26,14 @@ from passo.figures.style import (
     finished,
     interactive,
 )
+from passo.language import later, t
 from passo.store import StoredRun, StoredStudy
 
-GRADIENT, AVERAGE, SCALING = "gradient", "its corrected EWMA", "scaling"
-ADAPTED, MEASURED = "adapted gradient", "measured update / −lr"
-BUFFER = "momentum buffer"
-FACTOR, EXPLAINED, UPDATE = "what multiplies", "explained update", "measured update"
+GRADIENT, AVERAGE, SCALING = later("gradient"), later("its corrected EWMA"), later("scaling")
+ADAPTED, MEASURED = later("adapted gradient"), later("measured update / −lr")
+BUFFER, AHEAD = later("momentum buffer"), later("direction with look-ahead")
+FACTOR, EXPLAINED, UPDATE = later("what multiplies"), later("explained update"), later("measured update")
+_Value = TypeVar("_Value")
 SHADES = {GRADIENT: GREY, AVERAGE: BLUE, SCALING: RED, ADAPTED: GREEN, MEASURED: INK}
 
 
@@ -41,33 +43,50 @@ def stage_chart(steps: np.ndarray, values: Mapping[str, np.ndarray], stage: str,
     shades = dict(zip(names, colours(names), strict=True))
     series = {name: np.asarray(column, np.float64) for name, column in values.items()}
     chart = interactive(lines(np.asarray(steps), series, shades, y=stage, height=260), zoom=True)
-    return finished(chart, f"{stage} of {parameter}")
+    return finished(chart, t("{stage} of {parameter}", stage=stage, parameter=parameter))
 
 
 def adapted_gradients(study: StoredStudy) -> Figure:
     """Adam in three panels: what is averaged, what scales it, and the direction that comes out."""
     run = runs_of(study, "adam")[0]
     seen, eps = traces(run), _eps(run)
+    shades = _told(SHADES)
+    measured = [t(GRADIENT), t(MEASURED)]
     panels = (
-        _averaged(seen, SHADES, height=130),
-        _scaling(seen, eps, SHADES, height=110),
-        _adapted(seen, SHADES, height=130),
+        _averaged(seen, shades, height=130, measured=measured),
+        _scaling(seen, eps, shades, height=110, measured=measured),
+        _adapted(seen, shades, height=130, measured=measured),
     )
+    caption = t(
+        "{weight} in {run}, step by step: the gradient and its corrected EWMA m̂; the factor 1/(√v̂ + ε) that scales it "
+        "(log scale); the adapted gradient, their product, and θ after minus θ before, measured, over −lr.",
+        weight=seen.coordinate,
+        run=run.id,
+    )
+    title = finished(interactive(stacked(*panels), zoom=True), t("How Adam adapts a gradient"))
+    return Figure("adapted-gradients", title, caption + drawn(len(seen.steps)), _sizes(seen, eps))
+
+
+def _sizes(seen: Traces, eps: float) -> str:
+    """How large the gradients, what scales them and the directions are."""
     factor, sizes = _factor(seen, eps), np.abs(seen["adapted"])
-    apart = float(np.nanmax(np.abs(seen.measured - seen["adapted"])))
-    sentence = (
-        f"Gradients of {seen.coordinate} have a standard deviation of {significant(seen['grad'].std())}; scaled by "
-        f"factors from {significant(factor.min())} to {significant(factor.max())}, their averages become directions "
-        f"with a mean size of {significant(sizes.mean())} and at most {significant(sizes.max())}; the measured updates "
-        f"agree with them within {significant(apart, 1)}."
+    return t(
+        "Gradients of {weight} have a standard deviation of {spread}; scaled by factors from {least} to {greatest}, "
+        "their averages become directions with a mean size of {size} and at most {most}; the measured updates agree "
+        "with them within {apart}.",
+        weight=seen.coordinate,
+        spread=significant(seen["grad"].std()),
+        least=significant(factor.min()),
+        greatest=significant(factor.max()),
+        size=significant(sizes.mean()),
+        most=significant(sizes.max()),
+        apart=significant(float(np.nanmax(np.abs(seen.measured - seen["adapted"]))), 1),
     )
-    caption = (
-        f"{seen.coordinate} in {run.id}, step by step: the gradient and its corrected EWMA m̂; the factor 1/(√v̂ + ε) "
-        f"that scales it (log scale); the adapted gradient, their product, and θ after minus θ before, measured, over "
-        f"−lr.{drawn(len(seen.steps))}"
-    )
-    chart = interactive(stacked(*panels), zoom=True)
-    return Figure("adapted-gradients", finished(chart, "How Adam adapts a gradient"), caption, sentence)
+
+
+def _told(series: Mapping[str, _Value]) -> dict[str, _Value]:
+    """The same under names in the language that is spoken."""
+    return {t(name): value for name, value in series.items()}
 
 
 def _eps(run: StoredRun) -> float:
@@ -75,8 +94,8 @@ def _eps(run: StoredRun) -> float:
 
 
 def _averaged(seen: Traces, shades: Mapping[str, str], **look: Any) -> Any:
-    series = {GRADIENT: seen["grad"], AVERAGE: seen["exp_avg_hat"]}
-    return lines(seen.steps, series, shades, y="gradient", thin=[GRADIENT], x_title=None, **look)
+    series = _told({GRADIENT: seen["grad"], AVERAGE: seen["exp_avg_hat"]})
+    return lines(seen.steps, series, shades, y=t(GRADIENT), thin=[t(GRADIENT)], x_title=None, **look)
 
 
 def _factor(seen: Traces, eps: float) -> np.ndarray:
@@ -85,13 +104,13 @@ def _factor(seen: Traces, eps: float) -> np.ndarray:
 
 
 def _scaling(seen: Traces, eps: float, shades: Mapping[str, str], **look: Any) -> Any:
-    scale = {"type": "log"}
-    return lines(seen.steps, {SCALING: _factor(seen, eps)}, shades, y="scaling", x_title=None, scale=scale, **look)
+    series = _told({SCALING: _factor(seen, eps)})
+    return lines(seen.steps, series, shades, y=t(SCALING), x_title=None, scale={"type": "log"}, **look)
 
 
 def _adapted(seen: Traces, shades: Mapping[str, str], **look: Any) -> Any:
-    series = {ADAPTED: seen["adapted"], MEASURED: seen.measured}
-    return lines(seen.steps, series, shades, y="direction", dashed=[MEASURED], **look)
+    series = _told({ADAPTED: seen["adapted"], MEASURED: seen.measured})
+    return lines(seen.steps, series, shades, y=t("direction"), **look)
 
 
 def sgd_traces(study: StoredStudy) -> Figure:
@@ -101,35 +120,38 @@ def sgd_traces(study: StoredStudy) -> Figure:
     gains = [float(np.abs(trace["adapted"]).mean() / np.abs(trace["grad"]).mean()) for trace in seen.values()]
     nesterov = seen["nesterov"]
     ahead = float(np.abs(nesterov["adapted"] - nesterov["momentum_buffer"]).mean())
-    told = [f"{significant(gain, 2)} for {name}" for name, gain in zip(seen, gains, strict=True)]
-    sentence = (
-        f"Per unit of mean absolute gradient of {nesterov.coordinate} the mean absolute directions are {joined(told)}; "
-        f"Nesterov's differs from its own buffer by {significant(ahead, 2)} on average, which is its look-ahead."
+    told = [
+        t("{value} for {name}", value=significant(gain, 2), name=name) for name, gain in zip(seen, gains, strict=True)
+    ]
+    sentence = t(
+        "Per unit of mean absolute gradient of {weight} the mean absolute directions are {directions}; Nesterov's "
+        "differs from its own buffer by {ahead} on average, which is its look-ahead.",
+        weight=nesterov.coordinate,
+        directions=joined(told),
+        ahead=significant(ahead, 2),
     )
-    caption = (
-        f"{nesterov.coordinate} in three runs of seed 0, each with its own gradients and its own scale."
-        f"{drawn(len(nesterov.steps))}"
+    caption = t(
+        "{weight} in three runs of seed 0, each with its own gradients and its own scale.", weight=nesterov.coordinate
     )
-    chart = interactive(stacked(*panels, spacing=8), zoom=True)
-    return Figure("sgd-traces", finished(chart, "Gradient, momentum, look-ahead"), caption, sentence)
+    title = finished(interactive(stacked(*panels, spacing=8), zoom=True), t("Gradient, momentum, look-ahead"))
+    return Figure("sgd-traces", title, caption + drawn(len(nesterov.steps)), sentence)
 
 
 def _directions(name: str, seen: Traces) -> Any:
     """One run's panel: its gradient, its buffer where it has one, its look-ahead where it looks ahead."""
-    ahead = "direction with look-ahead"
-    series, title = {GRADIENT: seen["grad"]}, "sgd: the direction is the gradient"
+    series, title = {GRADIENT: seen["grad"]}, t("sgd: the direction is the gradient")
     if name != "sgd":
-        series[BUFFER], title = seen["momentum_buffer"], "momentum: the direction is the buffer"
+        series[BUFFER], title = seen["momentum_buffer"], t("momentum: the direction is the buffer")
     if name == "nesterov":
-        series[ahead], title = seen["adapted"], "nesterov: the direction is the gradient plus β times the buffer"
+        series[AHEAD], title = seen["adapted"], t("nesterov: the direction is the gradient plus β times the buffer")
     return lines(
         seen.steps,
-        series,
-        {GRADIENT: GREY, BUFFER: RED, ahead: GREEN},
-        y="direction",
+        _told(series),
+        _told({GRADIENT: GREY, BUFFER: RED, AHEAD: GREEN}),
+        y=t("direction"),
         height=125,
         title=title,
-        thin=[] if name == "sgd" else [GRADIENT],
+        thin=[] if name == "sgd" else [t(GRADIENT)],
         x_title=STEP if name == "nesterov" else None,
     )
 
@@ -140,50 +162,63 @@ def momentum_limit(study: StoredStudy) -> Figure:
     betas, beta = (0.5, 0.9, 0.99), float(run.config["optimizer"]["momentum"])
     parameter, ratio = _gain(run)
     panels = (_constant(betas), _real(run, parameter, ratio, beta))
-    chart = altair().vconcat(*panels, spacing=18).resolve_scale(color="independent", x="independent")
-    low, middle, high = (significant(float(q)) for q in np.nanquantile(ratio, [0.05, 0.5, 0.95]))
-    limits = joined([f"{1 / (1 - b):.0f} for β = {b:g}" for b in betas])
-    sentence = (
-        f"Under a constant gradient momentum grows to 1/(1 − β) times the gradient: {limits}; in {run.id} with β = "
-        f"{beta:g}, whose gradients turn, the buffer of {parameter} is {middle} times as large as the gradient at the "
-        f"median step, and {low} to {high} times at nine steps of ten."
+    chart = (
+        altair()
+        .vconcat(*panels, spacing=18)
+        .resolve_scale(color="independent", strokeDash="independent", x="independent")
     )
-    caption = (
+    low, middle, high = (significant(float(q)) for q in np.nanquantile(ratio, [0.05, 0.5, 0.95]))
+    limits = [t("{limit:.0f} for β = {beta:g}", limit=1 / (1 - b), beta=b) for b in betas]
+    sentence = t(
+        "Under a constant gradient momentum grows to 1/(1 − β) times the gradient: {limits}; in {run} with β = "
+        "{beta:g}, whose gradients turn, the buffer of {parameter} is {middle} times as large as the gradient at the "
+        "median step, and {low} to {high} times at nine steps of ten.",
+        limits=joined(limits),
+        run=run.id,
+        beta=beta,
+        parameter=parameter,
+        middle=middle,
+        low=low,
+        high=high,
+    )
+    caption = t(
         "Momentum is an EWMA without the factor 1 − β, so it adds up what an EWMA averages: above, computed for a "
         "constant gradient; below, on real gradients."
     )
-    chart = interactive(chart)
-    return Figure("momentum-limit", finished(chart, "Momentum's limit"), caption, sentence)
+    return Figure("momentum-limit", finished(interactive(chart), t("Momentum's limit")), caption, sentence)
 
 
 def _constant(betas: Sequence[float]) -> Any:
     """(1 − βᵗ)/(1 − β), the buffer after t steps with a gradient of 1."""
     steps = np.unique(np.geomspace(1, 1000, 120).round()).astype(int)
-    gains = {f"β = {beta:g}, limit {1 / (1 - beta):.0f}": (1 - beta**steps) / (1 - beta) for beta in betas}
+    gains = {
+        t("β = {beta:g}, limit {limit:.0f}", beta=beta, limit=1 / (1 - beta)): (1 - beta**steps) / (1 - beta)
+        for beta in betas
+    }
     return lines(
         steps,
         gains,
         dict(zip(gains, (ORANGE, BLUE, INDIGO), strict=True)),
-        y="buffer / gradient",
-        x_title="steps under a constant gradient",
+        y=t("buffer / gradient"),
+        x_title=t("steps under a constant gradient"),
         height=170,
         scale={"type": "log"},
         x_scale={"type": "log"},
-        title="Computed: a gradient that stays the same (both axes logarithmic)",
+        title=t("Computed: a gradient that stays the same (both axes logarithmic)"),
     )
 
 
 def _real(run: StoredRun, parameter: str, ratio: np.ndarray, beta: float) -> Any:
     """The measured ratio (T,), and the limit that it would reach under a constant gradient."""
-    label = f"buffer / gradient in {run.id}"
+    label = t("buffer / gradient in {run}", run=run.id)
     return lines(
         run.array("trace/steps"),
         {label: ratio},
         {label: COLOURS["momentum"]},
-        y="buffer / gradient",
+        y=t("buffer / gradient"),
         height=150,
-        title=f"Measured: root mean squares over {parameter}, β = {beta:g}",
-        over=level(1 / (1 - beta), f"limit {1 / (1 - beta):.3g}"),
+        title=t("Measured: root mean squares over {parameter}, β = {beta:g}", parameter=parameter, beta=beta),
+        over=level(1 / (1 - beta), t("limit {limit:.3g}", limit=1 / (1 - beta))),
     )
 
 
@@ -207,40 +242,50 @@ def final_adapted(study: StoredStudy) -> Figure:
     chart = interactive(altair().concat(*cells, columns=2, spacing=14).resolve_scale(x="shared"), zoom=True)
     moved = [significant(float(np.abs(seen["update"]).mean())) for seen in (one, two)]
     apart = max(float(np.abs(seen["update"] + seen.lr * seen["adapted"]).max()) for seen in (one, two))
-    sentence = (
-        f"A step moves {one.coordinate} by {moved[0]} on average in {adam.id} and by {moved[1]} in {cyclic.id}; what "
-        f"multiplies runs from {_span(factors[0])} in the first and from {_span(factors[1])} in the second; updates "
-        f"are the explained ones within {significant(apart, 1)}."
+    sentence = t(
+        "A step moves {weight} by {moved} on average in {adam} and by {other} in {cyclic}; what multiplies runs from "
+        "{span} in the first and from {other_span} in the second; updates are the explained ones within {apart}.",
+        weight=one.coordinate,
+        moved=moved[0],
+        adam=adam.id,
+        other=moved[1],
+        cyclic=cyclic.id,
+        span=_span(factors[0]),
+        other_span=_span(factors[1]),
+        apart=significant(apart, 1),
     )
-    caption = (
-        f"{one.coordinate} in {adam.id} (left) and {cyclic.id} (right): the gradient and its memory; what "
-        f"multiplies, lr/(√v̂ + ε) on the left and the learning rate on the right; the update, explained and measured."
-        f"{drawn(len(one.steps))}"
+    caption = t(
+        "{weight} in {adam} (left) and {cyclic} (right): the gradient and its memory; what multiplies, lr/(√v̂ + ε) on "
+        "the left and the learning rate on the right; the update, explained and measured.",
+        weight=one.coordinate,
+        adam=adam.id,
+        cyclic=cyclic.id,
     )
-    return Figure("final-adapted", finished(chart, "Two ways to adapt a gradient"), caption, sentence)
+    title = finished(chart, t("Two ways to adapt a gradient"))
+    return Figure("final-adapted", title, caption + drawn(len(one.steps)), sentence)
 
 
 def _column(seen: Traces, stage: str, memory: str, factor: np.ndarray, name: str) -> tuple[Any, Any, Any]:
     """Three panels of one run, from the top."""
-    shades = {GRADIENT: GREY, AVERAGE: BLUE, BUFFER: ORANGE, FACTOR: RED, EXPLAINED: GREEN, UPDATE: INK}
-    look: dict[str, Any] = {"width": 245, "height": 110}
+    shades = _told({GRADIENT: GREY, AVERAGE: BLUE, BUFFER: ORANGE, FACTOR: RED, EXPLAINED: GREEN, UPDATE: INK})
+    look: dict[str, Any] = {"width": 245, "height": 110, "measured": [t(GRADIENT), t(UPDATE)]}
     scale = {"type": "log"} if stage == "exp_avg_hat" else {"zero": False}
-    explained = {EXPLAINED: -seen.lr * seen["adapted"], UPDATE: seen["update"]}
+    explained = _told({EXPLAINED: -seen.lr * seen["adapted"], UPDATE: seen["update"]})
     return (
         lines(
             seen.steps,
-            {GRADIENT: seen["grad"], memory: seen[stage]},
+            _told({GRADIENT: seen["grad"], memory: seen[stage]}),
             shades,
-            y="gradient",
-            thin=[GRADIENT],
+            y=t(GRADIENT),
+            thin=[t(GRADIENT)],
             x_title=None,
             title=name,
             **look,
         ),
-        lines(seen.steps, {FACTOR: factor}, shades, y=FACTOR, x_title=None, scale=scale, **look),
-        lines(seen.steps, explained, shades, y="update", dashed=[UPDATE], **look),
+        lines(seen.steps, _told({FACTOR: factor}), shades, y=t(FACTOR), x_title=None, scale=scale, **look),
+        lines(seen.steps, explained, shades, y=t("update"), **look),
     )
 
 
 def _span(values: np.ndarray) -> str:
-    return f"{significant(float(values.min()))} to {significant(float(values.max()))}"
+    return t("{low} to {high}", low=significant(float(values.min())), high=significant(float(values.max())))

@@ -12,6 +12,7 @@ from passo.analysis.words import spoken
 from passo.figures.curves import about
 from passo.figures.points import points
 from passo.figures.style import BLUE, GREY, INK, Figure, altair, colour, colours, data, finished, interactive
+from passo.language import numeral, t
 from passo.store import StoredStudy
 
 
@@ -23,12 +24,13 @@ def sensitivity_curves(study: StoredStudy, metric: str = "validation/accuracy", 
     series = {g.name: list(zip(g.at, g.found, strict=True)) for g in found.groups}
     title = called(found.key)
     chart = points(series, shades, x=title, metric=metric, over=bands_drawn(found, shades), height=280)
-    caption = (
+    caption = t(
         "Means over seeds and 95 % intervals, groups set apart sideways. The thick bar over each curve's best is its "
-        f"band: where the mean, straight between neighbours, stays within {found.within} of the best; where a seed "
-        "diverged it ends."
+        "band: where the mean, straight between neighbours, stays within {within} of the best; where a seed diverged "
+        "it ends.",
+        within=found.within,
     )
-    heading = f"How much the {title} matters"
+    heading = t("How much the {setting} matters", setting=title)
     return Figure("sensitivity", finished(interactive(chart), heading, about(study)), caption, found.sentence())
 
 
@@ -40,7 +42,7 @@ def bands_drawn(found: Sensitivities, shades: dict[str, str]) -> list[Any]:
         "y": [g.top.mean for g in found.groups],
         "label": [g.name for g in found.groups],
     }
-    shade = colour("label", list(shades), list(shades.values())).legend(symbolType="stroke")
+    shade = colour("label", list(shades), list(shades.values()))
     bars = alt.Chart(data(columns)).mark_rule(strokeWidth=9, opacity=0.35, strokeCap="butt")
     return [bars.encode(x=alt.X("low:Q"), x2="high:Q", y=alt.Y("y:Q"), color=shade)]
 
@@ -51,13 +53,15 @@ def budget_curves(study: StoredStudy, by: str = BY, report: str = REPORT, group:
     names = [each.group for each in found.groups]
     series = {g.group: [(k, g.at(k)) for k in range(1, len(g.mean) + 1)] for g in found.groups}
     shades = dict(zip(names, colours(names), strict=True))
-    chart = points(series, shades, x="configurations tried", metric=report, log_x=False)
-    caption = (
-        f"Expected {spoken(report)} of the best of k configurations drawn at random without replacement from those of "
-        f"the study, chosen by {spoken(by)}; means and 95 % intervals over seeds, each seed a tuner of its own. After "
-        "Dodge et al. 2019."
+    chart = points(series, shades, x=t("configurations tried"), metric=report, log_x=False)
+    caption = t(
+        "Expected {report} of the best of k configurations drawn at random without replacement from those of the "
+        "study, chosen by {by}; means and 95 % intervals over seeds, each seed a tuner of its own. After Dodge et al. "
+        "2019.",
+        report=spoken(report),
+        by=spoken(by),
     )
-    heading = "What more tuning gives"
+    heading = t("What more tuning gives")
     return Figure("budget", finished(interactive(chart), heading, about(study)), caption, found.sentence())
 
 
@@ -72,7 +76,7 @@ def importance_bars(study: StoredStudy, metric: str = "validation/accuracy", nam
         "name": order,
         "share": [share for _, share, _ in parts],
         "chance": [chance for _, _, chance in parts],
-        "text": [f"{100 * share:.1f} %" for _, share, _ in parts],
+        "text": [numeral(f"{100 * share:.1f} %") for _, share, _ in parts],
         "kind": ["setting" if name in keys else "other" for name in order],
     }
     source = data(columns)
@@ -83,7 +87,7 @@ def importance_bars(study: StoredStudy, metric: str = "validation/accuracy", nam
     )
     top = max(columns["share"])
     scale = alt.Scale(domain=[0, min(1.0, 1.15 * top)], nice=False)
-    x = alt.X("share:Q", scale=scale, axis=alt.Axis(title="share of the variance", format="~%", tickCount=6))
+    x = alt.X("share:Q", scale=scale, axis=alt.Axis(title=t("share of the variance"), format="~%", tickCount=6))
     shade = alt.Color("kind:N", scale=alt.Scale(domain=["setting", "other"], range=[BLUE, GREY]), legend=None)
     chance = alt.Chart(source).transform_filter("isValid(datum.chance)")
     chart = alt.layer(
@@ -91,9 +95,10 @@ def importance_bars(study: StoredStudy, metric: str = "validation/accuracy", nam
         chance.mark_tick(color=INK, thickness=2, size=24).encode(x=alt.X("chance:Q"), y=y),
         alt.Chart(source).mark_text(align="left", dx=5, fontSize=11, color=INK).encode(x=x, y=y, text="text:N"),
     ).properties(width=430, height=30 * len(order))
-    caption = (
-        f"Shares of the variance of the {spoken(metric)} over a full grid, every run counted: main effects (blue), and "
-        "what they do not explain (grey); they sum to 1. The tick is what chance alone would give a setting."
+    caption = t(
+        "Shares of the variance of the {metric} over a full grid, every run counted: main effects (blue), and what "
+        "they do not explain (grey); they sum to 1. The tick is what chance alone would give a setting.",
+        metric=spoken(metric),
     )
-    title = finished(chart, "What mattered", about(study))
+    title = finished(chart, t("What mattered"), about(study))
     return Figure("importance", title, caption, found.sentence())

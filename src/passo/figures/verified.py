@@ -9,8 +9,9 @@ import numpy as np
 from passo.analysis import RangeCheck, ewma
 from passo.analysis.intervals import intervals
 from passo.analysis.words import significant
-from passo.figures.panels import heading
+from passo.figures.panels import STEP, heading
 from passo.figures.style import INK, ORANGE, RED, SKY, altair, colour, data, thinned
+from passo.language import t
 
 SMOOTHING = 0.9  # for the eye alone: no verdict rests on it
 SHADES = (SKY, INK, ORANGE)  # below, at, above
@@ -18,7 +19,10 @@ SHADES = (SKY, INK, ORANGE)  # below, at, above
 
 def verified(check: RangeCheck, width: float = 300, height: float = 190) -> Any:
     """The losses over the steps, and beside them the losses at the end."""
-    title = heading(f"Trained for {check.steps} steps at the suggestion, {check.names[0]} and {check.names[2]}")
+    below, _, above = check.names
+    title = heading(
+        t("Trained for {n} steps at the suggestion, {below} and {above}", n=check.steps, below=below, above=above)
+    )
     row = altair().hconcat(_losses(check, width, height), _ends(check, 0.5 * width, height), spacing=34)
     return row.properties(title=title)
 
@@ -43,9 +47,9 @@ def _losses(check: RangeCheck, width: float, height: float) -> Any:
     least = float(np.nanmin(columns["y"]))
     limits = [least - 0.1 * (top - least), top + 0.1 * (top - least)]
     scale = alt.Scale(domain=limits, nice=False, zero=False)
-    x = alt.X("x:Q", axis=alt.Axis(title="optimiser step", grid=False, tickCount=5), scale=alt.Scale(nice=False))
+    x = alt.X("x:Q", axis=alt.Axis(title=t(STEP), grid=False, tickCount=5), scale=alt.Scale(nice=False))
     base = alt.Chart(data(columns)).encode(x=x, color=colour("label", names, SHADES))
-    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title="mini-batch loss", tickCount=5, format="~g"))
+    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title=t("mini-batch loss"), tickCount=5, format="~g"))
     layers = [base.mark_line(clip=True).encode(y=y)]
     if len(check.seeds) > 1:
         area = base.mark_area(clip=True, opacity=0.16)
@@ -58,9 +62,11 @@ def _ends(check: RangeCheck, width: float, height: float) -> Any:
     alt = altair()
     names = _labels(check)
     ends = [(name, end) for name, end in zip(names, check.ends, strict=True) if end is not None]
-    x = alt.X("label:N", sort=names, scale=alt.Scale(domain=names), axis=alt.Axis(title="learning rate", labelAngle=0))
+    x = alt.X(
+        "label:N", sort=names, scale=alt.Scale(domain=names), axis=alt.Axis(title=t("learning rate"), labelAngle=0)
+    )
     scale = alt.Scale(zero=False)
-    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title=_short(check.measured), tickCount=5, format="~g"))
+    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title=_short(check), tickCount=5, format="~g"))
     rows = [(name, str(s), check.final[i][j]) for i, name in enumerate(names) for j, s in enumerate(check.seeds)]
     label, seed, value = (list(column) for column in zip(*rows, strict=True))
     kept = [i for i, v in enumerate(value) if np.isfinite(v)]
@@ -89,10 +95,10 @@ def _lost(check: RangeCheck, names: list[str], x: Any) -> list[Any]:
     lost = {name: n for name, n in zip(names, check.diverged, strict=True) if n}
     if not lost:
         return []
-    columns = {"label": list(lost), "text": [f"{n} × diverged" for n in lost.values()]}
+    columns = {"label": list(lost), "text": [t("{n} × diverged", n=n) for n in lost.values()]}
     text = alt.Chart(data(columns)).mark_text(fontSize=10.5, fontWeight=600, color=RED, baseline="top")
     return [text.encode(x=x, y=alt.value(2), text="text:N")]
 
 
-def _short(measured: str) -> str:
-    return measured if len(measured) < 24 else "loss of the last steps"
+def _short(check: RangeCheck) -> str:
+    return check.told_measured if len(check.measured) < 24 else t("loss of the last steps")

@@ -33,11 +33,12 @@ from passo.figures.regressed import residuals
 from passo.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, drawn, finished, interactive
 from passo.figures.weights import weights
 from passo.figures.whole import activations, clipping, loss_change, residual
+from passo.language import later, t
 from passo.registry import Registry
 
-RAW, GRADIENT, AVERAGE, BUFFER = "gradient before clipping", "gradient", "its corrected average", "momentum buffer"
-ADAPTED, MEASURED, UPDATE = "adapted gradient", "measured update / −lr", "measured update"
-RATE = "learning rate"
+RAW, GRADIENT, AVERAGE = later("gradient before clipping"), later("gradient"), later("its corrected average")
+BUFFER, RATE = later("momentum buffer"), later("learning rate")
+ADAPTED, MEASURED, UPDATE = later("adapted gradient"), later("measured update / −lr"), later("measured update")
 SHADES = {RAW: ORANGE, GRADIENT: GREY, AVERAGE: BLUE, BUFFER: BLUE, ADAPTED: GREEN, MEASURED: INK, UPDATE: INK}
 
 
@@ -47,18 +48,21 @@ def stages(run: Recorded, *, parameter: str | None = None, index: Sequence[int] 
     above, between, below = _averages(seen), _multiplier(run, seen), _directions(seen)
     shades = {name: SHADES.get(name, RED) for name in {**above, **between, **below}}
     panels = (
-        _panel(seen, above, shades, "gradient", 130),
-        _panel(seen, between, shades, "scaling", 110, scale=_room(between)),
-        _panel(seen, below, shades, "direction", 130, x_title=STEP),
+        _panel(seen, above, shades, t("gradient"), 130),
+        _panel(seen, between, shades, t("scaling"), 110, scale=_room(between)),
+        _panel(seen, below, shades, t("direction"), 130, x_title=STEP),
     )
     chart = interactive(stacked(*panels), zoom=True)
-    name = watch_facts(run).get("optimizer")
-    title = f"How {name or 'the optimiser'} adapts a gradient"
-    caption = (
-        f"{seen.coordinate} in {told_run(run.id)}, step by step: the gradient and what is remembered of it; what "
-        f"scales it; the direction, and θ after minus θ before, measured, over −lr.{drawn(len(seen.steps))}"
+    name = watch_facts(run).get("optimizer") or t("the optimiser")
+    title = t("How {optimizer} adapts a gradient", optimizer=name)
+    subtitle = t("{weight}, run {run}", weight=seen.coordinate, run=run.id)
+    caption = t(
+        "{weight} in {run}, step by step: the gradient and what is remembered of it; what scales it; the direction, "
+        "and θ after minus θ before, measured, over −lr.",
+        weight=seen.coordinate,
+        run=told_run(run.id),
     )
-    return Figure("stages", finished(chart, title, f"{seen.coordinate}, run {run.id}"), caption, _told(seen))
+    return Figure("stages", finished(chart, title, subtitle), caption + drawn(len(seen.steps)), _told(seen))
 
 
 def _averages(seen: Traces) -> dict[str, np.ndarray]:
@@ -79,7 +83,7 @@ def _multiplier(run: Recorded, seen: Traces) -> dict[str, np.ndarray]:
         return {"1 / (√v̂ + ε)": np.divide(1.0, below, out=np.full(len(below), np.nan), where=below > 0)}
     for name in seen.stages:
         if stage(name).square:
-            return {f"√ of the {stage(name).words}": np.sqrt(np.maximum(seen[name], 0))}
+            return {t("√ of the {squares}", squares=stage(name).words): np.sqrt(np.maximum(seen[name], 0))}
     return {RATE: seen.lr}
 
 
@@ -98,26 +102,38 @@ def _directions(seen: Traces) -> dict[str, np.ndarray]:
 
 
 def _panel(seen: Traces, series: dict[str, Any], shades: dict[str, str], y: str, height: float, **look: Any) -> Any:
-    thin = [RAW, GRADIENT] if len(series) > 1 else []
-    look = {"x_title": None, **look}
-    return lines(seen.steps, series, shades, y=y, height=height, thin=thin, dashed=[MEASURED], **look)
+    thin = [t(RAW), t(GRADIENT)] if len(series) > 1 else []
+    look = {"x_title": None, "measured": [t(GRADIENT), t(MEASURED), t(UPDATE)], **look}
+    told = {t(name): values for name, values in series.items()}
+    dyes = {t(name): shade for name, shade in shades.items()}
+    return lines(seen.steps, told, dyes, y=y, height=height, thin=thin, **look)
 
 
 def _told(seen: Traces) -> str:
     there = np.isfinite(seen["grad"])
-    said = (
-        f"Over {there.sum():,} steps gradients of {seen.coordinate} in {told_run(seen.run)} have a standard deviation "
-        f"of {significant(float(seen['grad'][there].std()))}; "
-    )
-    moved = significant(float(np.nanmean(np.abs(seen["update"]))))
+    told = {
+        "n": int(there.sum()),
+        "weight": seen.coordinate,
+        "run": told_run(seen.run),
+        "spread": significant(float(seen["grad"][there].std())),
+        "moved": significant(float(np.nanmean(np.abs(seen["update"])))),
+    }
     if "adapted" not in seen:
-        return f"{said}a step moves it by {moved} on average."
+        return t(
+            "Over {n:,} steps gradients of {weight} in {run} have a standard deviation of {spread}; a step moves it by "
+            "{moved} on average.",
+            **told,
+        )
     sizes = np.abs(seen["adapted"])
-    apart_ = float(np.nanmax(np.abs(seen.measured - seen["adapted"]), initial=0.0))
-    return (
-        f"{said}they become directions with a mean size of {significant(float(np.nanmean(sizes)))} and at most "
-        f"{significant(float(np.nanmax(sizes)))}; a step moves it by {moved} on average, and the measured updates "
-        f"agree with the directions within {significant(apart_, 1)}."
+    off = float(np.nanmax(np.abs(seen.measured - seen["adapted"]), initial=0.0))
+    return t(
+        "Over {n:,} steps gradients of {weight} in {run} have a standard deviation of {spread}; they become directions "
+        "with a mean size of {size} and at most {most}; a step moves it by {moved} on average, and the measured "
+        "updates agree with the directions within {apart}.",
+        size=significant(float(np.nanmean(sizes))),
+        most=significant(float(np.nanmax(sizes))),
+        apart=significant(off, 1),
+        **told,
     )
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from passo.analysis.compare import Comparison
 from passo.analysis.recorded import Recorded
 from passo.analysis.weights import (
-    EXPLAINED,
     PERCENT,
     Configured,
     Weights,
     configured,
+    explained,
     outcomes,
     percent,
     together,
@@ -26,12 +26,13 @@ from passo.analysis.words import amount, is_share, joined, ranged, seeds, signif
 from passo.errors import StoreError
 from passo.figures.curves import about
 from passo.figures.style import BLUE, INK, ORANGE, STONE, Figure, altair, colour, data, finished
+from passo.language import later, t
 from passo.store import StoredStudy
 
-NEARLY, OTHERS = "nearly 0", "others"
+NEARLY, OTHERS = later("nearly 0"), later("others")
 _BIN = 0.1  # decades
 _LOWEST = -7  # smaller weights, and 0, are drawn at 10⁻⁷
-_SMALLER = "Weights below the axis stand in its first bin."
+_SMALLER = later("Weights below the axis stand in its first bin.")
 _FILL = 0.84  # of a row's height
 
 
@@ -57,24 +58,42 @@ def weights(run: Recorded) -> Figure:
     left = _panel(as_they_are, signed, "w", (255, high), heads=names, own=True)
     right = _panel(by_size, sizes, "|w|", (235, high), log=True, own=True)
     chart = altair().hconcat(left, right, spacing=18)
-    caption = (
-        f"Shares of each layer's weights in bins of w and of |w| (ten to a decade; the line is the root mean square), "
-        f"each row with a height of its own. {EXPLAINED} {_SMALLER}"
+    shares = t(
+        "Shares of each layer's weights in bins of w and of |w| (ten to a decade; the line is the root mean square), "
+        "each row with a height of its own."
     )
-    return Figure("weights", finished(chart, "The weights after training", f"run {run.id}"), caption, _told(layers))
+    title = finished(chart, t("The weights after training"), t("run {run}", run=run.id))
+    return Figure("weights", title, f"{shares} {explained()} {t(_SMALLER)}", _told(layers))
 
 
 def _told(layers: Sequence[Weights]) -> str:
     whole = together(layers)
-    said = (
-        f"Of {whole.size:,} weights {amount(whole.near_zero, PERCENT)} are nearly 0, {percent(whole.zero)} exactly 0; "
-    )
-    parts = [f"{significant(one.rms)} in {one.name} ({amount(one.near_zero, PERCENT)} nearly 0)" for one in layers]
+    told = {"n": whole.size, "near": amount(whole.near_zero, PERCENT), "zero": percent(whole.zero)}
     if len(layers) > 6:
         low, high = (pick(layers, key=lambda one: one.rms) for pick in (min, max))
-        parts = [f"{significant(one.rms)} in {one.name}" for one in (low, high)]
-        return f"{said}their root mean square goes from {parts[0]} to {parts[1]}, over {len(layers)} layers."
-    return f"{said}their root mean square is {joined(parts)}."
+        least, most = (t("{value} in {layer}", value=significant(o.rms), layer=o.name) for o in (low, high))
+        return t(
+            "Of {n:,} weights {near} are nearly 0, {zero} exactly 0; their root mean square goes from {least} to "
+            "{most}, over {layers} layers.",
+            least=least,
+            most=most,
+            layers=len(layers),
+            **told,
+        )
+    parts = [
+        t(
+            "{value} in {layer} ({near} nearly 0)",
+            value=significant(one.rms),
+            layer=one.name,
+            near=amount(one.near_zero, PERCENT),
+        )
+        for one in layers
+    ]
+    return t(
+        "Of {n:,} weights {near} are nearly 0, {zero} exactly 0; their root mean square is {roots}.",
+        roots=joined(parts),
+        **told,
+    )
 
 
 def study_weights(study: StoredStudy, names: Sequence[str] | None = None, *, layer: str | None = None) -> Figure:
@@ -93,13 +112,14 @@ def study_weights(study: StoredStudy, names: Sequence[str] | None = None, *, lay
     high = max(24, min(46, 420 // len(rows)))
     side = [_dots(_Column.near(found), high), *(_dots(_Column.test(test, found), high) for test in tests)]
     chart = altair().hconcat(_panel(rows, edges, "|w|", (245, high), log=True, heads=[r.name for r in rows]), *side)
-    what = "all layers together" if layer is None else layer
-    caption = (
-        f"Shares of the weights ({what}) in bins of |w|, ten to a decade, mean over seeds, one height for all rows; "
-        f"the line is the root mean square. {EXPLAINED} {_SMALLER} Beside them means with 95 % intervals over "
-        "seeds; small dots are the seeds."
+    shares = t(
+        "Shares of the weights ({what}) in bins of |w|, ten to a decade, mean over seeds, one height for all rows; the "
+        "line is the root mean square.",
+        what=t("all layers together") if layer is None else layer,
     )
-    chart = finished(chart.properties(spacing=16), "What became of the weights", about(study))
+    beside = t("Beside them means with 95 % intervals over seeds; small dots are the seeds.")
+    chart = finished(chart.properties(spacing=16), t("What became of the weights"), about(study))
+    caption = f"{shares} {explained()} {t(_SMALLER)} {beside}"
     return Figure("study-weights", chart, caption, _compared(found, tests))
 
 
@@ -107,14 +127,21 @@ def _compared(found: Sequence[Configured], tests: Sequence[Comparison]) -> str:
     least, most = (pick(found, key=lambda one: one.near_zero.mean) for pick in (min, max))
     small, large = (pick(found, key=lambda one: one.rms.mean) for pick in (min, max))
     zero = max(one.zero.mean for one in found)
-    count = "" if tests else f" ({seeds(min(len(one.runs) for one in found))})"
-    said = (
-        f"Nearly 0 are between {ranged(least.near_zero, PERCENT)} of the weights ({least.name}) and "
-        f"{ranged(most.near_zero, PERCENT)} ({most.name}); their root mean square lies between {ranged(small.rms)} "
-        f"({small.name}) and {ranged(large.rms)} ({large.name}){count}. "
-        f"{'No weight is' if not zero else f'At most {percent(zero)} of a configuration are'} exactly 0."
+    said = t(
+        "Nearly 0 are between {few} of the weights ({least}) and {many} ({most}); their root mean square lies between "
+        "{low} ({small}) and {high} ({large}){over}.",
+        few=ranged(least.near_zero, PERCENT),
+        least=least.name,
+        many=ranged(most.near_zero, PERCENT),
+        most=most.name,
+        low=ranged(small.rms),
+        small=small.name,
+        high=ranged(large.rms),
+        large=large.name,
+        over="" if tests else f" ({seeds(min(len(one.runs) for one in found))})",
     )
-    return " ".join([said, *(test.sentence() for test in tests)])
+    exact = t("At most {share} of a configuration are exactly 0.", share=percent(zero))
+    return " ".join([said, exact if zero else t("No weight is exactly 0."), *(test.sentence() for test in tests)])
 
 
 # ── Panels ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,7 +176,7 @@ def _panel(
     tops = np.where(peaks > 0, peaks, 1.0) if own else np.full(len(rows), peaks.max())
     x = alt.X("x:Q", title=title, axis=_axis(edges, log), scale=alt.Scale(domain=_ends(edges), nice=False))
     y = _rows(len(rows), heads)
-    shade = colour("which", [NEARLY, OTHERS], [ORANGE, BLUE])
+    shade = colour("which", [t(NEARLY), t(OTHERS)], [ORANGE, BLUE])
     bars = (
         alt.Chart(data(_columns(rows, edges, tops)))
         .mark_rect()
@@ -170,7 +197,7 @@ def _columns(rows: Sequence[_Row], edges: np.ndarray, tops: np.ndarray) -> dict[
     parts: dict[str, list[Any]] = {key: [] for key in ("x", "x2", "y", "y2", "which", "row", "share")}
     for i, row in enumerate(rows):
         foot = np.zeros(len(row.near))
-        for which, heights in ((NEARLY, row.near), (OTHERS, row.far)):
+        for which, heights in ((t(NEARLY), row.near), (t(OTHERS), row.far)):
             there = np.flatnonzero(heights)
             parts["x"] += list(edges[there])
             parts["x2"] += list(edges[there + 1])
@@ -215,11 +242,11 @@ def _tips(log: bool) -> list[Any]:
     alt = altair()
     place = "log₁₀|w|" if log else "w"
     return [
-        alt.Tooltip("row:N", title="weights of"),
-        alt.Tooltip("x:Q", title=f"{place} from", format=".3~g"),
-        alt.Tooltip("x2:Q", title="to", format=".3~g"),
-        alt.Tooltip("which:N", title="which"),
-        alt.Tooltip("share:Q", title="share of all", format=".2%"),
+        alt.Tooltip("row:N", title=t("weights of")),
+        alt.Tooltip("x:Q", title=t("{place} from", place=place), format=".3~g"),
+        alt.Tooltip("x2:Q", title=t("to"), format=".3~g"),
+        alt.Tooltip("which:N", title=t("which")),
+        alt.Tooltip("share:Q", title=t("share of all"), format=".2%"),
     ]
 
 
@@ -235,7 +262,7 @@ class _Column:
     @staticmethod
     def near(found: Sequence[Configured]) -> _Column:
         ends = np.array([(c.near_zero.mean, c.near_zero.low, c.near_zero.high) for c in found])
-        return _Column("nearly 0", PERCENT, ends, tuple([one.near_zero for one in c.runs] for c in found))
+        return _Column(t(NEARLY), PERCENT, ends, tuple([one.near_zero for one in c.runs] for c in found))
 
     @staticmethod
     def test(test: Comparison, found: Sequence[Configured]) -> _Column:
@@ -254,7 +281,8 @@ def _dots(column: _Column, high: float) -> Any:
     x, y = alt.X("x:Q", axis=look, scale=alt.Scale(zero=False)), _rows(len(ends), None)
     base = alt.Chart(data({"x": ends[:, 0], "low": ends[:, 1], "high": ends[:, 2], "y": middles}))
     form = ".1%" if share else ".3~g"
-    tips = [alt.Tooltip(f"{c}:Q", title=t, format=form) for c, t in (("x", "mean"), ("low", "from"), ("high", "to"))]
+    titles = (("x", t("mean")), ("low", t("from")), ("high", t("to")))
+    tips = [alt.Tooltip(f"{field}:Q", title=title, format=form) for field, title in titles]
     each = {
         "x": np.concatenate(column.each),
         "y": np.repeat(middles, [len(values) for values in column.each]),

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from passo.analysis.tables import Table
 from passo.errors import FolderInUse, MissingExtra, PassoError, StoreError, UsageError
 from passo.figures import Figure
+from passo.language import t
 from passo.looking.parts import PARTS
 from passo.looking.subject import Subject, found_run
 from passo.registry import unknown
 from passo.store import StoredRun
+from passo.telling import told as in_words
 
 if TYPE_CHECKING:
     from torch import nn
@@ -120,7 +122,9 @@ class Explanation:
             shown.append(f"<h3>{html.escape(part.title)}</h3>")
             shown += [_picture(figure) for figure in part.figures]
             shown.append(f"<p>{html.escape(part.sentence)}</p>")
-        shown += [f"<p>No {name}: {html.escape(why)}</p>" for name, why in self.missing.items()]
+        shown += [
+            f"<p>{t('No {part}: {why}', part=name, why=html.escape(why))}</p>" for name, why in self.missing.items()
+        ]
         return "\n".join(shown)
 
 
@@ -159,16 +163,16 @@ def explain(
     for name in wanted:
         kind = PARTS[name]
         if told is not None:
-            told(kind.doing)
+            told(t(kind.doing))
         try:
             data, figures = kind.made(subject)
         except MissingExtra:
             raise
         except PassoError as why:
-            missing[name] = str(why)
+            missing[name] = in_words(str(why))
             reasons.append(why)
         else:
-            parts.append(Part(name, kind.title, data, tuple(figures)))
+            parts.append(Part(name, t(kind.title), data, tuple(figures)))
     if not parts:
         raise reasons[0]
     return Explanation(subject.run, tuple(parts), missing)

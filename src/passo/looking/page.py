@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from passo import __version__
 from passo.analysis.classified import percent
 from passo.analysis.tables import Table
+from passo.language import language, t, tn
 from passo.looking.parts import PARTS
 from passo.notes import content
 from passo.notes.html import page as html_page
@@ -29,13 +30,15 @@ def as_note(found: Explanation) -> content.Note:
     sections = []
     for name, kind in PARTS.items():
         if name in there:
-            sections.append(content.Section(name, kind.title, _blocks(there[name], numbers)))
+            sections.append(content.Section(name, t(kind.title), _blocks(there[name], numbers)))
         elif name in found.missing:
-            sections.append(content.Section(name, kind.title, (content.Prose(plain(_sentence(found.missing[name]))),)))
+            sections.append(
+                content.Section(name, t(kind.title), (content.Prose(plain(_sentence(found.missing[name]))),))
+            )
     return content.Note(
-        title=f"{plain(found.run.id)}, explained",
+        title=t("{run}, explained", run=plain(found.run.id)),
         subtitle=plain(_subtitle(found.run)),
-        language="en",
+        language=language(),
         lead=(),
         sections=tuple(sections),
         colophon=_colophon(found.run),
@@ -59,23 +62,41 @@ def _subtitle(run: StoredRun) -> str:
     """Its model, its data and how its test went."""
     data = run.info.get("data", {})
     counts, size = data.get("counts", {}), run.info.get("parameters")
-    told = f"A {run.config['model']['name']}" + (f" with {size:,} parameters" if size else "")
-    what = "rows" if data.get("columns") else "images"
-    told += f", trained on {counts['train']:,} {what} of {data['name']}" if "train" in counts else ""
+    model, rows = run.config["model"]["name"], bool(data.get("columns"))
+    told = t("A {model} with {n:,} parameters", model=model, n=size) if size else t("A {model}", model=model)
+    if "train" in counts:
+        where = {"n": counts["train"], "data": data["name"]}
+        told += (
+            t(", trained on {n:,} rows of {data}", **where)
+            if rows
+            else t(", trained on {n:,} images of {data}", **where)
+        )
     if run.has("test/accuracy"):
-        of = f"{counts['test']:,} test {what}" if "test" in counts else f"its test {what}"
-        told += f"; {percent(run.last('test/accuracy'))} of {of} are named rightly"
+        told += t(
+            "; {share} of {tested} are named rightly",
+            share=percent(run.last("test/accuracy")),
+            tested=_tested(counts.get("test"), rows),
+        )
     return f"{told}."
+
+
+def _tested(count: int | None, rows: bool) -> str:
+    """What a run was tested on; how many, where that was kept."""
+    if count is None:
+        return t("its test rows") if rows else t("its test images")
+    if rows:
+        return tn("{n:,} test row", "{n:,} test rows", count)
+    return tn("{n:,} test image", "{n:,} test images", count)
 
 
 def _colophon(run: StoredRun) -> tuple[tuple[str, str], ...]:
     data = run.info.get("data", {})
     weights = run.info.get("weights_sha256", "")
     return (
-        ("Run", f"`{run.id}` of `{run.folder.name}`"),
-        ("Data", plain(f"{data.get('name')}: {data.get('source', '')}")),
-        ("Weights, SHA-256", f"`{weights}`"),
-        ("Software", f"passo {__version__}"),
+        (t("Run"), t("{run} of {study}", run=f"`{run.id}`", study=f"`{run.folder.name}`")),
+        (t("Data"), plain(f"{data.get('name')}: {t(data.get('source', ''))}")),
+        (t("Weights, SHA-256"), f"`{weights}`"),
+        (t("Software"), f"passo {__version__}"),
     )
 
 

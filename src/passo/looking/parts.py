@@ -19,6 +19,7 @@ from passo.figures.attributed import draw_attributed
 from passo.figures.embedded import draw_embedding
 from passo.figures.filters import draw_feature_maps, draw_filters
 from passo.figures.trusted import draw_trusted
+from passo.language import later, t
 from passo.looking.subject import Subject
 
 Given = tuple[Any, Sequence[Figure]]  # the analysis, and its figures
@@ -68,7 +69,7 @@ def _feature_maps(subject: Subject) -> Given:
     named = subject.answers.classes[int(subject.data.test.targets[place])]
     layers = [subject.layer] if subject.layer else _spread(convolutions(subject.model, image[None])) or [None]
     found = [feature_maps(subject.model, image, layer) for layer in layers]
-    drawn = [draw_feature_maps(one, subject.name, f"test image {place} ({named})") for one in found]
+    drawn = [draw_feature_maps(one, subject.name, f"{t('test image {place}', place=place)} ({named})") for one in found]
     if len(drawn) > 1:  # a page and a folder know a figure by its name
         drawn = [replace(one, name=f"{one.name}-{maps.layer}") for one, maps in zip(drawn, found, strict=True)]
     return tuple(found), drawn
@@ -98,13 +99,13 @@ def _spread(layers: Sequence[str]) -> list[str]:
 
 
 PARTS: dict[str, Kind] = {
-    "confusion": Kind("Confusion", "counting what is taken for what", _confusion),
-    "calibration": Kind("Calibration", "comparing confidence with accuracy", _calibration),
-    "hardest": Kind("Hardest images", "looking for the hardest images", _hardest, tabled=False),
-    "embedding": Kind("Embedding", "mapping test images (t-SNE)", _embedding),
-    "filters": Kind("Filters", "drawing filters", _filters),
-    "feature-maps": Kind("Feature maps", "drawing feature maps", _feature_maps),
-    "gradcam": Kind("Where it looks", "mapping where it looks", _attribution),
-    "trust": Kind("Whether these maps can be trusted", "checking the maps against random ones", _trust),
+    "confusion": Kind(later("Confusion"), later("counting what is taken for what"), _confusion),
+    "calibration": Kind(later("Calibration"), later("comparing confidence with accuracy"), _calibration),
+    "hardest": Kind(later("Hardest images"), later("looking for the hardest images"), _hardest, tabled=False),
+    "embedding": Kind(later("Embedding"), later("mapping test images (t-SNE)"), _embedding),
+    "filters": Kind(later("Filters"), later("drawing filters"), _filters),
+    "feature-maps": Kind(later("Feature maps"), later("drawing feature maps"), _feature_maps),
+    "gradcam": Kind(later("Where it looks"), later("mapping where it looks"), _attribution),
+    "trust": Kind(later("Whether these maps can be trusted"), later("checking the maps against random ones"), _trust),
 }
 """By name, in the order of the page."""

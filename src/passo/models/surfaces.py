@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from passo.errors import ConfigError
+from passo.language import later
 from passo.models.terrain import Minimum, Point, Slope, Surface
 from passo.registry import Registry, unknown
 
@@ -51,7 +52,7 @@ def bowl() -> Surface:
     """½ (x² + y²): every way down is straight."""
     return Surface(
         name="bowl",
-        title="a bowl",
+        title=later("a bowl"),
         formula=r"f(x, y) = \tfrac12 \left(x^2 + y^2\right)",
         told="f(x, y) = ½ (x² + y²)",
         value=lambda x, y: 0.5 * (x**2 + y**2),
@@ -60,7 +61,7 @@ def bowl() -> Surface:
         y=(-1.5, 1.5),
         start=(-1.7, 1.1),
         minima=(Minimum((0.0, 0.0), 0.0),),
-        source="the unit quadratic",
+        source=later("the unit quadratic"),
     )
 
 
@@ -87,7 +88,7 @@ def ravine(*, kappa: float = 50.0, angle: float = 0.0) -> Surface:
     along, across = -4.4, 0.9
     return Surface(
         name="ravine",
-        title="a ravine",
+        title=later("a ravine"),
         formula=rf"f(x, y) = \tfrac12 \left({u}^2 + {kappa:g}\,{v}^2\right)",
         told=f"f(x, y) = ½ ({u}² + {kappa:g} {v}²){turned}",
         value=value,
@@ -98,9 +99,13 @@ def ravine(*, kappa: float = 50.0, angle: float = 0.0) -> Surface:
         minima=(Minimum((0.0, 0.0), 0.0),),
         note=""
         if angle
-        else "Lying along an axis, the ravine favours what scales each coordinate by itself (Adagrad, RMSprop, Adam): "
-        "angle=30 takes that away.",
-        source="Polyak 1964, “Some methods of speeding up the convergence of iteration methods”, the case l = 1, L = κ",
+        else later(
+            "Lying along an axis, the ravine favours what scales each coordinate by itself (Adagrad, RMSprop, Adam): "
+            "angle=30 takes that away."
+        ),
+        source=later(
+            "Polyak 1964, “Some methods of speeding up the convergence of iteration methods”, the case l = 1, L = κ"
+        ),
     )
 
 
@@ -113,7 +118,7 @@ def rosenbrock() -> Surface:
 
     return Surface(
         name="rosenbrock",
-        title="Rosenbrock’s valley",
+        title=later("Rosenbrock’s valley"),
         formula=r"f(x, y) = (1 - x)^2 + 100 \left(y - x^2\right)^2",
         told="f(x, y) = (1 − x)² + 100 (y − x²)²",
         value=lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2,
@@ -122,7 +127,7 @@ def rosenbrock() -> Surface:
         y=(-0.75, 2.25),
         start=(-1.2, 1.0),
         minima=(Minimum((1.0, 1.0), 0.0),),
-        source="Rosenbrock 1960, “An automatic method for finding the greatest or least value of a function”",
+        source=later("Rosenbrock 1960, “An automatic method for finding the greatest or least value of a function”"),
     )
 
 
@@ -141,7 +146,7 @@ def beale() -> Surface:
 
     return Surface(
         name="beale",
-        title="Beale’s function",
+        title=later("Beale’s function"),
         formula=r"f(x, y) = (1.5 - x + xy)^2 + (2.25 - x + xy^2)^2 + (2.625 - x + xy^3)^2",
         told="f(x, y) = (1.5 − x + xy)² + (2.25 − x + xy²)² + (2.625 − x + xy³)²",
         value=value,
@@ -150,8 +155,9 @@ def beale() -> Surface:
         y=(-1.5, 2.25),
         start=(1.0, 1.6),
         minima=(Minimum((3.0, 0.5), 0.0),),
-        source="Beale 1958, “On an iterative method for finding a local minimum of a function of more than one "
-        "variable”",
+        source=later(
+            "Beale 1958, “On an iterative method for finding a local minimum of a function of more than one variable”"
+        ),
     )
 
 
@@ -164,7 +170,7 @@ def plateau() -> Surface:
 
     return Surface(
         name="plateau",
-        title="a plateau with a pit",
+        title=later("a plateau with a pit"),
         formula=r"f(x, y) = 1 - e^{-\frac12 \left(x^2 + y^2\right)}",
         told="f(x, y) = 1 − exp(−½ (x² + y²))",
         value=lambda x, y: 1 - torch.exp(-0.5 * (x**2 + y**2)),
@@ -173,8 +179,9 @@ def plateau() -> Surface:
         y=(-3.0, 3.0),
         start=(-4.3, 1.4),
         minima=(Minimum((0.0, 0.0), 0.0),),
-        source="an inverted bell; on plateaus see Goodfellow, Bengio and Courville 2016, “Deep Learning”, "
-        "section 8.2.3",
+        source=later(
+            "an inverted bell; on plateaus see Goodfellow, Bengio and Courville 2016, “Deep Learning”, section 8.2.3"
+        ),
     )
 
 
@@ -185,7 +192,7 @@ def saddle() -> Surface:
     """½ x² − ½ y² + ¼ y⁴: down along x to a saddle at (0, 0), and from there to a minimum on either side."""
     return Surface(
         name="saddle",
-        title="a saddle",
+        title=later("a saddle"),
         formula=r"f(x, y) = \tfrac12 x^2 - \tfrac12 y^2 + \tfrac14 y^4",
         told="f(x, y) = ½ x² − ½ y² + ¼ y⁴",
         value=lambda x, y: 0.5 * x**2 - 0.5 * y**2 + 0.25 * y**4,
@@ -194,8 +201,10 @@ def saddle() -> Surface:
         y=(-1.5, 1.5),
         start=(-1.8, 0.001),
         minima=(Minimum((0.0, 1.0), -0.25), Minimum((0.0, -1.0), -0.25)),
-        source="the double well; on saddles see Dauphin et al. 2014, “Identifying and attacking the saddle point "
-        "problem in high-dimensional non-convex optimization”",
+        source=later(
+            "the double well; on saddles see Dauphin et al. 2014, “Identifying and attacking the saddle point "
+            "problem in high-dimensional non-convex optimization”"
+        ),
     )
 
 
@@ -211,7 +220,7 @@ def himmelblau() -> Surface:
           (-3.779310253377747, -3.283185991286170), (3.584428340330492, -1.848126526964404))  # fmt: skip
     return Surface(
         name="himmelblau",
-        title="Himmelblau’s four minima",
+        title=later("Himmelblau’s four minima"),
         formula=r"f(x, y) = \left(x^2 + y - 11\right)^2 + \left(x + y^2 - 7\right)^2",
         told="f(x, y) = (x² + y − 11)² + (x + y² − 7)²",
         value=lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2,
@@ -220,7 +229,7 @@ def himmelblau() -> Surface:
         y=(-4.5, 4.5),
         start=(-0.4, -1.1),
         minima=tuple(Minimum(point, 0.0) for point in at),
-        source="Himmelblau 1972, “Applied nonlinear programming”",
+        source=later("Himmelblau 1972, “Applied nonlinear programming”"),
     )
 
 
@@ -239,7 +248,7 @@ def rastrigin() -> Surface:
     minima = [Minimum((low[i], low[j]), height[i] + height[j]) for i in range(len(low)) for j in range(len(low))]
     return Surface(
         name="rastrigin",
-        title="Rastrigin’s many minima",
+        title=later("Rastrigin’s many minima"),
         formula=r"f(x, y) = 20 + x^2 - 10 \cos 2\pi x + y^2 - 10 \cos 2\pi y",
         told="f(x, y) = 20 + x² − 10 cos 2πx + y² − 10 cos 2πy",
         value=value,
@@ -248,8 +257,10 @@ def rastrigin() -> Surface:
         y=(-1.2, 2.4),
         start=(-2.4, 1.7),
         minima=tuple(minima),
-        source="Rastrigin 1974; here as in Mühlenbein, Schomisch and Born 1991, “The parallel genetic algorithm as "
-        "function optimizer”",
+        source=later(
+            "Rastrigin 1974; here as in Mühlenbein, Schomisch and Born 1991, “The parallel genetic algorithm as "
+            "function optimizer”"
+        ),
     )
 
 
@@ -292,16 +303,16 @@ def line(*, x: np.ndarray, y: np.ndarray, batch_size: int | None = None) -> Surf
     reach = 0.45 + abs(b), 0.6 + abs(w)
     return Surface(
         name="line",
-        title="the loss of a line",
+        title=later("the loss of a line"),
         formula=r"f(b, w) = \frac1N \sum_i \left(b + w x_i - y_i\right)^2",
-        told="f(b, w) = mean of (b + w·x − y)²",
+        told=later("f(b, w) = mean of (b + w·x − y)²"),
         value=lambda b, w: b**2 + 2 * b * w * mx + w**2 * mxx - 2 * b * my - 2 * w * mxy + myy,
         slope=_quadratic(mx, mxx, my, mxy),
         x=(b - reach[0], b + reach[0]),
         y=(w - reach[1], w + reach[1]),
         start=(0.0, 0.0),
         minima=(Minimum((b, w), least),),
-        source="least squares",
+        source=later("least squares"),
         axes=("bias b", "weight w"),
         sampled=sampled if batch_size is not None else None,
         per_epoch=math.ceil(len(xs) / batch_size) if batch_size is not None else 1,

@@ -6,12 +6,25 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from passo.language import later, t
 from passo.notes.content import Byline
 from passo.store import StoredStudy
 
 # Not the machine's locale: a note has a language of its own.
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July")
-_MONTHS += ("August", "September", "October", "November", "December")
+_MONTHS = (
+    later("January"),
+    later("February"),
+    later("March"),
+    later("April"),
+    later("May"),
+    later("June"),
+    later("July"),
+    later("August"),
+    later("September"),
+    later("October"),
+    later("November"),
+    later("December"),
+)
 
 
 def byline(study: StoredStudy, given: Byline | None = None) -> Byline:
@@ -38,4 +51,4 @@ def day(seconds: float) -> str:
     '14 November 2023'
     """
     when = datetime.fromtimestamp(seconds, UTC)
-    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+    return t("{day} {month} {year}", day=when.day, month=t(_MONTHS[when.month - 1]), year=when.year)

@@ -1,7 +1,7 @@
 """What a note is: a title, sections, blocks of five kinds, and sources. How it looks is decided elsewhere.
 
 Note ── lead ──┬─ Prose        Markdown, with inline mathematics between single dollars
-     └ sections├─ Equation     LaTeX, displayed
+     └ sections├─ Equation     LaTeX, displayed and numbered
                ├─ FigureBlock  a numbered `passo.figures.Figure`
                ├─ Table        columns and rows of words
                └─ Code         a listing
@@ -18,17 +18,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Which runs some characters of a text came from: those from `start` to before `end`."""
+
+    start: int
+    end: int
+    runs: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Prose:
-    """Markdown paragraphs, lists or headings."""
+    """Markdown paragraphs, lists or headings; `origins` are of the values in it, in their order."""
 
     markdown: str
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True)
 class Equation:
-    """A displayed equation, as LaTeX without its dollars."""
+    """A displayed equation, as LaTeX without its dollars; its number, from 1, and a name to refer to it by."""
 
     latex: str
+    number: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,24 +65,31 @@ class FigureBlock:
 
 @dataclass(frozen=True)
 class Table:
-    """Words in rows; each row has one cell per column. Cells are inline Markdown."""
+    """Words in rows; each row has one cell per column. Cells are inline Markdown.
+
+    `origins` has the runs that each row came from, where that is known.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    origins: tuple[frozenset[str], ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"a row of {len(row)} cells in a table of {len(self.columns)} columns: {row}")
+        if len(self.origins) not in (0, len(self.rows)):
+            raise ValueError(f"origins of {len(self.origins)} rows in a table of {len(self.rows)}")
 
 
 @dataclass(frozen=True)
 class Code:
-    """A listing, and the language it is written in."""
+    """A listing, and the language it is written in; `name` is that of the tested program it is a part of."""
 
     language: str
     text: str
+    name: str = ""
 
 
 Block = Prose | Equation | FigureBlock | Table | Code
@@ -105,6 +124,20 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Runs that belong together: those of a configuration, or of a part of a study of two models.
+
+    `ids` are the runs by seed, as `passo runs show` knows them; `configurations` is how many there are among them.
+    """
+
+    name: str
+    kind: str
+    seeds: tuple[int, ...]
+    ids: tuple[str, ...]
+    configurations: int = 1
+
+
+@dataclass(frozen=True)
 class Passage:
     """A named part of a text. Rank 0 stays whatever the room; of the others, the high ranks go first."""
 
@@ -126,7 +159,7 @@ class Note:
 
     `notice` is what the reader must know before anything else (say, that a small sample was used);
     `colophon` is how it was made, as (label, words) pairs; `passages` are those that are there, `left_out` those that
-    are not.
+    are not; `groups` are all runs of the study in `folder`, for what came from them.
     """
 
     title: str
@@ -141,6 +174,8 @@ class Note:
     keywords: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    groups: tuple[Group, ...] = ()
+    folder: str = ""
 
     def blocks(self) -> Iterator[Block]:
         """Every block, in reading order."""

@@ -1,6 +1,7 @@
 """How numbers become words: units, precision, and no silent NaN. These are the filters of the text.
 
-A value is a number, or an `Interval`, which is written as its mean ± half its width.
+A value is a number, or an `Interval`, which is written as its mean ± half its width. Marks and words are those of the
+language that is spoken.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from passo.analysis import Interval
+from passo.language import later, numeral, t
 
-_SPELLED = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_SPELLED = later("none one two three four five six seven eight nine ten eleven twelve")
+"""From 0 on; a language in which some differ by the gender of what is counted gives both: `um/uma`."""
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SPACE = "\N{NO-BREAK SPACE}"
 
@@ -26,10 +29,10 @@ def _finite(value: Any) -> float:
 def _estimate(value: Any, write: Callable[[float], str], unit: str = "") -> str:
     """`write` the number, or mean ± half-width of an estimate; the unit comes once, at the end."""
     if not isinstance(value, Interval):
-        return _signed(write(_finite(value))) + unit
+        return _signed(numeral(write(_finite(value)))) + unit
     if not value.known:  # one seed: there is no interval to write
         return _estimate(value.mean, write, unit)
-    return f"{_signed(write(_finite(value.mean)))}{SPACE}±{SPACE}{write(value.half)}{unit}"
+    return f"{_signed(numeral(write(_finite(value.mean))))}{SPACE}±{SPACE}{numeral(write(value.half))}{unit}"
 
 
 def _signed(text: str) -> str:
@@ -51,7 +54,7 @@ def points(value: Any, digits: int = 1) -> str:
     >>> points(-0.012)
     '−1.2 points'
     """
-    return _estimate(value, lambda x: f"{100 * x:.{digits}f}", " points")
+    return _estimate(value, lambda x: f"{100 * x:.{digits}f}", f" {t('points')}")
 
 
 def fixed(value: Any, digits: int = 3) -> str:
@@ -106,26 +109,26 @@ def count(value: Any) -> str:
     >>> count(60000)
     '60,000'
     """
-    return f"{round(_finite(value)):,}"
+    return numeral(f"{round(_finite(value)):,}")
 
 
-def spelled(value: Any) -> str:
-    """A small count as a word; larger ones in digits.
+def spelled(value: Any, *, feminine: bool = False) -> str:
+    """A small count as a word; larger ones in digits. `feminine` is what is counted, where the language asks for it.
 
     >>> spelled(3), spelled(16)
     ('three', '16')
     """
-    whole = round(_finite(value))
-    return _SPELLED[whole] if 0 <= whole < len(_SPELLED) else count(whole)
+    whole, words = round(_finite(value)), t(_SPELLED).split()
+    return words[whole].split("/")[-1 if feminine else 0] if 0 <= whole < len(words) else count(whole)
 
 
-def counted(value: Any, noun: str) -> str:
-    """A small count with its noun.
+def counted(value: Any, noun: str, many: str = "", *, feminine: bool = False) -> str:
+    """A small count with its noun; the plural is the noun and an s, unless it is given.
 
     >>> counted(1, "seed"), counted(3, "seed")
     ('one seed', 'three seeds')
     """
-    return f"{spelled(value)} {noun}{'' if round(_finite(value)) == 1 else 's'}"
+    return f"{spelled(value, feminine=feminine)} {noun if round(_finite(value)) == 1 else many or f'{noun}s'}"
 
 
 def often(value: Any) -> str:
@@ -134,7 +137,8 @@ def often(value: Any) -> str:
     >>> often(1), often(2), often(5)
     ('once', 'twice', 'five times')
     """
-    return {0: "never", 1: "once", 2: "twice"}.get(round(_finite(value)), f"{spelled(value)} times")
+    few = {0: t("never"), 1: t("once"), 2: t("twice")}
+    return few.get(round(_finite(value))) or t("{n} times", n=spelled(value, feminine=True))
 
 
 def times(value: Any) -> str:
@@ -143,7 +147,7 @@ def times(value: Any) -> str:
     >>> times(2.04), times(31.7)
     ('2 times', '32 times')
     """
-    return f"{number(value, 2)} times"
+    return t("{n} times", n=number(value, 2))
 
 
 def duration(seconds: Any) -> str:
@@ -154,7 +158,7 @@ def duration(seconds: Any) -> str:
     """
     whole = round(_finite(seconds))
     if whole < 100:
-        return f"{whole} seconds"
+        return t("{n} seconds", n=whole)
     minutes, rest = divmod(whole, 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 

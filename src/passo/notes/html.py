@@ -18,35 +18,70 @@ from pathlib import Path
 from typing import Any
 
 from passo.errors import require
+from passo.language import speaking, t
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Table
-from passo.notes.terms import TERMS
+from passo.notes.linked import Links
+from passo.notes.mathematics import mathml
+from passo.notes.sourced import around
+from passo.notes.terms import told_left_out
 
 _PAGE = Path(__file__).with_name("page")
 
 
 def page(note: Note) -> str:
     """The whole page. Bundle included, about 1 MB and the charts' own data."""
+    with speaking(note.language):
+        return _page(note)
+
+
+def _page(note: Note) -> str:
     jinja2 = require("jinja2", "notes")
     template = (_PAGE / "page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     driver, library = (_PAGE / "page.js").read_text(encoding="utf-8"), bundle()
-    by = note.byline
+    by, links = note.byline, Links(note)
+    write = functools.partial(block_html, links=links)
     specs = {block.figure.name: slimmed(block.figure.spec()) for block in note.figures()}
     return environment.from_string(template).render(
         note=note,
-        html=block_html,
+        lead=_raised("".join(map(write, note.lead))),
+        sections=[(section, "".join(map(write, section.blocks))) for section in note.sections],
+        links=links,
         inline=inline,
-        terms=TERMS[note.language],
+        t=t,
         byline=[told for told in (", ".join(by.authors), by.course, by.date, by.repository) if told],
-        left_out=TERMS[note.language].told_left_out(note.left_out),
+        left_out=told_left_out(note.left_out),
         plain_title=html.escape(plain(note.title)),
         description=html.escape(plain(note.subtitle), quote=True),
         policy=policy(library, driver),
         css=(_PAGE / "page.css").read_text(encoding="utf-8"),
-        charts=json.dumps(specs, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        charts=_json(specs),
+        said=_json(_said()),
         bundle=library,
         driver=driver,
     )
+
+
+def _said() -> dict[str, Any]:
+    """What the script may have to say."""
+    return {
+        "scrolls": t("Scrolls sideways"),
+        "failed": t("This chart could not be drawn:"),
+        "i18n": {
+            "CLICK_TO_VIEW_ACTIONS": t("Save this chart"),
+            "PNG_ACTION": t("Save as PNG"),
+            "SVG_ACTION": t("Save as SVG"),
+        },
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _raised(text: str) -> str:
+    """The headings before the first section are of its level, since none may be below what is not there."""
+    return re.sub(r"<(/?)h3>", lambda found: "</h2>" if found[1] else '<h2 class="small">', text)
 
 
 @functools.cache
@@ -85,16 +120,28 @@ def slimmed(value: Any) -> Any:
 # ── Blocks ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def block_html(block: Block) -> str:
-    """One block as HTML."""
+def block_html(block: Block, links: Links | None = None) -> str:
+    """One block as HTML; its numbers lead to their runs, where there are links."""
     writers: dict[type, Callable[[Any], str]] = {
-        Prose: lambda b: _markdown().render(b.markdown),
-        Equation: lambda b: f'<div class="equation">{mathml(b.latex, display=True)}</div>\n',
+        Prose: lambda b: _prose(b, links),
+        Equation: _equation,
         FigureBlock: _figure,
-        Table: _table,
+        Table: lambda b: _table(b, links),
         Code: lambda b: f'<pre><code class="language-{b.language}">{html.escape(b.text)}</code></pre>\n',
     }
     return writers[type(block)](block)
+
+
+def _prose(prose: Prose, links: Links | None) -> str:
+    if links is None:
+        return _markdown().render(prose.markdown)
+    return links.numbers(_markdown().render(links.signed(prose.markdown, prose.origins)))
+
+
+def _equation(block: Equation) -> str:
+    place = f' id="equation-{block.name}"' if block.name else ""
+    number = f'<span class="tag">({block.number})</span>' if block.number else ""
+    return f'<div class="equation"{place}>{mathml(block.latex, display=True)}{number}</div>\n'
 
 
 def _figure(block: FigureBlock) -> str:
@@ -103,17 +150,29 @@ def _figure(block: FigureBlock) -> str:
     return (
         f'<figure id="figure-{name}">\n'
         f'<div class="chart" role="img" aria-label="{sentence}" data-chart="{name}"></div>\n'
-        f'<noscript><p><a href="figures/{name}.svg">The picture, as a file beside this page</a></p></noscript>\n'
-        f'<figcaption><p class="caption"><strong>Figure {block.number}.</strong> {inline(block.caption)}</p>\n'
+        f'<noscript><p><a href="figures/{name}.svg">{t("The picture, as a file beside this page")}</a></p></noscript>\n'
+        f'<figcaption><p class="caption"><strong>{t("Figure")} {block.number}.</strong> {inline(block.caption)}</p>\n'
         f"<p>{inline(figure.sentence)}</p></figcaption>\n</figure>\n"
     )
 
 
-def _table(table: Table) -> str:
-    caption = f"<caption>{inline(table.caption)}</caption>" if table.caption else ""
-    head = "".join(f'<th scope="col">{inline(cell)}</th>' for cell in table.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{inline(cell)}</td>" for cell in row) + "</tr>\n" for row in table.rows)
-    return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n'
+def _table(table: Table, links: Links | None) -> str:
+    """Each row has its first cell as its heading. What comes from the same runs in all rows is said in the caption."""
+    rows = [[inline(cell) for cell in row] for row in table.rows]
+    caption = inline(table.caption)
+    if links and len(set(table.origins)) == 1:
+        caption += f" {links.whole(table.origins[0])}"
+    elif links and table.origins:
+        rows = [[links.cell(cell, runs) for cell in row] for row, runs in zip(rows, table.origins, strict=True)]
+    head = "".join(f'<th scope="col">{inline(cell)}</th>' if cell else "<td></td>" for cell in table.columns)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>\n'
+        for first, *cells in rows
+    )
+    return (
+        f'<div class="table"><table>{f"<caption>{caption}</caption>" if caption else ""}'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
+    )
 
 
 def inline(text: str) -> str:
@@ -126,18 +185,6 @@ def plain(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", inline(text)))
 
 
-def mathml(latex: str, *, display: bool) -> str:
-    """LaTeX as MathML, with the source as its label for tools that read aloud.
-
-    >>> mathml("x^2", display=False).startswith("<math")
-    True
-    """
-    convert = require("latex2mathml.converter", "notes").convert
-    # GitHub knows `aligned`, the converter knows `align*`: they look the same.
-    source = latex.replace("{aligned}", "{align*}")
-    return convert(source, display="block" if display else "inline")
-
-
 @functools.cache
 def _markdown() -> Any:
     reader = require("markdown_it", "notes").MarkdownIt("commonmark", {"html": False, "typographer": True})
@@ -146,6 +193,6 @@ def _markdown() -> Any:
         dollars,
         allow_digits=True,
         double_inline=False,
-        renderer=lambda latex, options: mathml(latex, display=options["display_mode"]),
+        renderer=lambda latex, options: around(latex, lambda plain: mathml(plain, display=options["display_mode"])),
     )
     return reader.enable(["table", "replacements", "smartquotes"])

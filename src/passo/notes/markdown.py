@@ -6,30 +6,35 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from passo.language import speaking, t
 from passo.notes.content import Block, Byline, Code, Equation, FigureBlock, Note, Prose, Table
-from passo.notes.terms import TERMS
+from passo.notes.terms import told_left_out
 
 
 def markdown(note: Note, *, figures: str = "figures") -> str:
     """The whole note; its pictures are `<figures>/<name>.png`."""
-    parts = [f"# {note.title}", f"*{note.subtitle}*", _byline(note.byline)]
+    with speaking(note.language):
+        return _markdown(note, figures)
+
+
+def _markdown(note: Note, figures: str) -> str:
+    parts = [f"# {note.title}", f"*{note.subtitle}*", byline(note.byline)]
     if note.notice:
-        parts.append(f"> **Note.** {note.notice}")
+        parts.append(f"> **{t('Note')}.** {note.notice}")
     parts += [block_markdown(block, figures) for block in note.lead]
     for section in note.sections:
         parts.append(f"## {section.title}")
         parts += [block_markdown(block, figures) for block in section.blocks]
-    terms = TERMS[note.language]
     if note.sources:
         listed = (f'{s.number}. <a id="source-{s.key}"></a>{s.words}' for s in note.sources)
-        parts += [f"## {terms.sources}", "\n".join(listed)]
-    parts.append(f"## {terms.colophon}")
+        parts += [f"## {t('Sources')}", "\n".join(listed)]
+    parts.append(f"## {t('How this note was made')}")
     parts.append("\n".join(f"- **{label}**: {words}" for label, words in note.colophon))
-    parts.append(terms.told_left_out(note.left_out))
+    parts.append(told_left_out(note.left_out))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _byline(by: Byline) -> str:
+def byline(by: Byline) -> str:
     """Authors, course, date and repository in a line; their words are not Markdown, so its signs are escaped."""
     known = (", ".join(by.authors), by.course, by.date, by.repository)
     return " · ".join(re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", told) for told in known if told)
@@ -39,12 +44,18 @@ def block_markdown(block: Block, figures: str = "figures") -> str:
     """One block as Markdown."""
     writers: dict[type, Callable[[Any], str]] = {
         Prose: lambda b: b.markdown,
-        Equation: lambda b: f"$$\n{b.latex}\n$$",
+        Equation: _equation,
         FigureBlock: lambda b: _figure(b, figures),
         Table: _table,
         Code: lambda b: f"```{b.language}\n{b.text}\n```",
     }
     return writers[type(block)](block)
+
+
+def _equation(block: Equation) -> str:
+    place = f'<a id="equation-{block.name}"></a>\n\n' if block.name else ""
+    tag = f" \\tag{{{block.number}}}" if block.number else ""
+    return f"{place}$$\n{block.latex}{tag}\n$$"
 
 
 def _figure(block: FigureBlock, folder: str) -> str:
@@ -53,7 +64,7 @@ def _figure(block: FigureBlock, folder: str) -> str:
     alt = re.sub(r"\s+", " ", figure.sentence).replace("[", "(").replace("]", ")")
     return (
         f'<a id="figure-{figure.name}"></a>\n\n![{alt}]({folder}/{figure.name}.png)\n\n'
-        f"**Figure {block.number}.** {block.caption}"
+        f"**{t('Figure')} {block.number}.** {block.caption}"
     )
 
 

@@ -6,11 +6,12 @@ A study's name, a class or an author may hold `#`, `$`, `]` or a whole Typst pro
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from passo.errors import ConfigError, require
+from passo.notes import mathematics
+from passo.notes.mathset import literal
 
 _AROUND = {
     "strong_open": "#strong[",
@@ -46,16 +47,6 @@ _AROUND = {
 }
 
 
-def literal(text: str) -> str:
-    r"""A string of Typst's code: quotes and backslashes escaped, control characters as spaces.
-
-    >>> print(literal('a "b" \\ #c'))
-    "a \"b\" \\ #c"
-    """
-    plain = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", text)
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def words(text: str) -> str:
     """Plain words in Typst's markup. The semicolon ends the expression, whatever follows.
 
@@ -71,15 +62,15 @@ def inline(markdown: str) -> str:
     >>> print(inline("*so* `x`"))
     #emph[#"so";];#" ";#raw("x");
     """
-    return _written(_reader().parseInline(markdown)[0].children or [])
+    return _written(reader().parseInline(markdown)[0].children or [])
 
 
 def blocks(markdown: str, level: int = 2) -> str:
     """Paragraphs, lists, headings and tables of Markdown as Typst markup; `###` is a heading of this level.
 
-    Raises `ConfigError` for mathematics, which is LaTeX here and which Typst does not read, and for pictures.
+    Raises `ConfigError` for an equation that does not parse, and for pictures.
     """
-    return _written(_reader().parse(markdown), level)
+    return _written(reader().parse(markdown), level)
 
 
 def _written(tokens: Sequence[Any], level: int = 2) -> str:
@@ -109,7 +100,7 @@ def _one(token: Any, level: int) -> str:
     if kind == "heading_open":
         return f"#heading(level: {max(level, level + int(token.tag[1:]) - 3)})["
     if kind.startswith("math"):
-        raise ConfigError(f"a PDF cannot set the LaTeX ${token.content}$ yet: give --format html for this note")
+        return mathematics.typst(token.content.strip(), display=kind.startswith("math_block"))
     raise ConfigError(f"a PDF has no way to show {kind.replace('_', ' ')!r} of Markdown: give --format html")
 
 
@@ -131,7 +122,8 @@ def _columns(tokens: Sequence[Any]) -> int:
 
 
 @functools.cache
-def _reader() -> Any:
+def reader() -> Any:
+    """Reads Markdown with mathematics between dollars."""
     reader = require("markdown_it", "notes").MarkdownIt("commonmark", {"html": False, "typographer": True})
     reader.use(require("mdit_py_plugins.dollarmath", "notes").dollarmath_plugin, allow_digits=True)
     return reader.enable(["table", "replacements", "smartquotes"])

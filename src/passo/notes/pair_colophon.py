@@ -8,8 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 from passo.analysis.words import joined
-from passo.notes.colophon import machine_words, scaling_words
-from passo.notes.formats import count, counted, duration
+from passo.language import t, tn
+from passo.notes.byline import day, ended
+from passo.notes.colophon import in_its_language, machine_words, parts_words, scaling_words
+from passo.notes.formats import duration, spelled
 from passo.notes.pair_vocabulary import installed, reference, seeds, spent
 from passo.notes.spoken import escaped
 from passo.store import StoredStudy
@@ -20,9 +22,16 @@ def notice(study: StoredStudy) -> str:
     told = []
     if study.facts.get("quick"):
         n = len(seeds(study))
-        told.append(f"Quick form: {counted(n, 'seed')}, fewer runs and shorter trainings; intervals are wide.")
+        told.append(
+            tn(
+                "Quick form: {number} seed, fewer runs and shorter trainings; intervals are wide.",
+                "Quick form: {number} seeds, fewer runs and shorter trainings; intervals are wide.",
+                n,
+                number=spelled(n, feminine=True),
+            )
+        )
     if study.facts.get("data", {}).get("sample"):
-        told.append("Trained and tested on the embedded sample: on all of the data, accuracies are higher.")
+        told.append(t("Trained and tested on the embedded sample: on all of the data, accuracies are higher."))
     return " ".join(told)
 
 
@@ -33,38 +42,51 @@ def colophon(study: StoredStudy) -> tuple[tuple[str, str], ...]:
     left_out = [escaped(f"{name}: {why}") for name, why in (study.facts.get("left_out") or {}).items()]
     machine = study.facts.get("environment", {})
     libraries = ", ".join(installed(name) for name in ("passo", "captum", "scikit-learn", "altair", "typst"))
+    trained = t(
+        "`{name}`: {train} trainings, {sweeps} sweeps over perturbations, {seen} models looked into; seeds {seeds}",
+        name=study.name,
+        train=kinds["train"],
+        sweeps=kinds["robustness"],
+        seen=kinds["seeing"],
+        seeds=joined([str(seed) for seed in seeds(study)]),
+    )
+    software = t(
+        "torch {torch}, Python {python} for the trainings; this note was written with {libraries}",
+        torch=machine.get("torch", "?"),
+        python=machine.get("python", "?"),
+        libraries=libraries,
+    )
     return (
-        ("Study", f"`{study.name}`: {kinds['train']} trainings, {kinds['robustness']} sweeps over perturbations, "
-                  f"{kinds['seeing']} models looked into; seeds {joined([str(seed) for seed in seeds(study)])}"),
+        (t("Study"), trained),
         *_data(study),
-        ("Software", f"torch {machine.get('torch', '?')}, Python {machine.get('python', '?')} for the trainings; this "
-                     f"note was written with {libraries}"),
-        *((("Machine", machine_words(machine)),) if machine else ()),
-        ("Time taken", duration(spent(study))),
-        ("To repeat it", f"`{command(study)}`"),
-        ("Runs that failed", "; ".join(lost) or "none"),
-        ("Not possible with these data", "; ".join(left_out) or "nothing was left out"),
-    )  # fmt: skip
+        (t("Software"), software),
+        *(((t("Machine"), machine_words(machine)),) if machine else ()),
+        *(((t("Date"), day(ended(study))),) if ended(study) else ()),
+        (t("Time taken"), duration(spent(study))),
+        (t("To repeat it"), f"`{command(study)}`"),
+        (t("Runs that failed"), "; ".join(lost) or t("none")),
+        (t("Not possible with these data"), "; ".join(left_out) or t("nothing was left out")),
+    )
 
 
 def _data(study: StoredStudy) -> tuple[tuple[str, str], ...]:
     """Which images, from where, and their digests: of a run with as many images as most have."""
     data: dict[str, Any] = {**study.facts.get("data", {}), **reference(study).info.get("data", {})}
-    counts = joined([f"{count(n)} {part}" for part, n in data.get("counts", {}).items() if n])
-    told = f"{escaped(str(data.get('name')))}: {counts} images in most runs"
+    counts = parts_words({part: n for part, n in data.get("counts", {}).items() if n})
+    told = [t("{name}: {counts} images in most runs", name=escaped(str(data.get("name"))), counts=counts)]
     if data.get("source"):
-        told += f"; from {escaped(str(data['source']))}"
+        told.append(t("from {source}", source=escaped(t(str(data["source"])))))
     if data.get("scaling"):
-        told += f"; {scaling_words(data['scaling'])}"
-    told += f"; licence {escaped(str(data.get('licence', 'not recorded')))}"
+        told.append(scaling_words(data["scaling"]))
+    told.append(t("licence {licence}", licence=escaped(str(data.get("licence") or t("not recorded")))))
     digests = ", ".join(f"{escaped(name)} `{digest}`" for name, digest in data.get("sha256", {}).items())
-    return (("Data", told), *((("Data, SHA-256", digests),) if digests else ()))
+    return ((t("Data"), "; ".join(told)), *(((t("Data, SHA-256"), digests),) if digests else ()))
 
 
 def command(study: StoredStudy) -> str:
     """The command that makes this study and its note again, as far as the shipped study's settings were changed."""
     config = study.config
-    words = [f"passo note {study.name}"]
+    words = [f"passo note {study.name}{in_its_language()}"]
     if study.facts.get("quick"):
         words.append("--quick")
     try:

@@ -20,6 +20,7 @@ from passo.analysis.sizes import sizes
 from passo.analysis.treated import NONE, Case, Treated
 from passo.analysis.words import significant
 from passo.errors import StoreError
+from passo.language import numeral, t
 from passo.notes.content import Table
 from passo.notes.formats import count, percent
 from passo.notes.spoken import Speech, escaped
@@ -48,9 +49,12 @@ def results(study: StoredStudy) -> Table:
     say = Speech(labels)
     told = tuple((row.what, _cell(row.first), _cell(row.second), _signed(row.difference)) for row in rows)
     many = max(len(row.first) for row in rows) > 1
-    over = f"± half of the {percent(CONFIDENCE, 0)} interval" if many else "one seed"
-    caption = f"Test accuracy in percent, {over}; 1:n, the mean recall where classes are rare."
-    return Table(("", *map(say.name, labels), "difference"), told, caption)
+    if many:
+        over = t("± half of the {level} interval", level=percent(CONFIDENCE, 0))
+    else:
+        over = t("one seed")
+    caption = t("Test accuracy in percent, {over}; 1:n, the mean recall where classes are rare.", over=over)
+    return Table(("", *map(say.name, labels), t("difference")), told, caption)
 
 
 def explored(study: StoredStudy) -> Table:
@@ -62,8 +66,10 @@ def explored(study: StoredStudy) -> Table:
         by_model = {effect.model: effect for effect in found.of(choice) if effect.setting == setting}
         effects = (by_model.get(label) for label in found.labels)
         rows.append((escaped(setting.full), *("—" if one is None else _effect(one) for one in effects)))
-    told = "; bold: told from the reference" if found.n > 1 else ", from one seed"
-    caption = f"The largest effect of each choice on the test accuracy, in points{told}."
+    if found.n > 1:
+        caption = t("The largest effect of each choice on the test accuracy, in points; bold: told from the reference.")
+    else:
+        caption = t("The largest effect of each choice on the test accuracy, in points, from one seed.")
     return Table(("", *map(Speech(found.labels).name, found.labels)), tuple(rows), caption)
 
 
@@ -86,7 +92,7 @@ def _sizes(study: StoredStudy) -> Iterator[Row]:
     ends = sorted({0, len(found.per_class) // 2, len(found.per_class) - 1})
     for place in ends:
         first, second = found.accuracies[:, :, place]
-        yield Row(f"{count(found.per_class[place])} per class", first, second)
+        yield Row(t("{n} per class", n=count(found.per_class[place])), first, second)
 
 
 def _robustness(study: StoredStudy) -> Iterator[Row]:
@@ -95,7 +101,7 @@ def _robustness(study: StoredStudy) -> Iterator[Row]:
     if pairs:
         both = [[one.accuracy[at].mean(1) for one, at in zip(two, two[0].shared(two[1]), strict=True)] for two in pairs]
         first, second = np.mean(both, 0)
-        yield Row("changed images", first, second)
+        yield Row(t("changed images"), first, second)
 
 
 def _imbalance(study: StoredStudy) -> Iterator[Row]:
@@ -113,7 +119,7 @@ def _imbalance(study: StoredStudy) -> Iterator[Row]:
     best = max(helped, key=lambda remedy: sum(one.balanced.mean for one in both(remedy)), default="")
     for remedy in (NONE, best):
         if remedy in remedies and ratio > 1:
-            told = "" if remedy == NONE else f", {remedy}"
+            told = "" if remedy == NONE else f", {t(remedy)}"
             yield _by_seed(f"1:{significant(ratio)}{told}", *(one.by_seed for one in both(remedy)))
 
 
@@ -124,7 +130,7 @@ def _classes(study: StoredStudy) -> Iterator[Row]:
     both = [found.each.get(Taken(label, number, FIRST)) for label in found.labels]
     if number < max(found.counts) and all(both):
         by_seed = [dict(zip(one.seeds, one.accuracy, strict=True)) for one in both if one is not None]
-        yield _by_seed(f"{number} classes", *by_seed)
+        yield _by_seed(t("{n} classes", n=number), *by_seed)
 
 
 def _by_seed(what: str, first: Mapping[int | None, float], second: Mapping[int | None, float]) -> Row:
@@ -135,9 +141,9 @@ def _by_seed(what: str, first: Mapping[int | None, float], second: Mapping[int |
 def _cell(values: np.ndarray) -> str:
     """A mean in percent, ± half of its interval where there is one."""
     found = interval(values)
-    return f"{100 * found.mean:.1f}" + (f" ± {100 * found.half:.1f}" if found.known else "")
+    return numeral(f"{100 * found.mean:.1f}" + (f" ± {100 * found.half:.1f}" if found.known else ""))
 
 
 def _signed(found: Interval) -> str:
     sign = "+" if found.mean > 0 else "−" if found.mean < 0 else ""
-    return f"{sign}{100 * abs(found.mean):.1f}" + (f" ± {100 * found.half:.1f}" if found.known else "")
+    return numeral(f"{sign}{100 * abs(found.mean):.1f}" + (f" ± {100 * found.half:.1f}" if found.known else ""))

@@ -10,6 +10,7 @@ from typing import Any
 from passo.analysis.matched import in_bytes
 from passo.analysis.pair import pair
 from passo.analysis.words import significant
+from passo.language import t
 from passo.notes.content import Table
 from passo.notes.formats import count
 from passo.notes.pair_results import explored, results
@@ -32,10 +33,10 @@ def models(study: StoredStudy) -> Table:
     two = pair(study)
     costs = two.matched
     rows = (
-        ("layers", *map(built, costs)),
-        ("parameters", *(count(cost["parameters"]) for cost in costs)),
-        ("multiplications", *(thousands(cost["macs"]) for cost in costs)),
-        ("memory", *(in_bytes(cost["memory"]) for cost in costs)),
+        (t("layers"), *map(built, costs)),
+        (t("parameters"), *(count(cost["parameters"]) for cost in costs)),
+        (t("multiplications"), *(thousands(cost["macs"]) for cost in costs)),
+        (t("memory"), *(in_bytes(cost["memory"]) for cost in costs)),
     )
     return Table(("", *map(Speech(two.labels).name, two.labels)), rows)
 
@@ -57,8 +58,9 @@ def layers(study: StoredStudy) -> Table:
         for layer in cost["layers"]
         if layer["parameters"] or layer["macs"]
     )
-    caption = "Every layer with parameters: its output for one image, and the multiplications it takes."
-    return Table(("model", "layer", "kind", "output", "parameters", "multiply-adds"), rows, caption)
+    caption = t("Every layer with parameters: its output for one image, and the multiplications it takes.")
+    head = t("model"), t("layer"), t("kind"), t("output"), t("parameters"), t("multiply-adds")
+    return Table(head, rows, caption)
 
 
 def built(cost: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from passo.analysis.pair import Pair, configured, pair
 from passo.analysis.trusted import Trusted
 from passo.analysis.words import ranged, significant
 from passo.errors import StoreError
+from passo.language import later, t
 from passo.notes.formats import fixed, points
 from passo.notes.references import DATA, NAMES, OPTIMIZERS, SCHEDULES
 from passo.notes.spoken import Speech, escaped, listed
@@ -42,12 +43,12 @@ FOUND = {
 """What a text asks for by calling it, and the function of `passo.analysis` that answers, once."""
 
 TOPICS = {
-    "sizes": "accuracy",
-    "small": "little data",
-    "robustness": "changed images",
-    "imbalance": "rare classes",
-    "exploration": "every choice",
-    "attributed": "where each of them looks",
+    "sizes": later("accuracy"),
+    "small": later("little data"),
+    "robustness": later("changed images"),
+    "imbalance": later("rare classes"),
+    "exploration": later("every choice"),
+    "attributed": later("where each of them looks"),
 }
 """What a study may be about: the analysis that must be there, and how it is called."""
 
@@ -66,11 +67,12 @@ def vocabulary(study: StoredStudy) -> dict[str, Any]:
         "mean": _mean,
         "concentrated": lambda one: float(np.nanmedian(one.half[-1, :, 0])),
         "failing": _failing,
-        "topics": lambda: [said for name, said in TOPICS.items() if _has(found[name])] or ["what they cost"],
+        "topics": lambda: [t(said) for name, said in TOPICS.items() if _has(found[name])] or [t("what they cost")],
         "choices": lambda: _choices(found["exploration"]),
         "has": lambda name: _has(found[name]),
         "level": CONFIDENCE,
         "say": say,
+        "said": t,  # a word that the study holds in English, such as the name of a remedy
         "first": say.the(two.labels[0]),
         "second": say.the(two.labels[1]),
         "names": tuple(map(say.name, two.labels)),
@@ -93,7 +95,7 @@ def vocabulary(study: StoredStudy) -> dict[str, Any]:
         "listed": listed,
         "escaped": escaped,
         "significant": significant,
-        "torch": study.facts.get("environment", {}).get("torch", "of an unknown version"),
+        "torch": study.facts.get("environment", {}).get("torch", t("of an unknown version")),
         "version": installed,
     }
 
@@ -126,16 +128,16 @@ def _mean(values: Mapping[int | None, float] | Interval, digits: int = 1) -> str
     if not isinstance(values, Interval):
         there = np.array([value for value in values.values() if math.isfinite(value)])
         if not len(there):
-            return "never"
+            return t("never")
         values = interval(there)
     if not math.isfinite(values.mean):
-        return "never"
+        return t("never")
     return fixed(values, digits) if values.known and values.half else fixed(values.mean, digits)
 
 
 def _failing(one: Trusted) -> list[str]:
     """The checks that a model's heat maps do not pass."""
-    named = (("deletion", one.deletion), ("insertion", one.insertion), ("random weights", one.forgetting))
+    named = ((t("deletion"), one.deletion), (t("insertion"), one.insertion), (t("random weights"), one.forgetting))
     return [name for name, check in named if not check.holds]
 
 
@@ -145,7 +147,7 @@ def _choices(explored: Callable[[], Any]) -> list[dict[str, str]]:
     from passo.figures.choices import slug
 
     named = [(choice, slug(choice)) for choice in explored().choices] if _has(explored) else []
-    return [{"said": choice, "figure": name} for choice, name in named if name in PAIR_FIGURES]
+    return [{"said": t(choice), "figure": name} for choice, name in named if name in PAIR_FIGURES]
 
 
 def _has(found: Callable[[], Any]) -> bool:
@@ -182,8 +184,8 @@ def _data(study: StoredStudy, run: StoredRun) -> dict[str, Any]:
     told: dict[str, Any] = {**run.info.get("data", {}), **study.facts.get("data", {})}
     counts = run.info.get("data", {}).get("counts") or told.get("counts", {})
     title, colon, _ = str(told.get("title", "")).partition(":")  # "Fashion-MNIST: articles of clothing, …"
-    called = title if colon else str(told.get("name", "the data"))
-    told.setdefault("licence", "not recorded")
+    called = title if colon else str(told.get("name", t("the data")))
+    told.setdefault("licence", t("not recorded"))
     return {**told, "counts": counts, "called": escaped(called), "of_each": run.config["dataset"].get("per_class")}
 
 
@@ -194,11 +196,18 @@ def training(run: StoredRun) -> str:
     """
     optimizer, schedule = run.config["optimizer"], run.config.get("schedule") or {}
     peak = schedule.get("max_lr")
-    rate = f"up to {significant(peak)}" if peak is not None else significant(optimizer.get("lr", float("nan")))
+    if peak is not None:
+        rate = t("up to {rate}", rate=significant(peak))
+    else:
+        rate = significant(optimizer.get("lr", float("nan")))
     known = f" ({escaped(schedule['name'])})" if schedule.get("name") else ""
-    name = NAMES.get(optimizer["name"], escaped(optimizer["name"]))
-    epochs, images = run.config["epochs"], run.config["batch_size"]
-    return f"{name} at a learning rate of {rate}{known}, {epochs} epochs of mini-batches of {images}"
+    return t(
+        "{optimizer} at a learning rate of {rate}, {epochs} epochs of mini-batches of {images}",
+        optimizer=NAMES.get(optimizer["name"], escaped(optimizer["name"])),
+        rate=f"{rate}{known}",
+        epochs=run.config["epochs"],
+        images=run.config["batch_size"],
+    )
 
 
 def _training_sources(run: StoredRun) -> tuple[str, ...]:
@@ -239,4 +248,6 @@ def keywords(study: StoredStudy) -> tuple[str, ...]:
     """What the study is about, for a file's properties."""
     two, told = pair(study), study.facts.get("data", {})
     named: Mapping[str, Any] = told
-    return tuple(filter(None, (*two.labels, str(named.get("name", "")), "robustness", "class imbalance", "Grad-CAM")))
+    return tuple(
+        filter(None, (*two.labels, str(named.get("name", "")), t("robustness"), t("class imbalance"), "Grad-CAM"))
+    )

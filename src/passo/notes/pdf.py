@@ -1,8 +1,7 @@
 """A note as a PDF, by Typst: vector figures in the type of the text, embedded fonts, tags, alt texts.
 
 The same note gives the same bytes on every machine: only fonts that Typst and vl-convert carry are used, and the time
-in the file is the study's. Displayed and inline mathematics are LaTeX in a note, which Typst does not read: a note that
-holds some is refused, with what to do.
+in the file is the study's. Equations are Typst's own, made by `mathematics` from the note's LaTeX.
 """
 
 from __future__ import annotations
@@ -17,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from passo.errors import ConfigError, require
+from passo.language import speaking, t
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Section, Table
-from passo.notes.markup import blocks, code, inline, literal, words
+from passo.notes.markup import blocks, code, inline, words
+from passo.notes.mathematics import typst as typeset
+from passo.notes.mathset import literal
 from passo.notes.printed import Press, Printed
-from passo.notes.terms import TERMS, Terms
+from passo.notes.terms import told_left_out
 
 _PAPER = Path(__file__).with_name("page") / "paper.typ"
 POINTS_PER_MM = 72 / 25.4
@@ -47,6 +49,10 @@ class Layout:
         return text if wide or self.columns == 1 else (text - GUTTER * POINTS_PER_MM) / 2
 
 
+LONG = Layout(columns=1, tall=0.85)
+"""The long note's: one column, as equations and code want it; plots as wide as the page, and so a little lower."""
+
+
 @dataclass(frozen=True)
 class Paper:
     """A note set on pages: how many there are, its figures as printed, and its files, ready for Typst."""
@@ -68,26 +74,26 @@ def paper(note: Note, layout: Layout = Layout(), press: Press | None = None) -> 
     }
     files = {f"{name}.svg": drawn.svg.encode() for name, drawn in figures.items()}
     files["note.typ"] = typst(note, layout, figures).encode()
-    with _compiler(files) as compiler:
+    with compiling(files) as compiler:
         pages = int(compiler.query("<pages>", field="value", one=True))
     return Paper(pages, figures, files)
 
 
 def pdf(made: Paper, *, when: float = 0.0) -> bytes:
     """The PDF of a note that was set, tagged (PDF/UA-1); `when` is the time it says, in seconds since 1970."""
-    with _compiler(made.files) as compiler:
+    with compiling(made.files) as compiler:
         return compiler.compile(pdf_standards="ua-1", timestamp=int(when))
 
 
 def pictures(made: Paper, ppi: float = 110) -> list[bytes]:
     """Every page as a PNG."""
-    with _compiler(made.files) as compiler:
+    with compiling(made.files) as compiler:
         found = compiler.compile(format="png", ppi=ppi)
     return found if isinstance(found, list) else [found]
 
 
 @contextmanager
-def _compiler(files: dict[str, bytes]) -> Iterator[Any]:
+def compiling(files: dict[str, bytes]) -> Iterator[Any]:
     module = require("typst", "notes")
     with tempfile.TemporaryDirectory(prefix="passo-") as folder:
         for name, content in files.items():
@@ -100,6 +106,11 @@ def _compiler(files: dict[str, bytes]) -> Iterator[Any]:
 
 def typst(note: Note, layout: Layout, figures: dict[str, Printed]) -> str:
     """The whole note as one Typst file; its pictures are `<name>.svg` beside it."""
+    with speaking(note.language):
+        return _typst(note, layout, figures)
+
+
+def _typst(note: Note, layout: Layout, figures: dict[str, Printed]) -> str:
     by = note.byline
     named = ", ".join(literal(author) for author in by.authors)
     keywords = ", ".join(literal(word) for word in note.keywords)
@@ -110,11 +121,13 @@ def typst(note: Note, layout: Layout, figures: dict[str, Printed]) -> str:
         f"#show: paper.with(size: {layout.size}pt, columns: {layout.columns}, language: {literal(note.language)})",
         f"#heading-block([{inline(note.title)}], [{inline(note.subtitle)}], {_byline(note)}, {_notice(note)})",
     ]
-    write = functools.partial(_block, figures=figures, terms=TERMS[note.language], floats=layout.columns > 1)
+    write = functools.partial(_block, figures=figures)
     # Before the first section, the text's own headings are of the first level: none may be below what is not there.
     parts += [blocks(b.markdown, level=1) if isinstance(b, Prose) else write(b) for b in note.lead]
-    parts += [_section(section, write) for section in note.sections]
-    parts += [_sources(note), _colophon(note), _left_out(note)]
+    # In one column, figures that float stay in their section; in two, the pages are too few for that.
+    flush = "#place.flush()\n" if layout.columns == 1 else ""
+    parts += [flush + _section(section, write) for section in note.sections]
+    parts += [flush + _sources(note), _colophon(note), _left_out(note)]
     parts.append("#context [#metadata(counter(page).final().first()) <pages>]")
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -142,11 +155,11 @@ def _label(name: str) -> str:
     return f"<{name}>" if re.fullmatch(r"[\w-]+", name) else ""
 
 
-def _block(block: Block, figures: dict[str, Printed], terms: Terms, floats: bool) -> str:
+def _block(block: Block, figures: dict[str, Printed]) -> str:
     writers: dict[type, Callable[[Any], str]] = {
         Prose: lambda b: blocks(b.markdown),
         Equation: _equation,
-        FigureBlock: lambda b: _figure(b, figures[b.figure.name], terms.figure, floats),
+        FigureBlock: lambda b: _figure(b, figures[b.figure.name]),
         Table: _table,
         Code: lambda b: code(b.text, b.language),
     }
@@ -154,28 +167,29 @@ def _block(block: Block, figures: dict[str, Printed], terms: Terms, floats: bool
 
 
 def _equation(block: Equation) -> str:
-    raise ConfigError(f"a PDF cannot set the LaTeX {block.latex[:40]!r} yet: give --format html for this note")
+    place = _label(f"equation-{block.name}") if block.name else ""
+    return f"{typeset(block.latex, display=True, number=block.number).rstrip(';')} {place}"
 
 
-def _figure(block: FigureBlock, drawn: Printed, figure: str, floats: bool) -> str:
+def _figure(block: FigureBlock, drawn: Printed) -> str:
     name = block.figure.name
-    caption = f"[#strong[{words(f'{figure} {block.number}.')}] {inline(block.caption)}]"
-    wide, floating = ("true" if yes else "false" for yes in (block.wide, floats))
+    numbered = words(f"{t('Figure')} {block.number}.")
+    caption = f"[#strong[{numbered}] {inline(block.caption)}]"
     return (
         f"#picture({literal(f'{name}.svg')}, {drawn.width:.2f}pt, {literal(block.figure.sentence)}, {caption}, "
-        f"wide: {wide}, floats: {floating}) {_label(f'figure-{name}')}"
+        f"wide: {'true' if block.wide else 'false'}) {_label(f'figure-{name}')}"
     )
 
 
 def _table(table: Table) -> str:
-    aligns = ", ".join(_align(column) for column in zip(*table.rows, strict=True)) or "left," * len(table.columns)
+    aligns = ", ".join(align(column) for column in zip(*table.rows, strict=True)) or "left," * len(table.columns)
     header = ", ".join(f"[{inline(cell)}]" for cell in table.columns)
     cells = ", ".join(f"[{inline(cell)}]" for row in table.rows for cell in row)
     caption = f"[{inline(table.caption)}]" if table.caption else "none"
     return f"#numbers(({aligns},), ({header},), ({cells},), {caption})"
 
 
-def _align(column: tuple[str, ...]) -> str:
+def align(column: tuple[str, ...]) -> str:
     """Numbers stand to the right, words to the left."""
     return "right" if all(_NUMBER.match(cell) for cell in column) else "left"
 
@@ -184,15 +198,15 @@ def _sources(note: Note) -> str:
     if not note.sources:
         return ""
     listed = ", ".join(f"({s.number}, {literal(f'source-{s.key}')}, [{inline(s.words)}])" for s in note.sources)
-    return f"#heading(level: 1)[{words(TERMS[note.language].sources)}]\n\n#sources(({listed},))"
+    return f"#heading(level: 1)[{words(t('Sources'))}]\n\n#sources(({listed},))"
 
 
 def _colophon(note: Note) -> str:
     lines = [f"#strong[{words(label)}]: {inline(told)}" for label, told in note.colophon]
     listed = "#list(" + ", ".join(f"[{line}]" for line in lines) + ")" if lines else ""
-    return f"#heading(level: 1)[{words(TERMS[note.language].colophon)}]\n\n{listed}" if listed else ""
+    return f"#heading(level: 1)[{words(t('How this note was made'))}]\n\n#ragged[{listed}]" if listed else ""
 
 
 def _left_out(note: Note) -> str:
-    told = TERMS[note.language].told_left_out(note.left_out)
+    told = told_left_out(note.left_out)
     return f"#par[#emph[{inline(told)}]]" if told else ""

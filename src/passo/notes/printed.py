@@ -20,6 +20,7 @@ POINT = 0.68  # points of paper for a pixel of the chart: letters of 11 pixels a
 LEAST = 6.5  # pt; no letter in a figure should be smaller on paper
 FONT = "Libertinus Serif, Liberation Sans, sans-serif"
 """Typst carries the first and draws it; vl-convert carries the second and measures with it: a little wider."""
+AXES = 48  # pixels that the axis beside a plot takes, or about so many
 _VIEWS = ("mark", "layer", "hconcat", "vconcat", "concat", "facet", "spec", "repeat")
 _FONTS = ("font", "labelFont", "titleFont", "subtitleFont")
 _SIZES = ("fontSize", "labelFontSize", "titleFontSize")
@@ -65,32 +66,35 @@ def _printed(chart: str, width: float, tall: float | None) -> Printed:
         legible = LEAST * wide / _letters(drawn) if _letters(drawn) else 0.0  # pt wide, where letters are the least
         width = min(width, max(POINT * wide * (tall or 1.0), legible))
     else:
-        spec, share = _fitted(chart, width / POINT)
-        drawn = _svg(_laid_out(spec, share, 1.0 if tall is None else tall * _lower(share)))
+        spec, share = _fitted(chart, width / POINT, tall)
+        drawn = _svg(_laid_out(spec, share, _height(share, tall)))
         wide, high = _size(drawn)
     return Printed(drawn, width, high * width / wide, _letters(drawn) * width / wide)
 
 
 @functools.lru_cache(64)
-def _fitted(chart: str, wanted: float) -> tuple[dict[str, Any], float]:
+def _fitted(chart: str, wanted: float, tall: float | None) -> tuple[dict[str, Any], float]:
     """The chart, and how much narrower its plots are so that the whole is as wide as wanted, in pixels."""
     for columns in (0, 2, 1):  # of a legend that is wider than there is room for
         spec = _with_legend(json.loads(chart), columns)
-        share, wide = _narrowed(spec, wanted)
+        share, wide = _narrowed(spec, wanted, tall)
         if wide <= 1.02 * wanted:
             break
     return spec, share
 
 
-def _narrowed(spec: dict[str, Any], wanted: float) -> tuple[float, float]:
+def _narrowed(spec: dict[str, Any], wanted: float, tall: float | None) -> tuple[float, float]:
     """A share of the plots' width for which the whole is as wide as wanted, and how wide it is.
 
     Axes and legends keep their size, so that the width grows with the share in a straight line: it is followed from
-    two points to the next.
+    two points to the next. Most charts are right at once, since their axes are about as wide as `AXES`.
     """
-    before, share, wide = (0.0, 60.0), 1.0, 0.0  # without plots, about 60 pixels of axes
+    plots, beside = _across(spec)
+    before, share, wide = (0.0, AXES * max(beside, 1)), 1.0, 0.0
+    if plots:
+        share = min(2.5, max(0.15, (wanted - before[1]) / plots))
     for _ in range(5):
-        wide = _size(_svg(_laid_out(spec, share, _lower(share))))[0]
+        wide = _size(_svg(_laid_out(spec, share, _height(share, tall))))[0]
         slope = (wide - before[1]) / (share - before[0])
         ahead = min(2.5, max(0.15, share + (wanted - wide) / slope)) if slope > 0 else share
         if abs(wide - wanted) <= 0.01 * wanted or ahead in (share, before[0]):
@@ -99,9 +103,25 @@ def _narrowed(spec: dict[str, Any], wanted: float) -> tuple[float, float]:
     return share, wide
 
 
-def _lower(share: float) -> float:
+def _across(spec: dict[str, Any]) -> tuple[float, int]:
+    """How wide the plots of a chart are together, those that stand side by side, and how many they are."""
+    for stacked in ("vconcat", "layer"):
+        if stacked in spec and "width" not in spec:
+            return max((_across(part) for part in spec[stacked]), default=(0.0, 0))
+    columns = spec.get("columns")
+    if "spec" in spec:
+        width, beside = _across(spec["spec"])
+        return width * (columns or 1), beside * (columns or 1)
+    if "hconcat" in spec or "concat" in spec:
+        widths, counts = zip(*map(_across, spec.get("hconcat") or spec["concat"][:columns]), strict=True)
+        return sum(widths), sum(counts)
+    width = spec.get("width")
+    return (float(width), 1) if isinstance(width, int | float) else (0.0, 0)
+
+
+def _height(share: float, tall: float | None) -> float:
     """How much lower plots are that are so much narrower: less so, since their axes keep their room."""
-    return max(0.75, min(1.0, share))
+    return 1.0 if tall is None else tall * max(0.75, min(1.0, share))
 
 
 def _prepared(spec: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +190,12 @@ def _views(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _svg(spec: dict[str, Any]) -> str:
+    return _drawn(json.dumps(spec))
+
+
+@functools.lru_cache(8)
+def _drawn(spec: str) -> str:
+    """A chart that was measured last is most often the one that is printed: it is not drawn twice."""
     return require("vl_convert", "figures").vegalite_to_svg(spec, vl_version=_version())
 
 

@@ -9,6 +9,7 @@ from passo.analysis.words import joined
 from passo.figures.attributed import heated
 from passo.figures.pictures import Canvas, address
 from passo.figures.style import GREEN, INK, RED, STONE, Figure, finished
+from passo.language import t
 from passo.store import StoredStudy
 
 SHOWN = 2  # predictions of each kind: right ones, then wrong ones
@@ -26,10 +27,11 @@ def gradcam_strip(study: StoredStudy) -> Figure:
     for place, found in enumerate(both):
         _row(canvas, found, place * (HEAD + high + WORDS + ROW), high)
     told = joined([f"{found.name}: {found.way}" for found in both])
-    chart = finished(canvas.chart(), "Where two models look", told)
-    caption = (
-        f"Each image, then what speaks for the class that was predicted (green where right, red where wrong) and for "
-        f"another: the second likeliest or the true one. {told[0].upper()}{told[1:]}."
+    chart = finished(canvas.chart(), t("Where two models look"), told)
+    caption = t(
+        "Each image, then what speaks for the class that was predicted (green where right, red where wrong) and for "
+        "another: the second likeliest or the true one. {ways}.",
+        ways=f"{told[0].upper()}{told[1:]}",
     )
     return Figure("gradcam-strip", chart, caption, " ".join(found.sentence() for found in both))
 

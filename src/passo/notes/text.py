@@ -9,13 +9,16 @@ the passage out, and the note says so.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from passo.errors import ConfigError, PassoError, StoreError, require
+from passo.errors import StoreError
+from passo.language import resolved, t
+from passo.notes import formulas
 from passo.notes.content import (
     Block,
     Byline,
@@ -30,7 +33,9 @@ from passo.notes.content import (
     Source,
     Table,
 )
-from passo.notes.formats import FILTERS
+from passo.notes.listings import listing
+from passo.notes.rendering import render, sandboxed
+from passo.notes.sourced import Marks, following, places, settled
 from passo.registry import unknown
 
 if TYPE_CHECKING:
@@ -41,10 +46,10 @@ _OPEN, _CLOSE = "\x02", "\x03"  # around the index of a placed block, or the nam
 _CUTS = re.compile(
     rf"^{_OPEN}(?P<placed>\d+){_CLOSE}[ ]*$"
     r"|^```(?P<language>\w*)\n(?P<code>.*?)\n```[ ]*$"
-    r"|^\$\$\s*(?P<latex>.*?)\s*\$\$[ ]*$",
+    r"|^\$\$\s*(?P<latex>.*?)\s*\$\$(?:[ ]*\((?P<named>[\w-]+)\))?[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
-_FAILURES = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
+_PLACES = ("figure", "table", "listing", "see", "equation", "cite", "passage")
 
 
 def files(name: str, language: str = "en") -> list[Path]:
@@ -53,24 +58,15 @@ def files(name: str, language: str = "en") -> list[Path]:
     >>> files("optimizers")[0].name
     '00-title.md'
     """
-    check_language(language)
-    names = sorted(folder.name for folder in (TEXTS / language).iterdir() if folder.is_dir())
+    names = sorted(folder.name for folder in (TEXTS / resolved(language)).iterdir() if folder.is_dir())
     if name not in names:
         raise unknown("note", name, names)
-    return sorted((TEXTS / language / name).glob("*.md"))
-
-
-def check_language(language: str) -> None:
-    """Raise `ConfigError` unless there are texts in this language."""
-    languages = sorted(folder.name for folder in TEXTS.iterdir() if folder.is_dir())
-    if language not in languages:
-        there = ", ".join(languages)
-        raise ConfigError(f"no note is written in {language!r}: so far there is only {there}")
+    return sorted((TEXTS / resolved(language) / name).glob("*.md"))
 
 
 @dataclass
 class _Placing:
-    """Blocks that the text places, and the numbers that figures and sources get, in order of appearance."""
+    """Blocks that the text places, and the numbers that figures, sources and equations get, as they appear."""
 
     draw: Callable[[str], Figure]
     tables: Mapping[str, Callable[[], Table]]
@@ -79,6 +75,8 @@ class _Placing:
     blocks: list[Block] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
     cited: dict[str, int] = field(default_factory=dict)
+    equations: dict[str, int] = field(default_factory=dict)  # those that have a name
+    counted: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     passages: list[Passage] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -118,22 +116,45 @@ class _Placing:
             raise unknown("table", name, self.tables)
         return self._place(self.tables[name]())
 
+    def listing(self, name: str) -> str:
+        """A listing that is tested: `notes/examples`."""
+        return self._place(Code("python", listing(name), name))
+
     def see(self, name: str) -> str:
         return f"{_OPEN}see:{name}{_CLOSE}"
+
+    def equation(self, name: str) -> str:
+        return f"{_OPEN}equation:{name}{_CLOSE}"
 
     def _place(self, block: Block) -> str:
         self.blocks.append(block)
         return f"\n\n{_OPEN}{len(self.blocks) - 1}{_CLOSE}\n\n"
 
     def resolve(self, text: str) -> str:
-        """Turn references to figures into links, now that all of them have numbers."""
+        """Turn references to figures and equations into links, now that all of them have numbers."""
 
         def link(match: re.Match[str]) -> str:
-            if match[1] not in self.numbers:
-                raise StoreError(f"the text refers to the figure {match[1]!r}, which it does not place")
-            return f"[Figure {self.numbers[match[1]]}](#figure-{match[1]})"
+            kind, numbers = ("figure", self.numbers) if match[1] == "see" else ("equation", self.equations)
+            if match[2] not in numbers:
+                raise StoreError(f"the text refers to the {kind} {match[2]!r}, which it does not place")
+            told = f"{t('Figure')} {numbers[match[2]]}" if kind == "figure" else f"({numbers[match[2]]})"
+            return f"[{told}](#{kind}-{match[2]})"
 
-        return re.sub(rf"{_OPEN}see:([\w-]+){_CLOSE}", link, text)
+        return re.sub(rf"{_OPEN}(see|equation):([\w-]+){_CLOSE}", link, text)
+
+    def numbered(self, text: str) -> str:
+        """The text with its displayed equations placed, each with the next number."""
+
+        def place(match: re.Match[str]) -> str:
+            if match["latex"] is None:
+                return match[0]
+            number, name = next(self.counted), match["named"] or ""
+            if name in self.equations:
+                raise StoreError(f"the equation {name!r} is placed twice")
+            self.equations |= {name: number} if name else {}
+            return self._place(Equation(match["latex"], number, name))
+
+        return _CUTS.sub(place, text)
 
 
 def compose(
@@ -155,19 +176,24 @@ def compose(
     `cited` is what the text may cite, by key; passages named in `without` are left out, and a section of which
     nothing stays goes with them.
 
-    Raises `StoreError`, with the file's name, where the text asks for a value that is not there.
+    Raises `StoreError`, with the file's name, where the text asks for a value that is not there; `ConfigError` for an
+    equation that does not parse.
     """
     placing = _Placing(draw, tables, cited or {}, without)
-    placed = {name: getattr(placing, name) for name in ("figure", "table", "see", "cite", "passage")}
-    rendered = [(name, _render(name, text, {**vocabulary, **placed})) for name, text in sources]
-    parts = [_section(name, placing.resolve(text), placing) for name, text in rendered]
+    marks = Marks()
+    placed = {name: places(getattr(placing, name)) for name in _PLACES}
+    rendered = [
+        (name, render(name, text, {**vocabulary, **placed}, following(sandboxed(), marks))) for name, text in sources
+    ]
+    numbered = [(name, placing.numbered(text)) for name, text in rendered]
+    parts = [_section(name, placing.resolve(text), placing) for name, text in numbered]
     title, *sections = parts
     subtitle, *lead = title.blocks
     if not isinstance(subtitle, Prose):
         raise ValueError(f"{sources[0][0]} has no subtitle below its title")
     subtitle, *rest = subtitle.markdown.split("\n\n", 1)
     first = tuple(Prose(text) for text in rest)
-    return Note(
+    note = Note(
         title.title,
         subtitle,
         language,
@@ -176,34 +202,25 @@ def compose(
         notice,
         colophon,
         byline or Byline(),
-        tuple(Source(number, key, placing.sources[key]) for key, number in placing.cited.items()),
+        tuple(Source(number, key, t(placing.sources[key])) for key, number in placing.cited.items()),
         keywords,
         tuple(placing.passages),
         tuple(placing.left_out),
     )
+    note = settled(note, marks)
+    formulas.check(note, {_anchor(name): name for name, _ in sources})
+    return note
 
 
-def _render(name: str, text: str, words: Mapping[str, Any]) -> str:
-    jinja2 = require("jinja2", "notes")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(FILTERS)
-    where = f"section {name} of the note"
-    try:
-        return environment.from_string(text, globals=dict(words)).render()
-    except PassoError as error:
-        raise type(error)(f"{where}: {error}") from error
-    except jinja2.TemplateError as error:
-        raise StoreError(f"{where} asks for a value that is missing: {error}") from error
-    except _FAILURES as error:
-        raise StoreError(f"{where}: a value cannot be computed from this study: {error}") from error
+def _anchor(name: str) -> str:
+    return re.sub(r"^\d+-|\.md$", "", name)
 
 
 def _section(name: str, text: str, placing: _Placing) -> Section:
     heading, _, body = text.strip().partition("\n")
     if not heading.startswith("# "):
         raise ValueError(f"{name} does not begin with its title ('# …')")
-    anchor = re.sub(r"^\d+-|\.md$", "", name)
-    return Section(anchor, heading[2:].strip(), tuple(_cut(body, placing.blocks)))
+    return Section(_anchor(name), heading[2:].strip(), tuple(_cut(body, placing.blocks)))
 
 
 def _cut(text: str, placed: list[Block]) -> Iterator[Block]:
@@ -214,8 +231,6 @@ def _cut(text: str, placed: list[Block]) -> Iterator[Block]:
         end = match.end()
         if match["placed"] is not None:
             yield placed[int(match["placed"])]
-        elif match["latex"] is not None:
-            yield Equation(match["latex"])
         else:
             yield Code(match["language"], match["code"])
     yield from _prose(text[end:])

@@ -11,7 +11,8 @@ import numpy as np
 
 from passo import analysis
 from passo.errors import StoreError
-from passo.notes.formats import SPACE, fixed, percent, points
+from passo.language import later, t
+from passo.notes.formats import fixed, percent, points
 from passo.store import StoredRun, StoredStudy
 
 # What torch takes where a configuration is silent (torch 2.13 `torch/optim`); a test compares them with torch's.
@@ -22,22 +23,35 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "rmsprop": {"alpha": 0.99, "eps": 1e-8, "momentum": 0, "weight_decay": 0},
 }
 LABELS = {
-    "sgd": "plain SGD",
-    "momentum": "SGD with momentum",
-    "momentum-dampened": "SGD with dampened momentum",
-    "nesterov": "SGD with Nesterov momentum",
+    "sgd": later("plain SGD"),
+    "momentum": later("SGD with momentum"),
+    "momentum-dampened": later("SGD with dampened momentum"),
+    "nesterov": later("SGD with Nesterov momentum"),
     "adam": "Adam",
-    "adam-beta1-0": "Adam without β₁",
-    "adam-beta2-0.9": "Adam with a short β₂",
-    "adam-eps-0.1": "Adam with a large ε",
+    "adam-beta1-0": later("Adam without β₁"),
+    "adam-beta2-0.9": later("Adam with a short β₂"),
+    "adam-eps-0.1": later("Adam with a large ε"),
     "adamw": "AdamW",
     "rmsprop": "RMSprop",
-    "nesterov-step": "Nesterov under StepLR",
-    "nesterov-plateau": "Nesterov under ReduceLROnPlateau",
-    "nesterov-cyclic": "Nesterov under CyclicLR",
-    "nesterov-onecycle": "Nesterov under OneCycleLR",
-    "adam-final": "Adam at its range test's rate",
-    "nesterov-cyclic-final": "Nesterov and CyclicLR `triangular2`",
+    "nesterov-step": later("Nesterov under StepLR"),
+    "nesterov-plateau": later("Nesterov under ReduceLROnPlateau"),
+    "nesterov-cyclic": later("Nesterov under CyclicLR"),
+    "nesterov-onecycle": later("Nesterov under OneCycleLR"),
+    "sgd-torch": later("SGD with PyTorch's defaults"),
+    "sgd-keras": later("SGD with Keras' defaults"),
+    "rmsprop-torch": later("RMSprop with PyTorch's defaults"),
+    "rmsprop-keras": later("RMSprop with Keras' defaults"),
+    "adam-torch": later("Adam with PyTorch's defaults"),
+    "adam-keras": later("Adam with Keras' defaults"),
+    "adagrad-torch": later("Adagrad with PyTorch's defaults"),
+    "adagrad-keras": later("Adagrad with Keras' defaults"),
+    "adadelta-torch": later("Adadelta with PyTorch's defaults"),
+    "adadelta-keras": later("Adadelta with Keras' defaults"),
+    "ftrl-keras": later("Ftrl with Keras' defaults"),
+    "momentum-step": later("PyTorch's momentum under StepLR"),
+    "momentum-step-keras": later("Keras' momentum under StepLR"),
+    "adam-final": later("Adam at its range test's rate"),
+    "nesterov-cyclic-final": later("Nesterov and CyclicLR `triangular2`"),
 }
 
 
@@ -50,11 +64,22 @@ class Metric:
 
 
 METRICS = {
-    "test/accuracy": Metric("test accuracy", True),
-    "validation/accuracy": Metric("validation accuracy", True),
-    "test/loss": Metric("test loss", False),
-    "epoch/train_loss": Metric("training loss", False),
-    "validation/loss": Metric("validation loss", False),
+    "test/accuracy": Metric(later("test accuracy"), True),
+    "validation/accuracy": Metric(later("validation accuracy"), True),
+    "test/loss": Metric(later("test loss"), False),
+    "epoch/train_loss": Metric(later("training loss"), False),
+    "validation/loss": Metric(later("validation loss"), False),
+}
+
+_BETWEEN = {
+    "higher": later("reaches a higher {metric} than"),
+    "lower": later("reaches a lower {metric} than"),
+    "not distinguishable": later("cannot be told apart in {metric} from"),
+}
+_SENTENCES = {
+    "higher": later("{a} reaches a higher {metric} than {b} ({gap})"),
+    "lower": later("{a} reaches a lower {metric} than {b} ({gap})"),
+    "not distinguishable": later("{a} cannot be told apart in {metric} from {b} ({gap})"),
 }
 
 
@@ -113,7 +138,7 @@ class Values:
 
     def label(self, name: str) -> str:
         """What a configuration is called in a sentence."""
-        return LABELS.get(name, f"`{name}`")
+        return t(LABELS[name]) if name in LABELS else f"`{name}`"
 
     # ── Results over seeds ──
 
@@ -135,27 +160,25 @@ class Values:
 
         "reaches a higher test accuracy than", "reaches a lower test accuracy than", or "cannot be told apart from".
         """
-        verdict = self.difference(a, b, metric).verdict
-        if verdict == "not distinguishable":
-            return f"cannot be told apart in {METRICS[metric].name} from"
-        return f"reaches a {verdict} {METRICS[metric].name} than"
+        return t(_BETWEEN[self.difference(a, b, metric).verdict], metric=t(METRICS[metric].name))
 
     def gap(self, a: str, b: str, metric: str = "test/accuracy") -> str:
         """The difference a − b in words: mean, and the interval where there is one."""
         found = self.difference(a, b, metric)
         write = points if METRICS[metric].is_fraction else fixed
-        sign = "+" if found.mean > 0 else ""
+        mean = f"{'+' if found.mean > 0 else ''}{write(found.mean)}"
         if not found.known:
-            return f"{sign}{write(found.mean)}, from one seed"
-        low, high = (write(end).removesuffix(" points") for end in (found.low, found.high))
-        return f"{sign}{write(found.mean)}, interval {low} to {high}"
+            return t("{difference}, from one seed", difference=mean)
+        low, high = (write(end).removesuffix(f" {t('points')}") for end in (found.low, found.high))
+        return t("{difference}, interval {low} to {high}", difference=mean, low=low, high=high)
 
     def sentence(self, a: str, b: str, metric: str = "test/accuracy") -> str:
         """The whole comparison as one clause.
 
         "Adam reaches a higher test accuracy than plain SGD (+2.1 points, interval 0.4 to 3.8)".
         """
-        words = f"{self.label(a)} {self.compare(a, b, metric)} {self.label(b)} ({self.gap(a, b, metric)})"
+        message, told = _SENTENCES[self.difference(a, b, metric).verdict], t(METRICS[metric].name)
+        words = t(message, a=self.label(a), b=self.label(b), metric=told, gap=self.gap(a, b, metric))
         return words[0].upper() + words[1:]
 
     def best(self, names: Sequence[str], metric: str = "test/accuracy") -> str:
@@ -184,4 +207,4 @@ class Values:
 def span(values: Sequence[float], write: Any) -> str:
     """The smallest to the largest: "0.1 to 0.3", or one number where they are written alike."""
     low, high = write(min(values)), write(max(values))
-    return low if low == high else f"{low}{SPACE}to{SPACE}{high}"
+    return low if low == high else t("{low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high}", low=low, high=high)

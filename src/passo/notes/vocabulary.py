@@ -5,13 +5,19 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from passo import analysis
+from passo.analysis.coasting import coasting
 from passo.analysis.intervals import CONFIDENCE
+from passo.analysis.rates import rates
+from passo.language import t
+from passo.notes import libraries
 from passo.notes.formats import percent, rate
+from passo.notes.replicated import Replication
 from passo.notes.tables import GRID, MEMORIES, PATHS, SCHEDULED, VARIANTS, WATCHED
 from passo.notes.values import Values, span
 from passo.notes.watched import ROUNDING, Watched
@@ -33,6 +39,7 @@ def vocabulary(values: Values) -> dict[str, Any]:
     told = {name: getattr(values, name) for name in ("setting", "label", "result", "compare", "gap", "sentence")}
     return {
         **told,
+        "said": t,  # words that the study holds in English, such as what its line predicts
         "best": values.best,
         "ranked": values.ranked(),
         "changes": values.changes,
@@ -52,8 +59,11 @@ def vocabulary(values: Values) -> dict[str, Any]:
         "runs": len(values.study.select()),
         "level": CONFIDENCE,
         "t_factor": analysis.t_quantile((1 + CONFIDENCE) / 2, len(values.seeds) - 1) if len(values.seeds) > 1 else None,
+        "t_limit": NormalDist().inv_cdf((1 + CONFIDENCE) / 2),  # what t comes to with ever more seeds
+        "folder": values.study.folder.name,
         "weight": first.weight,
         "tensor": first.tensor,
+        "last_tensor": first.last_tensor,
         "rounding": ROUNDING,
         "smoothing": lambda beta: analysis.Smoothing(beta=beta),
         "watched": functools.cache(lambda name: Watched(values.run(name))),
@@ -66,6 +76,7 @@ def vocabulary(values: Values) -> dict[str, Any]:
         "range_test": functools.cache(lambda name: analysis.lr_ranges(values.study, name)),
         "suggested": lambda name: span([c.suggestion for c in analysis.lr_ranges(values.study, name).curves], rate),
         "belief": functools.cache(lambda name: belief(values, name)),
+        **_compared(values),
         "log": math.log,
         "exp": math.exp,
         "sqrt": math.sqrt,
@@ -75,6 +86,23 @@ def vocabulary(values: Values) -> dict[str, Any]:
         "SCHEDULED": SCHEDULED,
         "MEMORIES": MEMORIES,
         "PATHS": PATHS,
+    }
+
+
+def _compared(values: Values) -> dict[str, Any]:
+    """Of one name in two libraries, and of one optimiser at several rates."""
+    return {
+        "needs": lambda *names: values.require(names) or "",
+        "PAIRS": libraries.PAIRS,
+        "option": functools.partial(libraries.option, values),
+        "first_step": functools.partial(libraries.first_step, values),
+        "start_left": functools.partial(libraries.start_left, values),
+        "coasting": functools.cache(lambda: coasting(values.study)),
+        "rates": functools.cache(lambda: rates(values.study)),
+        "below": lambda name: [
+            n for n in values.ranked() if n != name and values.difference(n, name).verdict == "lower"
+        ],
+        "replication": Replication(values),
     }
 
 

@@ -38,6 +38,12 @@ class Watched:
         return self.traces.parameter
 
     @property
+    def last_tensor(self) -> str:
+        """The name of the last weight tensor of the network that was watched."""
+        names = self.run.meta("statistics")["parameters"]
+        return next((name for name in reversed(names) if name.endswith("weight")), names[-1])
+
+    @property
     def steps(self) -> int:
         """How many steps were watched."""
         return len(self.traces.steps)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Literal
 
+from passo.language import later
 from passo.registry import unknown
 
 FOLDER = "claims"
@@ -48,7 +49,7 @@ MODELS = ("mlp", "tiny-cnn", "lenet")
 CLAIMS = (
     Claim(
         "batches",
-        "Small batches are noisier but faster",
+        later("Small batches are noisier but faster"),
         (
             Trial("gradient-noise", "gradient-noise", (SEEDS,)),
             Trial("batch-size", "batch-size", ("model=mlp", SEEDS, RATES), "here"),
@@ -56,12 +57,12 @@ CLAIMS = (
     ),
     Claim(
         "adam",
-        "When in doubt, Adam",
+        later("When in doubt, Adam"),
         tuple(Trial(f"learning-rate-{model}", "learning-rate", (f"model={model}", SEEDS)) for model in MODELS),
     ),
     Claim(
         "l2",
-        "L2 shrinks the weights and helps generalisation",
+        later("L2 shrinks the weights and helps generalisation"),
         (Trial("penalties", "penalties", (SEEDS,)),),
     ),
 )

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -113,6 +114,24 @@ def quick_products() -> Iterator[bool]:
         torch.set_float32_matmul_precision(before)
 
 
+def processor() -> str:
+    """What the processor calls itself; "" where the system does not say."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
+    with suppress(OSError, subprocess.SubprocessError):
+        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]  # macOS
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    return platform.processor()
+
+
+def memory() -> int | None:
+    """Bytes that the machine has, used or not; None where the system does not say."""
+    with suppress(OSError, ValueError, AttributeError):  # Windows has no sysconf
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
 def environment(device: torch.device | None = None) -> dict[str, Any]:
     """Versions, threads and hardware: what the same bits depend on."""
     facts = {
@@ -121,6 +140,8 @@ def environment(device: torch.device | None = None) -> dict[str, Any]:
         "threads": threads(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
+        "cpu": processor(),
+        "memory": memory(),
         "precision": torch.get_float32_matmul_precision(),
         "device": str(device or "cpu"),
     }

@@ -5,6 +5,8 @@ const $$ = (selector) => document.querySelector(selector);
 const svg = $$("#picture svg"), slider = $$("#slider"), play = $$("#play"), speed = $$("#speed"), tip = $$("#tip");
 const PLAY = "M4 2l10 6-10 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
 const SECONDS = 10; // that a whole race takes at speed 1
+const say = (word, number) => race.words[word].replace("#", number);
+const point = (text) => text.replace(".", race.words.point); // the decimal mark of the page's language
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const map = {
   x: (x) => race.map[0] + ((x - race.x[0]) / (race.x[1] - race.x[0])) * race.map[2],
@@ -52,11 +54,11 @@ function live(loss) {
   const text = size === 0 ? "0"
     : size >= 1e-3 && size < 1e5 ? size.toFixed(Math.max(0, 2 - Math.floor(Math.log10(size))))
     : size.toExponential(2).replace("e+", "e");
-  return loss < 0 ? `−${text}` : text;
+  return point(loss < 0 ? `−${text}` : text);
 }
 const fate = (racer, step) =>
-  racer.diverged !== null && step >= racer.diverged ? `diverged, ${racer.diverged}`
-  : racer.arrived !== null && step >= racer.arrived ? `${racer.arrived} step${racer.arrived === 1 ? "" : "s"}` : "";
+  racer.diverged !== null && step >= racer.diverged ? say("diverged", racer.diverged)
+  : racer.arrived !== null && step >= racer.arrived ? say(racer.arrived === 1 ? "arrived" : "after", racer.arrived) : "";
 
 let at = race.steps, playing = false, before = 0;
 function show(moment) {
@@ -76,7 +78,7 @@ function show(moment) {
   const x = fall.x(at).toFixed(1);
   $$("#cursor").setAttribute("x1", x);
   $$("#cursor").setAttribute("x2", x);
-  $$("#step").textContent = `step ${step}`;
+  $$("#step").textContent = say("step", step);
   slider.value = step;
   $$("#at").textContent = `${step} / ${race.steps}`;
 }
@@ -87,7 +89,7 @@ function run(on) {
   if (!on) $$("#result").classList.remove("later"); // at the end, or when somebody takes the race into their hands
   before = performance.now();
   play.querySelector("path").setAttribute("d", on ? PAUSE : PLAY);
-  play.setAttribute("aria-label", on ? "Pause" : "Play");
+  play.setAttribute("aria-label", say(on ? "pause" : "play"));
   if (on) requestAnimationFrame(tick);
 }
 function tick(now) {
@@ -156,12 +158,12 @@ function tell(event) {
   const found = inside(race.map, x, y) ? nearest(x, y, "way") : inside(race.fall, x, y) ? nearest(x, y, "losses") : null;
   tip.hidden = !found;
   if (!found) return;
-  const { racer, i } = found, digits = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
+  const { racer, i } = found, digits = (value) => point(String(Number(value.toPrecision(4))).replace("-", "−"));
   const name = document.createElement("b");
   name.textContent = racer.name.getAttribute("aria-label");
   const rate = racer.lr[Math.min(i, racer.lr.length - 1)];
-  const lines = [`step ${i}`, `${race.axes[0]} = ${digits(racer.x[i])}`, `${race.axes[1]} = ${digits(racer.y[i])}`,
-                 `loss ${live(racer.loss[i])}`, ...(rate === undefined ? [] : [`lr ${digits(rate)}`])];
+  const lines = [say("step", i), `${race.axes[0]} = ${digits(racer.x[i])}`, `${race.axes[1]} = ${digits(racer.y[i])}`,
+                 say("loss", live(racer.loss[i])), ...(rate === undefined ? [] : [`lr ${digits(rate)}`])];
   tip.replaceChildren(name, lines.join("\n"));
   tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
   tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;

@@ -1,0 +1,46 @@
+"""The folder of a note: it holds one study's note and nothing else, and each of its files is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from passo.errors import FolderInUse, StoreError
+
+OURS = frozenset({"note.html", "note.md", "note.pdf", "report.pdf", "figures", "medium", "notebooks"})
+MARK = ".passo-note"  # a file with the name of the study whose note this is
+_NAMED = 3
+
+
+def check(out: Path, study: str) -> None:
+    """Raise `FolderInUse` where the folder holds other things than a note, or another study's note."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise FolderInUse(f"{out} is a file: give a folder for the note")
+    others = sorted(path.name for path in out.iterdir() if path.name not in OURS and not path.name.startswith("."))
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        raise FolderInUse(f"{out} holds other things ({', '.join(others[:_NAMED])}{more}): give a folder of its own")
+    mark = out / MARK
+    there = mark.read_text(encoding="utf-8").strip() if mark.is_file() else study
+    if there != study:
+        raise FolderInUse(f"{out} holds the note on {there}: give a folder of its own to the note on {study}")
+
+
+def place(out: Path, study: str, files: Mapping[Path, bytes], least: Path) -> None:
+    """Write the files, and make their folders; `least` is there in any case."""
+    try:
+        least.mkdir(parents=True, exist_ok=True)
+        for path, content in {out / MARK: f"{study}\n".encode(), **files}.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, content)
+    except OSError as error:
+        raise StoreError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one, never a half."""
+    beside = path.with_name(f".{path.name.removeprefix('.')}.part")
+    beside.write_bytes(content)
+    beside.replace(path)

@@ -1,0 +1,92 @@
+"""Errors and warnings, told in the language that is spoken.
+
+Everything raises in English: logs hold it, and it can be searched for. Where a person reads it, `told` finds the
+template that a message was made of, and says it in another language. The catalogue `locale/<tag>/errors.toml` holds
+`"{0} is a file: give a folder for the note" = "{0} é um arquivo: dê uma pasta para a nota"`; fields are numbered.
+
+>>> from passo.language import speaking
+>>> with speaking("pt-BR"):
+...     told("notes.md is a file: give a folder for the note")
+'notes.md é um arquivo: dê uma pasta para a nota'
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import string
+import tomllib
+from dataclasses import dataclass
+
+from passo.language import CATALOGUES, ENGLISH, language
+
+CATALOGUE = "errors.toml"
+_LEAST = 6  # letters that a template must have, and a field, to be looked up
+_SENTENCES = re.compile(r"(?<=[.?!;:]) ")
+
+
+@dataclass(frozen=True)
+class Template:
+    """An English message with numbered fields, and how it is said. `pieces` are its words between the fields."""
+
+    english: str
+    said: str
+
+    @functools.cached_property
+    def pieces(self) -> tuple[str, ...]:
+        return tuple(words for words, *_ in string.Formatter().parse(self.english) if words)
+
+    @functools.cached_property
+    def letters(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @functools.cached_property
+    def pattern(self) -> re.Pattern[str]:
+        parts = []
+        for words, field, *_ in string.Formatter().parse(self.english):
+            parts += [re.escape(words), "(.*?)" if field is not None else ""]
+        return re.compile("".join(parts), re.DOTALL)
+
+    def fits(self, text: str) -> bool:
+        """A quick look, before a pattern is made: all pieces are there, in this order."""
+        place = 0
+        for piece in self.pieces:
+            place = text.find(piece, place)
+            if place < 0:
+                return False
+            place += len(piece)
+        return True
+
+
+def told(message: str) -> str:
+    """A message in the language that is spoken: whole, or sentence by sentence; as it stands where none is known."""
+    if language() == ENGLISH:
+        return message
+    whole = _whole(message, language())
+    if whole is not None:
+        return whole
+    parts = _SENTENCES.split(message)
+    for end in range(len(parts) - 1, 0, -1):  # the longest beginning that is known, then the rest
+        first = _whole(" ".join(parts[:end]), language())
+        if first is not None:
+            return f"{first} {told(' '.join(parts[end:]))}"
+    return f"{parts[0]} {told(' '.join(parts[1:]))}" if len(parts) > 1 else message
+
+
+def _whole(text: str, tag: str) -> str | None:
+    for template in _templates(tag):
+        if template.fits(text) and (match := template.pattern.fullmatch(text)):
+            return template.said.format(*(_field(value, tag) for value in match.groups()))
+    return None
+
+
+def _field(value: str, tag: str) -> str:
+    return (_whole(value, tag) or value) if len(value) >= _LEAST else value
+
+
+@functools.cache
+def _templates(tag: str) -> tuple[Template, ...]:
+    """Those of a language, the most telling first; fields alone, which fit everything, are not among them."""
+    path = CATALOGUES / tag / CATALOGUE
+    found = [Template(*pair) for pair in tomllib.loads(path.read_text(encoding="utf-8")).items()]
+    return tuple(sorted((one for one in found if one.letters >= _LEAST), key=lambda one: -one.letters))
