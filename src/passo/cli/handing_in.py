@@ -164,7 +164,7 @@ def _stem(name: str) -> str:
 
 def _readme(study: StoredStudy, head: tuple[str, str], scripts: list[str], figures: int, given: Byline | None) -> str:
     from passo.notes.byline import byline
-    from passo.notes.unfinished import command
+    from passo.notes.unfinished import command, shipped
 
     by = byline(study, given)
     about = [", ".join(by.authors), by.course, by.date, by.repository]
@@ -182,7 +182,8 @@ def _readme(study: StoredStudy, head: tuple[str, str], scripts: list[str], figur
     lines += ["", f"## {t('How to run it')}", "", "```", "pip install -r requirements.txt"]
     lines += [f"python src/{scripts[0]}.py {seeds[0] if seeds else 0}".ljust(44) + t("# one training, from one seed")]
     lines += ["passo study run study.toml".ljust(44) + t("# all {n} trainings", n=trainings), "```", ""]
-    lines += [t("The runs of this repository were made by {command}.", command=f"`{command(study)}`")]
+    if shipped(study.name) is not None:  # a study of one's own is the file that lies here
+        lines += [t("The runs of this repository were made by {command}.", command=f"`{command(study)}`")]
     lines += [t("The same settings give the same numbers, to the last bit only on the same machine and torch."), ""]
     return "\n".join([*lines, f"## {t('The methods')}", "", *_methods(study), ""])
 

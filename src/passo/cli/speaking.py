@@ -18,6 +18,7 @@ _PANELS = {  # what Typer itself says in a help text
     "OPTIONS_PANEL_TITLE": "Options",
     "COMMANDS_PANEL_TITLE": "Commands",
     "ERRORS_PANEL_TITLE": "Error",
+    "ABORTED_TEXT": "Aborted.",
     "DEFAULT_STRING": "[default: {}]",
     "REQUIRED_LONG_STRING": "[required]",
     "RICH_HELP": "Try [blue]'{command_path} {help_option}'[/] for help.",

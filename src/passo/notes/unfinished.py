@@ -41,21 +41,21 @@ def command(study: StoredStudy, seeds: int | None = None) -> str:
     `seeds` are others than its own.
     """
     more = "" if seeds is None else f" --set seeds={seeds}"
-    shipped = _shipped(study.name)
-    if shipped is None:
+    its_file = shipped(study.name)
+    if its_file is None:
         if "planned" not in study.facts:
             return "passo train …"
         return f"passo study run {study.name}.toml{more}"
     quick = " --quick" if study.config.get("form") == "quick" else ""
     if quick:  # its settings lie over the file, and are no changes
         return f"passo study run {study.name}{quick}{more}"
-    changed = _changes(study.config, shipped)
+    changed = _changes(study.config, its_file)
     if seeds is not None:
         changed["seeds"] = str(seeds)
     return " ".join([f"passo study run {study.name}", *(f"--set {quote(f'{k}={v}')}" for k, v in changed.items())])
 
 
-def _shipped(name: str) -> dict[str, Any] | None:
+def shipped(name: str) -> dict[str, Any] | None:
     """The study of this name in the package, or None."""
     try:
         return tomllib.loads((files("passo") / "studies" / f"{name}.toml").read_text(encoding="utf-8"))
@@ -63,12 +63,12 @@ def _shipped(name: str) -> dict[str, Any] | None:
         return None
 
 
-def _changes(config: Mapping[str, Any], shipped: Mapping[str, Any]) -> dict[str, str]:
+def _changes(config: Mapping[str, Any], its_file: Mapping[str, Any]) -> dict[str, str]:
     """What of a study's configuration is not its file's, as `--set` takes it."""
     found: dict[str, str] = {}
-    if "seeds" in config and config["seeds"] != _seeds(shipped.get("seeds", [0])):
+    if "seeds" in config and config["seeds"] != _seeds(its_file.get("seeds", [0])):
         found["seeds"] = json.dumps(config["seeds"], separators=(",", ":"))
-    base, default = config.get("base") or {}, shipped.get("base") or {}
+    base, default = config.get("base") or {}, its_file.get("base") or {}
     for key, value in base.items():
         of, by = _section(value), _section(default.get(key))
         if isinstance(of, dict) and isinstance(by, dict) and of.get("name") == by.get("name"):
