@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from passo.analysis.compare import HIGHER, LOWER, in_points
+from passo.analysis.once import once
 from passo.analysis.pair import configured, pair
 from passo.analysis.paired import APART, Paired, gap
 from passo.analysis.paired_shares import SHARE, BySeed, Versus, differing, standing, unsure
@@ -223,6 +224,7 @@ def _at_ratios(remedy: str, apart: Mapping[Case, Paired]) -> str:
     )
 
 
+@once
 def imbalance(study: StoredStudy) -> Imbalance:
     """Read the part `imbalance` of a study of two models.
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from passo.analysis.intervals import Interval, intervals
+from passo.analysis.once import once
 from passo.analysis.words import ranged, significant
 from passo.errors import StoreError
 from passo.language import later, t
@@ -212,6 +213,7 @@ def labels_of(study: StoredStudy) -> tuple[str, ...]:
     return found
 
 
+@once
 def alongs(study: StoredStudy, only: str | None = None) -> tuple[Along, ...]:
     """Everything measured, or along `only` one: by perturbation, those trained on unchanged images first, by model.
 

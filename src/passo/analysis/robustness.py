@@ -20,6 +20,7 @@ import numpy as np
 from passo.analysis.intervals import Interval, interval
 from passo.analysis.limits import Limit, fallen, limit, usual_level
 from passo.analysis.needed import LEVEL as SURE
+from passo.analysis.once import once
 from passo.analysis.pair import begun
 from passo.analysis.paired import holm
 from passo.analysis.parting import Parting, parting
@@ -175,6 +176,7 @@ class Robustness:
         return Table(head, tuple(rows), note)
 
 
+@once
 def robustness(study: StoredStudy, level: float | None = None) -> Robustness:
     """What a study measured on perturbed images; `level` is `usual_level` where none is given.
 

@@ -6,7 +6,8 @@ import html
 import json
 from pathlib import Path
 
-from passo.errors import StoreError, UsageError, require
+from passo.errors import StoreError, UsageError
+from passo.figures.bundle import bundle
 from passo.figures.style import FONT, Figure
 from passo.language import language, t
 
@@ -50,13 +51,11 @@ vegaEmbed("#chart", {spec}, options).then((embedded) => {{
 
 def page(figure: Figure) -> str:
     """The figure as one HTML page: Vega's own bundle is inside it, and nothing is asked for from outside."""
-    convert = require("vl_convert", "figures")
     actions = {
         "SVG_ACTION": t("Save as SVG"),
         "PNG_ACTION": t("Save as PNG"),
         "CLICK_TO_VIEW_ACTIONS": t("Click to view actions"),
     }
-    library = convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return _PAGE.format(
         language=language(),
         i18n=_embedded(actions),
@@ -64,7 +63,7 @@ def page(figure: Figure) -> str:
         font=FONT,
         sentence=html.escape(figure.sentence, quote=True),
         caption=html.escape(figure.caption),
-        library=library.replace("</script", "<\\/script").replace("<!--", "\\x3c!--"),
+        library=bundle(),
         spec=_embedded(figure.spec()),
     )
 

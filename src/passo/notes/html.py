@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from passo.errors import require
+from passo.figures.bundle import bundle
 from passo.language import speaking, t
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Table
 from passo.notes.linked import Links
@@ -82,14 +83,6 @@ def _json(value: Any) -> str:
 def _raised(text: str) -> str:
     """The headings before the first section are of its level, since none may be below what is not there."""
     return re.sub(r"<(/?)h3>", lambda found: "</h2>" if found[1] else '<h2 class="small">', text)
-
-
-@functools.cache
-def bundle() -> str:
-    """Vega, Vega-Lite and vega-embed as one script that defines `vegaEmbed`. Made in about a second, once."""
-    vl_convert = require("vl_convert", "figures")
-    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return script.replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
 
 
 def policy(*scripts: str) -> str:
