@@ -2,6 +2,7 @@ import pytest
 
 from passo import telling
 from passo.errors import ConfigError, StoreError
+from passo.experiments.diverged import Divergence, Found
 from passo.language import speaking
 from passo.registry import unknown
 from passo.telling import Template, told
@@ -62,3 +63,14 @@ def test_every_template_is_told_with_all_of_its_fields(tag):
 @pytest.mark.parametrize("error", [ConfigError, StoreError])
 def test_any_error_of_passo_can_be_told(error):
     assert in_portuguese(str(error("--pages must be 1 or more, got 0"))) == "--pages deve ser 1 ou mais, mas foi dado 0"
+
+
+def test_where_a_training_diverged_is_told_whole():
+    found = Found("output", "fc1", 7_000, 12_000)
+    seen = Divergence(7, 2, 0.1, 1234, "the loss", found, tuple(range(64)), (1, 2, 3), kept=6)
+    assert in_portuguese(seen.sentence()) == (
+        "a perda tem valor não finito no passo 1.234, por causa do passo 7 (época 2, lr 0.1): "
+        "o primeiro tensor não finito é a saída de fc1: 7.000 de seus 12.000 elementos; "
+        "3 das 64 imagens do lote a causam: 1, 2, 3; o estado depois do passo 6 está guardado. "
+        "Tente nonfinite=skip, clip_norm=1, ou olhe estas imagens"
+    )

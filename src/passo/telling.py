@@ -18,10 +18,12 @@ import string
 import tomllib
 from dataclasses import dataclass
 
-from passo.language import CATALOGUES, ENGLISH, language
+from passo.language import CATALOGUES, ENGLISH, language, numeral
 
 CATALOGUE = "errors.toml"
 _LEAST = 6  # letters that a template must have, and a field, to be looked up
+_MARKS = (".", "?", "!", ";", ":")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 _SENTENCES = re.compile(r"(?<=[.?!;:]) ")
 
 
@@ -62,26 +64,35 @@ def told(message: str) -> str:
     """A message in the language that is spoken: whole, or sentence by sentence; as it stands where none is known."""
     if language() == ENGLISH:
         return message
-    whole = _whole(message, language())
+    if _THOUSANDS.fullmatch(message):
+        return numeral(message)  # a decimal point stays: settings are typed with it
+    whole = _whole(message, language()) or _marked(message)
     if whole is not None:
         return whole
     parts = _SENTENCES.split(message)
     for end in range(len(parts) - 1, 0, -1):  # the longest beginning that is known, then the rest
-        first = _whole(" ".join(parts[:end]), language())
+        begun = " ".join(parts[:end])
+        first = _whole(begun, language()) or _marked(begun)
         if first is not None:
             return f"{first} {told(' '.join(parts[end:]))}"
     return f"{parts[0]} {told(' '.join(parts[1:]))}" if len(parts) > 1 else message
 
 
+def _marked(text: str) -> str | None:
+    """A part of a message that ends in a mark: told without it."""
+    inner = _whole(text[:-1], language()) if text[-1:] in _MARKS else None
+    return None if inner is None else inner + text[-1]
+
+
 def _whole(text: str, tag: str) -> str | None:
     for template in _templates(tag):
         if template.fits(text) and (match := template.pattern.fullmatch(text)):
-            return template.said.format(*(_field(value, tag) for value in match.groups()))
+            return template.said.format(*(_field(value) for value in match.groups()))
     return None
 
 
-def _field(value: str, tag: str) -> str:
-    return (_whole(value, tag) or value) if len(value) >= _LEAST else value
+def _field(value: str) -> str:
+    return told(value) if len(value) >= _LEAST or _THOUSANDS.fullmatch(value) else value
 
 
 @functools.cache

@@ -77,9 +77,9 @@ def test_the_first_tensor_in_forward_order_is_named_and_the_model_is_left_as_it_
         model.norm.bias[1] = math.inf
     found, _ = first_in_forward(model, nn.CrossEntropyLoss(), x, y)
     assert found is not None
-    assert str(found) == "the parameter norm.bias (1 of 3 elements)"
+    assert str(found) == "the parameter norm.bias: 1 of its 3 elements"
     found, _ = first_in_forward(model, nn.CrossEntropyLoss(), x * math.nan, y)
-    assert str(found) == "the batch itself (32 of 32 elements)"
+    assert str(found) == "the batch itself: 32 of its 32 elements"
 
 
 def poisoned() -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from passo import telling
 from passo.analysis.layers import QUANTITIES, Layers, Quantity, layers, told_steps
 from passo.analysis.memory import memories
 from passo.analysis.recorded import Recorded, penalties, told_run, watch_facts
@@ -109,7 +110,7 @@ def noticed(run: Recorded) -> list[str]:
 
 def _event(step: int | None, message: str, what: str | None) -> str:
     """A stored message with its step, and what to do about it."""
-    said = t(message)
+    said = telling.told(message)
     if step is not None and f"step {step}" not in message:
         said = t("{said} (step {step:,})", said=said, step=step)
     return said + (_advice(step) if what == "not-finite" else "")

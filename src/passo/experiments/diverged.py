@@ -47,10 +47,15 @@ class Found:
     size: int
 
     def __str__(self) -> str:
-        what = {"input": "the batch itself", "loss": "the loss alone"}.get(self.kind, f"the {self.kind} of {self.name}")
-        if self.kind == "parameter":
-            what = f"the parameter {self.name}"
-        return f"{what} ({self.elements:,} of {self.size:,} elements)"
+        what = {
+            "input": "the batch itself",
+            "parameter": f"the parameter {self.name}",
+            "output": f"the output of {self.name}",
+            "loss": "the loss alone",
+            "gradient": f"the gradient of {self.name}",
+            "update": f"the update of {self.name}",
+        }[self.kind]
+        return f"{what}: {self.elements:,} of its {self.size:,} elements"
 
 
 @dataclass(frozen=True)
@@ -75,19 +80,22 @@ class Divergence:
 
     def sentence(self) -> str:
         """What happened, where, and what to try."""
-        first = "" if self.found is None else f": first not finite is {self.found}"
-        told = f"{self.what} is not finite at step {self.seen_at:,}"
+        told = f"{self.what} is not finite at step {self.seen_at:,} (epoch {self.epoch}, lr {self.lr:g})"
         if self.step != self.seen_at:
-            told += f", because of step {self.step:,}"
-        told += f" (epoch {self.epoch}, lr {self.lr:g}){first}"
+            told = (
+                f"{self.what} is not finite at step {self.seen_at:,}, because of step {self.step:,} "
+                f"(epoch {self.epoch}, lr {self.lr:g})"
+            )
+        if self.found is not None:
+            told += ": " + f"first not finite is {self.found}"
+        parts = [told]
         if self._few:
             some = ", ".join(str(one) for one in self.culprits[:SHOWN])
             more = " …" if len(self.culprits) > SHOWN else ""
-            told += f"; {len(self.culprits)} of the batch's {len(self.images)} images give it: {some}{more}"
-        if self.searched:
-            told += f"; {self.searched}"
-        kept = "" if self.kept is None else f"; the state after step {self.kept:,} is kept"
-        return f"{told}{kept}. Try {self._advice()}"
+            parts.append(f"{len(self.culprits)} of the batch's {len(self.images)} images give it: {some}{more}")
+        parts += [self.searched] if self.searched else []
+        parts += [] if self.kept is None else [f"the state after step {self.kept:,} is kept"]
+        return f"{'; '.join(parts)}. {self._advice()}"
 
     @property
     def _few(self) -> bool:
@@ -96,10 +104,10 @@ class Divergence:
 
     def _advice(self) -> str:
         if self.found is not None and self.found.kind == "input":
-            return "to find out what is wrong with these data, or nonfinite=skip"
+            return "Try to find out what is wrong with these data, or nonfinite=skip"
         if self._few:
-            return "nonfinite=skip, clip_norm=1, or look at these images"
-        return f"a smaller learning rate (lr={self.lr / 10:g}), clip_norm=1 or nonfinite=skip"
+            return "Try nonfinite=skip, clip_norm=1, or look at these images"
+        return f"Try a smaller learning rate (lr={self.lr / 10:g}), clip_norm=1 or nonfinite=skip"
 
     def facts(self) -> dict[str, Any]:
         """All of it, as a run keeps it."""

@@ -116,8 +116,9 @@ class Records:
             found = self.layout.not_finite(block, self._waiting)
             if found is not None:
                 step, names = found
-                others = f" and of {len(names) - 1} more" if len(names) > 1 else ""
-                message = f"at step {step} the gradient of {names[0]}{others} is not finite"
+                message = f"at step {step} the gradient of {names[0]} is not finite"
+                if len(names) > 1:
+                    message = f"at step {step} the gradients of {names[0]} and {len(names) - 1} more are not finite"
                 self.note("not-finite", message, step, parameters=names)
         return block
 
