@@ -1,0 +1,65 @@
+"""The application: which address is which page, and the guard before all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Scope
+
+from passo.web import live, pages_run, pages_studies, resources
+from passo.web.answering import Handler, endpoint
+from passo.web.guard import Guard
+from passo.web.keys import COOKIE
+from passo.web.laboratory import Laboratory
+
+_ENTRANCE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>passo</title></head>
+<body><main><h1>passo</h1>
+<p>This page needs the address that <code>passo ui</code> printed, with its token. A token opens one session: start
+<code>passo ui</code> again for another.</p>
+<p lang="pt-BR">Esta página precisa do endereço que <code>passo ui</code> mostrou, com seu token. Um token abre uma só
+sessão: para outra, inicie <code>passo ui</code> de novo.</p></main></body></html>
+"""
+
+_ENTERING = '<!DOCTYPE html><html lang="en"><head><meta http-equiv="refresh" content="0;url=/"><title>passo</title></head></html>'
+
+
+def create_app(lab: Laboratory) -> ASGIApp:
+    """The whole server as an ASGI application."""
+
+    def get(path: str, handler: Handler) -> Route:
+        return Route(path, endpoint(lab, handler), methods=["GET"])
+
+    def post(path: str, handler: Handler) -> Route:
+        return Route(path, endpoint(lab, handler), methods=["POST"])
+
+    routes = [
+        get("/", pages_studies.studies),
+        get("/runs", pages_studies.runs),
+        get("/study/{study}", pages_studies.study),
+        post("/study/{study}/said", pages_studies.say),
+        get("/study/{study}/run/{run}", pages_run.run),
+        post("/study/{study}/run/{run}/said", pages_studies.say),
+        get("/study/{study}/run/{run}/series", pages_run.series),
+        get("/study/{study}/run/{run}/figure/{figure}", pages_run.figure),
+        Route("/study/{study}/live", live.stream(lab), methods=["GET"]),
+        post("/choose", resources.choose),
+        get("/static/{name}", resources.static),
+    ]
+    return Guard(Starlette(routes=routes), lab, lambda scope: _entrance(lab, scope))
+
+
+def _entrance(lab: Laboratory, scope: Scope) -> Response:
+    """Where nobody is let in without the cookie: the token is exchanged for it here, once."""
+    query: dict[str, Any] = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    given = query.get("token", [""])[-1]
+    session = lab.keys.exchanged(given) if scope["path"] == "/" and given else None
+    if session is None:
+        return HTMLResponse(_ENTRANCE, 401)
+    answer = HTMLResponse(_ENTERING)  # not a redirect: a strict cookie does not follow one that began elsewhere
+    answer.set_cookie(COOKIE, session, httponly=True, samesite="strict", path="/")
+    return answer

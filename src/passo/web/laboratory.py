@@ -1,0 +1,25 @@
+"""What every page needs: the root under which studies lie, the keys of this server, and what is written beside."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from passo.web.beside import Beside
+from passo.web.keys import Keys
+from passo.web.shelf import Shelf
+
+
+@dataclass
+class Laboratory:
+    """One server's state. `hosts` are the names, with ports, under which it may be asked."""
+
+    root: Path
+    hosts: frozenset[str]
+    keys: Keys = field(default_factory=lambda: Keys(secrets.token_urlsafe(24)))
+
+    def __post_init__(self) -> None:
+        self.root = self.root.resolve()
+        self.shelf = Shelf(self.root)
+        self.beside = Beside(self.root)

@@ -1,0 +1,105 @@
+"""What happens while it happens: server-sent events, when a study's files change.
+
+One watcher per study looks at the files' times, however many pages listen; a page that hears of a change asks for what
+it shows. Nothing is held open on a study, so that it can be moved or deleted while it is watched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from passo.errors import PassoError
+from passo.web.laboratory import Laboratory
+from passo.web.shelf import stamp
+
+PERIOD = 0.2  # seconds between two looks
+BEAT = 15.0  # seconds of silence after which a line is sent, so that a page knows that it is still connected
+MOST = 200  # pages that listen at a time
+
+
+@dataclass
+class Watch:
+    """What is known of one study, and who waits for the next news of it."""
+
+    state: dict[str, object] = field(default_factory=dict)
+    number: int = 0
+    listeners: int = 0
+    changed: anyio.Event = field(default_factory=anyio.Event)
+
+
+def stream(lab: Laboratory) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of events of a study."""
+    watches: dict[str, Watch] = {}
+
+    async def answered(request: Request) -> Response:
+        name = request.path_params["study"]
+        if sum(watch.listeners for watch in watches.values()) >= MOST:
+            return JSONResponse({"error": "too many pages listen"}, 503)
+        try:
+            lab.shelf.folder(name)
+        except PassoError as error:
+            return JSONResponse({"error": str(error)}, 404)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(_events(lab, name, watches), media_type="text/event-stream", headers=headers)
+
+    return answered
+
+
+async def _events(lab: Laboratory, name: str, watches: dict[str, Watch]) -> AsyncIterator[str]:
+    """News of a study, as long as somebody listens; the first listener looks for all."""
+    watch = watches.setdefault(name, Watch())
+    watch.listeners += 1
+    seen = -1
+    try:
+        looked = silent = 0.0
+        while True:
+            now = anyio.current_time()
+            if now - looked >= PERIOD:
+                looked = now
+                await _look(lab, name, watch)
+            if watch.number != seen:
+                seen, silent = watch.number, now
+                yield f"event: study\ndata: {json.dumps(watch.state)}\n\n"
+                if watch.state.get("status") != "running":
+                    yield "event: end\ndata: {}\n\n"
+                    return
+            elif now - silent > BEAT:
+                silent = now
+                yield ": still here\n\n"
+            await anyio.sleep(PERIOD)
+    finally:
+        watch.listeners -= 1
+        if not watch.listeners:
+            watches.pop(name, None)
+
+
+async def _look(lab: Laboratory, name: str, watch: Watch) -> None:
+    found = await anyio.to_thread.run_sync(_state, lab, name)
+    if found != watch.state:
+        watch.state = found
+        watch.number += 1
+
+
+def _state(lab: Laboratory, name: str) -> dict[str, object]:
+    """How a study stands, and a mark that changes with its files; "gone" for one that is not there any more."""
+    try:
+        folder = lab.shelf.folder(name)
+        found = lab.shelf.outline(name)
+    except PassoError:
+        return {"status": "gone"}
+    done = sum(run.status == "done" for run in found.runs)
+    running = [run.id for run in found.runs if run.status == "running"][:50]
+    return {
+        "status": found.status,
+        "done": done,
+        "runs": len(found.runs),
+        "running": running,
+        "mark": hash(stamp(folder)),
+    }

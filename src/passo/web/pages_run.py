@@ -1,0 +1,120 @@
+"""One run: its curves while they grow, what is inside its steps, what happened, what it is made of."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from starlette.responses import Response
+
+from passo.errors import PassoError, UsageError
+from passo.language import t
+from passo.store import StoredRun
+from passo.telling import told
+from passo.web.answering import Asked
+from passo.web.beside import Said
+from passo.web.pages_studies import duration
+from passo.web.series import POINTS, extremes
+
+CURVES = 12  # metrics that are asked for at once
+OPTIONS = {"parameter": str, "index": str, "step": int, "layer": str, "quantity": str}
+
+
+def run(asked: Asked) -> Response:
+    """The page of a run; its curves and figures are asked for by the page."""
+    study, name = asked.place("study"), asked.place("run")
+    found = asked.lab.shelf.run(study, name)
+    metrics = found.metrics()
+    lasts = {metric: value for metric, value in found.lasts().items() if math.isfinite(value)}
+    about = asked.lab.beside.said().get(f"{study}/{name}", Said())
+    return asked.page(
+        "run.html.j2",
+        study=study,
+        run=found,
+        metrics=metrics,
+        lasts=lasts,
+        about=about,
+        figures=figures_of(found),
+        parameters=parameters(found),
+        events=[(kind, step, told(message)) for kind, step, message, _ in found.events()][-200:],
+        settings=sorted(_flat(found.config).items()),
+        facts=sorted((key, value) for key, value in found.info.items() if not isinstance(value, dict | list)),
+        duration=duration,
+    )
+
+
+def series(asked: Asked) -> Response:
+    """Curves as JSON: {"name": {"x": […], "y": […], "n": …}} for each `metric`; `from` and `to` are steps."""
+    found = asked.lab.shelf.run(asked.place("study"), asked.place("run"))
+    names = asked.queries("metric")[:CURVES]
+    low, high = _number(asked, "from", -math.inf), _number(asked, "to", math.inf)
+    most = int(min(POINTS, max(20, _number(asked, "points", POINTS))))
+    curves: dict[str, Any] = {}
+    for name in names:
+        if not found.has(name):
+            continue
+        curve = found.metric(name)
+        inside = (curve.steps >= low) & (curve.steps <= high)
+        x, y = extremes(curve.steps[inside], curve.values[inside], most)
+        values = [float(value) if np.isfinite(value) else None for value in y]
+        curves[name] = {"x": x.tolist(), "y": values, "n": int(inside.sum())}
+    return asked.json({"status": found.status, "curves": curves})
+
+
+def figure(asked: Asked) -> Response:
+    """A figure of the run as JSON: its specification, its sentence and its caption."""
+    from passo.figures import draw_run
+
+    found = asked.lab.shelf.run(asked.place("study"), asked.place("run"))
+    options = {name: _read(asked, name, kind) for name, kind in OPTIONS.items() if asked.query(name)}
+    drawn = draw_run(asked.place("figure"), found, **options)
+    return asked.json({"spec": drawn.spec(), "sentence": drawn.sentence, "caption": drawn.caption})
+
+
+def figures_of(found: StoredRun) -> list[str]:
+    """The figures that this run has recorded enough for."""
+    from passo.analysis.inspected import available
+
+    return available(found)
+
+
+def parameters(found: StoredRun) -> list[str]:
+    """The parameters that were watched, in the model's order; none where nothing was."""
+    from passo.analysis.recorded import watch_facts
+
+    try:
+        return [str(name) for name in watch_facts(found).get("parameters", [])]
+    except PassoError:
+        return []
+
+
+def _read(asked: Asked, name: str, kind: type) -> Any:
+    value = asked.query(name)
+    if kind is int:
+        if not value.isdecimal():
+            raise UsageError(f"{name} must be a whole number, got {value!r}")
+        return int(value)
+    return value
+
+
+def _number(asked: Asked, name: str, default: float) -> float:
+    value = asked.query(name)
+    try:
+        return float(value) if value else default
+    except ValueError:
+        raise UsageError(f"{name} must be a number, got {value!r}") from None
+
+
+def _flat(config: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings by dotted key, as a command line takes them."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{before}{key}.")
+        elif value is not None:
+            found[f"{before}{key}"] = value
+    return found
+
+
+_ = t

@@ -1,0 +1,189 @@
+"""Lists: the studies under the root, all of their runs, and one study's runs; what was written about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from passo.analysis.standing import standing
+from passo.errors import StoreError
+from passo.language import later, numeral, t
+from passo.store import Outline, RunLine
+from passo.web.answering import Asked
+from passo.web.beside import Said
+from passo.web.shelf import Entry
+
+Thing = TypeVar("Thing")
+ROWS = 100  # of a list that one page shows
+METRICS = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "train/loss")
+COLUMNS = 3  # metrics that a table shows beside a run
+STATUSES = tuple(
+    map(later, ("running", "done", "interrupted", "diverged", "failed", "unreadable"))
+)  # in the order in which a filter offers them
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run in a list, with what it may be sorted and found by."""
+
+    study: str
+    run: RunLine
+    values: Mapping[str, float]
+    said: Said
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.run.finished is None else self.run.finished - self.run.started
+
+
+def studies(asked: Asked) -> Response:
+    """All studies, those that train first, then the newest."""
+    said = asked.lab.beside.said()
+    found = [one for one in asked.lab.shelf.entries() if _matches(asked, one.status, _words(one, said))]
+    order: dict[str, Callable[[Entry], Any]] = {
+        "name": lambda one: one.name,
+        "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
+        "begun": lambda one: 0 if one.outline is None else one.outline.facts.get("created", 0),
+        "status": lambda one: one.status,
+    }
+    found = _sorted(asked, found, order) or found
+    shown, pages = _cut(asked, found)
+    rows = [(one, begun(one.outline), said.get(one.name, Said())) for one in shown]
+    return asked.page("studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES)
+
+
+def runs(asked: Asked) -> Response:
+    """The runs of all studies in one list."""
+    there = [one.outline for one in asked.lab.shelf.entries() if one.outline is not None]
+    return _listed(asked, "runs.html.j2", there)
+
+
+def study(asked: Asked) -> Response:
+    """One study: how it stands, what was written about it, its runs."""
+    found = asked.lab.shelf.outline(asked.place("study"))
+    planned = found.facts.get("planned")
+    stands = standing(found, planned if isinstance(planned, int) else None)
+    about = asked.lab.beside.said().get(found.folder.name, Said())
+    return _listed(asked, "study.html.j2", [found], study=found, stands=stands, about=about, begun=begun(found))
+
+
+def say(asked: Asked) -> Response:
+    """Keep the tags and the note of a study, or of a run of one."""
+    name, run = asked.place("study"), asked.request.path_params.get("run")
+    asked.lab.shelf.folder(name)
+    if run is not None:
+        asked.lab.shelf.run(name, run)
+    thing = name if run is None else f"{name}/{run}"
+    asked.lab.beside.say(thing, asked.form.get("tags", ""), asked.form.get("note", ""))
+    return RedirectResponse(asked.request.url.path.removesuffix("/said"), 303)
+
+
+def begun(found: Outline | None) -> str:
+    """When a study was begun, in the machine's time."""
+    if found is None or not found.facts.get("created"):
+        return ""
+    return f"{datetime.fromtimestamp(found.facts['created']):%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time as people say it.
+
+    >>> duration(4.21), duration(75), duration(7265), duration(None)
+    ('4.2 s', '1 min 15 s', '2 h 1 min', '')
+    """
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return numeral(f"{seconds:.1f} s")
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _listed(asked: Asked, template: str, outlines: Sequence[Outline], **more: Any) -> Response:
+    said = asked.lab.beside.said()
+    shown = _metrics(outlines)
+    rows = [row for one in outlines for row in _rows(one, shown, said) if _matches(asked, row.run.status, _of(row))]
+    order: dict[str, Callable[[Row], Any]] = {
+        "study": lambda row: row.study,
+        "run": lambda row: row.run.id,
+        "kind": lambda row: row.run.kind,
+        "status": lambda row: row.run.status,
+        "begun": lambda row: row.run.started,
+        "seconds": lambda row: -1.0 if row.seconds is None else row.seconds,
+    }
+    order |= {name: lambda row, name=name: row.values.get(name, float("-inf")) for name in shown}
+    rows = _sorted(asked, rows, order) or rows
+    page, pages = _cut(asked, rows)
+    return asked.page(
+        template,
+        rows=page,
+        pages=pages,
+        total=len(rows),
+        metrics=shown,
+        statuses=STATUSES,
+        told_metric=lambda value: "" if value is None else numeral(f"{value:.4g}"),
+        duration=duration,
+        **more,
+    )
+
+
+def _metrics(outlines: Iterable[Outline]) -> tuple[str, ...]:
+    """The usual metrics that any of the studies has, the most telling first."""
+    there: set[str] = set()
+    for one in outlines:
+        try:
+            there.update(one.metrics())
+        except StoreError:
+            continue
+    return tuple(name for name in METRICS if name in there)[:COLUMNS]
+
+
+def _rows(found: Outline, metrics: Sequence[str], said: Mapping[str, Said]) -> Iterable[Row]:
+    lasts = {name: found.lasts(name) for name in metrics}
+    name = found.folder.name
+    for run in found.runs:
+        values = {metric: of[run.id] for metric, of in lasts.items() if run.id in of}
+        yield Row(name, run, values, said.get(f"{name}/{run.id}", Said()))
+
+
+def _words(entry: Entry, said: Mapping[str, Said]) -> str:
+    about = said.get(entry.name, Said())
+    return " ".join((entry.name, *about.tags, about.note))
+
+
+def _of(row: Row) -> str:
+    return " ".join((row.study, row.run.id, row.run.kind, *row.said.tags, row.said.note))
+
+
+def _matches(asked: Asked, status: str, words: str) -> bool:
+    """Whether all words that are looked for are there, and the status is the one wanted."""
+    wanted, text = asked.query("status"), words.lower()
+    return wanted in ("", status) and all(word in text for word in asked.query("q").lower().split())
+
+
+def _sorted(asked: Asked, found: list[Thing], order: Mapping[str, Callable[[Thing], Any]]) -> list[Thing]:
+    by = asked.query("sort")
+    if by.lstrip("-") not in order:
+        return []
+    return sorted(found, key=order[by.lstrip("-")], reverse=by.startswith("-"))
+
+
+def _cut(asked: Asked, found: list[Thing]) -> tuple[list[Thing], list[tuple[int, str, bool]]]:
+    """The rows of the page that is asked for, and a link for each page: (number, address, whether it is this one)."""
+    last = max(1, -(-len(found) // ROWS))
+    wanted = asked.query("page", "1")
+    number = min(last, max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1))
+    near = sorted({1, last, *range(max(1, number - 2), min(last, number + 2) + 1)})
+    links = [(one, address(asked, page=str(one)), one == number) for one in near] if last > 1 else []
+    return found[(number - 1) * ROWS : number * ROWS], links
+
+
+def address(asked: Asked, **changed: str) -> str:
+    """This page's address with some of what it asks for changed."""
+    query = {**dict(asked.request.query_params), **changed}
+    return f"{asked.request.url.path}?{urlencode({key: value for key, value in query.items() if value})}"
