@@ -36,3 +36,8 @@ def test_what_is_not_a_number_is_refused_by_every_format(name, value):
 )
 def test_numbers_are_written_as_a_reader_would(value, words):
     assert formats.number(value) == words
+
+
+@pytest.mark.parametrize("write", [formats.percent, formats.points, formats.fixed])
+def test_what_rounds_to_zero_has_no_sign(write):
+    assert write(-0.0001).startswith("0.0") and write(-0.6).startswith("−")

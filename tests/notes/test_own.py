@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def test_values_are_those_of_the_study(folder: Path) -> None:
         ('{{ figure("confusion") }}', "line 3: .*kept no predictions"),
         ("{% for %}", "line 3 cannot be read"),
         ('{{ figure("curves") }} {{ figure("curves") }}', "placed twice"),
+        ("see [this](#result)", "section 10-results.md of the note: unknown place 'result'. Did you mean 'results'"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_file_its_line_and_the_nearest(folder: Path, words: str, told: str) -> None:
@@ -134,6 +136,29 @@ def test_a_folder_that_is_wrong_says_where(folder: Path, name: str, words: str, 
     (folder / name).write_text(words)
     with pytest.raises((ConfigError, StoreError), match=told):
         own.read(folder)
+
+
+@pytest.mark.parametrize("words", ["{{ figure('curves') }}", "{# nothing #}"])
+def test_a_title_without_a_subtitle_is_told_with_its_file(folder: Path, words: str) -> None:
+    (folder / "00-title.md").write_text(f"# Title\n\n{words}\n")
+    with pytest.raises(StoreError, match="^section 00-title.md of the note lacks its subtitle"):
+        built(folder, "x")
+
+
+def test_two_files_that_would_be_one_place_are_told(folder: Path) -> None:
+    (folder / "20-results.md").write_text("# Again\n\nx\n")
+    with pytest.raises(ConfigError, match="10-results.md and 20-results.md would be one place of the note"):
+        built(folder, "x")
+
+
+@pytest.mark.parametrize("name", ["10-charts.md", "10-said.md", "10-runs.md", '10-"><b>.md'])
+def test_a_section_takes_no_place_that_the_page_has_already(folder: Path, name: str) -> None:
+    from passo.notes.html import page
+
+    (folder / name).write_text("# Section\n\nx\n")
+    text = own.read(folder)
+    places = re.findall(r'id="([^"]*)"', page(make(text.study, own=text.sections)))
+    assert len(places) == len(set(places)) > 5
 
 
 def test_a_language_that_is_not_there_is_answered_with_those_that_are(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from passo.analysis.compare import Difference
 from passo.errors import ConfigError, StoreError, UnknownName
 from passo.figures import FIGURES
 from passo.notes import make, text
@@ -117,6 +118,20 @@ def test_the_words_of_a_comparison_are_chosen_by_the_data(made_up):
     assert values.compare("adam", "adamw") == "cannot be told apart in test accuracy from"
     assert values.compare("nesterov", "adam", "test/loss") == "reaches a lower test loss than"
     assert re.fullmatch(r"\+\d+\.\d points, interval \d+\.\d to \d+\.\d", values.gap("nesterov", "adam"))
+
+
+@pytest.mark.parametrize(
+    "mean, low, high, told",
+    [
+        (0.0012, 0.0003, 0.0021, "+0.12 points, interval 0.03 to 0.21"),
+        (-0.0002, -0.0003, -0.0001, "−0.02 points, interval −0.03 to −0.01"),
+        (-0.0002, -0.01, 0.01, "0.0 points, interval −1.0 to 1.0"),
+    ],
+)
+def test_a_difference_that_is_told_from_zero_is_not_written_as_zero(made_up, monkeypatch, mean, low, high, told):
+    found = Difference(mean, low, high, 3, "a", "b")
+    monkeypatch.setattr(Values, "difference", lambda *_: found)
+    assert Values(made_up).gap("a", "b") == told
 
 
 def test_a_study_of_one_seed_gets_a_note_that_tells_nothing_apart(build, tmp_path):

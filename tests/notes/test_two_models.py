@@ -17,6 +17,7 @@ from pair_study import make as made_up
 from papers import lines
 from typer.testing import CliRunner
 
+from passo.analysis import Interval
 from passo.cli.app import app
 from passo.errors import ConfigError, StoreError
 from passo.figures import PAIR_FIGURES
@@ -25,7 +26,7 @@ from passo.notes import composer, text, write
 from passo.notes.byline import byline, day, ended
 from passo.notes.content import Byline, Note, Prose
 from passo.notes.pair_colophon import command
-from passo.notes.pair_results import results
+from passo.notes.pair_results import _signed, results
 from passo.notes.pdf import paper, pdf
 from passo.notes.placing import MARK
 from passo.notes.printed import LEAST
@@ -206,3 +207,8 @@ def test_the_command_says_where_the_report_is_and_what_it_leaves_out(light: Stor
     assert told.exit_code == 0, told.output
     assert f"PDF:  {out / 'report.pdf'}" in told.output and "left out: robustness: " in told.output
     assert b"Ana Lima" in (out / "report.pdf").read_bytes()
+
+
+@pytest.mark.parametrize("mean, told", [(-0.0002, "0.0 ± 1.0"), (-0.012, "−1.2 ± 1.0"), (0.012, "+1.2 ± 1.0")])
+def test_a_difference_that_rounds_to_zero_has_no_sign(mean: float, told: str) -> None:
+    assert _signed(Interval(mean, mean - 0.01, mean + 0.01, 3)) == told

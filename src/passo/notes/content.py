@@ -9,12 +9,24 @@ Note ── lead ──┬─ Prose        Markdown, with inline mathematics bet
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from passo.figures import Figure
+
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#$|~&])")
+
+
+def escaped(text: str) -> str:
+    r"""Words as Markdown that prints them as they stand.
+
+    >>> print(escaped("a_b [1]"))
+    a\_b \[1\]
+    """
+    return _MARKS.sub(r"\\\1", text)
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,13 @@ class FigureBlock:
 
     @property
     def caption(self) -> str:
-        """What stands below it, as inline Markdown."""
-        return self.words or self.figure.caption
+        """What stands below it, as inline Markdown; the figure's own is plain words, and may hold any name."""
+        return self.words or escaped(self.figure.caption)
+
+    @property
+    def sentence(self) -> str:
+        """What the figure shows on these data, as inline Markdown."""
+        return escaped(self.figure.sentence)
 
 
 @dataclass(frozen=True)

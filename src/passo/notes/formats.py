@@ -7,6 +7,7 @@ language that is spoken.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,8 @@ def _estimate(value: Any, write: Callable[[float], str], unit: str = "") -> str:
 
 
 def _signed(text: str) -> str:
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+    """With a true minus; what rounds to zero has no sign."""
+    return text.replace("-", "−", 1) if re.search(r"[1-9]", text) else text.removeprefix("-")
 
 
 def percent(value: Any, digits: int = 1) -> str:
@@ -153,10 +155,12 @@ def times(value: Any) -> str:
 def duration(seconds: Any) -> str:
     """A time taken, in the unit that suits it.
 
-    >>> duration(42.3), duration(200), duration(7300)
-    ('42 seconds', '3 min 20 s', '2 h 1 min')
+    >>> duration(1.2), duration(42.3), duration(200), duration(7300)
+    ('1 second', '42 seconds', '3 min 20 s', '2 h 1 min')
     """
     whole = round(_finite(seconds))
+    if whole == 1:
+        return t("{n} second", n=whole)
     if whole < 100:
         return t("{n} seconds", n=whole)
     minutes, rest = divmod(whole, 60)

@@ -35,14 +35,15 @@ def equations(block: Block) -> Iterator[tuple[str, bool]]:
     """
     if isinstance(block, Equation):
         yield block.latex, True
-    for markdown in _markdown(block):
+    for markdown in markdown_of(block):
         for token in reader().parse(markdown) if "$" in markdown else ():
             for one in (token, *(token.children or ())):
                 if one.type.startswith("math"):
                     yield one.content.strip(), one.type.startswith("math_block")
 
 
-def _markdown(block: Block) -> Iterator[str]:
+def markdown_of(block: Block) -> Iterator[str]:
+    """The Markdown of a block, part by part."""
     if isinstance(block, Prose):
         yield block.markdown
     elif isinstance(block, FigureBlock):

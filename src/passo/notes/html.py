@@ -145,7 +145,7 @@ def _figure(block: FigureBlock) -> str:
         f'<div class="chart" role="img" aria-label="{sentence}" data-chart="{name}"></div>\n'
         f'<noscript><p><a href="figures/{name}.svg">{t("The picture, as a file beside this page")}</a></p></noscript>\n'
         f'<figcaption><p class="caption"><strong>{t("Figure")} {block.number}.</strong> {inline(block.caption)}</p>\n'
-        f"<p>{inline(figure.sentence)}</p></figcaption>\n</figure>\n"
+        f"<p>{inline(block.sentence)}</p></figcaption>\n</figure>\n"
     )
 
 

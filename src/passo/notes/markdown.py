@@ -7,8 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from passo.language import speaking, t
-from passo.notes.content import Block, Byline, Code, Equation, FigureBlock, Note, Prose, Table
+from passo.notes.content import Block, Byline, Code, Equation, FigureBlock, Note, Prose, Table, escaped
 from passo.notes.terms import told_left_out
+
+_TAG = re.compile(  # what begins like a tag, outside of code and of mathematics
+    r"(?P<kept>```.*?```|(?<![`\\])(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)|\$\$.*?\$\$"
+    r"|(?<![\\$])\$(?=[^\s$])(?:(?!\n\n)[^$])*(?<![\s\\])\$)"
+    r"|(?<!\\)<(?=[a-zA-Z/!?])(?!https?://)",
+    re.DOTALL,
+)
 
 
 def markdown(note: Note, *, figures: str = "figures") -> str:
@@ -18,18 +25,18 @@ def markdown(note: Note, *, figures: str = "figures") -> str:
 
 
 def _markdown(note: Note, figures: str) -> str:
-    parts = [f"# {note.title}", f"*{note.subtitle}*", byline(note.byline)]
+    parts = [f"# {plainly(note.title)}", f"*{plainly(note.subtitle)}*", byline(note.byline)]
     if note.notice:
-        parts.append(f"> **{t('Note')}.** {note.notice}")
+        parts.append(f"> **{t('Note')}.** {plainly(note.notice)}")
     parts += [block_markdown(block, figures) for block in note.lead]
     for section in note.sections:
-        parts.append(f"## {section.title}")
+        parts.append(f"## {plainly(section.title)}")
         parts += [block_markdown(block, figures) for block in section.blocks]
     if note.sources:
         listed = (f'{s.number}. <a id="source-{s.key}"></a>{s.words}' for s in note.sources)
         parts += [f"## {t('Sources')}", "\n".join(listed)]
     parts.append(f"## {t('How this note was made')}")
-    parts.append("\n".join(f"- **{label}**: {words}" for label, words in note.colophon))
+    parts.append("\n".join(f"- **{label}**: {plainly(words)}" for label, words in note.colophon))
     parts.append(told_left_out(note.left_out))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -37,13 +44,22 @@ def _markdown(note: Note, figures: str) -> str:
 def byline(by: Byline) -> str:
     """Authors, course, date and repository in a line; their words are not Markdown, so its signs are escaped."""
     known = (", ".join(by.authors), by.course, by.date, by.repository)
-    return " · ".join(re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", told) for told in known if told)
+    return " · ".join(escaped(told) for told in known if told)
+
+
+def plainly(markdown: str) -> str:
+    r"""Markdown without HTML: what looks like a tag is printed, as in every other format of the note.
+
+    >>> print(plainly("so <b>bold</b>, `a <b>` and $a<b$"))
+    so \<b>bold\</b>, `a <b>` and $a<b$
+    """
+    return _TAG.sub(lambda found: found["kept"] or r"\<", markdown)
 
 
 def block_markdown(block: Block, figures: str = "figures") -> str:
     """One block as Markdown."""
     writers: dict[type, Callable[[Any], str]] = {
-        Prose: lambda b: b.markdown,
+        Prose: lambda b: plainly(b.markdown),
         Equation: _equation,
         FigureBlock: lambda b: _figure(b, figures),
         Table: _table,
@@ -60,18 +76,18 @@ def _equation(block: Equation) -> str:
 
 def _figure(block: FigureBlock, folder: str) -> str:
     figure = block.figure
-    # Square brackets would end the alt text, and a line break the image.
-    alt = re.sub(r"\s+", " ", figure.sentence).replace("[", "(").replace("]", ")")
+    # Square brackets would end the alt text for some readers, and a line break the image for all.
+    alt = escaped(re.sub(r"\s+", " ", figure.sentence).replace("[", "(").replace("]", ")"))
     return (
         f'<a id="figure-{figure.name}"></a>\n\n![{alt}]({folder}/{figure.name}.png)\n\n'
-        f"**{t('Figure')} {block.number}.** {block.caption}"
+        f"**{t('Figure')} {block.number}.** {plainly(block.caption)}"
     )
 
 
 def _table(table: Table) -> str:
     def line(cells: tuple[str, ...]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\|", plainly(cell)) for cell in cells) + " |"
 
     lines = [line(table.columns), line(("---",) * len(table.columns)), *map(line, table.rows)]
-    caption = f"*{table.caption}*\n\n" if table.caption else ""
+    caption = f"*{plainly(table.caption)}*\n\n" if table.caption else ""
     return caption + "\n".join(lines)

@@ -18,6 +18,7 @@ from typing import Any
 from passo.errors import ConfigError, FolderInUse, StoreError
 from passo.language import LANGUAGES, resolved, speaking, t
 from passo.notes.content import Byline
+from passo.notes.text import anchor, files
 from passo.registry import unknown
 from passo.store import StoredStudy, open_study
 
@@ -101,6 +102,9 @@ def _sections(folder: Path) -> Iterator[tuple[str, str]]:
     paths = sorted(path for path in folder.glob("*.md") if _SECTION.fullmatch(path.name))
     if not paths:
         raise ConfigError(f"{folder} holds no text: name its files 00-title.md, 10-results.md and so on")
+    for path in paths:
+        if other := next((one for one in paths if one != path and anchor(one.name) == anchor(path.name)), None):
+            raise ConfigError(f"{path} and {other.name} would be one place of the note: rename one of them")
     for place, path in enumerate(paths):
         words = _text(path)
         head, _, rest = words.strip().partition("\n")
@@ -171,8 +175,6 @@ def list_values(text: Own) -> None:
 
 def template(lang: str) -> list[Path]:
     """The files that a new text begins with."""
-    from passo.notes.text import files
-
     return files("own", lang)
 
 

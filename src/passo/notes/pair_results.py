@@ -145,5 +145,6 @@ def _cell(values: np.ndarray) -> str:
 
 
 def _signed(found: Interval) -> str:
-    sign = "+" if found.mean > 0 else "−" if found.mean < 0 else ""
-    return numeral(f"{sign}{100 * abs(found.mean):.1f}" + (f" ± {100 * found.half:.1f}" if found.known else ""))
+    told = round(100 * found.mean, 1)
+    sign = "+" if told > 0 else "−" if told < 0 else ""
+    return numeral(f"{sign}{abs(told):.1f}" + (f" ± {100 * found.half:.1f}" if found.known else ""))

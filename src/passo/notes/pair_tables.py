@@ -78,11 +78,11 @@ def built(cost: Mapping[str, Any]) -> str:
 def thousands(value: float) -> str:
     """A large count, rounded as one says it.
 
-    >>> thousands(383872), thousands(1_250_000), thousands(940)
-    ('384 k', '1.25 M', '940')
+    >>> thousands(383872), thousands(999_900), thousands(940)
+    ('384 k', '1 M', '940')
     """
     for unit, size in (("M", 1e6), ("k", 1e3)):
-        if value >= size:
+        if value >= 0.9995 * size:  # what has three digits of it, rounded
             return f"{significant(value / size)} {unit}"
     return str(round(value))
 

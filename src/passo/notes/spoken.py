@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from passo.analysis.words import joined
 from passo.language import ENGLISH, language, t
+from passo.notes.content import escaped
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>#$|~])")
 _SHORT = 4  # letters; a label of as many is an abbreviation
 _ARTICLE = {ENGLISH: "the", "pt-BR": "a"}  # a network is feminine in Portuguese
 _BEFORE = {
@@ -17,15 +17,6 @@ _BEFORE = {
     "pt-BR": {"de": "da", "em": "na", "por": "pela", "a": "à", "da": "da", "na": "na", "pela": "pela", "à": "à"},
 }
 """What a word before a label becomes with the article: one that is there already stays, prepositions take it in."""
-
-
-def escaped(text: str) -> str:
-    r"""Words as Markdown that prints them as they stand.
-
-    >>> print(escaped("a_b [1]"))
-    a\_b \[1\]
-    """
-    return _MARKS.sub(r"\\\1", text)
 
 
 @dataclass(frozen=True)

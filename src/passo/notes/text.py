@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from passo.errors import StoreError
 from passo.language import resolved, t
-from passo.notes import formulas
+from passo.notes import destinations, formulas
 from passo.notes.content import (
     Block,
     Byline,
@@ -49,6 +49,7 @@ _CUTS = re.compile(
     r"|^\$\$\s*(?P<latex>.*?)\s*\$\$(?:[ ]*\((?P<named>[\w-]+)\))?[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
+_TAKEN = re.compile("|text|charts|said|sources|colophon|runs?(-.*)?|(figure|equation|source|section)-.*")
 _PLACES = ("figure", "table", "listing", "see", "equation", "cite", "passage")
 
 
@@ -188,9 +189,9 @@ def compose(
     numbered = [(name, placing.numbered(text)) for name, text in rendered]
     parts = [_section(name, placing.resolve(text), placing) for name, text in numbered]
     title, *sections = parts
-    subtitle, *lead = title.blocks
+    subtitle, *lead = title.blocks or (None,)
     if not isinstance(subtitle, Prose):
-        raise ValueError(f"{sources[0][0]} has no subtitle below its title")
+        raise StoreError(f"section {sources[0][0]} of the note lacks its subtitle: a paragraph below the title")
     subtitle, *rest = subtitle.markdown.split("\n\n", 1)
     first = tuple(Prose(text) for text in rest)
     note = Note(
@@ -208,19 +209,27 @@ def compose(
         tuple(placing.left_out),
     )
     note = settled(note, marks)
-    formulas.check(note, {_anchor(name): name for name, _ in sources})
+    files_of = {anchor(name): name for name, _ in sources}
+    formulas.check(note, files_of)
+    destinations.check(note, files_of)
     return note
 
 
-def _anchor(name: str) -> str:
-    return re.sub(r"^\d+-|\.md$", "", name)
+def anchor(name: str) -> str:
+    """The place of a file's section on a page, which has places of its own.
+
+    >>> anchor("10-results.md"), anchor("90-runs.md"), anchor("05-two words.md")
+    ('results', 'section-runs', 'two-words')
+    """
+    plain = re.sub(r"[^\w-]+", "-", re.sub(r"^\d+-|\.md$", "", name)).strip("-")
+    return f"section-{plain}".rstrip("-") if _TAKEN.fullmatch(plain) else plain
 
 
 def _section(name: str, text: str, placing: _Placing) -> Section:
     heading, _, body = text.strip().partition("\n")
     if not heading.startswith("# "):
-        raise ValueError(f"{name} does not begin with its title ('# …')")
-    return Section(_anchor(name), heading[2:].strip(), tuple(_cut(body, placing.blocks)))
+        raise StoreError(f"section {name} of the note does not begin with its title, '# …'")
+    return Section(anchor(name), heading[2:].strip(), tuple(_cut(body, placing.blocks)))
 
 
 def _cut(text: str, placed: list[Block]) -> Iterator[Block]:

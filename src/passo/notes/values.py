@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,7 +166,7 @@ class Values:
     def gap(self, a: str, b: str, metric: str = "test/accuracy") -> str:
         """The difference a − b in words: mean, and the interval where there is one."""
         found = self.difference(a, b, metric)
-        write = points if METRICS[metric].is_fraction else fixed
+        write = _decided(found, *((points, 1) if METRICS[metric].is_fraction else (fixed, 3)))
         mean = f"{'+' if found.mean > 0 else ''}{write(found.mean)}"
         if not found.known:
             return t("{difference}, from one seed", difference=mean)
@@ -202,6 +203,15 @@ class Values:
     def changes(self, name: str) -> int:
         """How often the learning rate of the first seed's run changed."""
         return int(np.count_nonzero(np.diff(self.series(name, "lr"))))
+
+
+def _decided(found: analysis.Difference, write: Callable[..., str], digits: int) -> Callable[[float], str]:
+    """Writes a difference; where it is told from zero, with so many digits that none of its numbers is written as 0."""
+    ends = (found.mean, found.low, found.high) if found.verdict != "not distinguishable" else ()
+    for more in range(digits, digits + 4):
+        if all(re.search(r"[1-9]", write(end, more)) for end in ends if end):
+            return functools.partial(write, digits=more)
+    return functools.partial(write, digits=digits)
 
 
 def span(values: Sequence[float], write: Any) -> str:
