@@ -60,6 +60,10 @@ class Asked:
         }
         return HTMLResponse(_templates().get_template(template).render(**words, **values), status)
 
+    def written(self, note: str) -> Any:
+        """What somebody wrote in Markdown as HTML: tags in it are text, and links lead to pages alone."""
+        return require("markupsafe", "web").Markup(_markdown().render(note))
+
     def json(self, value: Any, status: int = 200) -> Response:
         return JSONResponse(value, status)
 
@@ -153,6 +157,11 @@ def _accepted(header: str) -> list[str]:
 def theme(request: Request) -> str:
     chosen = request.cookies.get(THEME, "")
     return chosen if chosen in THEMES else THEMES[0]
+
+
+@functools.cache
+def _markdown() -> Any:
+    return require("markdown_it", "web").MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
 @functools.cache

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from starlette.responses import Response
 
+from passo.analysis.recorded import watch_facts
 from passo.errors import PassoError, UsageError
-from passo.language import t
+from passo.figures.watched import RUN_FIGURES, draw_run
+from passo.language import later, number_marks, numeral, t
 from passo.store import StoredRun
 from passo.telling import told
 from passo.web.answering import Asked
@@ -18,6 +21,26 @@ from passo.web.pages_studies import duration
 from passo.web.series import POINTS, extremes
 
 CURVES = 12  # metrics that are asked for at once
+GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
+    (
+        later("Inside the optimiser"),
+        frozenset({"trace/steps"}),
+        (
+            *("apart", "stages", "layers", "ratios", "signal", "cosine", "betas"),
+            *("loss-change", "clipping", "residual", "weights"),
+        ),
+    ),
+    (later("Activations"), frozenset({"activations/steps"}), ("activations",)),
+    (
+        later("What it answers"),
+        frozenset({"test/probabilities"}),
+        ("confusion", "classes", "calibration", "hardest", "cross-entropy"),
+    ),
+)
+"""Figures of a run by what they show, and the arrays that a run must have for them."""
+
+DRAWN = ("train/loss", "validation/loss", "validation/accuracy", "lr")  # metrics that are drawn unasked
+SCRUBBED = 400  # steps that a slider offers
 OPTIONS = {"parameter": str, "index": str, "step": int, "layer": str, "quantity": str}
 
 
@@ -41,6 +64,9 @@ def run(asked: Asked) -> Response:
         settings=sorted(_flat(found.config).items()),
         facts=sorted((key, value) for key, value in found.info.items() if not isinstance(value, dict | list)),
         duration=duration,
+        drawn=[name for name in metrics if name in DRAWN],
+        steps=watched_steps(found),
+        words=spoken_words(),
     )
 
 
@@ -64,27 +90,47 @@ def series(asked: Asked) -> Response:
 
 def figure(asked: Asked) -> Response:
     """A figure of the run as JSON: its specification, its sentence and its caption."""
-    from passo.figures import draw_run
-
     found = asked.lab.shelf.run(asked.place("study"), asked.place("run"))
     options = {name: _read(asked, name, kind) for name, kind in OPTIONS.items() if asked.query(name)}
     drawn = draw_run(asked.place("figure"), found, **options)
     return asked.json({"spec": drawn.spec(), "sentence": drawn.sentence, "caption": drawn.caption})
 
 
-def figures_of(found: StoredRun) -> list[str]:
-    """The figures that this run has recorded enough for."""
-    from passo.analysis.inspected import available
+def figures_of(found: StoredRun) -> list[tuple[str, list[str]]]:
+    """The figures for which this run has recorded something, in groups; a figure says itself what it lacks."""
+    there = found.arrays()
+    groups = [(told, [name for name in names if name in RUN_FIGURES]) for told, needs, names in GROUPS if needs <= {*there}]
+    return [(told, names) for told, names in groups if names]
 
-    return available(found)
+
+def watched_steps(found: StoredRun) -> list[int]:
+    """The steps that the microscope looked at, evenly thinned to what a slider can offer."""
+    if "trace/steps" not in found.arrays():
+        return []
+    steps = found.array("trace/steps")
+    at = np.unique(np.linspace(0, len(steps) - 1, min(SCRUBBED, len(steps))).astype(int)) if len(steps) else []
+    return [int(steps[i]) for i in at]
+
+
+def spoken_words() -> dict[str, Any]:
+    """What the page's scripts say, and what each figure takes."""
+    return {
+        "step": t("step"),
+        "point": numeral("."),
+        "locale": number_marks(),
+        "i18n": {
+            "CLICK_TO_VIEW_ACTIONS": t("Save this chart"),
+            "PNG_ACTION": t("Save as PNG"),
+            "SVG_ACTION": t("Save as SVG"),
+        },
+        "takes": {name: [*signature(RUN_FIGURES[name]).parameters] for name in RUN_FIGURES},
+    }
 
 
 def parameters(found: StoredRun) -> list[str]:
     """The parameters that were watched, in the model's order; none where nothing was."""
-    from passo.analysis.recorded import watch_facts
-
     try:
-        return [str(name) for name in watch_facts(found).get("parameters", [])]
+        return [str(name) for name in watch_facts(found).get("roundings", {})]
     except PassoError:
         return []
 
@@ -116,5 +162,3 @@ def _flat(config: dict[str, Any], before: str = "") -> dict[str, Any]:
             found[f"{before}{key}"] = value
     return found
 
-
-_ = t

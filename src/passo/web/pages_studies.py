@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -54,7 +55,7 @@ def studies(asked: Asked) -> Response:
     found = _sorted(asked, found, order) or found
     shown, pages = _cut(asked, found)
     rows = [(one, begun(one.outline), said.get(one.name, Said())) for one in shown]
-    return asked.page("studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES)
+    return asked.page("studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES, address=partial(address, asked))
 
 
 def runs(asked: Asked) -> Response:
@@ -128,6 +129,7 @@ def _listed(asked: Asked, template: str, outlines: Sequence[Outline], **more: An
         statuses=STATUSES,
         told_metric=lambda value: "" if value is None else numeral(f"{value:.4g}"),
         duration=duration,
+        address=partial(address, asked),
         **more,
     )
 

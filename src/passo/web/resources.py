@@ -14,13 +14,14 @@ from passo.web.answering import LANGUAGE, THEME, THEMES, Asked
 
 _STATIC = Path(__file__).with_name("static")
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_MADE = {"vega.js": "bundle", "drawing.js": "drawing"}  # scripts of `figures`
 _YEAR = 365 * 24 * 3600
 
 
 def static(asked: Asked) -> Response:
     """A file of the package, or Vega's bundle; a browser that has it asks whether it changed."""
     name = asked.place("name")
-    content = _vega() if name == "vega.js" else _file(name)
+    content = _made(name) if name in _MADE else _file(name)
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": "private, no-cache"}
     if asked.request.headers.get("if-none-match") == tag:
@@ -51,7 +52,8 @@ def _names() -> frozenset[str]:
 
 
 @functools.cache
-def _vega() -> bytes:
-    from passo.figures.bundle import bundle
+def _made(name: str) -> bytes:
+    """A script that another room has: it is asked for when a page first needs it."""
+    from passo.figures import bundle
 
-    return bundle().encode()
+    return getattr(bundle, _MADE[name])().encode()

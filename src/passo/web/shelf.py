@@ -72,14 +72,14 @@ class Shelf:
             return False
 
     def _entry(self, folder: Path) -> Entry:
-        stamp = stamp(folder)
+        mark = stamp(folder)
         with self._reading:
             known = self._known.get(folder.name)
-        if known is not None and known[0] == stamp and known[1].status != "running":
+        if known is not None and known[0] == mark and known[1].status != "running":
             return known[1]
         entry = _read(folder)
         with self._reading:
-            self._known[folder.name] = (stamp, entry)
+            self._known[folder.name] = (mark, entry)
         return entry
 
 

@@ -1,0 +1,67 @@
+"""`passo ui`: find a port, say the address, open the browser, and serve until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from passo.errors import UsageError, require
+from passo.web.app import create_app
+from passo.web.laboratory import Laboratory
+
+PORT, TRIED = 8765, 50
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on the first free port from `port` on; raises `UsageError` where none of the next ones is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for wanted in range(port, min(port + TRIED, 65536)):
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((host, wanted))
+        except OSError as error:
+            found.close()
+            if error.errno in (13, 99):  # not permitted, or not this machine's address
+                raise UsageError(f"cannot listen on {host}:{wanted}: {(error.strerror or str(error)).lower()}") from None
+            continue
+        found.listen(128)
+        return found
+    raise UsageError(f"ports {port} to {port + TRIED - 1} are in use: give another with --port")
+
+
+def hosts(host: str, port: int) -> frozenset[str]:
+    """The names under which the server may be asked."""
+    names = {host, *(("127.0.0.1", "localhost") if host in LOCAL else ())}
+    return frozenset(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
+
+
+def serve(
+    root: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    browser: bool = True,
+    told: Callable[[str, int], None] = lambda address, port: None,
+) -> None:
+    """Serve the studies under a root; `told` gets the address with its token, and the port that was found."""
+    uvicorn = require("uvicorn", "web")
+    listening = bound(host, port)
+    found = listening.getsockname()[1]
+    lab = Laboratory(root, hosts(host, found))
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{found}/?token={lab.keys.token}"
+    config = uvicorn.Config(
+        create_app(lab), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    told(address, found)
+    if browser:
+        with suppress(webbrowser.Error):
+            webbrowser.open(address)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])

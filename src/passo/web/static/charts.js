@@ -1,0 +1,56 @@
+// Charts on every page: one way to draw, in the theme that was chosen.
+const wide = window.matchMedia("screen and (min-width: 641px)");
+const scheme = window.matchMedia("(prefers-color-scheme: dark)");
+
+export const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
+
+export const isDark = () => {
+  const theme = document.documentElement.dataset.theme;
+  return theme === "dark" || (theme === "auto" && scheme.matches);
+};
+
+export const onChange = (again) => {
+  scheme.addEventListener("change", again);
+  wide.addEventListener("change", again);
+};
+
+export const embed = async (box, spec, sentence) => {
+  const { view } = await vegaEmbed(box, fitted(spec, wide.matches ? null : box.clientWidth - 76, isDark()), {
+    mode: "vega-lite",
+    renderer: "svg",
+    ast: true,
+    defaultStyle: false,
+    tooltip: { disableDefaultStyle: true },
+    i18n: words.i18n,
+    actions: { export: true, source: false, compiled: false, editor: false },
+  });
+  labelled(box, sentence, words.i18n.CLICK_TO_VIEW_ACTIONS);
+  return view;
+};
+
+export const asked = async (address) => {
+  const answer = await fetch(address, { headers: { accept: "application/json" } });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.error);
+  return told;
+};
+
+// One thing at a time; what is asked for meanwhile is done next, and only the last of it.
+export const inTurn = (work) => {
+  let busy = false;
+  let next = null;
+  return async (...given) => {
+    next = given;
+    if (busy) return;
+    busy = true;
+    try {
+      while (next) {
+        const now = next;
+        next = null;
+        await work(...now);
+      }
+    } finally {
+      busy = false;
+    }
+  };
+};

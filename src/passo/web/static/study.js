@@ -1,0 +1,26 @@
+// A study that trains: the page is made anew when a run ends or begins, at most every two seconds.
+const standing = document.getElementById("standing");
+if (standing?.dataset.study) {
+  const source = new EventSource(`/study/${encodeURIComponent(standing.dataset.study)}/live`);
+  let first = null;
+  let waiting = false;
+  const renewed = async () => {
+    waiting = false;
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const place of ["#standing", "tbody", "h1"]) {
+      const [now, then] = [document.querySelector(place), page.querySelector(place)];
+      if (now && then) now.replaceWith(then);
+    }
+  };
+  source.addEventListener("study", ({ data }) => {
+    const state = JSON.parse(data);
+    const seen = JSON.stringify([state.status, state.done, state.runs, state.running]);
+    if (first !== null && seen !== first && !waiting) {
+      waiting = true;
+      setTimeout(renewed, 2000);
+    }
+    first = seen;
+    if (state.status !== "running") source.close();
+  });
+}
