@@ -30,6 +30,7 @@ from passo.cli import (
     speaking,
     studies,
     training,
+    ui,
 )
 from passo.cli.show import err, reads, warned
 from passo.errors import PassoError
@@ -62,6 +63,7 @@ app.add_typer(new.app, name="new")
 app.command("export")(export.export)
 app.command("predict")(predict.predict)
 app.add_typer(runs.app, name="runs")
+app.command("ui")(ui.ui)
 
 
 def _version(asked: bool) -> None:

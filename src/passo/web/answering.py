@@ -104,7 +104,9 @@ def _handled(handler: Handler, asked: Asked) -> Response:
         return _wrong(asked, error, 500)
     except Exception as error:
         _log.exception("a page failed: %s", asked.request.url.path)
-        return _wrong(asked, PassoError(f"this page failed ({type(error).__name__}): the terminal has the details"), 500)
+        return _wrong(
+            asked, PassoError(f"this page failed ({type(error).__name__}): the terminal has the details"), 500
+        )
 
 
 def _wrong(asked: Asked, error: Exception, status: int) -> Response:

@@ -99,7 +99,9 @@ def figure(asked: Asked) -> Response:
 def figures_of(found: StoredRun) -> list[tuple[str, list[str]]]:
     """The figures for which this run has recorded something, in groups; a figure says itself what it lacks."""
     there = found.arrays()
-    groups = [(told, [name for name in names if name in RUN_FIGURES]) for told, needs, names in GROUPS if needs <= {*there}]
+    groups = [
+        (told, [name for name in names if name in RUN_FIGURES]) for told, needs, names in GROUPS if needs <= {*there}
+    ]
     return [(told, names) for told, names in groups if names]
 
 
@@ -161,4 +163,3 @@ def _flat(config: dict[str, Any], before: str = "") -> dict[str, Any]:
         elif value is not None:
             found[f"{before}{key}"] = value
     return found
-

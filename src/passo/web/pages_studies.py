@@ -55,7 +55,9 @@ def studies(asked: Asked) -> Response:
     found = _sorted(asked, found, order) or found
     shown, pages = _cut(asked, found)
     rows = [(one, begun(one.outline), said.get(one.name, Said())) for one in shown]
-    return asked.page("studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES, address=partial(address, asked))
+    return asked.page(
+        "studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES, address=partial(address, asked)
+    )
 
 
 def runs(asked: Asked) -> Response:

@@ -27,7 +27,9 @@ def bound(host: str, port: int) -> socket.socket:
         except OSError as error:
             found.close()
             if error.errno in (13, 99):  # not permitted, or not this machine's address
-                raise UsageError(f"cannot listen on {host}:{wanted}: {(error.strerror or str(error)).lower()}") from None
+                raise UsageError(
+                    f"cannot listen on {host}:{wanted}: {(error.strerror or str(error)).lower()}"
+                ) from None
             continue
         found.listen(128)
         return found
