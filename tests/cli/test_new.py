@@ -107,6 +107,10 @@ def test_a_text_of_ones_own_is_built_and_its_typed_numbers_told(ran: Path, tmp_p
     (text / "10-method.md").write_text("# Method\n\nIt took 7.5 hours, and {{ seeds }} seeds.\n")
     told = passo("note", str(text), "--course", "Redes")
     assert "10-method.md, line 3: the number 7.5 is typed" in told
+    (text / "10-method.md").write_text("# Method\n\nIt took 7.5 hours, and {{ sedes }} seeds.\n")
+    wrong = passo("note", str(text), code=1)
+    assert "unknown value 'sedes'" in wrong and "is typed" not in wrong
+    (text / "10-method.md").write_text("# Method\n\nIt took 7.5 hours, and {{ seeds }} seeds.\n")
     page = (text / "note" / "note.md").read_text(encoding="utf-8")
     assert "Ana Lima" in page and "Redes" in page and "7.5 hours, and 2 seeds" in page
     assert "say which study" in passo("note", "new", code=1)
