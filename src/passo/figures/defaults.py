@@ -12,7 +12,7 @@ from passo.analysis.coasting import coasting as analysed
 from passo.analysis.words import joined, ranged, significant
 from passo.figures.curves import about
 from passo.figures.panels import lines
-from passo.figures.style import BLUE, RED, Figure, altair, data, finished, interactive
+from passo.figures.style import BLUE, INK, RED, Figure, altair, dash, data, finished, interactive
 from passo.language import t
 from passo.store import StoredStudy
 
@@ -68,12 +68,14 @@ def _panels(found: Sequence[Band]) -> Any:
     )
     shade = alt.Color("side:N", scale=alt.Scale(domain=list(SHADES), range=list(SHADES.values())), title=None)
     shape = alt.Shape("side:N", scale=alt.Scale(domain=list(SHADES), range=["circle", "square"]), title=None)
-    dash = alt.StrokeDash("side:N", scale=alt.Scale(domain=list(SHADES), range=[[1, 0], [5, 3]]), legend=None)
     base = alt.Chart().encode(x=x, color=shade)
     spread = base.transform_filter("isValid(datum.low)").mark_area(clip=True, opacity=0.13).encode(y=low, y2="high:Q")
-    dots = base.mark_point(filled=True, size=34, clip=True, opacity=1).encode(y=y, shape=shape)
+    dots = base.mark_point(filled=True, size=34, opacity=1).encode(y=y, shape=shape)
     layered = alt.layer(
-        spread, base.mark_line(clip=True).encode(y=y, strokeDash=dash), dots, data=data(_columns(found))
+        spread,
+        base.mark_line().encode(y=y, strokeDash=dash("side", list(SHADES), told=False)),
+        dots,
+        data=data(_columns(found)),
     )
     header = alt.Header(labelAnchor="start", labelPadding=3)
     kept = [name for name in NAMES.values() if name in {NAMES[b.name.rpartition("-")[0]] for b in found}]
@@ -123,4 +125,4 @@ def coasting(study: StoredStudy) -> Figure:
 
 def _rule(step: int) -> Any:
     alt = altair()
-    return alt.Chart(data({"x": [step - 0.5]})).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(x="x:Q")
+    return alt.Chart(data({"x": [step - 0.5]})).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x="x:Q")
