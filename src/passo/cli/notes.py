@@ -87,6 +87,7 @@ def note(
     check_formats(formats, pages, base_url)
     folder = Path(name)
     if own.is_own(folder):
+        _check_nothing_for_a_study(lang, dataset, settings, force, quick)
         with err.status(t("writing the note")):
             text, written = _own(folder, out_, formats, pages, byline, base_url)
         _tell(written, base_url)
@@ -101,6 +102,17 @@ def note(
     with err.status(t("writing the note")):
         for written in _each(study, target, languages, formats=formats, pages=pages, byline=byline, base_url=base_url):
             _tell(written, base_url)
+
+
+def _check_nothing_for_a_study(
+    lang: str | None, dataset: str | None, settings: list[str] | None, force: bool, quick: bool
+) -> None:
+    """A text of one's own has its language and its study: what asks for others is refused, not forgotten."""
+    from passo.errors import UsageError
+
+    given = {"--lang": lang, "--dataset": dataset, "--set": settings, "--force": force, "--quick": quick}
+    if asked := [name for name, value in given.items() if value]:
+        raise UsageError(f"a text of your own names its study and its language itself: leave {', '.join(asked)} out")
 
 
 def _each(study: StoredStudy, target: Path, languages: list[str], **options: Any) -> list[Written]:

@@ -10,6 +10,7 @@ import numpy as np
 from passo.analysis import Band, bands
 from passo.analysis.coasting import coasting as analysed
 from passo.analysis.words import joined, ranged, significant
+from passo.errors import StoreError
 from passo.figures.curves import about
 from passo.figures.panels import lines
 from passo.figures.style import BLUE, INK, RED, Figure, altair, dash, data, finished, interactive
@@ -31,6 +32,8 @@ NAMES = {
 def library_defaults(study: StoredStudy) -> Figure:
     """The validation loss of each name with the defaults of either library, on one scale."""
     there = [f"{name}-{side}" for name in NAMES for side in SIDES if f"{name}-{side}" in study.names()]
+    if not there:
+        raise StoreError(f"{study.folder} has no training with the defaults of a library, as adam-torch or adam-keras")
     found = bands(study, "validation/loss", there)
     known = [name for name in NAMES if any(band.name.startswith(f"{name}-") for band in found)]
     sentence = t(

@@ -113,7 +113,7 @@ const embedded = async (box) => {
   const spec = { ...unpacked(chart, datasets), datasets: Object.fromEntries(kept), background: null };
   const whole = pictured(chart);
   box.classList.toggle("pictured", whole);
-  const fitting = small.matches && !whole ? forPhone(spec, box.clientWidth - 76) : spec;
+  const fitting = small.matches && !whole ? forPhone(spec, Math.max(160, box.clientWidth - 76)) : spec;
   const { view } = await vegaEmbed(box, dark.matches ? inTheDark(fitting) : fitting, {
     mode: "vega-lite",
     renderer: "svg",
