@@ -1,14 +1,21 @@
-"""Vega, Vega-Lite and vega-embed as one script, from the package that draws charts: pages carry it, or serve it."""
+"""The scripts that draw charts in a browser: pages carry them, or serve them."""
 
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 from passo.errors import require
 
 
 @functools.cache
 def bundle() -> str:
-    """The script, which defines `vegaEmbed` and may stand inside a page. Made in about a second, once."""
+    """Vega, Vega-Lite and vega-embed as one script that may stand in a page; it defines `vegaEmbed`."""
     script: str = require("vl_convert", "figures").javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return script.replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
+
+
+@functools.cache
+def drawing() -> str:
+    """passo's own: specifications as a screen shows them, narrow or wide, in light or dark."""
+    return Path(__file__).with_name("drawing.js").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from passo.analysis.coasting import coasting as analysed
 from passo.analysis.words import joined, ranged, significant
 from passo.errors import StoreError
 from passo.figures.curves import about
-from passo.figures.panels import lines
+from passo.figures.panels import epoch_range, lines, whole_ticks
 from passo.figures.style import BLUE, INK, RED, Figure, altair, dash, data, finished, interactive
 from passo.language import t
 from passo.store import StoredStudy
@@ -63,7 +63,8 @@ def _panels(found: Sequence[Band]) -> Any:
     means = np.concatenate([band.mean for band in found])
     room = 0.08 * float(means.max() - means.min())
     domain = [max(0.0, float(means.min()) - room), float(means.max()) + room]
-    x = alt.X("x:Q", title=t("epoch"), axis=alt.Axis(grid=False, tickMinStep=1, format="d", tickCount=5))
+    epochs = whole_ticks(*epoch_range(found), most=5)
+    x = alt.X("x:Q", title=t("epoch"), axis=alt.Axis(grid=False, values=epochs, format="d"))
     scale = alt.Scale(domain=domain, nice=False, zero=False)
     y, low = (
         alt.Y(f"{field}:Q", title=t("validation loss"), axis=alt.Axis(tickCount=4), scale=scale)

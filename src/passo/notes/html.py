@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from passo.errors import require
-from passo.figures.bundle import bundle
+from passo.figures.bundle import bundle, drawing
 from passo.language import speaking, t
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose, Table
 from passo.notes.linked import Links
@@ -39,7 +39,7 @@ def _page(note: Note) -> str:
     jinja2 = require("jinja2", "notes")
     template = (_PAGE / "page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    driver, library = (_PAGE / "page.js").read_text(encoding="utf-8"), bundle()
+    driver, library = drawing() + (_PAGE / "page.js").read_text(encoding="utf-8"), bundle()
     by, links = note.byline, Links(note)
     write = functools.partial(block_html, links=links)
     specs = {block.figure.name: slimmed(block.figure.spec()) for block in note.figures()}
@@ -163,7 +163,7 @@ def _table(table: Table, links: Links | None) -> str:
         for first, *cells in rows
     )
     return (
-        f'<div class="table"><table>{f"<caption>{caption}</caption>" if caption else ""}'
+        f'<div class="table"><table>{f"<caption><span>{caption}</span></caption>" if caption else ""}'
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
     )
 
