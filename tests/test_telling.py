@@ -74,3 +74,8 @@ def test_where_a_training_diverged_is_told_whole():
         "3 das 64 imagens do lote a causam: 1, 2, 3; o estado depois do passo 6 está guardado. "
         "Tente nonfinite=skip, clip_norm=1, ou olhe estas imagens"
     )
+
+
+def test_a_long_message_that_nobody_knows_is_told_as_it_stands():
+    message = "; ".join(f"something number {i} happened: here" for i in range(300))
+    assert in_portuguese(message) == message

@@ -24,6 +24,7 @@ CATALOGUE = "errors.toml"
 _LEAST = 6  # letters that a template must have, and a field, to be looked up
 _MARKS = (".", "?", "!", ";", ":")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+_TOGETHER = 6  # sentences that one template may have, unless it is the whole message
 _SENTENCES = re.compile(r"(?<=[.?!;:]) ")
 
 
@@ -64,18 +65,22 @@ def told(message: str) -> str:
     """A message in the language that is spoken: whole, or sentence by sentence; as it stands where none is known."""
     if language() == ENGLISH:
         return message
-    if _THOUSANDS.fullmatch(message):
-        return numeral(message)  # a decimal point stays: settings are typed with it
-    whole = _whole(message, language()) or _marked(message)
-    if whole is not None:
-        return whole
     parts = _SENTENCES.split(message)
-    for end in range(len(parts) - 1, 0, -1):  # the longest beginning that is known, then the rest
-        begun = " ".join(parts[:end])
-        first = _whole(begun, language()) or _marked(begun)
-        if first is not None:
-            return f"{first} {told(' '.join(parts[end:]))}"
-    return f"{parts[0]} {told(' '.join(parts[1:]))}" if len(parts) > 1 else message
+    said: list[str] = []
+    while parts:
+        longest = len(parts) if not said else min(_TOGETHER, len(parts))
+        for end in (longest, *range(min(_TOGETHER, longest - 1), 0, -1)):  # the longest beginning that is known
+            begun = " ".join(parts[:end])
+            first = _whole(begun, language()) or _marked(begun)
+            if first is not None:
+                break
+        else:
+            end, first = 1, parts[0]
+            if _THOUSANDS.fullmatch(first):
+                first = numeral(first)  # a decimal point stays: settings are typed with it
+        said.append(first)
+        parts = parts[end:]
+    return " ".join(said)
 
 
 def _marked(text: str) -> str | None:
@@ -84,6 +89,7 @@ def _marked(text: str) -> str | None:
     return None if inner is None else inner + text[-1]
 
 
+@functools.lru_cache(1024)
 def _whole(text: str, tag: str) -> str | None:
     for template in _templates(tag):
         if template.fits(text) and (match := template.pattern.fullmatch(text)):

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from passo.cli.app import app
-from passo.cli.handing_in import toml
+from passo.cli.handing_in import _python, toml
 from passo.experiments import read_study, study
 from passo.language import LANGUAGES, speaking
 from passo.notes import own
@@ -107,6 +107,10 @@ def test_a_text_of_ones_own_is_built_and_its_typed_numbers_told(ran: Path, tmp_p
     (text / "10-method.md").write_text("# Method\n\nIt took 7.5 hours, and {{ seeds }} seeds.\n")
     told = passo("note", str(text), "--course", "Redes")
     assert "10-method.md, line 3: the number 7.5 is typed" in told
+    (text / "10-method.md").write_text("# Method\n\nIt took 7.5 hours, and {{ sedes }} seeds.\n")
+    wrong = passo("note", str(text), code=1)
+    assert "unknown value 'sedes'" in wrong and "is typed" not in wrong
+    (text / "10-method.md").write_text("# Method\n\nIt took 7.5 hours, and {{ seeds }} seeds.\n")
     page = (text / "note" / "note.md").read_text(encoding="utf-8")
     assert "Ana Lima" in page and "Redes" in page and "7.5 hours, and 2 seeds" in page
     assert "say which study" in passo("note", "new", code=1)
@@ -169,3 +173,17 @@ def test_every_implementation_of_the_catalogue_has_an_explanation_in_both_langua
 def test_a_study_s_file_survives_being_written_again(ran: Path) -> None:
     config = open_study(ran).config
     assert tomllib.loads(toml(config)) == config
+
+
+def test_a_study_s_file_holds_what_json_does_not() -> None:
+    config = {"name": "a", "grid": {"clip \U0001f600": [float("inf"), -float("inf"), 1e-05], "x": "\x7f\u2028"}}
+    assert tomllib.loads(toml(config)) == config
+    assert eval(_python({"clip": [float("inf"), 0.5], "x": 'a"\\'})) == {"clip": [float("inf"), 0.5], "x": 'a"\\'}
+
+
+def test_authors_of_a_repository_are_printed_as_they_stand(ran: Path, tmp_path: Path) -> None:
+    passo(
+        "export", str(ran), "--out", str(tmp_path / "a"), "--author", "*Ana* <b>", "--repository", "https://x.org/a_b"
+    )
+    line = (tmp_path / "a" / "README.md").read_text(encoding="utf-8").splitlines()[2]
+    assert line.startswith(r"\*Ana\* \<b\> · ") and line.endswith(" · <https://x.org/a_b>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -87,6 +88,14 @@ def test_a_study_that_has_not_finished_says_what_is_missing_and_what_finishes_it
     with pytest.raises(StoreError, match=r"6 of 18 runs are done \(33 %\); 12 were not begun.*passo study run") as told:
         make(any_study.study(folder, finished=False))
     assert str(told.value).endswith(f"passo study run mine.toml --out {folder}")
+
+
+def test_the_command_that_finishes_a_study_is_one_for_a_shell(tmp_path: Path) -> None:
+    folder = tmp_path / "my rates; ls"
+    with pytest.raises(StoreError) as told:
+        make(any_study.study(folder, name="my rates; ls", finished=False))
+    words = shlex.split(str(told.value).partition("goes on with it: ")[2])
+    assert words == ["passo", "study", "run", "my rates; ls.toml", "--out", str(folder)]
 
 
 def test_the_command_of_a_shipped_study_names_what_was_changed_of_it(tmp_path: Path) -> None:

@@ -206,7 +206,9 @@ def test_tags_are_what_the_note_is_about_and_then_what_all_are_about():
 # ── Addresses and races ───────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("address", ["example.org", "ftp://example.org/a", "https://", 'https://a/"b', "https://a/?q"])
+@pytest.mark.parametrize(
+    "address", ["example.org", "ftp://x.org/a", "https://", "http://[", 'https://a/"b', "https://a/?q", "https://a/b)c"]
+)
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(ConfigError, match="is no address"):
         check_formats(("medium",), None, address)

@@ -14,9 +14,11 @@ sys.path.append(str(Path(__file__).parent))
 
 import any_study
 
-from passo.notes import write
+from passo.errors import FolderInUse
+from passo.notes import make, write
 from passo.notes.content import Byline, Table
 from passo.notes.markdown import block_markdown, plainly
+from passo.notes.placing import MARK
 
 NAMES = {
     "html": "<img src=x onerror=alert(1)>",
@@ -71,3 +73,16 @@ def test_tags_of_a_text_are_printed_and_code_mathematics_and_addresses_stay() ->
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
     line = block_markdown(Table(("a", "b"), ((r"x\|y", "`p|q`"),))).splitlines()[-1]
     assert line == r"| x\|y | `p\|q` |"
+
+
+def test_a_title_of_two_lines_is_one_title(tmp_path: Path) -> None:
+    note = make(any_study.study(tmp_path / "s", title="Two\nlines", description="What it is.\n\nAnd more."))
+    assert (note.title, note.subtitle) == ("Two lines", "What it is.")
+
+
+def test_a_mark_that_is_damaged_is_another_note_s(tmp_path: Path) -> None:
+    study = any_study.study(tmp_path / "s")
+    (tmp_path / "note").mkdir()
+    (tmp_path / "note" / MARK).write_bytes(b"\xff\xfe")
+    with pytest.raises(FolderInUse, match="holds the note on"):
+        write(study, tmp_path / "note")

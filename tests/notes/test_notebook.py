@@ -91,6 +91,15 @@ def test_badges_open_the_notebook_of_the_repository_that_is_given(made_up):
     assert "colab-badge" not in words(notebooks(make(made_up), "optimizers")["02-sgd-variants"])
 
 
+@pytest.mark.parametrize(
+    "repository", ['https://x.org/a", "b', "https://[x", "https://github.com/a) [b", "own machine"]
+)
+def test_a_repository_that_is_no_address_gets_into_no_cell(made_up, repository):
+    notebook = notebooks(make(made_up, byline=Byline(repository=repository)), "optimizers")["02-sgd-variants"]
+    assert 'install", "-q", "passo[notes]"]' in words(notebook, "code")
+    assert repository not in words(notebook) + words(notebook, "code")
+
+
 def test_any_other_study_makes_one_notebook(made_up):
     assert list(notebooks(make(made_up), "mine", ["epochs=2"])) == ["mine"]
     assert 'passo.study("mine", ["epochs=2"]).run()' in words(

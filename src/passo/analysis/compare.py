@@ -153,7 +153,7 @@ def end(names: str, count: int, verdict: str) -> str:
 
 
 def _gap(found: Difference, metric: str) -> str:
-    text = in_points(ranged(found, metric)) if is_share(metric) else ranged(found)
+    text = in_points(ranged(found, metric, difference=True)) if is_share(metric) else ranged(found)
     return text if found.mean < 0 else f"+{text}"
 
 

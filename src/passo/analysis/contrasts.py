@@ -150,7 +150,7 @@ class Contrasted(Interval):
             return _with(unit, ranged(Interval(_exp(mean), _exp(low), _exp(high), self.n)))
         sign = "+" if mean > 0 and not of_ahead else ""
         if unit == POINTS:
-            return sign + in_points(ranged(Interval(mean, low, high, self.n), "accuracy"))
+            return sign + in_points(ranged(Interval(mean, low, high, self.n), "accuracy", difference=True))
         if unit == EPOCHS:
             mean, low, high = (numeral(f"{end:.1f}".replace("-", "−")) for end in (mean, low, high))
             return sign + _with(unit, f"{mean} {bracketed(low, high)}" if self.known else mean)

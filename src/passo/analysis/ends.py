@@ -97,7 +97,7 @@ def _when(found: Ending) -> str:
 
 
 def _points(found: Interval, metric: str) -> str:
-    return in_points(ranged(found, metric)) if is_share(metric) else ranged(found)
+    return in_points(ranged(found, metric, difference=True)) if is_share(metric) else ranged(found)
 
 
 def area(series: Series, start: float, end: float) -> float:

@@ -115,7 +115,7 @@ class Imbalance:
                 t(
                     "1:{ratio} (by {points})",
                     ratio=significant(ratio),
-                    points=in_points(ranged(found if verdict == HIGHER else minus(found), SHARE)),
+                    points=in_points(ranged(found if verdict == HIGHER else minus(found), SHARE, difference=True)),
                 )
                 for ratio, found in self.parted.items()
                 if found.verdict == verdict

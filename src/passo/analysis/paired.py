@@ -218,7 +218,7 @@ def told_p(p: float) -> str:
 
 def gap(found: Interval, metric: str) -> str:
     """A difference with its sign; of shares in points."""
-    text = in_points(ranged(found, metric)) if is_share(metric) else ranged(found)
+    text = in_points(ranged(found, metric, difference=True)) if is_share(metric) else ranged(found)
     return text if found.mean < 0 else f"+{text}"
 
 

@@ -115,7 +115,7 @@ class Parting:
 
 def _points(gap: Interval) -> str:
     """A difference of two shares, in points."""
-    return ranged(gap, "accuracy").replace(" %", "")
+    return ranged(gap, "accuracy", difference=True).replace(" %", "")
 
 
 def parting(first: Along, second: Along) -> tuple[Parting, ...]:

@@ -151,7 +151,7 @@ class Tried:
             mean, low, high = (math.exp(end) for end in (found.mean, found.low, found.high))
             return ranged(Interval(mean, low, high, found.n)).replace(" [", " × [")
         if unit == "points":
-            text = in_points(ranged(found, "accuracy"))
+            text = in_points(ranged(found, "accuracy", difference=True))
         else:
             text = ranged(found).replace(" [", f" {t('decades')} [") if unit else ranged(found)
         return text if found.mean <= 0 or self.said.says == "about" else f"+{text}"

@@ -80,10 +80,11 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}"
 
 
-def ranged(found: Interval, metric: str = "") -> str:
+def ranged(found: Interval, metric: str = "", *, difference: bool = False) -> str:
     """A mean with its interval: `0.38 [0.36, 0.40]`; the mean alone where one seed gives no interval.
 
-    Shares get a decimal, other values three significant digits, and more where the interval is narrower.
+    Shares get a decimal, other values three significant digits, and more where the interval is narrower. A share's
+    interval is cut at 0 and 100 %, where few seeds make it wider than what can be; a `difference` of shares' is not.
 
     >>> ranged(Interval(0.38421, 0.36, 0.41, 3)), ranged(Interval(0.9, math.nan, math.nan, 1), "test/accuracy")
     ('0.384 [0.360, 0.410]', '90.0 %')
@@ -94,13 +95,16 @@ def ranged(found: Interval, metric: str = "") -> str:
     least = 1 if unit else 3 - _magnitude(found.mean)
     wide = found.half > 1e-9 * abs(found.mean)  # below that, all seeds gave the same: rounding needs no digits
     places = min(8, max(0, least, 2 - _magnitude(scale * found.half) if wide else 0))
-    mean, low, high = (_plain(scale * end, places) for end in (found.mean, found.low, found.high))
+    ends = (found.low, found.high)
+    if unit and not difference and 0 <= found.mean <= 1:
+        ends = (max(0.0, found.low), min(1.0, found.high))
+    mean, low, high = (_plain(scale * end, places) for end in (found.mean, *ends))
     return f"{mean}{unit} {bracketed(low, high)}"
 
 
 def bracketed(low: str, high: str) -> str:
     """The ends of an interval, already written: `[0.36, 0.40]`, and `[0,36; 0,40]` where decimals have a comma."""
-    return f"[{low}{separator(low + high)}{high}]"
+    return f"[{low}{'; ' if numeral('.') == ',' else ', '}{high}]"
 
 
 def separator(written: str) -> str:

@@ -6,6 +6,7 @@ Everything is made in a folder beside, which takes its place when it is whole.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -131,6 +132,8 @@ def _python(value: Any) -> str:
         return f"[{', '.join(map(_python, value))}]"
     if value is _SEED:
         return "seed"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
@@ -164,10 +167,9 @@ def _stem(name: str) -> str:
 
 def _readme(study: StoredStudy, head: tuple[str, str], scripts: list[str], figures: int, given: Byline | None) -> str:
     from passo.notes.byline import byline
+    from passo.notes.markdown import byline as line
     from passo.notes.unfinished import command, shipped
 
-    by = byline(study, given)
-    about = [", ".join(by.authors), by.course, by.date, by.repository]
     trainings, seeds = len(study.select()), sorted({run.seed for run in study.select() if run.seed is not None})
     tree = {
         "note.pdf": t("the note, on paper"),
@@ -176,7 +178,7 @@ def _readme(study: StoredStudy, head: tuple[str, str], scripts: list[str], figur
         "src/": t("a program for each training ({n})", n=len(scripts)),
         "study.toml": t("the study as a whole, for passo"),
     }
-    lines = [f"# {head[0]}", "", " · ".join(part for part in about if part), ""]
+    lines = [f"# {head[0]}", "", line(byline(study, given)), ""]
     lines += [head[1], "", f"## {t('What is here')}", ""]
     lines += [f"- `{name}`: {told}" for name, told in tree.items()]
     lines += ["", f"## {t('How to run it')}", "", "```", "pip install -r requirements.txt"]
@@ -240,8 +242,14 @@ def _value(value: Any) -> str:
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return repr(value)  # JSON has no infinity
+    return _string(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(key: str) -> str:
-    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else _string(key)

@@ -15,6 +15,7 @@ from passo.telling import told as told_error
 if TYPE_CHECKING:
     from passo.notes import Written
     from passo.notes.content import Byline
+    from passo.notes.own import Own
     from passo.store import StoredStudy
 
 
@@ -86,9 +87,12 @@ def note(
     check_formats(formats, pages, base_url)
     folder = Path(name)
     if own.is_own(folder):
+        _check_nothing_for_a_study(lang, dataset, settings, force, quick)
         with err.status(t("writing the note")):
-            written = _own(folder, out_, formats, pages, byline, base_url)
+            text, written = _own(folder, out_, formats, pages, byline, base_url)
         _tell(written, base_url)
+        for line in own.warnings_told(text.typed()):
+            err.print(line, markup=False, soft_wrap=True)
         return
     folder = _place(name)
     if not (folder / store.DATABASE).is_file():
@@ -98,6 +102,17 @@ def note(
     with err.status(t("writing the note")):
         for written in _each(study, target, languages, formats=formats, pages=pages, byline=byline, base_url=base_url):
             _tell(written, base_url)
+
+
+def _check_nothing_for_a_study(
+    lang: str | None, dataset: str | None, settings: list[str] | None, force: bool, quick: bool
+) -> None:
+    """A text of one's own has its language and its study: what asks for others is refused, not forgotten."""
+    from passo.errors import UsageError
+
+    given = {"--lang": lang, "--dataset": dataset, "--set": settings, "--force": force, "--quick": quick}
+    if asked := [name for name, value in given.items() if value]:
+        raise UsageError(f"a text of your own names its study and its language itself: leave {', '.join(asked)} out")
 
 
 def _each(study: StoredStudy, target: Path, languages: list[str], **options: Any) -> list[Written]:
@@ -139,9 +154,8 @@ def _begin(name: str | None, target: Path | None, lang: str, byline: Byline) -> 
 
 def _own(
     folder: Path, target: Path | None, formats: list[str], pages: int | None, given: Byline, base_url: str
-) -> Written:
-    """Build the note of a text of one's own, and say which numbers of it were typed."""
-    from passo.language import speaking
+) -> tuple[Own, Written]:
+    """Build the note of a text of one's own."""
     from passo.notes import own, write
     from passo.notes.content import Byline
 
@@ -153,20 +167,9 @@ def _own(
         given.repository or text.byline.repository,
     )
     own.list_values(text)
-    with speaking(text.language):
-        for line in own.warnings_told(text.typed()):
-            err.print(line, markup=False, soft_wrap=True)
     place = target if target is not None else folder / "note"
-    return write(
-        text.study,
-        place,
-        lang=text.language,
-        formats=formats,
-        pages=pages,
-        byline=by,
-        own=text.sections,
-        base_url=base_url,
-    )
+    options = {"lang": text.language, "formats": formats, "pages": pages, "byline": by, "base_url": base_url}
+    return text, write(text.study, place, own=text.sections, **options)
 
 
 def _tell(written: Written, base_url: str = "") -> None:

@@ -46,7 +46,8 @@ def apart(
         run=found.run,
     )
     title = t("Step {step:,} of {weight}, taken apart", step=found.step, weight=found.coordinate)
-    return Figure("apart", finished(chart, title, subtitle), caption, found.sentence())
+    drawn = finished(chart, title, subtitle).properties(usermeta={"whole": True})  # its words stand beside its marks
+    return Figure("apart", drawn, caption, found.sentence())
 
 
 def _panel(parts: Sequence[Part], title: str) -> Any:

@@ -31,6 +31,7 @@ from passo.figures.style import (
     finished,
     interactive,
     picking,
+    shape,
 )
 from passo.language import t
 from passo.store import StoredStudy
@@ -58,6 +59,7 @@ def ewma_weights(study: StoredStudy) -> Figure:
             x=x_axis(t("age of the value, in steps (today's has age 1)"), domain=[0, _OLDEST + 1]),
             y=y_axis(t("weight")),
             color=colour("label", list(names), list(names.values())),
+            shape=shape("label", list(names)),
             opacity=alt.condition(picking(), alt.value(1.0), alt.value(0.12)),
             tooltip=tips,
         )

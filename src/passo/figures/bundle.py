@@ -10,7 +10,7 @@ from passo.errors import require
 
 @functools.cache
 def bundle() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, which defines `vegaEmbed` and may stand in a page. Made in a second, once."""
+    """Vega, Vega-Lite and vega-embed as one script that may stand in a page; it defines `vegaEmbed`."""
     script: str = require("vl_convert", "figures").javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return script.replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
 

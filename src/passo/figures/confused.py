@@ -177,10 +177,11 @@ def _mistakes(found: ConfusedPair) -> Any:
     columns = _mistake_columns(found, shown)
     order = [_called(found, cell) for cell in shown]
     scale = alt.Scale(domain=list(found.labels), range=[BLUE, RED])
+    legend = alt.Legend(orient="bottom", title=None) if shown else None
     base = alt.Chart(data(columns)).encode(
         y=alt.Y("mistake:N", sort=None, scale=alt.Scale(domain=order), axis=None),
         yOffset=alt.YOffset("model:N", scale=alt.Scale(domain=list(found.labels), range=[18, 26])),
-        color=alt.Color("model:N", scale=scale, legend=None),
+        color=alt.Color("model:N", scale=scale, legend=legend),
         opacity=alt.condition("datum.apart == 1", alt.value(1.0), alt.value(0.45)),
     )
     low = alt.X("low:Q", title=t("share of the true class"), axis=alt.Axis(format="~%", tickCount=5))

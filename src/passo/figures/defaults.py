@@ -10,9 +10,10 @@ import numpy as np
 from passo.analysis import Band, bands
 from passo.analysis.coasting import coasting as analysed
 from passo.analysis.words import joined, ranged, significant
+from passo.errors import StoreError
 from passo.figures.curves import about
-from passo.figures.panels import lines
-from passo.figures.style import BLUE, RED, Figure, altair, data, finished, interactive
+from passo.figures.panels import epoch_range, lines, whole_ticks
+from passo.figures.style import BLUE, INK, RED, Figure, altair, dash, data, finished, interactive
 from passo.language import t
 from passo.store import StoredStudy
 
@@ -31,6 +32,8 @@ NAMES = {
 def library_defaults(study: StoredStudy) -> Figure:
     """The validation loss of each name with the defaults of either library, on one scale."""
     there = [f"{name}-{side}" for name in NAMES for side in SIDES if f"{name}-{side}" in study.names()]
+    if not there:
+        raise StoreError(f"{study.folder} has no training with the defaults of a library, as adam-torch or adam-keras")
     found = bands(study, "validation/loss", there)
     known = [name for name in NAMES if any(band.name.startswith(f"{name}-") for band in found)]
     sentence = t(
@@ -60,7 +63,8 @@ def _panels(found: Sequence[Band]) -> Any:
     means = np.concatenate([band.mean for band in found])
     room = 0.08 * float(means.max() - means.min())
     domain = [max(0.0, float(means.min()) - room), float(means.max()) + room]
-    x = alt.X("x:Q", title=t("epoch"), axis=alt.Axis(grid=False, tickMinStep=1, format="d", tickCount=5))
+    epochs = whole_ticks(*epoch_range(found), most=5)
+    x = alt.X("x:Q", title=t("epoch"), axis=alt.Axis(grid=False, values=epochs, format="d"))
     scale = alt.Scale(domain=domain, nice=False, zero=False)
     y, low = (
         alt.Y(f"{field}:Q", title=t("validation loss"), axis=alt.Axis(tickCount=4), scale=scale)
@@ -68,12 +72,14 @@ def _panels(found: Sequence[Band]) -> Any:
     )
     shade = alt.Color("side:N", scale=alt.Scale(domain=list(SHADES), range=list(SHADES.values())), title=None)
     shape = alt.Shape("side:N", scale=alt.Scale(domain=list(SHADES), range=["circle", "square"]), title=None)
-    dash = alt.StrokeDash("side:N", scale=alt.Scale(domain=list(SHADES), range=[[1, 0], [5, 3]]), legend=None)
     base = alt.Chart().encode(x=x, color=shade)
     spread = base.transform_filter("isValid(datum.low)").mark_area(clip=True, opacity=0.13).encode(y=low, y2="high:Q")
-    dots = base.mark_point(filled=True, size=34, clip=True, opacity=1).encode(y=y, shape=shape)
+    dots = base.mark_point(filled=True, size=34, opacity=1).encode(y=y, shape=shape)
     layered = alt.layer(
-        spread, base.mark_line(clip=True).encode(y=y, strokeDash=dash), dots, data=data(_columns(found))
+        spread,
+        base.mark_line().encode(y=y, strokeDash=dash("side", list(SHADES), told=False)),
+        dots,
+        data=data(_columns(found)),
     )
     header = alt.Header(labelAnchor="start", labelPadding=3)
     kept = [name for name in NAMES.values() if name in {NAMES[b.name.rpartition("-")[0]] for b in found}]
@@ -123,4 +129,4 @@ def coasting(study: StoredStudy) -> Figure:
 
 def _rule(step: int) -> Any:
     alt = altair()
-    return alt.Chart(data({"x": [step - 0.5]})).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(x="x:Q")
+    return alt.Chart(data({"x": [step - 0.5]})).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x="x:Q")

@@ -39,14 +39,31 @@ const narrowed = (spec, room) => {
   return inner;
 };
 
-const forPhone = (spec, room) => {
-  const { legend = {}, title = {}, ...config } = spec.config ?? {};
-  const narrow = { ...config, legend: { ...legend, columns: 2, labelLimit: room / 2 }, title: { ...title, limit: room } };
-  return { ...narrowed(spec, room), config: narrow };
+// Titles are broken into lines that fit: cut off, they would not say what a chart is of.
+const inLines = (text, letters) => {
+  const lines = [""];
+  for (const word of [text].flat().join(" ").split(" ")) {
+    if (lines.at(-1) && lines.at(-1).length + word.length >= letters) lines.push("");
+    lines.push(`${lines.pop()} ${word}`.trim());
+  }
+  return lines;
 };
 
-// Pictures have their places in points: such a chart is not narrowed, it shrinks as a whole.
-const pictured = (spec) => JSON.stringify(spec).includes('"type":"image"');
+const titled = (title, room) => {
+  if (title === undefined) return {};
+  const { text, subtitle, ...look } = typeof title === "object" && !Array.isArray(title) ? title : { text: title };
+  const told = { ...look, text: inLines(text, room / 8) };
+  return { title: subtitle === undefined ? told : { ...told, subtitle: inLines(subtitle, room / 6) } };
+};
+
+const forPhone = (spec, room) => {
+  const { legend = {}, title = {}, ...config } = spec.config ?? {};
+  const narrow = { ...config, legend: { ...legend, columns: 2, labelLimit: room / 2 }, title: { ...title, limit: room + 60 } };
+  return { ...narrowed(spec, room), ...titled(spec.title, room), config: narrow };
+};
+
+// Pictures, and words beside their marks, have their places in points: such a chart is not narrowed, it shrinks whole.
+const pictured = (spec) => spec.usermeta?.whole === true || JSON.stringify(spec).includes('"type":"image"');
 
 // ── In the dark ──
 // A colour keeps its hue, and light and dark change places (in OKLab), so that what stands out on paper does on a dark

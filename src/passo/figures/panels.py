@@ -28,9 +28,25 @@ def x_axis(title: str | None, *, whole: bool = False, **scale: Any) -> Any:
     A title may be a constant, as `STEP`: it is told here.
     """
     alt = altair()
-    look: dict[str, Any] = {"grid": False, "tickCount": 8} | ({"tickMinStep": 1, "format": "d"} if whole else {})
+    look: dict[str, Any] = {"grid": False, "tickCount": 8}
+    if whole:
+        look |= {"tickMinStep": 1, "format": "d"}
+    if whole and "domain" in scale:
+        look["values"] = whole_ticks(*scale["domain"])
     axis = alt.Axis(title=t(title), **look) if title else alt.Axis(title=None, labels=False, ticks=False, **look)
     return alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, **scale))
+
+
+def whole_ticks(low: float, high: float, most: int = 8) -> list[int]:
+    """At most so many whole numbers within a range, evenly apart: Vega's own least step between ticks is no promise.
+
+    >>> whole_ticks(0.95, 3.05), whole_ticks(0.5, 40.2), whole_ticks(1.0, 1.0)
+    ([1, 2, 3], [5, 10, 15, 20, 25, 30, 35, 40], [1])
+    """
+    step = next(
+        size * 10**power for power in range(12) for size in (1, 2, 5) if (high - low) / (size * 10**power) <= most
+    )
+    return list(range(math.ceil(low / step) * step, math.floor(high) + 1, step))
 
 
 def y_axis(title: str, *, share: bool = False, field: str = "y", ticks: int = 5, **scale: Any) -> Any:

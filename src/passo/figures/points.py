@@ -9,7 +9,7 @@ from typing import Any
 
 from passo.analysis.intervals import Interval
 from passo.analysis.words import is_share, spoken, within
-from passo.figures.panels import log_ticks, tick_look
+from passo.figures.panels import log_ticks, tick_look, whole_ticks
 from passo.figures.style import WIDTH, altair, colour, dash, data, picking, shape
 from passo.language import t
 
@@ -85,8 +85,9 @@ def _x(values: Sequence[float], title: str | None, log: bool) -> Any:
     bare = {} if title else {"labels": False, "ticks": False}
     if not log:
         air = 0.04 * (high - low) or 0.5
-        axis = alt.Axis(title=title, grid=False, tickMinStep=1, tickCount=8, format="d", **bare)
-        return alt.X("drawn:Q", axis=axis, scale=alt.Scale(domain=[low - air, high + air], nice=False))
+        ends = [low - air, high + air]
+        axis = alt.Axis(title=title, grid=False, values=whole_ticks(*ends), format="d", **bare)
+        return alt.X("drawn:Q", axis=axis, scale=alt.Scale(domain=ends, nice=False))
     room = (high / low) ** 0.04 if high > low else 1.5
     ends = [low / room, high * room]
     look = own_ticks(values, ends) or tick_look(log_ticks(ends[0], ends[1]))

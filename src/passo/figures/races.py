@@ -132,7 +132,7 @@ class Scene:
     @property
     def marks(self) -> str:
         """What is drawn, wherever the parts stand: the end of a sentence that begins with the surface, and another."""
-        minimum = t("the minimum") if len(self.race.minima) == 1 else t("a minimum (white: a deepest one)")
+        minimum = t("the minimum") if len(self.race.minima) == 1 else t("a minimum (larger: a deepest one)")
         marks = t(
             "its contours evenly spaced on a log scale; the square is the start, a circle where an optimiser is, an "
             "upright cross {minimum}",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from passo.analysis import Plan, bands, plans, schedule_effect
-from passo.analysis.words import joined
+from passo.analysis.words import joined, significant
 from passo.errors import StoreError
 from passo.figures.curves import FIRST_SEED, WHISKERS, about
 from passo.figures.panels import band_panel, epoch_range, learning_rates, stacked
@@ -83,12 +83,12 @@ def schedule_shapes(study: StoredStudy) -> Figure:
     groups = {when: [plan.name for plan in found if plan.when == when] for when in there}
     lowest = min(found, key=lambda plan: plan.lr[-1])
     sentence = t(
-        "{n} schedules over {epochs} epochs change the learning rate: {groups}. {lowest} ends lowest, at {rate:.2g}.",
+        "{n} schedules over {epochs} epochs change the learning rate: {groups}. {lowest} ends lowest, at {rate}.",
         n=len(found),
         epochs=round(float(found[0].epochs[-1])),
         groups="; ".join(t(_STEPPED[when], names=joined(group)) for when, group in groups.items()),
         lowest=lowest.name,
-        rate=lowest.lr[-1],
+        rate=significant(lowest.lr[-1], 2),
     )
     caption = t("Schedules before they are used: the learning rate at each mini-batch, from torch's own schedulers.")
     return Figure("schedule-shapes", finished(chart, t("Learning-rate schedules")), caption, sentence)

@@ -122,7 +122,7 @@ def _ended(study: StoredStudy, model: str, names: list[str]) -> str:
     for erased, saved in PAIRS:
         if {f"{model}-{erased}", f"{model}-{saved}"} <= set(names):
             gain = found.difference(f"{model}-{saved}", f"{model}-{erased}")
-            points = in_points(ranged(gain, found.metric))
+            points = in_points(ranged(gain, found.metric, difference=True))
             gains.append(
                 t(
                     "{saved} against {erased} {points} ({verdict})",

@@ -7,11 +7,13 @@ import tomllib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from shlex import quote
 from typing import Any
 
 from passo.analysis.words import joined
 from passo.language import ENGLISH, language, later, t, tn
 from passo.notes.byline import day, ended
+from passo.notes.content import escaped
 from passo.notes.formats import count, duration, spelled
 from passo.notes.values import Values
 
@@ -20,12 +22,12 @@ def colophon(values: Values) -> tuple[tuple[str, str], ...]:
     """Labels and words; the words are inline Markdown."""
     study, data = values.study, values.data
     machine = study.facts["environment"]
-    digests = ", ".join(f"{name} `{digest}`" for name, digest in data["sha256"].items())
+    digests = ", ".join(f"{escaped(name)} `{digest}`" for name, digest in data["sha256"].items())
     weights = ", ".join(f"`{run.id}` `{run.info['weights_sha256'][:12]}`" for run in values.runs("adam"))
     counted = study.facts.get("seconds")
     seconds = counted if counted is not None else study.facts["finished"] - study.facts["created"]
     repeated = t("`{command}`; the same bits come out on the same machine, torch and threads", command=command(values))
-    lost = [f"{run.id}: {run.error}" for run in study.runs if run.status == "diverged"]
+    lost = [escaped(f"{run.id}: {run.error}") for run in study.runs if run.status == "diverged"]
     return (
         (t("Study"), _trained(values)),
         (t("Data"), _images(data)),
@@ -55,12 +57,12 @@ def _trained(values: Values) -> str:
 def _images(data: Mapping[str, Any]) -> str:
     return t(
         "{name}: {counts} images; {source}; split with seed {seed}, {scaling}; licence {licence}",
-        name=data["name"],
+        name=escaped(data["name"]),
         counts=parts_words(data["counts"]),
-        source=t(data["source"]),
+        source=escaped(t(data["source"])),
         seed=data["seed"],
         scaling=scaling_words(data["scaling"]),
-        licence=data.get("licence") or t("not recorded"),
+        licence=escaped(data.get("licence") or t("not recorded")),
     )
 
 
@@ -69,11 +71,11 @@ def command(values: Values) -> str:
     config, shipped = values.study.config, _shipped(values.study.name)
     wanted = config.get("base", {}).get("dataset", values.data["name"])
     name = wanted.get("name", values.data["name"]) if isinstance(wanted, dict) else wanted
-    words = [f"passo note {values.study.name}{in_its_language()} --dataset {name}"]
+    words = [f"passo note {values.study.name}{in_its_language()} --dataset {quote(str(name))}"]
     changed = {key: value for key, value in config.get("base", {}).items() if value != shipped["base"].get(key)}
-    words += [f"--set {key}={json.dumps(value)}" for key, value in changed.items() if key != "dataset"]
+    words += [f"--set {quote(f'{key}={json.dumps(value)}')}" for key, value in changed.items() if key != "dataset"]
     if values.seeds != shipped["seeds"]:
-        words.append(f"--set seeds={json.dumps(values.seeds, separators=(',', ':'))}")
+        words.append(f"--set {quote(f'seeds={values.seeds}'.replace(' ', ''))}")
     return " ".join(words)
 
 
@@ -127,7 +129,7 @@ def parts_words(counts: Mapping[str, int]) -> str:
 def scaling_words(scaling: Any) -> str:
     """How pixels were scaled."""
     name = scaling["name"] if isinstance(scaling, dict) else scaling
-    return t(_SCALINGS[name]) if name in _SCALINGS else t("scaled: {name}", name=name)
+    return t(_SCALINGS[name]) if name in _SCALINGS else t("scaled: {name}", name=escaped(str(name)))
 
 
 def machine_words(machine: Mapping[str, Any]) -> str:

@@ -166,7 +166,7 @@ def axis(key: str) -> str:
 def vocabulary(found: Results, data: Mapping[str, Any]) -> dict[str, Any]:
     """The names that a text on any study may use."""
     study, there = found.study, parts(found)
-    runs = study.select()
+    runs, title = study.select(), str(study.config.get("title") or study.facts.get("title") or study.name)
     asked = {name: getattr(found, name) for name in ("setting", "result", "mean", "gap", "verdict", "compare")}
     return {
         **asked,
@@ -176,7 +176,7 @@ def vocabulary(found: Results, data: Mapping[str, Any]) -> dict[str, Any]:
         "folder": study.folder.name,
         "command": command(study),
         "more_seeds": command(study, seeds=10),
-        "title": escaped(str(study.config.get("title") or study.facts.get("title") or study.name)),
+        "title": escaped(" ".join(title.split())),  # of one line, as a heading is
         "description": escaped(str(study.config.get("description") or "")),
         "metric": escaped(spoken(found.metric)),
         "curve": escaped(spoken(found.curve)),

@@ -64,7 +64,7 @@ def colophon(study: StoredStudy) -> tuple[tuple[str, str], ...]:
 def _data(study: StoredStudy) -> tuple[tuple[str, str], ...]:
     data = data_of(study)
     counts = ", ".join(
-        f"{count(n)} {t(_PARTS[part]) if part in _PARTS else part}" for part, n in data["counts"].items()
+        f"{count(n)} {t(_PARTS[part]) if part in _PARTS else escaped(part)}" for part, n in data["counts"].items()
     )
     told = [f"{data['called']}: {counts}" if counts else data["called"]]
     told += [escaped(t(str(data["source"])))] if data.get("source") else []

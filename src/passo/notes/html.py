@@ -163,7 +163,7 @@ def _table(table: Table, links: Links | None) -> str:
         for first, *cells in rows
     )
     return (
-        f'<div class="table"><table>{f"<caption>{caption}</caption>" if caption else ""}'
+        f'<div class="table"><table>{f"<caption><span>{caption}</span></caption>" if caption else ""}'
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
     )
 

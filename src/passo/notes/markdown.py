@@ -42,9 +42,10 @@ def _markdown(note: Note, figures: str) -> str:
 
 
 def byline(by: Byline) -> str:
-    """Authors, course, date and repository in a line; their words are not Markdown, so its signs are escaped."""
-    known = (", ".join(by.authors), by.course, by.date, by.repository)
-    return " · ".join(escaped(told) for told in known if told)
+    """Authors, course, date and repository in a line; they are plain words, but for a repository that is an address."""
+    known = [escaped(told) for told in (", ".join(by.authors), by.course, by.date)]
+    is_address = re.fullmatch(r"https?://[^\s<>]+", by.repository)
+    return " · ".join(filter(None, [*known, f"<{by.repository}>" if is_address else escaped(by.repository)]))
 
 
 def plainly(markdown: str) -> str:

@@ -11,10 +11,8 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from passo.errors import ConfigError, require
 from passo.language import later, speaking, t
@@ -59,8 +57,7 @@ def article(
 
 def checked(base_url: str) -> str:
     """An address that ends with a slash, or nothing. Raises `ConfigError` for what is no address of a web page."""
-    at = urlsplit(base_url)
-    if base_url and (at.scheme not in ("http", "https") or not at.netloc or re.search(r"[\s\"<>?#]", base_url)):
+    if base_url and not re.fullmatch(r"(?i:https?)://[^\s\"<>?#()\[\]\\/]+(/[^\s\"<>?#()\[\]\\]*)?", base_url):
         raise ConfigError(f"--base-url {base_url} is no address: give https://… of the folder on the web")
     return f"{base_url.rstrip('/')}/" if base_url else ""
 
@@ -107,9 +104,7 @@ def _race(block: FigureBlock, race: Playing, files: dict[str, bytes]) -> Picture
 
 def _all(note: Note) -> Iterator[Block | str]:
     """Every block, with what stands around them as Markdown."""
-    by = note.byline
-    link = f"<{by.repository}>" if re.fullmatch(r"https?://[^\s<>]+", by.repository) else ""
-    yield " · ".join(filter(None, [byline(replace(by, repository="") if link else by), link]))
+    yield byline(note.byline)
     if note.notice:
         yield f"> **{t('Note')}.** {rewritten(note.notice)}"
     yield from note.lead

@@ -17,10 +17,11 @@ from passo.errors import require
 from passo.language import ENGLISH, later, speaking, t
 from passo.notes.content import Block, Code, FigureBlock, Note, Section
 from passo.notes.listings import parts
-from passo.notes.markdown import block_markdown
+from passo.notes.markdown import block_markdown, plainly
 
 _LINK = re.compile(r"\[([^\]]*)\]\(#((?:figure|equation|source)-[\w-]+)\)")
-_PLACE = re.compile(r'<a id="([\w-]+)"></a>|\$\$|')
+_ADDRESS = r"https?://[\w.-]+(:\d+)?(/[\w.~+@%/-]*)?"
+_GITHUB = ("github.com", "www.github.com")
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,19 @@ def _heading(note: Note, part: Part) -> str:
     """Title, what it belongs to, and how it is opened elsewhere."""
     title = t(part.title) if part in OF_OPTIMIZERS else part.title
     about = t("Part of the note *{note}*: {subtitle}", note=note.title, subtitle=note.subtitle)
-    parts = [f"# {title}", about, _badges(note.byline.repository, f"notebooks/{note.language}/{part.name}.ipynb")]
-    return "\n\n".join([*parts, f"> {note.notice}"] if note.notice else parts)
+    parts = [
+        f"# {plainly(title)}",
+        plainly(about),
+        _badges(note.byline.repository, f"notebooks/{note.language}/{part.name}.ipynb"),
+    ]
+    return "\n\n".join([*parts, f"> {plainly(note.notice)}"] if note.notice else parts)
 
 
 def _badges(repository: str, path: str) -> str:
     """Links that open the notebook in Colab and Kaggle; where no GitHub address is known, how to do it by hand."""
-    at = urlsplit(repository)
-    if at.hostname not in ("github.com", "www.github.com"):
+    if not re.fullmatch(_ADDRESS, repository) or urlsplit(repository).hostname not in _GITHUB:
         return t("In Colab: *File → Upload notebook*. In Kaggle: *Create → Notebook*, then *File → Import notebook*.")
-    place = f"{at.path.strip('/').removesuffix('.git')}/blob/main/{path}"
+    place = f"{urlsplit(repository).path.strip('/').removesuffix('.git')}/blob/main/{path}"
     colab = f"https://colab.research.google.com/github/{place}"
     kaggle = f"https://kaggle.com/kernels/welcome?src=https://github.com/{place}"
     return (
@@ -111,10 +115,11 @@ def _badges(repository: str, path: str) -> str:
 
 def _setting_up(note: Note, study: str, settings: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Install where needed, say where files go, run what is not there yet, and `show`."""
+    address = note.byline.repository if re.fullmatch(_ADDRESS, note.byline.repository) else ""
     yield (
         "code",
         _INSTALL.format(
-            source=f"passo[notes] @ git+{note.byline.repository}" if note.byline.repository else "passo[notes]",
+            source=json.dumps(f"passo[notes] @ git+{address}" if address else "passo[notes]"),
             installs=t("Installs passo where it is missing; the torch that is there already is kept."),
         ),
     )
@@ -146,7 +151,7 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("passo") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "{source}"], check=True)"""
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", {source}], check=True)"""
 _PLACED = """# {kept}
 #   from google.colab import drive; drive.mount("/content/drive"); OUT = Path({drive})
 import os
@@ -160,7 +165,7 @@ os.chdir(OUT)"""
 def _cells(sections: Sequence[Section]) -> Iterator[tuple[str, str]]:
     """Text up to the next thing that runs, then the thing."""
     for section in sections:
-        text = [f"## {section.title}"]
+        text = [f"## {plainly(section.title)}"]
         for block in section.blocks:
             if isinstance(block, FigureBlock | Code):
                 if isinstance(block, FigureBlock):
@@ -179,7 +184,7 @@ def _running(block: Block) -> Iterator[tuple[str, str]]:
     """A figure drawn live, with its caption; a listing as the program that it is."""
     if isinstance(block, FigureBlock):
         yield "code", f'show("{block.figure.name}")'
-        yield "markdown", f"**{t('Figure')} {block.number}.** {block.caption}"
+        yield "markdown", f"**{t('Figure')} {block.number}.** {plainly(block.caption)}"
     elif isinstance(block, Code) and block.name:
         yield from (("code", part) for part in parts(block.name) if part)
     elif isinstance(block, Code):

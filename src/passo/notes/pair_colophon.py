@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from importlib.resources import files
+from shlex import quote
 from typing import Any
 
 from passo.analysis.words import joined
@@ -92,14 +93,15 @@ def command(study: StoredStudy) -> str:
     try:
         text = (files("passo") / "studies" / f"{study.name}.toml").read_text(encoding="utf-8")
     except (OSError, ValueError):
-        return words[0].replace(study.name, "YOUR-STUDY.toml")
+        return f"passo note YOUR-STUDY.toml{in_its_language()}"
     shipped = tomllib.loads(text)
     for name in ("base", "pair"):
         for key, value in config.get(name, {}).items():
             changed = (
                 {} if study.facts.get("quick") and key == "epochs" else _changed(key, value, shipped.get(name, {}))
             )
-            words += [f"--set {'' if name == 'base' else name + '.'}{k}={v}" for k, v in changed.items()]
+            before = "" if name == "base" else f"{name}."
+            words += [f"--set {quote(f'{before}{k}={v}')}" for k, v in changed.items()]
     return " ".join(words)
 
 

@@ -23,7 +23,7 @@ def check(out: Path, study: str) -> None:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         raise FolderInUse(f"{out} holds other things ({', '.join(others[:_NAMED])}{more}): give a folder of its own")
     mark = out / MARK
-    there = mark.read_text(encoding="utf-8").strip() if mark.is_file() else study
+    there = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else study
     if there != study:
         raise FolderInUse(f"{out} holds the note on {there}: give a folder of its own to the note on {study}")
 

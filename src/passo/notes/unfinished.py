@@ -23,7 +23,7 @@ def check_finished(study: StoredStudy) -> None:
         return
     progress = found.progress()
     if study.status == "running":
-        told = f"Wait for it, or read how it stands: passo study show {study.folder}"
+        told = f"Wait for it, or read how it stands: passo study show {quote(str(study.folder))}"
         raise StoreError(f"{study.folder} is still running: {progress} {told}")
     raise StoreError(f"{study.folder} has not finished: {progress} This goes on with it: {finishing(study)}")
 
@@ -31,8 +31,8 @@ def check_finished(study: StoredStudy) -> None:
 def finishing(study: StoredStudy) -> str:
     """The command that goes on with a study in its folder."""
     if "planned" not in study.facts and "epochs" in study.config:
-        return f"passo train --resume {study.folder}"
-    return f"{command(study)} --out {study.folder}"
+        return f"passo train --resume {quote(str(study.folder))}"
+    return f"{command(study)} --out {quote(str(study.folder))}"
 
 
 def command(study: StoredStudy, seeds: int | None = None) -> str:
@@ -45,7 +45,7 @@ def command(study: StoredStudy, seeds: int | None = None) -> str:
     if its_file is None:
         if "planned" not in study.facts:
             return "passo train …"
-        return f"passo study run {study.name}.toml{more}"
+        return f"passo study run {quote(f'{study.name}.toml')}{more}"
     quick = " --quick" if study.config.get("form") == "quick" else ""
     if quick:  # its settings lie over the file, and are no changes
         return f"passo study run {study.name}{quick}{more}"

@@ -7,7 +7,7 @@ const dark = window.matchMedia("screen and (prefers-color-scheme: dark)");
 const embedded = async (box) => {
   const chart = specs[box.dataset.chart];
   box.classList.toggle("pictured", pictured(chart));
-  const { view } = await vegaEmbed(box, fitted(chart, small.matches ? box.clientWidth - 76 : null, dark.matches), {
+  const { view } = await vegaEmbed(box, fitted(chart, small.matches ? Math.max(160, box.clientWidth - 76) : null, dark.matches), {
     mode: "vega-lite",
     renderer: "svg",
     ast: true, // expressions are interpreted, so that the page needs no eval
