@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FIGURES = "ranked, sensitivity, heatmap, parallel, profiles, importance, budget, batch-size"
 BY = ("all", "tuned", "defaults")
 ROWS = 40  # of a table that are printed
-LOSS = "epoch/train_loss"  # whose convergence is told
 UNFINISHED = {
     "interrupted": later(
         "{folder} was interrupted: what has not ended yet is not in what follows; "
@@ -30,8 +29,6 @@ UNFINISHED = {
     ),
     "running": later("{folder} is still running, or was killed: what has not ended yet is not in what follows."),
 }
-
-Part = tuple[str, str, Callable[[], Any]]
 
 
 def compare(
@@ -127,8 +124,10 @@ def _wish(
     study: StoredStudy, shared: Wish, metric: str | None, curve: str | None, by: str, pool: tuple[str, ...] | None
 ) -> Wish:
     """The wish with this study's own metric, curve and configurations."""
+    from passo.figures.comparison import curve_of
+
     chosen = metric or str(study.config.get("metric", "test/accuracy"))
-    wish = replace(shared, metric=chosen, curve=curve or _curve_of(study, chosen))
+    wish = replace(shared, metric=chosen, curve=curve or curve_of(study, chosen))
     return replace(wish, names=_names(study, by, wish, pool))
 
 
@@ -140,14 +139,6 @@ def _split(text: str, study: StoredStudy) -> Iterator[str]:
         end = next((k for k in range(len(parts), 1, -1) if ",".join(parts[:k]) in known), 1)
         yield ",".join(parts[:end])
         parts = parts[end:]
-
-
-def _curve_of(study: StoredStudy, metric: str) -> str:
-    """What a search chose by; else the validation metric that belongs to a test metric, the loss, that of training."""
-    ended = {run.id for run in study.select()}
-    searched = [found["metric"] for found in study.facts.get("search") or ()][:1]
-    wished = (*searched, metric.replace("test/", "validation/"), "validation/loss", LOSS)
-    return next((name for name in wished if not ended.isdisjoint(study.lasts(name))), metric)
 
 
 def _names(study: StoredStudy, by: str, wish: Wish, pool: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -167,51 +158,14 @@ def _names(study: StoredStudy, by: str, wish: Wish, pool: tuple[str, ...] | None
     return alone
 
 
-def _parts(asked: Asked) -> Iterator[Part]:
-    """Everything that is said of one study: a key, a heading, and what computes it."""
-    from passo.analysis.budgets import budgets
-    from passo.analysis.convergence import convergences
-    from passo.analysis.ends import endings
-    from passo.analysis.importance import importance
-    from passo.analysis.paired import fair
-    from passo.analysis.sensitivity import sensitivity
-    from passo.analysis.targets import targets
-    from passo.analysis.tuning import best_of
-    from passo.analysis.varied import RATE, settings
-
-    study, pool, wish = _read(asked), asked.pool, asked.wish
-    varied = settings(study, None if pool is None else list(pool))
-    several = len(varied.of) > 1
-    yield "ranked", t("Ranked"), lambda: fair(study, wish.metric, wish.names, wish.against)
-    if several and varied.keys:
-        yield "tuned", t("Tuned by validation"), lambda: best_of(study, wish.by, wish.metric, wish.group, pool)
-    yield "target", t("To a target"), lambda: targets(study, wish.curve, wish.target, wish.names)
-    yield "ends", t("Best, last, area"), lambda: endings(study, wish.curve, wish.names)
-    yield "convergence", t("Convergence"), lambda: convergences(study, LOSS, wish.names)
-    if wish.names is not None:
-        return
-    if RATE in varied.keys or wish.over:
-        yield "sensitivity", t("Learning rates"), lambda: sensitivity(study, wish.curve, (*wish.over, RATE)[0])
-    if several and varied.keys:
-        yield "budget", t("By the tuning budget"), lambda: budgets(study, wish.by, wish.metric, wish.group)
-        yield "importance", t("What mattered"), lambda: importance(study, wish.curve)
-
-
-def _read(asked: Asked) -> StoredStudy:
-    """The study with all that its parts read, each metric once for all of them."""
-    from passo.analysis.targets import CLOCK
-
-    wish = asked.wish
-    return asked.study.holding(wish.curve, CLOCK, LOSS, lasts=[wish.metric, wish.by])
-
-
 def _tell(asked: list[Asked]) -> None:
     from passo.errors import StoreError
+    from passo.figures.comparison import parts
 
     for one in asked:
         if len(asked) > 1:
             out.print(f"═══ {one.study.name} ═══\n", markup=False, style="bold")
-        for i, (_, heading, compute) in enumerate(_parts(one)):
+        for i, (_, heading, compute, _) in enumerate(parts(one.study, one.wish, one.pool)):
             try:
                 _part(heading, compute())
             except StoreError as why:
@@ -250,19 +204,20 @@ def _data(asked: list[Asked]) -> dict[str, Any]:
     """All parts as plain data, each with its sentence; what cannot be computed says why."""
     from passo.analysis.plain import said
     from passo.errors import StoreError
+    from passo.figures.comparison import parts
 
     found: dict[str, Any] = {"studies": []}
     for one in asked:
-        parts: dict[str, Any] = {"study": one.study.name, "folder": str(one.study.folder)}
-        parts |= {"status": one.study.status, "metric": one.wish.metric, "curve": one.wish.curve}
-        for i, (key, _, compute) in enumerate(_parts(one)):
+        told_of: dict[str, Any] = {"study": one.study.name, "folder": str(one.study.folder)}
+        told_of |= {"status": one.study.status, "metric": one.wish.metric, "curve": one.wish.curve}
+        for i, (key, _, compute, _) in enumerate(parts(one.study, one.wish, one.pool)):
             try:
-                parts[key] = said(compute())
+                told_of[key] = said(compute())
             except StoreError as why:
                 if i == 0:
                     raise
-                parts[key] = {"nothing": told(str(why))}
-        found["studies"].append(parts)
+                told_of[key] = {"nothing": told(str(why))}
+        found["studies"].append(told_of)
     if len(asked) > 1 or asked[0].wish.problem is not None:
         found["profiles"] = said(_profiles(asked))
     return found

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import live, pages_run, pages_studies, resources
+from passo.web import live, pages_compare, pages_run, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.keys import COOKIE
@@ -46,6 +46,8 @@ def create_app(lab: Laboratory) -> ASGIApp:
         post("/study/{study}/run/{run}/said", pages_studies.say),
         get("/study/{study}/run/{run}/series", pages_run.series),
         get("/study/{study}/run/{run}/figure/{figure}", pages_run.figure),
+        get("/study/{study}/compare", pages_compare.compare),
+        get("/study/{study}/compare/figure/{figure}", pages_compare.figure),
         Route("/study/{study}/live", live.stream(lab), methods=["GET"]),
         post("/choose", resources.choose),
         get("/static/{name}", resources.static),

@@ -15,7 +15,7 @@ export const onChange = (again) => {
 };
 
 export const embed = async (box, spec, sentence) => {
-  const { view } = await vegaEmbed(box, fitted(spec, wide.matches ? null : box.clientWidth - 76, isDark()), {
+  const { view } = await vegaEmbed(box, fitted(spec, wide.matches ? null : Math.max(160, box.clientWidth - 76), isDark()), {
     mode: "vega-lite",
     renderer: "svg",
     ast: true,

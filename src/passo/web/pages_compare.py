@@ -1,0 +1,84 @@
+"""Configurations held against each other: ranked, paired by seed, with sentences; the address is the whole view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from passo.errors import StoreError
+from passo.figures.compared import COMPARED, Wish, draw_compared
+from passo.figures.comparison import curve_of, parts
+from passo.figures.curves import curves_chart
+from passo.language import t
+from passo.registry import unknown
+from passo.store import StoredStudy
+from passo.telling import told
+from passo.web.answering import Asked
+from passo.web.pages_run import spoken_words
+
+NAMED = 200  # configurations that a page offers to choose from
+ROWS = 200  # of a table that a page shows
+CURVES = "curves"
+
+
+def compare(asked: Asked) -> Response:
+    """The parts of a comparison, each with its sentence and its table; figures are asked for by the page."""
+    found = asked.lab.shelf.study(asked.place("study"))
+    names, metrics = found.names(), [name for name in found.metrics() if "/" in name]
+    wish = wished(asked, found)
+    told_parts: list[dict[str, Any]] = []
+    for part in parts(found, wish, wish.names):
+        try:
+            computed = part.compute()
+            table = computed.table()
+            told_parts.append({"part": part, "sentence": computed.sentence(), "table": table, "rows": table.rows[:ROWS]})
+        except StoreError as why:
+            told_parts.append({"part": part, "sentence": t("nothing: {why}", why=told(str(why))), "table": None})
+    return asked.page(
+        "compare.html.j2",
+        study=found,
+        names=names[:NAMED],
+        chosen=set(wish.names or ()),
+        metrics=metrics,
+        wish=wish,
+        parts=told_parts,
+        words=spoken_words(),
+        query=asked.request.url.query,
+    )
+
+
+def figure(asked: Asked) -> Response:
+    """A figure of the comparison as JSON; `curves` are the bands over seeds."""
+    found, name = asked.lab.shelf.study(asked.place("study")), asked.place("figure")
+    wish = wished(asked, found)
+    if name == CURVES:
+        chart = curves_chart(found, wish.curve, wish.names)
+        sentence = t("{metric} of {n} configurations.", metric=wish.curve, n=len(wish.names or found.names()))
+        return asked.json({"spec": chart.to_dict(validate=False), "sentence": sentence, "caption": ""})
+    if name not in COMPARED:
+        raise unknown("figure of a comparison", name, [*COMPARED, CURVES])
+    drawn = draw_compared(name, found, wish)
+    return asked.json({"spec": drawn.spec(), "sentence": drawn.sentence, "caption": drawn.caption})
+
+
+def wished(asked: Asked, found: StoredStudy) -> Wish:
+    """What the address asks for: `name` (several), `metric`, `curve`, `against`."""
+    known = found.names()
+    if not known:
+        raise StoreError(f"{found.folder.name} has no finished training yet")
+    names = tuple(name for name in dict.fromkeys(asked.queries("name")) if name)
+    for name in (*names, *filter(None, [asked.query("against")])):
+        if name not in known:
+            raise unknown(f"configuration in {found.folder.name}", name, known)
+    metrics = found.metrics()
+    metric = asked.query("metric") or str(found.config.get("metric", "test/accuracy"))
+    if metric not in metrics:
+        usual = [name for name in ("validation/accuracy", "test/loss", "validation/loss", "train/loss") if name in metrics]
+        if asked.query("metric") or not usual:
+            raise unknown(f"metric in {found.folder.name}", metric, metrics)
+        metric = usual[0]
+    curve = asked.query("curve") or curve_of(found, metric)
+    if curve not in metrics:
+        raise unknown(f"metric in {found.folder.name}", curve, metrics)
+    return Wish(metric=metric, curve=curve, names=names or None, against=asked.query("against") or None)
