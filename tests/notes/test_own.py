@@ -68,9 +68,16 @@ def test_values_are_those_of_the_study(folder: Path) -> None:
         ('{{ told("rate") }}', "line 3: unknown result 'rate'. Did you mean 'rates'"),
         ('{{ result("sgd,lr=1") }}', "line 3: unknown configuration 'sgd,lr=1'"),
         ('{{ figure("confusion") }}', "line 3: .*kept no predictions"),
-        ("{% for %}", "line 3 cannot be read"),
+        ("{% for %}", "line 3: this cannot be read: “Expected an expression, .*”"),
         ('{{ figure("curves") }} {{ figure("curves") }}', "placed twice"),
-        ("see [this](#result)", "section 10-results.md of the note: unknown place 'result'. Did you mean 'results'"),
+        ("{{ 0.5 | percen }}", "line 3: unknown filter 'percen'. Did you mean 'percent'"),
+        ("x\n\n{{ see('curvs') }}", "line 5: the text refers to the figure 'curvs', which it does not place"),
+        ('{{ equation("one") }}', "line 3: the text refers to the equation 'one', which it does not place"),
+        ("so\n$\\fracc{1}{2}$", r"line 4: the equation .* unknown command \\fracc"),
+        (
+            "see [this](#result)",
+            "section 10-results.md of the note, line 3: unknown place 'result'. Did you mean 'results'",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_file_its_line_and_the_nearest(folder: Path, words: str, told: str) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from passo.errors import UnknownName
 from passo.notes.content import Block, Equation, FigureBlock, Note
 from passo.notes.formulas import markdown_of
 from passo.notes.markup import reader
+from passo.notes.rendering import line_of, placed
 from passo.registry import unknown
 
 
-def check(note: Note, files: Mapping[str, str]) -> None:
-    """Raise `UnknownName`, with the file, for a link to a place that the note lacks.
+def check(note: Note, files: Mapping[str, str], written: Mapping[str, str] | None = None) -> None:
+    """Raise `UnknownName`, with the file and the line, for a link to a place that the note lacks.
 
-    files: the text files of the note's sections, by their anchors; the first is that of the lead.
+    files: the text files of the note's sections, by their anchors; the first is that of the lead. written: what
+    stands in them, by their names.
     """
     there = set(_places(note))
     lead = next(iter(files.values()), "")
@@ -22,7 +23,8 @@ def check(note: Note, files: Mapping[str, str]) -> None:
     for file, blocks in parts:
         for target in (target for block in blocks for target in links(block)):
             if target not in there:
-                raise UnknownName(f"section {file} of the note: {unknown('place', target, there)}")
+                line = line_of((written or {}).get(file, ""), f"(#{target})", f"#{target}")
+                raise placed(unknown("place", target, there), file, line)
 
 
 def _places(note: Note) -> Iterator[str]:
