@@ -70,6 +70,8 @@ def test_values_are_those_of_the_study(folder: Path) -> None:
         ('{{ figure("confusion") }}', "line 3: .*kept no predictions"),
         ("{% for %}", "line 3: this cannot be read: “Expected an expression, .*”"),
         ('{{ figure("curves") }} {{ figure("curves") }}', "placed twice"),
+        ('{{ setting(best, "optimizer.lrr") }}', "unknown setting of .* Did you mean 'optimizer.lr'"),
+        ('{{ setting(best, "nada") }}', "line 3: unknown setting of .* 'nada'"),
         ("{{ 0.5 | percen }}", "line 3: unknown filter 'percen'. Did you mean 'percent'"),
         ("x\n\n{{ see('curvs') }}", "line 5: the text refers to the figure 'curvs', which it does not place"),
         ('{{ equation("one") }}', "line 3: the text refers to the equation 'one', which it does not place"),
@@ -83,6 +85,15 @@ def test_values_are_those_of_the_study(folder: Path) -> None:
 def test_what_is_wrong_is_told_with_its_file_its_line_and_the_nearest(folder: Path, words: str, told: str) -> None:
     with pytest.raises(PassoError, match=told):
         built(folder, words)
+
+
+def test_a_setting_has_a_short_key_and_is_written_with_the_marks_of_the_language(folder: Path) -> None:
+    words = '{{ setting(best, "lr") }} {{ setting(best, "optimizer.lr") }} {{ setting(best, "optimizer") }}'
+    english = built(folder, words)
+    path = folder / own.SETTINGS
+    path.write_text(path.read_text().replace('language = "en"', 'language = "pt-BR"'))
+    short, whole, name = built(folder, words).split()[-3:]
+    assert short == whole and "," in short and short.replace(",", ".") in english and name.isalpha()
 
 
 @pytest.mark.parametrize(

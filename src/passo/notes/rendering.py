@@ -12,6 +12,7 @@ from typing import Any
 
 from passo.errors import PassoError, StoreError, require
 from passo.notes.formats import FILTERS
+from passo.notes.sourced import written
 from passo.registry import unknown
 
 _FAILURES = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError, MemoryError)
@@ -46,6 +47,7 @@ def sandboxed() -> Any:
     sandbox = require("jinja2.sandbox", "notes")
     environment = sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(FILTERS)
+    environment.finalize = written
     return environment
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from passo.language import numeral
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Origin, Prose
 
 _FIRST, _LAST = 0xF0000, 0xFFFFC  # Unicode's private plane 15: no word of a text is written with it
@@ -99,6 +100,17 @@ def opened(value: Any) -> tuple[Any, frozenset[str]]:
     return value, NO_RUNS
 
 
+def written(value: Any) -> Any:
+    """What a text shows of a value: a number with the marks of the language, a dash for what is not there.
+
+    >>> written(0.5), written(3), written(None)
+    ('0.5', 3, '–')
+    """
+    if value is None:
+        return "–"
+    return numeral(str(value)) if isinstance(value, float) else value
+
+
 def tracked(function: Callable[..., Any], own: Callable[..., Iterable[str]] = lambda *_, **__: ()) -> Any:
     """The function for plain values, given `Sourced` ones: the result has their runs, and those that `own` tells."""
 
@@ -165,9 +177,10 @@ class Marks:
 
     def marked(self, value: Any) -> Any:
         """What is written for a value; a `Sourced` one between signs."""
-        plain, runs = opened(value)
+        plain, runs = (value._of, value._runs) if isinstance(value, Sourced) else (value, NO_RUNS)
+        plain = written(plain)
         if not isinstance(value, Sourced):
-            return value
+            return plain
         code = _FIRST + self.known.setdefault(runs, len(self.known))
         return f"{chr(code)}{plain}{_END}" if code <= _LAST else plain
 
