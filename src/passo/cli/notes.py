@@ -157,18 +157,17 @@ def _own(
 ) -> tuple[Own, Written]:
     """Build the note of a text of one's own."""
     from passo.notes import own, write
-    from passo.notes.content import Byline
 
     text = own.read(folder)
-    by = Byline(
-        given.authors or text.byline.authors,
-        given.course or text.byline.course,
-        given.date or text.byline.date,
-        given.repository or text.byline.repository,
-    )
     own.list_values(text)
     place = target if target is not None else folder / "note"
-    options = {"lang": text.language, "formats": formats, "pages": pages, "byline": by, "base_url": base_url}
+    options = {
+        "lang": text.language,
+        "formats": formats,
+        "pages": pages,
+        "byline": text.by(given),
+        "base_url": base_url,
+    }
     return text, write(text.study, place, own=text.sections, **options)
 
 

@@ -36,7 +36,7 @@ if __name__ == "__main__":
     except FolderInUse:
         sys.exit(f"{in_use}")
     except passo.PassoError as error:
-        sys.exit(f"{error}")
+        sys.exit(str(error))
     for name, value in trained.run.lasts().items():
         print(f"{{name:24}} {{value:.4f}}")
 '''
@@ -75,7 +75,6 @@ def program(stem: str, name: str, runs: tuple[StoredRun, ...]) -> str:
         first=first.seed or 0,
         no_seed=t("a seed is a whole number from 0 on, got {seed}", seed="{seed}"),
         in_use=t("{folder} is in use: remove this folder to train again", folder=folder),
-        error="{error}",
     )
 
 
