@@ -191,3 +191,13 @@ def test_a_folder_in_use_is_left_alone(study: StoredStudy, folder: Path) -> None
     with pytest.raises(FolderInUse, match="is in use"):
         own.new(study, folder)
     assert sorted(folder.iterdir()) == before
+
+
+def test_the_list_of_values_tells_in_portuguese_what_is_not_in_the_study(study: StoredStudy, tmp_path: Path) -> None:
+    own.new(study, tmp_path / "text", lang="pt-BR")
+    listed = (tmp_path / "text" / own.HELP).read_text(encoding="utf-8")
+    assert "Não está neste estudo" in listed and "não guardou previsões: treine-a de novo" in listed
+    lacking = [line for line in listed.splitlines() if re.match(r"- `[\w-]+`: ", line)]
+    english = re.compile(r"\b(has|the|is|of|needs|kept|it|there)\b")
+    told = [re.sub(r"'[^']*'|`[^`]*`|/\S+", "", line) for line in lacking]
+    assert len(lacking) > 5 and not [line for line in told if english.search(line)]

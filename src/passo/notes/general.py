@@ -197,8 +197,8 @@ def vocabulary(found: Results, data: Mapping[str, Any]) -> dict[str, Any]:
         "folder": study.folder.name,
         "command": command(study),
         "more_seeds": command(study, seeds=10),
-        "title": escaped(" ".join(title.split())),  # of one line, as a heading is
-        "description": escaped(str(study.config.get("description") or "")),
+        "title": escaped(_shipped_words(" ".join(title.split()))),  # of one line, as a heading is
+        "description": escaped(_shipped_words(str(study.config.get("description") or ""))),
         "metric": escaped(spoken(found.metric)),
         "curve": escaped(spoken(found.curve)),
         "best": found.fair.comparison.names[0],
@@ -226,6 +226,11 @@ def vocabulary(found: Results, data: Mapping[str, Any]) -> dict[str, Any]:
         "code": lambda names: joined([f"`{name}`" for name in names]),
         "escaped": lambda text: escaped(str(text)),
     }
+
+
+def _shipped_words(words: str) -> str:
+    """The title or the description of a study: that of one of the package in the language that is spoken."""
+    return words if set("{}") & set(words) else t(words)  # one's own may hold braces, and is no message
 
 
 def _sentence(there: Mapping[str, Callable[[], Any]], name: str) -> str:
