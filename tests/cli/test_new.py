@@ -105,6 +105,10 @@ def test_ctrl_c_at_a_question_ends_with_130_and_nobody_to_answer_is_told_the_opt
     folder = tmp_path / "work"
     told = passo("new", "assignment", str(folder), "--course", "Redes", code=1)  # nothing to read
     assert "give the answers by --author, --course, --repository, --dataset" in told
+    closed = "import sys; sys.stdin = None; from passo.cli import main; main()"
+    words = [sys.executable, "-c", closed, "new", "assignment", str(folder)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "give the answers by" in done.stderr and "Traceback" not in done.stderr
     monkeypatch.setattr("typer.prompt", interrupted)
     assert "nothing was written" in passo("new", "assignment", str(folder), code=130)
     assert not folder.exists()

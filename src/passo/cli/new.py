@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -74,12 +75,15 @@ def _asked(words: str, default: str = "") -> str:
     """An answer; Ctrl-C is an interruption, and where nobody can answer the options are named that do."""
     from passo.errors import UsageError
 
+    options = "--author, --course, --repository, --dataset"
+    nobody = UsageError(f"nobody answers the questions here: give the answers by {options}")
+    if sys.stdin is None:  # closed
+        raise nobody
     try:
         return str(typer.prompt(words, default=default, show_default=bool(default))).strip()
     except typer.Abort as error:
+        err.print()  # the question's line ends
         if isinstance(error.__context__, EOFError):
-            options = "--author, --course, --repository, --dataset"
-            raise UsageError(f"nobody answers the questions here: give the answers by {options}") from error
-        err.print()
+            raise nobody from error
         err.print(t("interrupted: nothing was written"), markup=False)
         raise typer.Exit(130) from error
