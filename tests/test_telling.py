@@ -81,6 +81,10 @@ def test_signs_in_a_message_are_no_pattern():
             "passo-runs/a não tem execução concluída da parte 'exploration': execute o estudo até o fim",
         ),
         (
+            "out holds other things (a, b, c and 4 more): give a folder of its own",
+            "out contém outras coisas (a, b, c e mais 4): dê uma pasta própria",
+        ),
+        (
             "run a-s0 was not watched: train it again with record.every=1",
             "a execução a-s0 não foi observada: treine-a de novo com record.every=1",
         ),

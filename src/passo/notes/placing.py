@@ -21,8 +21,10 @@ def check(out: Path, study: str) -> None:
         raise FolderInUse(f"{out} is a file: give a folder for the note")
     others = sorted(path.name for path in out.iterdir() if path.name not in OURS and not path.name.startswith("."))
     if others:
-        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        raise FolderInUse(f"{out} holds other things ({', '.join(others[:_NAMED])}{more}): give a folder of its own")
+        named, more = ", ".join(others[:_NAMED]), len(others) - _NAMED
+        if more > 0:
+            raise FolderInUse(f"{out} holds other things ({named} and {more} more): give a folder of its own")
+        raise FolderInUse(f"{out} holds other things ({named}): give a folder of its own")
     mark = out / MARK
     there = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else study
     if there != study:
