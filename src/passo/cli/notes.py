@@ -207,10 +207,14 @@ def _run_first(
     """The study's folder; the study is run unless it is there, finished, with this very configuration."""
     from passo import store
     from passo.experiments import shipped, study
+    from passo.notes.own import SETTINGS
     from passo.registry import unknown
 
     if Path(name).name == name and not name.endswith(".toml") and name not in shipped():
-        raise unknown("study", name, [*shipped(), *(one.folder.name for one in store.studies())])
+        studies = [*shipped(), *(one.folder.name for one in store.studies())]
+        if texts := [path.parent.name for path in Path().glob(f"*/{SETTINGS}")]:  # a text of one's own may be meant
+            raise unknown("study or text", name, [*studies, *texts])
+        raise unknown("study", name, studies)
     words = [*([f"dataset={dataset}"] if dataset else []), *settings]
     if allow_sample:
         words.append("dataset.allow_sample=true")
