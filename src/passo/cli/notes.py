@@ -211,10 +211,10 @@ def _run_first(
     from passo.registry import unknown
 
     if Path(name).name == name and not name.endswith(".toml") and name not in shipped():
-        studies = [*shipped(), *(one.folder.name for one in store.studies())]
+        known = [*shipped(), *(one.folder.name for one in store.studies())]
         if texts := [path.parent.name for path in Path().glob(f"*/{SETTINGS}")]:  # a text of one's own may be meant
-            raise unknown("study or text", name, [*studies, *texts])
-        raise unknown("study", name, studies)
+            raise unknown("study or text", name, [*known, *texts])
+        raise unknown("study", name, known)
     words = [*([f"dataset={dataset}"] if dataset else []), *settings]
     if allow_sample:
         words.append("dataset.allow_sample=true")

@@ -12,7 +12,7 @@ from typing import Any
 
 from passo.errors import PassoError, StoreError, require
 from passo.notes.formats import FILTERS
-from passo.notes.sourced import written
+from passo.notes.sourced import pointed, written
 from passo.registry import unknown
 
 _FAILURES = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError, MemoryError)
@@ -28,7 +28,7 @@ def render(name: str, text: str, words: Mapping[str, Any], environment: Any = No
     environment = environment or sandboxed()
     environment.undefined = undefined(words)
     try:
-        return environment.from_string(text, globals=dict(words)).render()
+        return pointed(environment.from_string(text, globals=dict(words)).render())
     except PassoError as error:
         raise placed(error, name, _line(error)) from error
     except jinja2.TemplateSyntaxError as error:
