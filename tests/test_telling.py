@@ -52,6 +52,48 @@ def test_signs_in_a_message_are_no_pattern():
     assert not one.pattern.fullmatch("it costs 3 or so: +")
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (
+            "section 20-a.md of the note, line 13: unknown value 'besst'. Did you mean 'best'? Known: best, worst",
+            "seção 20-a.md da nota, linha 13: valor desconhecido: 'besst'. Você quis dizer 'best'? "
+            "Conhecidos: best, worst",
+        ),
+        (
+            "section 20-a.md of the note, line 4: this cannot be read: “Unexpected end of template.”",
+            "seção 20-a.md da nota, linha 4: isto não pode ser lido: “Unexpected end of template.”",
+        ),
+        (
+            "section 20-a.md of the note, line 4: the equation $x^2^3$ does not parse at character 4, near “x^2^3”: "
+            "a second superscript on one sign: use braces",
+            "seção 20-a.md da nota, linha 4: a equação $x^2^3$ não pode ser lida no caractere 4, perto de “x^2^3”: "
+            "um segundo sobrescrito no mesmo sinal: use chaves",
+        ),
+        (
+            "per_class=400: class T-shirt/top has 300 training images, the fewest of 10 classes that have too few; "
+            "give at most 300, or all for every image there is",
+            "per_class=400: a classe T-shirt/top tem 300 imagens de treino, a que tem menos entre 10 classes com "
+            "imagens de menos; dê no máximo 300, ou all para todas as imagens que há",
+        ),
+        (
+            "passo-runs/a has no finished run of the part 'exploration': run the study to its end",
+            "passo-runs/a não tem execução concluída da parte 'exploration': execute o estudo até o fim",
+        ),
+        (
+            "out holds other things (a, b, c and 4 more): give a folder of its own",
+            "out contém outras coisas (a, b, c e mais 4): dê uma pasta própria",
+        ),
+        (
+            "run a-s0 was not watched: train it again with record.every=1",
+            "a execução a-s0 não foi observada: treine-a de novo com record.every=1",
+        ),
+    ],
+)
+def test_no_part_of_what_a_reader_meets_most_stays_english(raised, said):
+    assert in_portuguese(raised) == said
+
+
 @pytest.mark.parametrize("tag", ["pt-BR"])
 def test_every_template_is_told_with_all_of_its_fields(tag):
     for template in telling._templates(tag):

@@ -134,7 +134,7 @@ assert torch.allclose(theta, weight, atol=1e-5)
 show("sgd-traces")
 
 # %% [markdown]
-# **Figure 8.** conv1.weight[0, 0, 2, 2] in three runs of seed 0, each with its own gradients and its own scale.
+# **Figure 8.** conv1.weight\[0, 0, 2, 2\] in three runs of seed 0, each with its own gradients and its own scale.
 
 # %% [markdown]
 # The panels of [Figure 8](#figure-sgd-traces) come from three trainings with the same first weights and the same images in the same order. After the first step their weights differ, so their gradients do as well. Look at how often each direction changes its sign: plain SGD at 20 % of the steps, momentum at 16 %, Nesterov at 26 %.
@@ -171,10 +171,10 @@ show("sgd-curves")
 # | --- | --- | --- | --- | --- |
 # | Plain SGD | η 0.03 | 62.1 ± 15.6 % |  |  |
 # | SGD with dampened momentum | η 0.03, μ 0.9, τ 0.9 | 66.6 ± 8.1 % | +4.5 points, interval −7.3 to 16.2 | not distinguishable |
-# | SGD with momentum | η 0.03, μ 0.9 | 72.7 ± 5.4 % | +10.6 points, interval −7.6 to 28.7 | not distinguishable |
+# | SGD with momentum | η 0.03, μ 0.9 | 72.8 ± 5.7 % | +10.7 points, interval −8.0 to 29.4 | not distinguishable |
 # | SGD with Nesterov momentum | η 0.03, μ 0.9 | 75.5 ± 5.7 % | +13.4 points, interval −3.1 to 29.9 | not distinguishable |
 #
-# All four use the learning rate 0.03. In [Figure 10](#figure-sgd-curves) watch the bands before the lines: where they overlap, three seeds may have been lucky. Read the table with the two effects in mind. *Smoothing alone:* SGD with dampened momentum cannot be told apart in test accuracy from plain SGD (+4.5 points, interval −7.3 to 16.2). *Smoothing and longer steps:* SGD with momentum cannot be told apart in test accuracy from plain SGD (+10.6 points, interval −7.6 to 28.7). *The longer steps alone:* SGD with momentum cannot be told apart in test accuracy from SGD with dampened momentum (+6.1 points, interval −7.2 to 19.4). *The look-ahead:* SGD with Nesterov momentum reaches a higher test accuracy than SGD with momentum (+2.8 points, interval 0.7 to 4.9). By their means, the longer steps matter more than the smoothing.
+# All four use the learning rate 0.03. In [Figure 10](#figure-sgd-curves) watch the bands before the lines: where they overlap, three seeds may have been lucky. Read the table with the two effects in mind. *Smoothing alone:* SGD with dampened momentum cannot be told apart in test accuracy from plain SGD (+4.5 points, interval −7.3 to 16.2). *Smoothing and longer steps:* SGD with momentum cannot be told apart in test accuracy from plain SGD (+10.7 points, interval −8.0 to 29.4). *The longer steps alone:* SGD with momentum cannot be told apart in test accuracy from SGD with dampened momentum (+6.2 points, interval −7.5 to 19.9). *The look-ahead:* SGD with Nesterov momentum reaches a higher test accuracy than SGD with momentum (+2.7 points, interval 0.1 to 5.3). By their means, the longer steps matter more than the smoothing.
 #
 # In theory momentum is for valleys: it averages away the zigzag across and adds up the way along. In practice the first thing that it brings is a step up to 10 times as long, and whoever compares it with plain SGD at the same learning rate compares that too. Other surfaces tell other stories; this races all of them down a ravine, each at a learning rate of its own choice:
 

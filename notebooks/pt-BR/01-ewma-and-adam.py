@@ -161,7 +161,7 @@ assert len(smooth) == len(even) == len(losses)
 show("ewma-bias")
 
 # %% [markdown]
-# **Figura 3.** Os primeiros 100 gradientes de conv1.weight[0, 0, 2, 2] em adam-s0; gradientes além da moldura estão cortados.
+# **Figura 3.** Os primeiros 100 gradientes de conv1.weight\[0, 0, 2, 2\] em adam-s0; gradientes além da moldura estão cortados.
 
 # %% [markdown]
 # ### Agora com gradientes reais
@@ -172,7 +172,7 @@ show("ewma-bias")
 show("ewma-gradients")
 
 # %% [markdown]
-# **Figura 4.** Gradiente de conv1.weight[0, 0, 2, 2] em adam-s0 e seu quadrado, com as médias do Adam já corrigidas do viés.
+# **Figura 4.** Gradiente de conv1.weight\[0, 0, 2, 2\] em adam-s0 e seu quadrado, com as médias do Adam já corrigidas do viés.
 
 # %% [markdown]
 # A [Figura 4](#figure-ewma-gradients) é a mesma aritmética sobre o gradiente de `conv1.weight[0, 0, 2, 2]`: em cima, o gradiente e o que $\beta_1$ faz dele; embaixo, o seu quadrado e o que $\beta_2$ faz deste. O que sobrevive? A média com $\beta_1$ deixa 66 % do desvio padrão, e o sinal agora muda em 0 % dos passos, em vez de 27 %. Se os gradientes fossem ruído independente, $1/\sqrt{N}$ diz que restariam 23 %. Resta mais do que isso: mini-lotes sucessivos concordam entre si mais do que o acaso faria. O que sobrevive à média é a parte que vale a pena seguir.
@@ -268,7 +268,7 @@ show("adam-apart")
 # | Adam | η 0,003 | 73,2 ± 8,1 % |  |  |
 # | Adam sem β₁ | η 0,003; β₁ 0; β₂ 0,999 | 70,9 ± 1,5 % | −2,3 pontos, intervalo de −10,9 a 6,3 | não se distinguem |
 # | Adam com β₂ curto | η 0,003; β₁ 0,9; β₂ 0,9 | 72,2 ± 5,5 % | −0,9 pontos, intervalo de −3,7 a 1,8 | não se distinguem |
-# | Adam com ε grande | η 0,003; ε 0,1 | 63,7 ± 3,4 % | −9,5 pontos, intervalo de −18,8 a −0,1 | menor |
+# | Adam com ε grande | η 0,003; ε 0,1 | 63,8 ± 3,2 % | −9,3 pontos, intervalo de −18,1 a −0,6 | menor |
 # | AdamW | η 0,003; λ 0,01 | 72,9 ± 7,9 % | −0,3 pontos, intervalo de −1,1 a 0,5 | não se distinguem |
 # | RMSprop | η 0,003 | 74,8 ± 1,6 % | +1,6 pontos, intervalo de −6,7 a 10,0 | não se distinguem |
 #
@@ -276,7 +276,7 @@ show("adam-apart")
 #
 # **Com um $\beta_2$ curto, de 0,9,** o denominador lembra 19 períodos em vez de 1.999. Ele acompanha cada rajada de gradientes grandes e a esquece com a mesma rapidez. O Adam com β₂ curto não se distingue do Adam em acurácia de teste (−0,9 pontos, intervalo de −3,7 a 1,8).
 #
-# **Com $\varepsilon$ = 0,1,** aumentamos a parte para a qual ninguém olha. Normalmente $\varepsilon$, em 10⁻⁸, só mantém a divisão segura. Ele deve ser comparado com $\sqrt{\hat v}$, cuja mediana para `conv1.weight[0, 0, 2, 2]` nesta execução é 0,07. Portanto, $\varepsilon$ já não é pequeno e puxa cada fração em direção a zero: com os mesmos gradientes, cada passo é mais curto do que o Adam o faria. (Um treino mais lento não tem os mesmos gradientes: eles continuam maiores por mais tempo.) O Adam com ε grande alcança acurácia de teste menor que a do Adam (−9,5 pontos, intervalo de −18,8 a −0,1). O Adam com ε grande não se distingue do SGD com momento amortecido em acurácia de teste (−2,9 pontos, intervalo de −8,1 a 2,3).
+# **Com $\varepsilon$ = 0,1,** aumentamos a parte para a qual ninguém olha. Normalmente $\varepsilon$, em 10⁻⁸, só mantém a divisão segura. Ele deve ser comparado com $\sqrt{\hat v}$, cuja mediana para `conv1.weight[0, 0, 2, 2]` nesta execução é 0,07. Portanto, $\varepsilon$ já não é pequeno e puxa cada fração em direção a zero: com os mesmos gradientes, cada passo é mais curto do que o Adam o faria. (Um treino mais lento não tem os mesmos gradientes: eles continuam maiores por mais tempo.) O Adam com ε grande alcança acurácia de teste menor que a do Adam (−9,3 pontos, intervalo de −18,1 a −0,6). O Adam com ε grande não se distingue do SGD com momento amortecido em acurácia de teste (−2,8 pontos, intervalo de −8,5 a 3,0).
 #
 # O **AdamW** \[[10](#source-loshchilov2019)\] acrescenta o decaimento de pesos, mas o deixa fora das médias: primeiro $\theta \leftarrow \theta - \eta\lambda\theta$, depois o passo do Adam. Se o decaimento fizesse parte do gradiente, seria dividido por $\sqrt{\hat v}$ como todo o resto, e os pesos com gradientes grandes seriam os que menos decaem. Com $\lambda$ = 0,01 e esta taxa de aprendizado, o decaimento sozinho deixaria 99,36 % de um peso depois dos 215 passos deste treino. O AdamW não se distingue do Adam em acurácia de teste (−0,3 pontos, intervalo de −1,1 a 0,5).
 #
@@ -307,7 +307,7 @@ show("adam-apart")
 show("adapted-gradients")
 
 # %% [markdown]
-# **Figura 6.** conv1.weight[0, 0, 2, 2] em adam-s0, passo a passo: o gradiente e sua EWMA corrigida m̂; o fator 1/(√v̂ + ε) que a escala (escala logarítmica); o gradiente adaptado, produto dos dois, e θ depois menos θ antes, medido, dividido por −lr.
+# **Figura 6.** conv1.weight\[0, 0, 2, 2\] em adam-s0, passo a passo: o gradiente e sua EWMA corrigida m̂; o fator 1/(√v̂ + ε) que a escala (escala logarítmica); o gradiente adaptado, produto dos dois, e θ depois menos θ antes, medido, dividido por −lr.
 
 # %% [markdown]
 # A [Figura 6](#figure-adapted-gradients) se lê de cima para baixo: o gradiente de um peso com a sua média corrigida de viés $\hat m$; o fator $1/(\sqrt{\hat v}+\varepsilon)$ que o escala; e o produto dos dois, sobre o qual está a atualização medida. O painel do meio, em que nada tem sinal, é o principal: só ele decide quanto vale um gradiente de um dado tamanho, e depois dos primeiros passos ele muda devagar, como a sua longa memória exige. E atenção às escalas verticais. O gradiente deste peso tem desvio padrão de 0,035; o gradiente adaptado, de 0,28, e nunca é maior que 1,02.
@@ -334,10 +334,10 @@ show("adapted-gradients")
 # | SGD com momento de Nesterov | 215 | 0,0021 | 1,5 × 10⁻⁸ | 1,0 |
 # | Adam | 215 | 0,0011 | 1,5 × 10⁻⁸ | 2,5 |
 # | Adam com ε grande | 215 | 0,0011 | 1,5 × 10⁻⁸ | 2,2 |
-# | AdamW | 215 | 0,0011 | 3,5 × 10⁻⁸ | 2,6 |
-# | Nesterov com CyclicLR | 215 | 0,0026 | 1,3 × 10⁻⁸ | 1,0 |
+# | AdamW | 215 | 0,0011 | 3,6 × 10⁻⁸ | 2,8 |
+# | Nesterov com CyclicLR | 215 | 0,0026 | 1,4 × 10⁻⁸ | 1,0 |
 #
-# Em 1.720 passos observados das execuções desta tabela, e em todos os 1.586 pesos de cada uma, o pior resíduo é de 2,6 arredondamentos. As equações acima são o que os otimizadores fazem. Não sobra espaço para mais nada.
+# Em 1.720 passos observados das execuções desta tabela, e em todos os 1.586 pesos de cada uma, o pior resíduo é de 2,8 arredondamentos. As equações acima são o que os otimizadores fazem. Não sobra espaço para mais nada.
 #
 # Aqui, portanto, teoria e prática não se separam em nada: o que difere nas outras seções nunca é a aritmética, e sim o que os gradientes põem nela. Os três painéis podem ser feitos para cada peso de cada camada, e a prova, para qualquer outro otimizador:
 

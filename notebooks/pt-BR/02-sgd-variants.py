@@ -137,7 +137,7 @@ assert torch.allclose(theta, weight, atol=1e-5)
 show("sgd-traces")
 
 # %% [markdown]
-# **Figura 8.** conv1.weight[0, 0, 2, 2] em três execuções da semente 0, cada uma com seus próprios gradientes e sua própria escala.
+# **Figura 8.** conv1.weight\[0, 0, 2, 2\] em três execuções da semente 0, cada uma com seus próprios gradientes e sua própria escala.
 
 # %% [markdown]
 # Os painéis da [Figura 8](#figure-sgd-traces) vêm de três treinos com os mesmos pesos iniciais e as mesmas imagens na mesma ordem. Depois do primeiro passo, os pesos diferem, e os gradientes também. Com que frequência cada direção muda de sinal? O SGD puro, em 20 % dos passos; o momento, em 16 %; Nesterov, em 26 %.
@@ -174,10 +174,10 @@ show("sgd-curves")
 # | --- | --- | --- | --- | --- |
 # | SGD puro | η 0,03 | 62,1 ± 15,6 % |  |  |
 # | SGD com momento amortecido | η 0,03; μ 0,9; τ 0,9 | 66,6 ± 8,1 % | +4,5 pontos, intervalo de −7,3 a 16,2 | não se distinguem |
-# | SGD com momento | η 0,03; μ 0,9 | 72,7 ± 5,4 % | +10,6 pontos, intervalo de −7,6 a 28,7 | não se distinguem |
+# | SGD com momento | η 0,03; μ 0,9 | 72,8 ± 5,7 % | +10,7 pontos, intervalo de −8,0 a 29,4 | não se distinguem |
 # | SGD com momento de Nesterov | η 0,03; μ 0,9 | 75,5 ± 5,7 % | +13,4 pontos, intervalo de −3,1 a 29,9 | não se distinguem |
 #
-# Os quatro usam a taxa de aprendizado 0,03. Na [Figura 10](#figure-sgd-curves), convém olhar as faixas antes das linhas: onde elas se sobrepõem, três sementes podem ter tido sorte. A tabela se lê com os dois efeitos em mente. *Só a suavização.* O SGD com momento amortecido não se distingue do SGD puro em acurácia de teste (+4,5 pontos, intervalo de −7,3 a 16,2). *Suavização e passos mais longos.* O SGD com momento não se distingue do SGD puro em acurácia de teste (+10,6 pontos, intervalo de −7,6 a 28,7). *Só os passos mais longos.* O SGD com momento não se distingue do SGD com momento amortecido em acurácia de teste (+6,1 pontos, intervalo de −7,2 a 19,4). *O olhar adiante.* O SGD com momento de Nesterov alcança acurácia de teste maior que a do SGD com momento (+2,8 pontos, intervalo de 0,7 a 4,9). Pelas médias, os passos mais longos importam mais que a suavização.
+# Os quatro usam a taxa de aprendizado 0,03. Na [Figura 10](#figure-sgd-curves), convém olhar as faixas antes das linhas: onde elas se sobrepõem, três sementes podem ter tido sorte. A tabela se lê com os dois efeitos em mente. *Só a suavização.* O SGD com momento amortecido não se distingue do SGD puro em acurácia de teste (+4,5 pontos, intervalo de −7,3 a 16,2). *Suavização e passos mais longos.* O SGD com momento não se distingue do SGD puro em acurácia de teste (+10,7 pontos, intervalo de −8,0 a 29,4). *Só os passos mais longos.* O SGD com momento não se distingue do SGD com momento amortecido em acurácia de teste (+6,2 pontos, intervalo de −7,5 a 19,9). *O olhar adiante.* O SGD com momento de Nesterov alcança acurácia de teste maior que a do SGD com momento (+2,7 pontos, intervalo de 0,1 a 5,3). Pelas médias, os passos mais longos importam mais que a suavização.
 #
 # Na teoria, o momento é para vales: a média apaga o ziguezague transversal e soma o avanço ao longo do vale. Na prática, a primeira coisa que ele traz é um passo até 10 vezes mais longo, e quem o compara com o SGD puro na mesma taxa de aprendizado compara isso também. Outras superfícies contam outras histórias; este comando faz todos correrem por uma ravina, cada um com a taxa de aprendizado que lhe convém:
 

@@ -119,7 +119,7 @@ show("lr-range")
 show("final-adapted")
 
 # %% [markdown]
-# **Figura 15.** conv1.weight[0, 0, 2, 2] em adam-final-s0 (à esquerda) e nesterov-cyclic-final-s0 (à direita): o gradiente e sua memória; o que multiplica, lr/(√v̂ + ε) à esquerda e a taxa de aprendizado à direita; a atualização, explicada e medida.
+# **Figura 15.** conv1.weight\[0, 0, 2, 2\] em adam-final-s0 (à esquerda) e nesterov-cyclic-final-s0 (à direita): o gradiente e sua memória; o que multiplica, lr/(√v̂ + ε) à esquerda e a taxa de aprendizado à direita; a atualização, explicada e medida.
 
 # %% [markdown]
 # A [Figura 15](#figure-final-adapted) mostra o mesmo peso, `conv1.weight[0, 0, 2, 2]`, nos dois. O gradiente adaptado do Adam é um número sem unidade: para este peso, no máximo 1 em tamanho, com raiz da média dos quadrados sobre o tensor de 0,32. O que Nesterov multiplica está nas unidades do próprio gradiente, com raiz da média dos quadrados de 0,18. As taxas de aprendizado compensam a diferença: a raiz da média dos quadrados das atualizações efetivas é 0,0039 com o Adam e 0,0059 com Nesterov. É esse o número a comparar quando alguém pergunta qual de dois otimizadores tem a maior taxa de aprendizado.
@@ -146,7 +146,7 @@ show("final-accuracy")
 # **Figura 17.** Acurácia média de teste e intervalo de 95 % sobre sementes; os pontos pequenos são as sementes. O conjunto de teste foi usado uma só vez.
 
 # %% [markdown]
-# O Adam alcança uma acurácia de teste de 75,7 ± 8,2 %; Nesterov com `triangular2`, de 74,7 ± 4,6 %. O Adam com a taxa do teste de faixa não se distingue do Nesterov com CyclicLR `triangular2` em acurácia de teste (+1,0 pontos, intervalo de −7,5 a 9,5). O teste de faixa ajudou? O Adam com a taxa do teste de faixa alcança acurácia de teste maior que a do Adam (+2,5 pontos, intervalo de 0,7 a 4,4), cuja taxa de 0,003 foi escolhida por hábito. O Nesterov com CyclicLR `triangular2` não se distingue do SGD com momento de Nesterov em acurácia de teste (−0,8 pontos, intervalo de −2,1 a 0,4), que manteve uma taxa constante de 0,03. Onde ajudou, foi ao preço de 97 mini-lotes.
+# O Adam alcança uma acurácia de teste de 75,4 ± 9,0 %; Nesterov com `triangular2`, de 74,7 ± 4,7 %. O Adam com a taxa do teste de faixa não se distingue do Nesterov com CyclicLR `triangular2` em acurácia de teste (+0,8 pontos, intervalo de −8,9 a 10,4). O teste de faixa ajudou? O Adam com a taxa do teste de faixa alcança acurácia de teste maior que a do Adam (+2,3 pontos, intervalo de 0,9 a 3,6), cuja taxa de 0,003 foi escolhida por hábito. O Nesterov com CyclicLR `triangular2` não se distingue do SGD com momento de Nesterov em acurácia de teste (−0,9 pontos, intervalo de −2,0 a 0,3), que manteve uma taxa constante de 0,03. Onde ajudou, foi ao preço de 97 mini-lotes.
 #
 # Na teoria, o teste de faixa encontra a maior inclinação de uma perda percorrida uma só vez, a partir de pesos novos, um mini-lote de cada vez; o que se quer é a melhor taxa para muitas épocas. São parentes, não a mesma coisa. Convém, por isso, conferir a sugestão com treinos curtos, com um terço dela, com ela e com o triplo:
 
@@ -292,7 +292,7 @@ show("rates")
 # **Figura 20.** Acurácia média de teste de cada taxa de aprendizado constante testada, com as definições do PyTorch e do Keras sob um só nome; as hastes são intervalos de 95 % sobre as sementes.
 
 # %% [markdown]
-# A [Figura 20](#figure-rates) se lê primeiro ao longo de uma linha, depois de uma linha para outra. *Ao longo:* a taxa, sozinha, muda a acurácia média de `adadelta` em 63 pontos. *Entre as linhas:* com cada um dos cinco na melhor das taxas com que foi experimentado, o melhor e o último ficam a 14 pontos um do outro. A taxa importa mais que o nome, e de longe. Nada na teoria diz que tenha de ser assim; a teoria dá limites a cada otimizador na *sua* taxa. Na prática, uma comparação com uma só taxa, ou com os padrões de uma biblioteca, compara taxas.
+# A [Figura 20](#figure-rates) se lê primeiro ao longo de uma linha, depois de uma linha para outra. *Ao longo:* a taxa, sozinha, muda a acurácia média de `adadelta` em 63 pontos. *Entre as linhas:* com cada um dos cinco na melhor das taxas com que foi experimentado, o melhor e o último ficam a 13 pontos um do outro. A taxa importa mais que o nome, e de longe. Nada na teoria diz que tenha de ser assim; a teoria dá limites a cada otimizador na *sua* taxa. Na prática, uma comparação com uma só taxa, ou com os padrões de uma biblioteca, compara taxas.
 #
 # E o vencedor? Pode-se escolher só pelas imagens de validação e olhar o teste uma única vez. De todas as 29 configurações, a maior acurácia média de validação é a do Nesterov com OneCycleLR, 81,1 ± 6,0 %. Sua acurácia de teste é 77,2 ± 4,7 %. Das 28 outras, as sementes põem 13 abaixo dela e deixam 15 em aberto, cada par julgado por si. Com tanto em aberto, “o melhor” é um nome para a sorte.
 #
@@ -332,10 +332,10 @@ show("rates")
 #
 # | afirmação | perda de validação: diferença publicada | nosso | sementes | como afirmado | p (Holm) | veredito |
 # | --- | --- | --- | --- | --- | --- | --- |
-# | o momento supera o SGD puro | −0,1004 | −0,420 [−1,296; 0,455] | 3 | 3 de 3 | 0,525 | não se pode dizer; sementes necessárias: cerca de 11 (4 ou mais) |
-# | o momento de Nesterov e o comum diferem | +0,0014 | −0,0898 [−0,2156; 0,0361] | 3 | 3 de 3 | 0,367 | não se pode dizer; sementes necessárias: cerca de 7 (4 ou mais) |
-# | Adam supera o SGD puro | −0,0664 | −0,374 [−1,384; 0,637] | 3 | 3 de 3 | 0,525 | não se pode dizer; sementes necessárias: cerca de 17 (4 ou mais) |
-# | SGD com momento supera Adam | −0,0340 | −0,0465 [−0,2447; 0,1517] | 3 | 2 de 3 | 0,525 | não se pode dizer; sementes necessárias: cerca de 36 (5 ou mais) |
+# | o momento supera o SGD puro | −0,1004 | −0,419 [−1,291; 0,452] | 3 | 3 de 3 | 0,523 | não se pode dizer; sementes necessárias: cerca de 11 (4 ou mais) |
+# | o momento de Nesterov e o comum diferem | +0,0014 | −0,0907 [−0,2180; 0,0367] | 3 | 3 de 3 | 0,368 | não se pode dizer; sementes necessárias: cerca de 7 (4 ou mais) |
+# | Adam supera o SGD puro | −0,0664 | −0,374 [−1,384; 0,637] | 3 | 3 de 3 | 0,523 | não se pode dizer; sementes necessárias: cerca de 17 (4 ou mais) |
+# | SGD com momento supera Adam | −0,0340 | −0,0456 [−0,2466; 0,1554] | 3 | 2 de 3 | 0,523 | não se pode dizer; sementes necessárias: cerca de 39 (5 ou mais) |
 #
 # De 4 afirmações, com 3 sementes se confirmam: 0; sem resposta: o momento supera o SGD puro, o momento de Nesterov e o comum diferem, Adam supera o SGD puro e SGD com momento supera Adam. A coluna *como afirmado* mostra quantas vezes uma só semente teria confirmado uma afirmação que três sementes juntas não conseguem decidir. Cada diferença é o primeiro menos o segundo, de modo que uma perda abaixo de zero fala pelo primeiro; $p$ é corrigido pelo número de afirmações com o método de Holm \[[28](#source-holm1979)\].
 #
@@ -371,25 +371,25 @@ show("rates")
 # | Nesterov com OneCycleLR | η 0,03; μ 0,9; `OneCycleLR` (max_lr 0,06) | 77,2 ± 4,7 % | 0,627 ± 0,050 | 0,580 ± 0,043 |
 # | Nesterov com StepLR | η 0,03; μ 0,9; `StepLR` (step_size 2 epochs; gamma 0,3) | 76,1 ± 4,8 % | 0,656 ± 0,106 | 0,602 ± 0,071 |
 # | Nesterov com ReduceLROnPlateau | η 0,03; μ 0,9; `ReduceLROnPlateau` (factor 0,3; patience 0; threshold 0,05) | 75,7 ± 5,3 % | 0,678 ± 0,096 | 0,587 ± 0,049 |
-# | Adam com a taxa do teste de faixa | η 0,013 | 75,7 ± 8,2 % | 0,670 ± 0,131 | 0,614 ± 0,124 |
 # | SGD com momento de Nesterov | η 0,03; μ 0,9 | 75,5 ± 5,7 % | 0,664 ± 0,096 | 0,605 ± 0,082 |
+# | Adam com a taxa do teste de faixa | η 0,013 | 75,4 ± 9,0 % | 0,673 ± 0,140 | 0,613 ± 0,119 |
 # | RMSprop | η 0,003 | 74,8 ± 1,6 % | 0,697 ± 0,022 | 0,642 ± 0,104 |
-# | Nesterov com CyclicLR `triangular2` | η 0,007; μ 0,9; `CyclicLR` (base_lr 0,007; max_lr 0,07; step_size_up 1 epoch; mode triangular2) | 74,7 ± 4,6 % | 0,687 ± 0,057 | 0,603 ± 0,066 |
+# | Nesterov com CyclicLR `triangular2` | η 0,007; μ 0,9; `CyclicLR` (base_lr 0,007; max_lr 0,07; step_size_up 1 epoch; mode triangular2) | 74,7 ± 4,7 % | 0,687 ± 0,057 | 0,603 ± 0,066 |
 # | Momento do PyTorch com StepLR | η 0,03; μ 0,9; `StepLR` (step_size 2 epochs; gamma 0,1) | 73,6 ± 3,6 % | 0,709 ± 0,045 | 0,679 ± 0,086 |
 # | Adam | η 0,003 | 73,2 ± 8,1 % | 0,741 ± 0,076 | 0,748 ± 0,171 |
 # | AdamW | η 0,003; λ 0,01 | 72,9 ± 7,9 % | 0,739 ± 0,077 | 0,749 ± 0,169 |
+# | SGD com momento | η 0,03; μ 0,9 | 72,8 ± 5,7 % | 0,740 ± 0,098 | 0,661 ± 0,130 |
 # | Nesterov com CyclicLR | η 0,03; μ 0,9; `CyclicLR` (base_lr 0,003; max_lr 0,06; step_size_up 1 epoch; mode triangular) | 72,8 ± 1,2 % | 0,758 ± 0,171 | 0,656 ± 0,204 |
-# | SGD com momento | η 0,03; μ 0,9 | 72,7 ± 5,4 % | 0,740 ± 0,097 | 0,662 ± 0,128 |
 # | Adam com β₂ curto | η 0,003; β₁ 0,9; β₂ 0,9 | 72,2 ± 5,5 % | 0,752 ± 0,067 | 0,751 ± 0,176 |
 # | Adadelta com os padrões do PyTorch | η 1 | 71,7 ± 1,8 % | 0,765 ± 0,111 | 0,724 ± 0,143 |
-# | Adam sem β₁ | η 0,003; β₁ 0; β₂ 0,999 | 70,9 ± 1,5 % | 0,805 ± 0,151 | 0,755 ± 0,170 |
+# | Adam sem β₁ | η 0,003; β₁ 0; β₂ 0,999 | 70,9 ± 1,5 % | 0,805 ± 0,151 | 0,755 ± 0,171 |
 # | Momento do Keras com StepLR | η 0,03; μ 0,9; `StepLR` (step_size 2 epochs; gamma 0,1) | 70,9 ± 5,5 % | 0,783 ± 0,183 | 0,758 ± 0,202 |
 # | Adagrad com os padrões do PyTorch | η 0,01 | 70,4 ± 2,0 % | 0,838 ± 0,088 | 0,838 ± 0,148 |
 # | Adam com os padrões do PyTorch | η 0,001 | 69,1 ± 0,7 % | 0,852 ± 0,079 | 0,887 ± 0,165 |
 # | Adam com os padrões do Keras | η 0,001 | 69,0 ± 0,6 % | 0,852 ± 0,076 | 0,887 ± 0,162 |
 # | RMSprop com os padrões do Keras | η 0,001 | 68,0 ± 1,7 % | 0,888 ± 0,099 | 0,908 ± 0,129 |
 # | SGD com momento amortecido | η 0,03; μ 0,9; τ 0,9 | 66,6 ± 8,1 % | 0,888 ± 0,194 | 0,928 ± 0,178 |
-# | Adam com ε grande | η 0,003; ε 0,1 | 63,7 ± 3,4 % | 0,987 ± 0,284 | 1,068 ± 0,449 |
+# | Adam com ε grande | η 0,003; ε 0,1 | 63,8 ± 3,2 % | 0,983 ± 0,267 | 1,067 ± 0,445 |
 # | SGD puro | η 0,03 | 62,1 ± 15,6 % | 1,125 ± 0,973 | 0,941 ± 0,182 |
 # | RMSprop com os padrões do PyTorch | η 0,01 | 61,5 ± 20,3 % | 1,025 ± 0,379 | 0,928 ± 0,457 |
 # | SGD com os padrões do Keras | η 0,01 | 42,1 ± 36,4 % | 1,593 ± 1,028 | 1,706 ± 0,942 |
@@ -401,14 +401,14 @@ show("rates")
 # - **Uma suavização, quatro nomes.** α, β, períodos e idade média dizem a mesma coisa. $\beta$ = 0,9 lembra 19 períodos, $\beta$ = 0,999 lembra 1.999; o treino inteiro tem 215 passos.
 # - **A correção de viés termina quando a memória está cheia, não antes.** No último passo deste treino, ela multiplicava $v_t$ por 5,17.
 # - **O passo do Adam é um sinal vezes uma concordância.** O primeiro passo tem o tamanho da taxa de aprendizado; depois disso, metade dos passos de `conv1.weight[0, 0, 2, 2]` foi menor que 38 % dela.
-# - **ε é um botão de ajuste, não uma casa decimal.** O Adam com ε grande alcança acurácia de teste menor que a do Adam (−9,5 pontos, intervalo de −18,8 a −0,1).
-# - **O momento suaviza, e alonga o passo.** O amortecimento tira a segunda parte. O SGD com momento amortecido não se distingue do SGD com momento em acurácia de teste (−6,1 pontos, intervalo de −19,4 a 7,2).
-# - **O passo de Nesterov é o passo do momento um passo mais tarde.** O SGD com momento de Nesterov alcança acurácia de teste maior que a do SGD com momento (+2,8 pontos, intervalo de 0,7 a 4,9).
+# - **ε é um botão de ajuste, não uma casa decimal.** O Adam com ε grande alcança acurácia de teste menor que a do Adam (−9,3 pontos, intervalo de −18,1 a −0,6).
+# - **O momento suaviza, e alonga o passo.** O amortecimento tira a segunda parte. O SGD com momento amortecido não se distingue do SGD com momento em acurácia de teste (−6,2 pontos, intervalo de −19,9 a 7,5).
+# - **O passo de Nesterov é o passo do momento um passo mais tarde.** O SGD com momento de Nesterov alcança acurácia de teste maior que a do SGD com momento (+2,7 pontos, intervalo de 0,1 a 5,3).
 # - **De um agendador se pergunta quando ele dá seus passos** antes de se perguntar por sua curva.
 # - **Um nome não é um ajuste.** De cinco nomes com os padrões de duas bibliotecas, dois se distinguem pelos resultados; com todos os argumentos iguais, o passo depois de uma queda da taxa é 11 % dos anteriores no PyTorch e 144 % no Keras.
-# - **A taxa vem antes do nome.** `adadelta`, sozinho, muda 63 pontos com a sua taxa; cinco otimizadores, cada um na sua melhor, ficam a 14 pontos uns dos outros.
+# - **A taxa vem antes do nome.** `adadelta`, sozinho, muda 63 pontos com a sua taxa; cinco otimizadores, cada um na sua melhor, ficam a 13 pontos uns dos outros.
 # - **Uma semente imprime um número, não um resultado.** De quatro afirmações publicadas, com as três sementes deste estudo, nenhuma se confirma, nenhuma se contradiz e quatro ficam em aberto.
-# - **As equações dão conta de cada passo:** 1.720 passos observados, pior resíduo de 2,6 arredondamentos.
+# - **As equações dão conta de cada passo:** 1.720 passos observados, pior resíduo de 2,8 arredondamentos.
 #
 # ### O que a perda mede
 #

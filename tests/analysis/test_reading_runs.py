@@ -42,7 +42,7 @@ def test_a_stage_or_coordinate_that_is_not_there_is_refused(study: StoredStudy) 
         traces(study.run("sgd-s0"))["exp_avg"]
     with pytest.raises(UsageError, match="traced 3 coordinates; there is no number 7"):
         traces(study.run("sgd-s0"), 7)
-    with pytest.raises(StoreError, match="sgd-s1 has no array 'trace'"):
+    with pytest.raises(StoreError, match="sgd-s1 was not watched"):
         traces(study.run("sgd-s1"))
 
 

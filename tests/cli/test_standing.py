@@ -98,3 +98,10 @@ def test_the_standing_of_a_damaged_study_is_told_in_one_sentence(passo: Passo, t
     (folder / "study.sqlite").write_bytes(b"no database" * 100)
     said = passo("study", "show", str(folder), code=1)
     assert said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_runs_that_were_begun_and_whose_state_is_kept_are_told() -> None:
+    from passo.analysis.standing import Standing
+
+    told = Standing("a", {}, 6, None, (), (), kept=2).progress()
+    assert told == "0 of 6 runs are done (0 %); 2 were begun, and their states are kept; 4 were not begun."

@@ -113,5 +113,5 @@ def test_the_dots_of_calibration_are_means_over_seeds(study: StoredStudy) -> Non
 
 
 def test_a_study_without_the_part_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no run of the entry 'small'"):
+    with pytest.raises(StoreError, match="no finished run of the entry 'small'"):
         draw("small-losses", make(tmp_path / "sizes", parts=("sizes",)))

@@ -59,8 +59,15 @@ SIZES = """() => [...document.querySelectorAll('.chart')].map((chart) => {
 })"""
 
 
-@pytest.mark.parametrize("width", [1400, 390], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        pytest.param("light", 1400, id="light-desktop"),
+        pytest.param("dark", 390, id="dark-phone"),
+        pytest.param("dark", 1400, id="dark-desktop", marks=pytest.mark.slow),
+        pytest.param("light", 390, id="light-phone", marks=pytest.mark.slow),
+    ],
+)
 def test_every_chart_draws_with_the_network_off_and_nothing_is_logged(chromium, written, note, width, scheme):
     page, logged, asked = opened(chromium, written, viewport={"width": width, "height": 900}, color_scheme=scheme)
     sizes = dict(page.evaluate(SIZES))

@@ -16,7 +16,7 @@ from passo.errors import StoreError, UnknownName
 from passo.language import LANGUAGES, speaking
 from passo.notes import make
 from passo.notes.content import Note, Prose, Table
-from passo.notes.general import results
+from passo.notes.general import _shipped_words, results
 from passo.notes.subjects import any_figures, subject
 from passo.notes.text import TEXTS
 from passo.notes.unfinished import command
@@ -146,3 +146,11 @@ def test_a_shipped_study_s_own_text_lies_over_the_general_one(tmp_path: Path) ->
     found = {path.name: path.parent.name for path in subject(made).sources(False, "en")}
     assert (found["00-title.md"], found["10-idea.md"], found["20-came-out.md"]) == ("width", "width", "any")
     assert list(found) == sorted(found)
+
+
+def test_a_study_of_the_package_bears_its_title_in_the_language_of_the_note() -> None:
+    english = "A fully connected network and a convolutional one of the same size"
+    assert _shipped_words(english) == english and _shipped_words("mine: {lr}") == "mine: {lr}"
+    with speaking("pt-BR"):
+        assert _shipped_words(english) == "Uma rede totalmente conectada e uma convolucional do mesmo tamanho"
+        assert (_shipped_words("mine: {lr}"), _shipped_words("mine")) == ("mine: {lr}", "mine")

@@ -68,14 +68,32 @@ def test_values_are_those_of_the_study(folder: Path) -> None:
         ('{{ told("rate") }}', "line 3: unknown result 'rate'. Did you mean 'rates'"),
         ('{{ result("sgd,lr=1") }}', "line 3: unknown configuration 'sgd,lr=1'"),
         ('{{ figure("confusion") }}', "line 3: .*kept no predictions"),
-        ("{% for %}", "line 3 cannot be read"),
+        ("{% for %}", "line 3: this cannot be read: “Expected an expression, .*”"),
         ('{{ figure("curves") }} {{ figure("curves") }}', "placed twice"),
-        ("see [this](#result)", "section 10-results.md of the note: unknown place 'result'. Did you mean 'results'"),
+        ('{{ setting(best, "optimizer.lrr") }}', "unknown setting of .* Did you mean 'optimizer.lr'"),
+        ('{{ setting(best, "nada") }}', "line 3: unknown setting of .* 'nada'"),
+        ("{{ 0.5 | percen }}", "line 3: unknown filter 'percen'. Did you mean 'percent'"),
+        ("x\n\n{{ see('curvs') }}", "line 5: the text refers to the figure 'curvs', which it does not place"),
+        ('{{ equation("one") }}', "line 3: the text refers to the equation 'one', which it does not place"),
+        ("so\n$\\fracc{1}{2}$", r"line 4: the equation .* unknown command \\fracc"),
+        (
+            "see [this](#result)",
+            "section 10-results.md of the note, line 3: unknown place 'result'. Did you mean 'results'",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_file_its_line_and_the_nearest(folder: Path, words: str, told: str) -> None:
     with pytest.raises(PassoError, match=told):
         built(folder, words)
+
+
+def test_a_setting_has_a_short_key_and_is_written_with_the_marks_of_the_language(folder: Path) -> None:
+    words = '{{ setting(best, "lr") }} {{ setting(best, "optimizer.lr") }} {{ setting(best, "optimizer") }}'
+    english = built(folder, words)
+    path = folder / own.SETTINGS
+    path.write_text(path.read_text().replace('language = "en"', 'language = "pt-BR"'))
+    short, whole, name = built(folder, words).split()[-3:]
+    assert short == whole and "," in short and short.replace(",", ".") in english and name.isalpha()
 
 
 @pytest.mark.parametrize(
@@ -173,3 +191,13 @@ def test_a_folder_in_use_is_left_alone(study: StoredStudy, folder: Path) -> None
     with pytest.raises(FolderInUse, match="is in use"):
         own.new(study, folder)
     assert sorted(folder.iterdir()) == before
+
+
+def test_the_list_of_values_tells_in_portuguese_what_is_not_in_the_study(study: StoredStudy, tmp_path: Path) -> None:
+    own.new(study, tmp_path / "text", lang="pt-BR")
+    listed = (tmp_path / "text" / own.HELP).read_text(encoding="utf-8")
+    assert "Não está neste estudo" in listed and "não guardou previsões: treine-a de novo" in listed
+    lacking = [line for line in listed.splitlines() if re.match(r"- `[\w-]+`: ", line)]
+    english = re.compile(r"\b(has|the|is|of|needs|kept|it|there)\b")
+    told = [re.sub(r"'[^']*'|`[^`]*`|/\S+", "", line) for line in lacking]
+    assert len(lacking) > 5 and not [line for line in told if english.search(line)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from passo.errors import StoreError
+from passo.notes import write
 from passo.notes.several import write_each
 
 TEXT = (("00-title.md", "# Title\n\nSubtitle.\n"), ("10-one.md", "# One\n\nOf {{ epochs }} epochs.\n"))
@@ -28,3 +31,25 @@ def test_an_error_in_one_language_is_raised_here_and_the_other_is_written(made_u
     with pytest.raises(StoreError, match=r"holds other things \(thesis\.docx\)"):
         write_each(made_up, {"en": tmp_path / "en", "pt": tmp_path / "pt"}, processes=2, own=TEXT)
     assert (tmp_path / "pt" / "note.html").is_file()
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_ctrl_c_while_files_are_written_leaves_no_half_of_a_note(made_up, tmp_path, monkeypatch, older):
+    out = tmp_path / "note"
+    if older:
+        write(made_up, out, own=TEXT)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    written = []
+
+    def third(path: Path, content: bytes) -> int:
+        written.append(path)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        with path.open("wb") as file:
+            return file.write(content)
+
+    monkeypatch.setattr(Path, "write_bytes", third)
+    with pytest.raises(KeyboardInterrupt):
+        write(made_up, out, own=(*TEXT, ("20-two.md", "# Two\n\nMore.\n")))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert out.exists() == older

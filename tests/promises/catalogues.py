@@ -47,8 +47,9 @@ def said(source: Path = SOURCE) -> Iterator[Said]:
         for match in _PASSAGES.finditer(path.read_text(encoding="utf-8")):
             yield Said(str(path.relative_to(source)), match[1])
     for path in sorted((source / "studies").glob("*.toml")):
-        found = tomllib.loads(path.read_text(encoding="utf-8")).get("description")
-        yield Said(str(path.relative_to(source)), found)
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        for found in filter(None, (told.get("description"), told.get("title"))):
+            yield Said(str(path.relative_to(source)), found)
     for path in sorted((source / "notes" / "examples").glob("*.txt")):
         shown = path.read_text(encoding="utf-8").partition("# --- shown\n")[2].partition("# --- held\n")[0]
         for match in _COMMENTS.finditer(shown):

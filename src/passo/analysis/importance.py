@@ -173,7 +173,8 @@ def _cells(study: StoredStudy, varied: Settings, metric: str) -> dict[tuple, lis
     of = {tuple(varied.of[name][key] for key in varied.keys): name for name in runs}
     wanted = list(itertools.product(*(varied.values(key) for key in varied.keys)))
     if gone := [combination for combination in wanted if combination not in of]:
-        first = " ".join(setting(k, v) or f"no {called(k)}" for k, v in zip(varied.keys, gone[0], strict=True))
+        there = {k: v for k, v in zip(varied.keys, gone[0], strict=True) if v is not None} or {varied.keys[0]: None}
+        first = " ".join(setting(k, v) or t("no {setting}", setting=called(k)) for k, v in there.items())
         raise StoreError(
             f"importance needs a full grid with every run finished: {len(gone)} of {len(wanted)} combinations are "
             f"missing in {study.folder}, such as {first}; name configurations that make one (--names), or see --figure "

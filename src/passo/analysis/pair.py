@@ -66,6 +66,9 @@ def configured(study: StoredStudy, part: str | None = None, entry: str | None = 
         if name in done and (part is None or part in told["parts"]) and (entry is None or told["entry"] == entry)
     )
     if not found:
-        what = f"run of the entry {entry!r}" if entry else f"run of the part {part!r}" if part else "configuration"
-        raise StoreError(f"{study.folder} has no {what} that is done: run the study to its end")
+        if entry:
+            raise StoreError(f"{study.folder} has no finished run of the entry {entry!r}: run the study to its end")
+        if part:
+            raise StoreError(f"{study.folder} has no finished run of the part {part!r}: run the study to its end")
+        raise StoreError(f"{study.folder} has no finished configuration: run the study to its end")
     return found

@@ -55,9 +55,11 @@ def told_run(name: str) -> str:
 def recorded(run: Recorded, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     """An array of a watched run with its meaning; where it was not recorded, the error says what to do."""
     if name not in run.arrays():
-        again = f"train it again with {setting(run, name)}"
-        reason = NEWER if name == "relations" else again if name in _SETTINGS else f"it was not watched: {again}"
-        raise StoreError(f"run {run.id} has no array {name!r}: {reason}")
+        if name == "relations":
+            raise StoreError(f"run {run.id} has no array {name!r}: {NEWER}")
+        if name in _SETTINGS:
+            raise StoreError(f"run {run.id} has no array {name!r}: train it again with {setting(run, name)}")
+        raise StoreError(f"run {run.id} was not watched: train it again with {setting(run, name)}")
     return run.array(name), run.meta(name)
 
 

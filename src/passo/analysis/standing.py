@@ -39,7 +39,8 @@ class Standing:
     """A study's runs by their status, its configurations from the best to the worst, and its runs without a result.
 
     planned: runs of the whole study, None where that is not known. networks: those that were begun, of many trainings
-    each, and are not written. metric: None where no run has any that ranks.
+    each, and are not written. kept: runs that were begun and are not written, whose state waits in `pending/`.
+    metric: None where no run has any that ranks.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Standing:
     places: tuple[Place, ...]
     lost: tuple[RunLine, ...]
     networks: int = 0
+    kept: int = 0
 
     @property
     def done(self) -> int:
@@ -69,7 +71,11 @@ class Standing:
 
     def _left(self, count: int) -> str:
         if not self.networks:
-            return tn("{n:,} was not begun", "{n:,} were not begun", count)
+            kept = min(self.kept, count)
+            told = [tn("{n:,} was begun, and its state is kept", "{n:,} were begun, and their states are kept", kept)]
+            if count > kept:
+                told.append(tn("{n:,} was not begun", "{n:,} were not begun", count - kept))
+            return "; ".join(told if kept else told[1:])
         return tn(
             "{count:,} are not written yet, with a network of them under way, whose state is kept",
             "{count:,} are not written yet, with {n} networks of them under way, whose state is kept",
@@ -121,8 +127,10 @@ def standing(study: Outline, planned: int | None = None) -> Standing:
     counts = Counter(run.status for run in study.runs)
     lost = tuple(run for run in study.runs if run.status in STATES[1:])
     networks = sum(1 for _ in (study.folder / "pending").glob("group-*.safetensors"))
+    written = {run.id for run in study.runs}
+    begun = {path.parents[2].name for path in (study.folder / "pending").glob("*/runs/*/checkpoint.*.safetensors")}
     places = () if metric is None else ranked(study, metric)
-    return Standing(study.name, counts, planned, metric, places, lost, networks)
+    return Standing(study.name, counts, planned, metric, places, lost, networks, len(begun - written))
 
 
 def ranking_metric(study: Outline) -> str | None:

@@ -18,7 +18,10 @@ Own = Annotated[
 
 def export(
     run: Annotated[
-        str, typer.Argument(metavar="STUDY[/RUN]", help="A study (all its runs' metrics), or one of its runs.")
+        str,
+        typer.Argument(
+            metavar="STUDY[/RUN]|TEXT", help="A study, one of its runs, or the folder of a text of your own."
+        ),
     ],
     metrics: Annotated[
         Path | None, typer.Option(metavar="FILE.csv|FILE.parquet", help="Metrics: one row for each value.")
@@ -44,18 +47,21 @@ def export(
 ) -> None:
     """Make a study a repository to hand in; or write a run's metrics and its trained model for other programs.
 
-    passo export STUDY --out repository
+    passo export TEXT --out repository        the note is that text of your own (passo note new)
+
+    passo export STUDY --out repository       the note is passo's
 
     passo export STUDY --metrics metrics.csv --tensorboard logs
 
     passo export STUDY/RUN --model shirts --onnx shirts.onnx
     """
     from passo.errors import UsageError
+    from passo.notes.own import is_own
 
     if wide and metrics is None:
         raise UsageError("--wide is a form of the metrics: add --metrics FILE.csv")
     if (metrics, tensorboard, model, onnx) == (None,) * 4:
-        if out_ is not None or _is_whole(run):
+        if out_ is not None or is_own(Path(run)) or _is_whole(run):
             _hand_in(run, out_, author or [], course, repository)
             return
         raise UsageError(
@@ -100,11 +106,17 @@ def _is_whole(name: str) -> bool:
 def _hand_in(name: str, target: Path | None, authors: list[str], course: str, repository: str) -> None:
     from passo import store
     from passo.cli.handing_in import hand_in
+    from passo.notes import own
     from passo.notes.content import Byline
 
-    study = store.find(name)
+    text = own.read(name) if own.is_own(Path(name)) else None
+    given = Byline(tuple(authors), course, "", repository)
+    study = text.study if text else store.find(name)
+    lang, by = (text.language, text.by(given)) if text else (language(), given)
     folder = target if target is not None else Path(f"{study.folder.name}-repository")
     with store.understood(study.folder), err.status(t("writing the repository")):
-        made = hand_in(study, folder, lang=language(), byline=Byline(tuple(authors), course, "", repository))
+        made = hand_in(study, folder, lang=lang, byline=by, own=text)
+    for line in own.warnings_told(text.typed()) if text else ():
+        err.print(line, markup=False, soft_wrap=True)
     out.print(t("a repository of {n} files: {folder}", n=len(made), folder=folder), markup=False, soft_wrap=True)
     out.print(t("read {file} first", file=folder / "README.md"), markup=False, soft_wrap=True)

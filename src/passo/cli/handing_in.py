@@ -1,56 +1,33 @@
-"""A repository to hand in, made of a study: how to run it, each method explained, a program per training, the PDF.
+"""A repository to hand in: how to run it, each method explained, a program per training, the note and its text.
 
 Everything is made in a folder beside, which takes its place when it is whole.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import shutil
 import tempfile
-from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from passo.cli.programs import programs, watched
+from passo.cli.study_toml import toml
 from passo.errors import FolderInUse, StoreError
 from passo.language import speaking, t
 
 if TYPE_CHECKING:
     from passo.notes.content import Byline
-    from passo.store import StoredRun, StoredStudy
+    from passo.notes.own import Own
+    from passo.store import StoredStudy
 
-SCRIPT = '''"""{told}"""
-
-import sys
-
-import passo
+IGNORED = "runs/\npasso-runs/\ntext/note/\n__pycache__/\n.ipynb_checkpoints/\n"
+WIDE = 44  # of a command before what is said of it
 
 
-def train(seed):
-    """Train it from a seed, and keep all that happens in a folder."""
-    return passo.train(
-{arguments}
-    )
-
-
-if __name__ == "__main__":
-    trained = train(int(sys.argv[1]) if len(sys.argv) > 1 else {first})
-    for name, value in trained.run.lasts().items():
-        print(f"{{name:24}} {{value:.4f}}")
-'''
-SHOWN = (
-    "optimizer",
-    "schedule",
-    "epochs",
-    "batch_size",
-)  # settings that a program says even where they are passo's own
-IGNORED = "runs/\npasso-runs/\n__pycache__/\n.ipynb_checkpoints/\n"
-
-
-def hand_in(study: StoredStudy, out: Path, *, lang: str = "en", byline: Byline | None = None) -> list[Path]:
-    """Write the repository, and give its files.
+def hand_in(
+    study: StoredStudy, out: Path, *, lang: str = "en", byline: Byline | None = None, own: Own | None = None
+) -> list[Path]:
+    """Write the repository, and give its files; with a text of one's own, its note is that text's.
 
     Raises `FolderInUse` where something is in the folder, `StoreError` for a study that has not finished.
     """
@@ -58,136 +35,111 @@ def hand_in(study: StoredStudy, out: Path, *, lang: str = "en", byline: Byline |
         raise FolderInUse(f"{out} is in use: give a folder of its own, or remove what is in it")
     try:
         out.resolve().parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.resolve().parent))
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.resolve().parent) as beside:
+            made = Path(beside) / "repository"
+            with speaking(lang):
+                _fill(study, made, lang, byline, own)
+            if out.exists():
+                out.rmdir()
+            made.rename(out)
     except OSError as error:
         raise StoreError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error
-    try:
-        with speaking(lang):
-            _fill(study, made, lang, byline)
-        if out.exists():
-            out.rmdir()
-        made.chmod(0o755)
-        made.rename(out)
-    except OSError as error:
-        raise StoreError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 
-def _fill(study: StoredStudy, folder: Path, lang: str, byline: Byline | None) -> None:
-    """The note with its figures and its PDF, the scripts, the study's file, and the page that explains all of it."""
-    from passo.notes import write
+def _fill(study: StoredStudy, folder: Path, lang: str, given: Byline | None, own: Own | None) -> None:
+    """The note with its figures and its PDF, its text, the programs, the study's file, and the page that explains it.
 
-    written = write(study, folder, lang=lang, formats=("html", "pdf"), byline=byline)
-    scripts = _scripts(study)
-    files = {f"src/{name}.py": text for name, text in scripts.items()}
+    The mark of a note's folder is left out: nobody writes another note there.
+    """
+    from passo.notes import placing, write
+
+    words = own.sections if own else None
+    written = write(study, folder, lang=lang, formats=("html", "pdf"), byline=given, own=words)
+    (folder / placing.MARK).unlink()
+    made = programs(study)
+    files = {f"src/{name}.py": text for name, text in made.items()}
     files |= {"study.toml": toml(study.config), ".gitignore": IGNORED, "requirements.txt": _requirements()}
+    if own:
+        files |= _text(study, own, given)
     head = written.markdown.read_text(encoding="utf-8").split("\n\n", 2)  # the note's title and subtitle
     title, about = head[0].removeprefix("# "), head[1].strip("*")
-    files["README.md"] = _readme(study, (title, about), list(scripts), len(written.figures) // 2, byline)
+    files["README.md"] = _readme(study, (title, about), list(made), len(written.figures) // 2, given, bool(own))
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 
-# ── Scripts ───────────────────────────────────────────────────────────────────────────────────────────────
+def _text(study: StoredStudy, own: Own, given: Byline | None) -> dict[str, str]:
+    """The files of a text of one's own; its study is the one that `passo study run study.toml` makes there."""
+    from passo.notes.own import SETTINGS, settings_of
 
-
-def _scripts(study: StoredStudy) -> dict[str, str]:
-    """A script for each configuration that was trained, by its file's name without the ending."""
-    scripts: dict[str, str] = {}
-    for name in study.names():
-        stem = _stem(name)
-        while stem in scripts:
-            stem += "_"
-        scripts[stem] = script(stem, name, study.select(name))
-    return scripts
-
-
-def script(stem: str, name: str, runs: tuple[StoredRun, ...]) -> str:
-    """A plain program that trains one configuration again, with passo's public functions."""
-    first = min(runs, key=lambda run: -1 if run.seed is None else run.seed)
-    data, model, settings = settings_of(first.config)
-    if len(runs) > 1 and all(run.config.get("dataset", {}).get("seed") == run.seed for run in runs):
-        settings.setdefault("dataset", {})["seed"] = _SEED  # each seed drew images of its own
-    lines = [_python(data), _python(model), *(f"{key}={_python(value)}" for key, value in settings.items())]
-    lines += ["seed=seed", f'out=f"runs/{stem}-s{{seed}}"']
-    told = t("The training {name} again: python src/{stem}.py SEED", name=name, stem=stem)
-    return SCRIPT.format(
-        told=told.replace("\\", "\\\\").replace('"""', "'''"),
-        arguments="\n".join(f"        {line}," for line in lines),
-        first=first.seed or 0,
-    )
-
-
-_SEED = object()  # stands for the name `seed` in a program
-
-
-def _python(value: Any) -> str:
-    """A setting as Python has it, strings in double quotation marks."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_python(key)}: {_python(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_python, value))}]"
-    if value is _SEED:
-        return "seed"
-    if isinstance(value, float) and not math.isfinite(value):
-        return f'float("{value}")'
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
-def settings_of(config: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    """The data, the model, and what else was asked of a training, as `passo.train` takes it."""
-    from passo.training.config import train_config
-
-    asked = train_config(dict(config)).model_dump(mode="json", exclude_defaults=True)
-    asked |= {key: config[key] for key in SHOWN if config.get(key) is not None}
-    for key in ("seed", "record", "device", "devices", "num_workers"):
-        asked.pop(key, None)
-    dataset, model = dict(asked.pop("dataset", {})), dict(asked.pop("model", {}))
-    data = str(dataset.pop("name", config["dataset"]["name"]))
-    named = str(model.pop("name", config["model"]["name"]))
-    more = {key: value for key, value in (("model_options", model), ("dataset", dataset)) if value}
-    return data, named, {**more, **asked}
-
-
-def _stem(name: str) -> str:
-    """A configuration's name as the name of a program.
-
-    >>> _stem("nesterov,lr=0.01")
-    'nesterov_lr_0_01'
-    """
-    words = "".join(sign if sign.isascii() and sign.isalnum() else " " for sign in name).split()
-    return "_".join(words)[:100] or "training"
+    place = f"../passo-runs/{study.name}"
+    files = {f"text/{name}": words for name, words in own.sections}
+    return {**files, f"text/{SETTINGS}": settings_of(place, own.language, given or own.byline)}
 
 
 # ── Pages ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _readme(study: StoredStudy, head: tuple[str, str], scripts: list[str], figures: int, given: Byline | None) -> str:
+def _readme(
+    study: StoredStudy, head: tuple[str, str], names: list[str], figures: int, given: Byline | None, own: bool
+) -> str:
     from passo.notes.byline import byline
     from passo.notes.markdown import byline as line
     from passo.notes.unfinished import command, shipped
 
-    trainings, seeds = len(study.select()), sorted({run.seed for run in study.select() if run.seed is not None})
     tree = {
         "note.pdf": t("the note, on paper"),
         "note.html": t("the same as one page, with figures that answer to the pointer; opens without a network"),
+        "note.md": t("the same as Markdown"),
         "figures/": t("every figure as PNG and SVG ({n})", n=figures),
-        "src/": t("a program for each training ({n})", n=len(scripts)),
+        **({"text/": t("the words of the note, by its authors; passo puts numbers and figures in")} if own else {}),
+        "src/": t("a program for each training ({n})", n=len(names)),
         "study.toml": t("the study as a whole, for passo"),
     }
     lines = [f"# {head[0]}", "", line(byline(study, given)), ""]
     lines += [head[1], "", f"## {t('What is here')}", ""]
     lines += [f"- `{name}`: {told}" for name, told in tree.items()]
-    lines += ["", f"## {t('How to run it')}", "", "```", "pip install -r requirements.txt"]
-    lines += [f"python src/{scripts[0]}.py {seeds[0] if seeds else 0}".ljust(44) + t("# one training, from one seed")]
-    lines += ["passo study run study.toml".ljust(44) + t("# all {n} trainings", n=trainings), "```", ""]
+    if not own:
+        lines += ["", t("The words of the note are passo's, chosen by what the runs gave, and not its authors'.")]
+    lines += ["", f"## {t('How to run it')}", "", *_running(study, names, own), ""]
     if shipped(study.name) is not None:  # a study of one's own is the file that lies here
         lines += [t("The runs of this repository were made by {command}.", command=f"`{command(study)}`")]
     lines += [t("The same settings give the same numbers, to the last bit only on the same machine and torch."), ""]
     return "\n".join([*lines, f"## {t('The methods')}", "", *_methods(study), ""])
+
+
+def _running(study: StoredStudy, names: list[str], own: bool) -> list[str]:
+    """The commands that run it, the first of which installs passo."""
+    seeds = sorted({run.seed for run in study.select() if run.seed is not None})
+    planned = study.facts.get("planned")
+    runs = planned if isinstance(planned, int) else len(study.runs)
+    commands = {_installing(): t("passo itself, before the rest")}
+    commands["pip install -r requirements.txt"] = ""
+    commands[f"python src/{names[0]}.py {seeds[0] if seeds else 0}"] = t("one training, from one seed")
+    commands["passo study run study.toml"] = t("all {n:,} runs of the study", n=runs)
+    if own:
+        commands["passo note text"] = t("the note again, from these runs")
+    lines = [f"{words.ljust(WIDE)}# {told}" if told else words for words, told in commands.items()]
+    told = () if _address() else (t("`PATH-TO-PASSO` is a checkout of passo on your machine."),)
+    return ["```", *lines, "```", "", *told]
+
+
+def _address() -> str:
+    """Where passo's own repository is, if its package says so."""
+    try:
+        known = metadata("passo").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    pairs = (entry.partition(",") for entry in known)
+    return next((url.strip() for label, _, url in pairs if label.strip().lower() in ("repository", "source")), "")
+
+
+def _installing() -> str:
+    """The command that installs passo: from its repository where that is known, else from a checkout."""
+    address = _address()
+    return f"pip install 'passo[all] @ git+{address}'" if address else "pip install -e 'PATH-TO-PASSO[all]'"
 
 
 def _methods(study: StoredStudy) -> list[str]:
@@ -201,12 +153,23 @@ def _methods(study: StoredStudy) -> list[str]:
         lines += [f"### `{name}`", "", words, "", *(["$$", equation, "$$", ""] if equation else [])]
     if any("$$" in line for line in lines):
         lines += [t("θ are the weights, g the gradient, η the learning rate; the others are each method's own averages "
-                    "and constants, as `passo inspect RUN --figure stages` shows them step by step."), ""]  # fmt: skip
+                    "and constants."), _stages(study), ""]  # fmt: skip
     for name in _used(configs, "schedule"):
         lines += [f"### `{name}`", "", implementations.schedule(name), ""]
     for name in _used(configs, "model"):
         lines += [f"### `{name}`", "", implementations.model(name), ""]
     return lines
+
+
+def _stages(study: StoredStudy) -> str:
+    """How the averages are seen step by step: a program records them where the study did."""
+    if found := watched(study):
+        stem, seed = found
+        return t("After {program}, {command} shows them step by step.",
+                 program=f"`python src/{stem}.py {seed}`",
+                 command=f"`passo inspect runs/{stem}-s{seed} --figure stages`")  # fmt: skip
+    return t("To see them step by step, add {setting} to a program, run it, and give its folder to {command}.",
+             setting='`record={"every": 1}`', command="`passo inspect FOLDER --figure stages`")  # fmt: skip
 
 
 def _used(configs: list[dict[str, Any]], section: str) -> list[str]:
@@ -215,41 +178,13 @@ def _used(configs: list[dict[str, Any]], section: str) -> list[str]:
 
 
 def _requirements() -> str:
+    """What pip installs after passo, which it finds there then."""
+
     def pinned(package: str) -> str:
         try:
             return f"=={version(package).partition('+')[0]}"
         except PackageNotFoundError:
             return ""
 
-    return f"passo[all]{pinned('passo')}\ntorch{pinned('torch')}\n"
-
-
-def toml(config: Mapping[str, Any]) -> str:
-    """A study's configuration as TOML: plain keys first, tables as inline ones.
-
-    >>> print(toml({"name": "a", "seeds": [0, 1], "base": {"optimizer": {"name": "sgd", "lr": 1e-05}}}), end="")
-    name = "a"
-    seeds = [0, 1]
-    base = { optimizer = { name = "sgd", lr = 1e-05 } }
-    """
-    left = {key: value for key, value in config.items() if key not in ("form", "left_out", "quick")}
-    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in left.items() if value is not None)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_value(one)}" for key, one in value.items() if one is not None)
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, float):
-        return repr(value)  # JSON has no infinity
-    return _string(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else _string(key)
+    told = t("passo is installed first, as README.md says: {command}", command=_installing())
+    return f"# {told}\npasso[all]{pinned('passo')}\ntorch{pinned('torch')}\n"

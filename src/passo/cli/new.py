@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from passo.cli.show import out
+from passo.cli.show import err, out
 from passo.language import t
 
 app = typer.Typer(help="Begin something of your own: the folder of an assignment.", no_args_is_help=True)
@@ -44,6 +45,8 @@ def assignment(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FolderInUse(f"{folder} is in use: give a folder of its own, or remove what is in it")
     tongue = resolved(lang or language())
+    if told := _missing(study):
+        err.print(told, markup=False, soft_wrap=True)
     names = author or [part.strip() for part in _asked(t("Authors, separated by commas")).split(",") if part.strip()]
     given = course if course is not None else _asked(t("Course"))
     address = repository if repository is not None else _asked(t("Repository, an address"))
@@ -57,5 +60,30 @@ def assignment(
               markup=False, soft_wrap=True)  # fmt: skip
 
 
+def _missing(study: str) -> str:
+    """What of the study's extra is not installed, and the line that installs it; empty where all is there."""
+    from passo.notes.assignment import extra, lacking
+
+    needed = extra(study)
+    if not (packages := lacking(needed)):
+        return ""
+    return t("the study {study} needs what is not installed here ({packages}); this installs it: {command}",
+             study=study, packages=", ".join(packages), command=f"pip install 'passo[{needed}]'")  # fmt: skip
+
+
 def _asked(words: str, default: str = "") -> str:
-    return str(typer.prompt(words, default=default, show_default=bool(default))).strip()
+    """An answer; Ctrl-C is an interruption, and where nobody can answer the options are named that do."""
+    from passo.errors import UsageError
+
+    options = "--author, --course, --repository, --dataset"
+    nobody = UsageError(f"nobody answers the questions here: give the answers by {options}")
+    if sys.stdin is None:  # closed
+        raise nobody
+    try:
+        return str(typer.prompt(words, default=default, show_default=bool(default))).strip()
+    except typer.Abort as error:
+        err.print()  # the question's line ends
+        if isinstance(error.__context__, EOFError):
+            raise nobody from error
+        err.print(t("interrupted: nothing was written"), markup=False)
+        raise typer.Exit(130) from error

@@ -157,18 +157,17 @@ def _own(
 ) -> tuple[Own, Written]:
     """Build the note of a text of one's own."""
     from passo.notes import own, write
-    from passo.notes.content import Byline
 
     text = own.read(folder)
-    by = Byline(
-        given.authors or text.byline.authors,
-        given.course or text.byline.course,
-        given.date or text.byline.date,
-        given.repository or text.byline.repository,
-    )
     own.list_values(text)
     place = target if target is not None else folder / "note"
-    options = {"lang": text.language, "formats": formats, "pages": pages, "byline": by, "base_url": base_url}
+    options = {
+        "lang": text.language,
+        "formats": formats,
+        "pages": pages,
+        "byline": text.by(given),
+        "base_url": base_url,
+    }
     return text, write(text.study, place, own=text.sections, **options)
 
 
@@ -208,10 +207,14 @@ def _run_first(
     """The study's folder; the study is run unless it is there, finished, with this very configuration."""
     from passo import store
     from passo.experiments import shipped, study
+    from passo.notes.own import SETTINGS
     from passo.registry import unknown
 
     if Path(name).name == name and not name.endswith(".toml") and name not in shipped():
-        raise unknown("study", name, [*shipped(), *(one.folder.name for one in store.studies())])
+        known = [*shipped(), *(one.folder.name for one in store.studies())]
+        if texts := [path.parent.name for path in Path().glob(f"*/{SETTINGS}")]:  # a text of one's own may be meant
+            raise unknown("study or text", name, [*known, *texts])
+        raise unknown("study", name, known)
     words = [*([f"dataset={dataset}"] if dataset else []), *settings]
     if allow_sample:
         words.append("dataset.allow_sample=true")

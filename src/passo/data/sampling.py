@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -165,15 +165,25 @@ def subset(labels: np.ndarray, per_class: int, seed: int, names: Sequence[str] =
     classes = np.arange(len(names)) if names else np.unique(labels)
     places = {int(label): np.flatnonzero(labels == label) for label in classes}
     scarcest = min(places, key=lambda label: len(places[label]))
-    if (most := len(places[scarcest])) < per_class:
-        lacking = sum(len(there) < per_class for there in places.values())
-        fewest = f", the fewest of {lacking} classes that have too few" if lacking > 1 else ""
-        raise ConfigError(
-            f"per_class={per_class}: {_called(scarcest, names)} has {most:,} training image{'' if most == 1 else 's'}"
-            f"{fewest}; give {f'at most {most}, or ' if most else ''}all for every image there is"
-        )
+    if len(places[scarcest]) < per_class:
+        raise ConfigError(f"per_class={per_class}: {_too_few(scarcest, places, per_class, names)}")
     rng = np.random.default_rng(derive(seed, "subset"))
     return np.sort(np.concatenate([rng.permutation(there)[:per_class] for there in places.values()]))
+
+
+def _too_few(scarcest: int, places: Mapping[int, np.ndarray], per_class: int, names: Sequence[str]) -> str:
+    """What of the classes is too little, and what may be given instead."""
+    most, lacking = len(places[scarcest]), sum(len(there) < per_class for there in places.values())
+    named, images = names[scarcest] if names else scarcest, f"{most:,} training images"
+    images = "1 training image" if most == 1 else images
+    if not most:
+        return f"class {named} has 0 training images; give all for every image there is"
+    if lacking == 1:
+        return f"class {named} has {images}; give at most {most}, or all for every image there is"
+    return (
+        f"class {named} has {images}, the fewest of {lacking} classes that have too few; "
+        f"give at most {most}, or all for every image there is"
+    )
 
 
 def _called(label: int, names: Sequence[str]) -> str:

@@ -86,7 +86,7 @@ def _x(values: Sequence[float], title: str | None, log: bool) -> Any:
     if not log:
         air = 0.04 * (high - low) or 0.5
         ends = [low - air, high + air]
-        axis = alt.Axis(title=title, grid=False, values=whole_ticks(*ends), format="d", **bare)
+        axis = alt.Axis(title=title, grid=False, values=whole_ticks(ends[0], ends[1]), format="d", **bare)
         return alt.X("drawn:Q", axis=axis, scale=alt.Scale(domain=ends, nice=False))
     room = (high / low) ** 0.04 if high > low else 1.5
     ends = [low / room, high * room]

@@ -151,7 +151,7 @@ def write(
     Raises `FolderInUse` where the folder holds other things, `StoreError` where it cannot be written, `ConfigError`
     where the pages cannot hold the least of the report.
     """
-    from passo.notes import placing
+    from passo.notes import notebook_files, placing
     from passo.notes.content import Byline
     from passo.store import understood
 
@@ -160,6 +160,8 @@ def write(
         raise ConfigError("--pages is for passo's report on two models; a text of your own is as long as it is")
     out, by = Path(out), byline or Byline()
     placing.check(out, study.name)
+    if "notebook" in formats:
+        notebook_files.changed(study)  # refused before anything is computed
     files: dict[str, tuple[Path, bytes]] = {}
     with understood(study.folder):
         whole = pages is None or set(formats) - {"pdf"}

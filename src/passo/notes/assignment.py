@@ -9,6 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def new(folder: str | Path, study: str, dataset: str, by: Byline, *, lang: str =
         raise FolderInUse(f"{folder} is in use: give a folder of its own, or remove what is in it")
     words = study_file(study, dataset, by)
     pair = "pair" in tomllib.loads(words)
-    values = {"by": by, "dataset": dataset, "study": study, "name": NAME, "pair": pair}
+    values = {"by": by, "dataset": dataset, "study": study, "name": NAME, "pair": pair, "extra": extra(study)}
     with speaking(lang):
         made = {"study.toml": words}
         for path in texts("assignment", lang):
@@ -68,6 +69,24 @@ def study_file(study: str, dataset: str, by: Byline) -> str:
 def _quick(told: Mapping[str, Any]) -> str:
     epochs = (told.get("base") or {}).get("epochs")
     return "seeds = 2\n" + (f"epochs = {max(1, epochs // 2)}\n" if isinstance(epochs, int) and epochs > 1 else "")
+
+
+def extra(study: str) -> str:
+    """The extra of passo that a study of the package needs, its note included."""
+    return "explain" if "seeing" in tomllib.loads(_shipped(study)) else "notes"
+
+
+def lacking(extra: str) -> list[str]:
+    """The packages of one of passo's extras that are not installed."""
+    needed = [line for line in requires("passo") or () if re.search(f"extra == ['\"]{extra}['\"]", line)]
+    return [name for line in needed if not _installed(name := re.split(r"[^\w.-]", line, maxsplit=1)[0])]
+
+
+def _installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _shipped(study: str) -> str:

@@ -8,23 +8,24 @@ from passo.errors import ConfigError
 from passo.notes import mathematics
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Prose
 from passo.notes.markup import reader
+from passo.notes.rendering import line_of, placed
 
 
-def check(note: Note, files: Mapping[str, str]) -> None:
-    """Raise `ConfigError` for an equation that does not parse, or that one of the formats cannot show, with its file.
+def check(note: Note, files: Mapping[str, str], written: Mapping[str, str] | None = None) -> None:
+    """Raise `ConfigError` for an equation that does not parse, or that one of the formats cannot show, with its place.
 
-    files: the text files of the note's sections, by their anchors; the first is that of the lead.
+    files: the text files of the note's sections, by their anchors; the first is that of the lead. written: what
+    stands in them, by their names.
     """
     lead = next(iter(files.values()), "")
     parts: list[tuple[str, tuple[Block, ...]]] = [(lead, (Prose(note.title), Prose(note.subtitle), *note.lead))]
     parts += [(files[section.id], (Prose(section.title), *section.blocks)) for section in note.sections]
     for file, blocks in parts:
-        try:
-            for block in blocks:
-                for latex, display in equations(block):
-                    mathematics.typst(latex, display=display)
-        except ConfigError as error:
-            raise ConfigError(f"section {file} of the note: {error}") from error
+        for latex, display in (found for block in blocks for found in equations(block)):
+            try:
+                mathematics.typst(latex, display=display)
+            except ConfigError as error:
+                raise placed(error, file, line_of((written or {}).get(file, ""), latex or "$$")) from error
 
 
 def equations(block: Block) -> Iterator[tuple[str, bool]]:

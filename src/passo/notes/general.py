@@ -23,7 +23,7 @@ from passo.analysis.sensitivity import sensitivity
 from passo.analysis.standing import ranking_metric
 from passo.analysis.targets import targets
 from passo.analysis.tuning import best_of
-from passo.analysis.varied import RATE, called, is_number, settings
+from passo.analysis.varied import RATE, called, flat, is_number, settings
 from passo.analysis.words import higher_is_better, joined, ranged, spoken
 from passo.errors import StoreError, UsageError
 from passo.language import numeral, t
@@ -70,14 +70,35 @@ class Results:
         return tuple(k for k, v in values.items() if len(v) > 2 and all(is_number(one) and one > 0 for one in v))
 
     def setting(self, name: str, key: str) -> Any:
-        """A setting of a configuration by its key with dots; None where it has none."""
+        """A setting of a configuration by its key with dots, or its last part where that is enough; None without it.
+
+        Of a section (optimizer) its name, as it is given. Raises `UnknownName` for what no configuration has.
+        """
         value: Any = _run(self.study, name).config
-        for part in key.split("."):
+        for part in self._key(name, str(key)).split("."):
             if isinstance(value, list | tuple) and part.isdigit():
-                value = value[int(part)]
+                value = value[int(part)] if int(part) < len(value) else None
             else:
                 value = value.get(part) if isinstance(value, Mapping) else None
-        return value
+        return value.get("name") if isinstance(value, Mapping) else value
+
+    def _key(self, name: str, key: str) -> str:
+        """The whole key of a setting that some configuration has."""
+        if key == "lr" or key in self._settings:
+            return RATE if key == "lr" else key
+        ends = [known for known in self._settings if known.endswith(f".{key}")]
+        if len(ends) == 1:
+            return ends[0]
+        owner, _, place = key.rpartition(".")
+        if f"{key}.name" in self._settings or (place.isdigit() and owner in self._settings):
+            return key
+        raise unknown(f"setting of {name}", key, self._settings)
+
+    @functools.cached_property
+    def _settings(self) -> tuple[str, ...]:
+        """Every setting of every configuration, with dots."""
+        first = [_run(self.study, name) for name in self.study.names()]
+        return tuple(dict.fromkeys(key for run in first for key in flat(run.config)))
 
     def result(self, name: str, metric: str = "") -> str:
         """The last value of a metric: mean over seeds and 95 % interval."""
@@ -176,8 +197,8 @@ def vocabulary(found: Results, data: Mapping[str, Any]) -> dict[str, Any]:
         "folder": study.folder.name,
         "command": command(study),
         "more_seeds": command(study, seeds=10),
-        "title": escaped(" ".join(title.split())),  # of one line, as a heading is
-        "description": escaped(str(study.config.get("description") or "")),
+        "title": escaped(_shipped_words(" ".join(title.split()))),  # of one line, as a heading is
+        "description": escaped(_shipped_words(str(study.config.get("description") or ""))),
         "metric": escaped(spoken(found.metric)),
         "curve": escaped(spoken(found.curve)),
         "best": found.fair.comparison.names[0],
@@ -205,6 +226,11 @@ def vocabulary(found: Results, data: Mapping[str, Any]) -> dict[str, Any]:
         "code": lambda names: joined([f"`{name}`" for name in names]),
         "escaped": lambda text: escaped(str(text)),
     }
+
+
+def _shipped_words(words: str) -> str:
+    """The title or the description of a study: that of one of the package in the language that is spoken."""
+    return words if set("{}") & set(words) else t(words)  # one's own may hold braces, and is no message
 
 
 def _sentence(there: Mapping[str, Callable[[], Any]], name: str) -> str:

@@ -52,8 +52,9 @@ class _Reader:
         told = " ".join(self.latex.split())
         shown = told if len(told) <= 60 else f"{told[:57]}…"
         near = " ".join(self.latex[max(0, place - 12) : place + 16].split())
-        where = f"at character {place + 1}, near “{near}”" if near else "between its dollars"
-        raise ConfigError(f"the equation ${shown}$ does not parse: {what}, {where}")
+        if not near:
+            raise ConfigError(f"the equation ${shown}$ does not parse: {what}, between its dollars")
+        raise ConfigError(f"the equation ${shown}$ does not parse at character {place + 1}, near “{near}”: {what}")
 
     def token(self) -> tuple[str, int]:
         """The next token that is no space, and where it begins; empty at the end."""
@@ -78,12 +79,12 @@ class _Reader:
             if token in ("", "}", r"\right", r"\end"):
                 self._unbalanced(token, place)
             if token in ("^", "_"):
+                if token in scripts and token == "^":
+                    self.fail("a second superscript on one sign: use braces", place)
                 if token in scripts:
-                    self.fail(
-                        f"a second {'superscript' if token == '^' else 'subscript'} on one sign: use braces", place
-                    )
+                    self.fail("a second subscript on one sign: use braces", place)
                 scripts.add(token)
-                self.argument(token, place, "what stands there")
+                self.argument(token, place, f"{token} lacks what stands there")
             elif token in ("&", r"\\"):
                 if not cells:
                     self.fail(f"{token} outside of aligned, cases or a matrix", place)
@@ -95,8 +96,10 @@ class _Reader:
 
     def _unbalanced(self, token: str, place: int) -> NoReturn:
         opened, began = self.opened[-1] if self.opened else ("", 0)
+        if opened and token:
+            self.fail(f"{opened} is not closed before {token}", began)
         if opened:
-            self.fail(f"{opened} is not closed" + (f" before {token}" if token else ""), began)
+            self.fail(f"{opened} is not closed", began)
         self.fail(f"{token} closes nothing", place)
 
     def _no_option(self, token: str, place: int) -> None:
@@ -114,8 +117,10 @@ class _Reader:
     def _one(self, token: str, place: int) -> None:
         if token == "{":
             self._inside(token, place, "}")
-        elif token in "%#$~" or token == "\\":
-            self.fail(f"a bare {token}" + (f" (write \\{token})" if token in "%#$" else ""), place)
+        elif token in "%#$":
+            self.fail(f"a bare {token} (write \\{token})", place)
+        elif token in ("~", "\\"):
+            self.fail(f"a bare sign {token}", place)
         elif not token.startswith("\\") or token in SIGNS:
             return
         elif token == r"\begin":
@@ -128,19 +133,22 @@ class _Reader:
             if token == r"\sqrt" and self.peek() == "[":
                 self._inside(*self.token(), "]")
             for number in range(ARGUMENTS[token]):
-                which = (
-                    "its argument" if ARGUMENTS[token] == 1 else ("its first argument", "its second argument")[number]
-                )
-                self.argument(token, place, which, cells=token == r"\substack")
+                lacks = (f"{token} lacks its first argument", f"{token} lacks its second argument")[number]
+                lacks = f"{token} lacks its argument" if ARGUMENTS[token] == 1 else lacks
+                self.argument(token, place, lacks, cells=token == r"\substack")
         elif token not in known():
-            near = difflib.get_close_matches(token, sorted(known(), key=len), 1, 0.75)
-            self.fail(f"unknown command {token}" + "".join(f" (did you mean {one}?)" for one in near), place)
+            near = difflib.get_close_matches(
+                token, sorted({*known(), *ARGUMENTS, *WORDS, *DELIMITED}, key=len), 1, 0.75
+            )
+            if near:
+                self.fail(f"unknown command {token} (did you mean {near[0]}?)", place)
+            self.fail(f"unknown command {token}", place)
 
-    def argument(self, of: str, place: int, which: str, *, cells: bool = False) -> None:
-        """A group in braces, or one sign."""
+    def argument(self, of: str, place: int, lacks: str, *, cells: bool = False) -> None:
+        """A group in braces, or one sign; `lacks` is told where there is none."""
         token, start = self.token()
         if token in ("", "}", "]", "^", "_", "&", r"\\", r"\right", r"\end") and not (token == "]" and of != r"\sqrt"):
-            self.fail(f"{of} lacks {which}", place)
+            self.fail(lacks, place)
         if token == "{":
             self._inside(token, start, "}", cells=cells)
         else:
@@ -195,7 +203,7 @@ def check(latex: str) -> None:
     >>> check(r"\frac{a}{b}")
     >>> check(r"\frac{a}")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    passo.errors.ConfigError: the equation $\frac{a}$ does not parse: \frac lacks its second argument, ...
+    passo.errors.ConfigError: the equation $\frac{a}$ does not parse at character 1, near ...
     """
     reader = _Reader(latex)
     if not latex.strip():

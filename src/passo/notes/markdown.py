@@ -10,12 +10,13 @@ from passo.language import speaking, t
 from passo.notes.content import Block, Byline, Code, Equation, FigureBlock, Note, Prose, Table, escaped
 from passo.notes.terms import told_left_out
 
-_TAG = re.compile(  # what begins like a tag, outside of code and of mathematics
-    r"(?P<kept>```.*?```|(?<![`\\])(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)|\$\$.*?\$\$"
-    r"|(?<![\\$])\$(?=[^\s$])(?:(?!\n\n)[^$])*(?<![\s\\])\$)"
-    r"|(?<!\\)<(?=[a-zA-Z/!?])(?!https?://)",
+_KEPT = re.compile(
+    r"(```.*?```|(?<![`\\])(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)|\$\$.*?\$\$"
+    r"|(?<![\\$])\$(?=[^\s$])(?:(?!\n\n)[^$])*(?<![\s\\])\$)",
     re.DOTALL,
 )
+
+_TAG = re.compile(r"(?<!\\)<(?=[a-zA-Z/!?])(?!https?://)")  # what begins like one
 
 
 def markdown(note: Note, *, figures: str = "figures") -> str:
@@ -54,7 +55,16 @@ def plainly(markdown: str) -> str:
     >>> print(plainly("so <b>bold</b>, `a <b>` and $a<b$"))
     so \<b>bold\</b>, `a <b>` and $a<b$
     """
-    return _TAG.sub(lambda found: found["kept"] or r"\<", markdown)
+    return apart(markdown, lambda words: _TAG.sub(r"\<", words))
+
+
+def apart(markdown: str, change: Callable[[str], str]) -> str:
+    """The text with what is outside of code and of mathematics changed."""
+    parts, place = [], 0
+    for kept in _KEPT.finditer(markdown):
+        parts += [change(markdown[place : kept.start()]), kept[0]]
+        place = kept.end()
+    return "".join([*parts, change(markdown[place:])])
 
 
 def block_markdown(block: Block, figures: str = "figures") -> str:

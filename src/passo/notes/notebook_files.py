@@ -18,6 +18,7 @@ def notebook_files(note: Note, study: StoredStudy) -> dict[str, bytes]:
 
     Raises `ConfigError` for a study that is none of the package, and for figures that `passo.draw` cannot draw alone.
     """
+    words = changed(study)
     missing = [b.figure.name for b in note.figures() if b.figure.name not in {*FIGURES, *PAIR_FIGURES}]
     if missing:
         raise ConfigError(
@@ -25,7 +26,7 @@ def notebook_files(note: Note, study: StoredStudy) -> dict[str, bytes]:
             "give --format html, pdf or medium"
         )
     write = require("nbformat", "notebooks").writes
-    made = notebooks(note, study.name, changed(study))
+    made = notebooks(note, study.name, words)
     return {f"{name}.ipynb": f"{write(notebook)}\n".encode() for name, notebook in made.items()}
 
 
@@ -35,7 +36,7 @@ def changed(study: StoredStudy) -> list[str]:
         text = (files("passo") / "studies" / f"{study.name}.toml").read_text(encoding="utf-8")
     except (OSError, ValueError):
         raise ConfigError(
-            f"notebooks run a study of the package anew, and {study.name} is none: give --format html, pdf or medium"
+            f"notebooks run a study of the package anew, and {study.name} is none: leave notebook out of --format"
         ) from None
     shipped, config = tomllib.loads(text), study.config
     base = shipped.get("base", {})

@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,16 @@ class Own:
     study: StoredStudy
     language: str
     byline: Byline
+
+    def by(self, given: Byline) -> Byline:
+        """Who wrote it: what is given goes before `note.toml`."""
+        mine = self.byline
+        return Byline(
+            given.authors or mine.authors,
+            given.course or mine.course,
+            given.date or mine.date,
+            given.repository or mine.repository,
+        )
 
     def typed(self) -> list[Typed]:
         """Numbers in the prose that come from no value: they stay as they are when the runs change."""
@@ -184,7 +195,12 @@ def settings(study: StoredStudy, folder: Path, lang: str, by: Byline) -> str:
         place = os.path.relpath(study.folder.resolve(), folder.resolve())
     except ValueError:  # on another drive
         place = str(study.folder.resolve())
-    told = {"study": Path(place).as_posix(), "language": lang, "authors": list(by.authors)}
+    return settings_of(Path(place).as_posix(), lang, by)
+
+
+def settings_of(place: str, lang: str, by: Byline) -> str:
+    """The text of `note.toml`, for a study at a place."""
+    told = {"study": place, "language": lang, "authors": list(by.authors)}
     told |= {"course": by.course, "date": by.date, "repository": by.repository}
     head = t("# Which study this note is about, its language, and who wrote it. To build the note: passo note FOLDER")
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in told.items()]
@@ -192,17 +208,29 @@ def settings(study: StoredStudy, folder: Path, lang: str, by: Byline) -> str:
 
 
 def write_all(folder: Path, made: dict[str, str]) -> tuple[Path, ...]:
-    """Write files of text into a folder; raises `StoreError` where that is not possible."""
+    """Write new files of text into a folder, all or none; raises `StoreError` where that is not possible."""
+    done: list[Path] = []
     try:
-        paths = []
         for name, words in made.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
+            done.append(path)
             path.write_text(words, encoding="utf-8")
-            paths.append(path)
-        return tuple(paths)
-    except OSError as error:
-        raise StoreError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error
+        return tuple(done)
+    except BaseException as error:  # a folder that is interrupted holds nothing, and the same command works again
+        _remove(folder, done)
+        if isinstance(error, OSError):
+            raise StoreError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error
+        raise
+
+
+def _remove(folder: Path, paths: Sequence[Path]) -> None:
+    """Remove files that were made, and the folders that are empty then."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    for place in dict.fromkeys([*(path.parent for path in reversed(paths)), folder]):
+        with suppress(OSError):
+            place.rmdir()
 
 
 def warnings_told(found: Sequence[Typed], most: int = 10) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from passo.errors import FolderInUse, StoreError
@@ -20,8 +21,10 @@ def check(out: Path, study: str) -> None:
         raise FolderInUse(f"{out} is a file: give a folder for the note")
     others = sorted(path.name for path in out.iterdir() if path.name not in OURS and not path.name.startswith("."))
     if others:
-        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        raise FolderInUse(f"{out} holds other things ({', '.join(others[:_NAMED])}{more}): give a folder of its own")
+        named, more = ", ".join(others[:_NAMED]), len(others) - _NAMED
+        if more > 0:
+            raise FolderInUse(f"{out} holds other things ({named} and {more} more): give a folder of its own")
+        raise FolderInUse(f"{out} holds other things ({named}): give a folder of its own")
     mark = out / MARK
     there = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else study
     if there != study:
@@ -30,17 +33,33 @@ def check(out: Path, study: str) -> None:
 
 def place(out: Path, study: str, files: Mapping[Path, bytes], least: Path) -> None:
     """Write the files, and make their folders; `least` is there in any case."""
+    whole = {out / MARK: f"{study}\n".encode(), **files}
+    folders = [folder for path in (least, *(path.parent for path in whole)) for folder in (path, *path.parents)]
+    new = [folder for folder in dict.fromkeys(folders) if not folder.exists()]
     try:
         least.mkdir(parents=True, exist_ok=True)
-        for path, content in {out / MARK: f"{study}\n".encode(), **files}.items():
+        for path, content in whole.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, content)
-    except OSError as error:
-        raise StoreError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error
+            _beside(path).write_bytes(content)
+        for path in whole:  # all are whole by now: a reader sees the old file or the new one, never a half
+            _beside(path).replace(path)
+    except BaseException as error:
+        _clear(whole, new)
+        if isinstance(error, OSError):
+            raise StoreError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error
+        raise
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, never a half."""
-    beside = path.with_name(f".{path.name.removeprefix('.')}.part")
-    beside.write_bytes(content)
-    beside.replace(path)
+def _beside(path: Path) -> Path:
+    """Where a file is written, before it takes its place."""
+    return path.with_name(f".{path.name.removeprefix('.')}.part")
+
+
+def _clear(files: Iterable[Path], new: Iterable[Path]) -> None:
+    """After an error or Ctrl-C, remove what did not get into its place, and new folders that nothing is in."""
+    for path in files:
+        with suppress(OSError):
+            _beside(path).unlink()
+    for folder in sorted(new, key=lambda folder: len(folder.parts), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()

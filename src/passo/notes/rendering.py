@@ -5,12 +5,14 @@ What is wrong is answered with the file, the line, and for an unknown name with 
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from passo.errors import PassoError, StoreError, require
 from passo.notes.formats import FILTERS
+from passo.notes.sourced import pointed, written
 from passo.registry import unknown
 
 _FAILURES = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError, MemoryError)
@@ -26,18 +28,18 @@ def render(name: str, text: str, words: Mapping[str, Any], environment: Any = No
     environment = environment or sandboxed()
     environment.undefined = undefined(words)
     try:
-        return environment.from_string(text, globals=dict(words)).render()
+        return pointed(environment.from_string(text, globals=dict(words)).render())
     except PassoError as error:
-        raise type(error)(f"{_where(name, error)}: {error}") from error
+        raise placed(error, name, _line(error)) from error
     except jinja2.TemplateSyntaxError as error:
-        raise StoreError(f"{_at(name, error.lineno)} cannot be read: {_brief(error.message)}") from error
+        raise placed(_misspelt(error, environment), name, error.lineno) from error
     except jinja2.exceptions.SecurityError as error:
-        raise StoreError(f"{_where(name, error)} asks for what a text may not do: {_brief(error)}") from error
+        raise placed(StoreError(f"a text may not do this: “{_brief(error)}”"), name, _line(error)) from error
     except jinja2.TemplateError as error:
-        raise StoreError(f"{_where(name, error)} asks for a value that is missing: {_brief(error)}") from error
+        raise placed(StoreError(f"a value is missing: “{_brief(error)}”"), name, _line(error)) from error
     except _FAILURES as error:
-        told = f"{_where(name, error)}: a value cannot be computed from this study: {_brief(error)}"
-        raise StoreError(told) from error
+        told = StoreError(f"a value cannot be computed from this study: “{_brief(error)}”")
+        raise placed(told, name, _line(error)) from error
 
 
 def sandboxed() -> Any:
@@ -45,6 +47,7 @@ def sandboxed() -> Any:
     sandbox = require("jinja2.sandbox", "notes")
     environment = sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(FILTERS)
+    environment.finalize = written
     return environment
 
 
@@ -67,14 +70,35 @@ def undefined(words: Mapping[str, Any]) -> Any:
     return Unknown
 
 
-def _where(name: str, error: BaseException) -> str:
-    """The file and the line of the text in which an error arose."""
+def placed(error: PassoError, name: str, line: int | None) -> PassoError:
+    """The same error with the file of a text, and the line where it is known."""
+    if line:
+        return type(error)(f"section {name} of the note, line {line}: {error}")
+    return type(error)(f"section {name} of the note: {error}")
+
+
+def line_of(text: str, *sought: str) -> int | None:
+    """The line of a text in which one of these stands first; None where it was put together of values.
+
+    >>> line_of("a\\nb {{ see('c') }}", 'see("c")', "see('c')"), line_of("a", "b")
+    (2, None)
+    """
+    found = [place for one in sought if (place := text.find(one)) >= 0]
+    return text.count("\n", 0, min(found)) + 1 if found else None
+
+
+def _line(error: BaseException) -> int | None:
+    """The line of the text in which an error arose."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
-    return _at(name, lines[-1] if lines else None)
+    return lines[-1] if lines else None
 
 
-def _at(name: str, line: int | None) -> str:
-    return f"section {name} of the note" + (f", line {line}" if line else "")
+def _misspelt(error: Any, environment: Any) -> PassoError:
+    """What is wrong in how a text is written; the words of Jinja, which are English, in quotation marks."""
+    if found := re.fullmatch(r"No (filter|test) named '(.*)'\.", str(error.message)):
+        kind, known = ("filter", environment.filters) if found[1] == "filter" else ("test", environment.tests)
+        return unknown(kind, found[2], known)
+    return StoreError(f"this cannot be read: “{_brief(error.message)}”")
 
 
 def _brief(error: object) -> str:

@@ -7,9 +7,12 @@ cannot get into another's note.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -48,9 +51,9 @@ def write_each(
             told(lang, made[lang])
         return made
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        begun = {
-            pool.submit(_write, study.folder, place, lang, options, language()): lang for lang, place in wanted.items()
-        }
+        with _deaf():
+            given = ((lang, (study.folder, place, lang, options, language())) for lang, place in wanted.items())
+            begun = {pool.submit(_write, *words): lang for lang, words in given}
         for done in as_completed(begun):
             if done.exception() is None:
                 made[begun[done]] = done.result()
@@ -59,9 +62,29 @@ def write_each(
 
 
 def _write(folder: Path, place: Path, lang: str, options: Mapping[str, Any], spoken: str) -> Written:
-    """In a process of its own: the note in one language; what is wrong is said in the one spoken there."""
-    with speaking(spoken):
-        return notes.write(open_study(folder), place, lang=lang, **options)
+    """In a process of its own: the note in one language; what is wrong is said in the one spoken there.
+
+    Ctrl-C, which reaches all processes of a terminal, is heard while the note is written: `notes.write` clears up.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with speaking(spoken):
+            return notes.write(open_study(folder), place, lang=lang, **options)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore Ctrl-C, as do the processes that are started meanwhile: what they would print hides what is said here."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _result(future: Future[Written], lang: str) -> Written:

@@ -6,7 +6,7 @@ the words, and `settled` takes them out of the note: Markdown is left, and `Orig
 
 >>> loss = sourced(0.5, {"adam-s0"}) + sourced(0.25, {"sgd-s1"})
 >>> marks = Marks()
->>> words, origins = marks.cleared(f"It is {marks.marked(loss)}.")
+>>> words, origins = marks.cleared(pointed(f"It is {marks.marked(loss)}."))
 >>> words, [(words[one.start : one.end], sorted(one.runs)) for one in origins]
 ('It is 0.75.', [('0.75', ['adam-s0', 'sgd-s1'])])
 """
@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from passo.language import numeral
 from passo.notes.content import Block, Code, Equation, FigureBlock, Note, Origin, Prose
+from passo.notes.markdown import apart
 
 _FIRST, _LAST = 0xF0000, 0xFFFFC  # Unicode's private plane 15: no word of a text is written with it
 _END = "\U000ffffd"
@@ -99,6 +101,31 @@ def opened(value: Any) -> tuple[Any, frozenset[str]]:
     return value, NO_RUNS
 
 
+POINT = "\ue02e"  # stands for a decimal point until it is known whether it is in code: Unicode leaves it to programs
+
+
+def written(value: Any) -> Any:
+    """What a text shows of a value: a number, its point still to be written by `pointed`; a dash for what is not there.
+
+    >>> pointed(f"{written(0.5)} {written(3)} {written(None)}")
+    '0.5 3 –'
+    """
+    if value is None:
+        return "–"
+    return str(value).replace(".", POINT) if isinstance(value, float) else value
+
+
+def pointed(text: str) -> str:
+    """The text with its decimal points: those of the language, but in code and mathematics those that can be typed.
+
+    >>> from passo.language import speaking
+    >>> with speaking("pt-BR"):
+    ...     pointed(f"a taxa {written(0.5)}: `lr={written(0.5)}`, $x = {written(0.5)}$")
+    'a taxa 0,5: `lr=0.5`, $x = 0.5$'
+    """
+    return apart(text, lambda words: words.replace(POINT, numeral("."))).replace(POINT, ".")
+
+
 def tracked(function: Callable[..., Any], own: Callable[..., Iterable[str]] = lambda *_, **__: ()) -> Any:
     """The function for plain values, given `Sourced` ones: the result has their runs, and those that `own` tells."""
 
@@ -165,9 +192,10 @@ class Marks:
 
     def marked(self, value: Any) -> Any:
         """What is written for a value; a `Sourced` one between signs."""
-        plain, runs = opened(value)
+        plain, runs = (value._of, value._runs) if isinstance(value, Sourced) else (value, NO_RUNS)
+        plain = written(plain)
         if not isinstance(value, Sourced):
-            return value
+            return plain
         code = _FIRST + self.known.setdefault(runs, len(self.known))
         return f"{chr(code)}{plain}{_END}" if code <= _LAST else plain
 

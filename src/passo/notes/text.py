@@ -34,7 +34,7 @@ from passo.notes.content import (
     Table,
 )
 from passo.notes.listings import listing
-from passo.notes.rendering import render, sandboxed
+from passo.notes.rendering import line_of, placed, render, sandboxed
 from passo.notes.sourced import Marks, following, places, settled
 from passo.registry import unknown
 
@@ -131,27 +131,32 @@ class _Placing:
         self.blocks.append(block)
         return f"\n\n{_OPEN}{len(self.blocks) - 1}{_CLOSE}\n\n"
 
-    def resolve(self, text: str) -> str:
-        """Turn references to figures and equations into links, now that all of them have numbers."""
+    def resolve(self, text: str, name: str, source: str) -> str:
+        """Turn references to figures and equations into links, now that all of them have numbers.
+
+        name, source: the file of this text, and what stands in it.
+        """
 
         def link(match: re.Match[str]) -> str:
             kind, numbers = ("figure", self.numbers) if match[1] == "see" else ("equation", self.equations)
             if match[2] not in numbers:
-                raise StoreError(f"the text refers to the {kind} {match[2]!r}, which it does not place")
+                line = line_of(source, *(f"{match[1]}({mark}{match[2]}{mark}" for mark in "\"'"))
+                raise placed(_not_placed(kind, match[2], numbers), name, line)
             told = f"{t('Figure')} {numbers[match[2]]}" if kind == "figure" else f"({numbers[match[2]]})"
             return f"[{told}](#{kind}-{match[2]})"
 
         return re.sub(rf"{_OPEN}(see|equation):([\w-]+){_CLOSE}", link, text)
 
-    def numbered(self, text: str) -> str:
-        """The text with its displayed equations placed, each with the next number."""
+    def numbered(self, text: str, file: str, source: str) -> str:
+        """The text with its displayed equations placed, each with the next number. file, source: as above."""
 
         def place(match: re.Match[str]) -> str:
             if match["latex"] is None:
                 return match[0]
             number, name = next(self.counted), match["named"] or ""
             if name in self.equations:
-                raise StoreError(f"the equation {name!r} is placed twice")
+                twice = StoreError(f"the equation {name!r} is placed twice")
+                raise placed(twice, file, line_of(source, f"$$ ({name})", f"$$({name})"))
             self.equations |= {name: number} if name else {}
             return self._place(Equation(match["latex"], number, name))
 
@@ -186,8 +191,9 @@ def compose(
     rendered = [
         (name, render(name, text, {**vocabulary, **placed}, following(sandboxed(), marks))) for name, text in sources
     ]
-    numbered = [(name, placing.numbered(text)) for name, text in rendered]
-    parts = [_section(name, placing.resolve(text), placing) for name, text in numbered]
+    written = dict(sources)
+    numbered = [(name, placing.numbered(text, name, written[name])) for name, text in rendered]
+    parts = [_section(name, placing.resolve(text, name, written[name]), placing) for name, text in numbered]
     title, *sections = parts
     subtitle, *lead = title.blocks or (None,)
     if not isinstance(subtitle, Prose):
@@ -210,9 +216,21 @@ def compose(
     )
     note = settled(note, marks)
     files_of = {anchor(name): name for name, _ in sources}
-    formulas.check(note, files_of)
-    destinations.check(note, files_of)
+    formulas.check(note, files_of, written)
+    destinations.check(note, files_of, written)
     return note
+
+
+def _not_placed(kind: str, name: str, there: Collection[str]) -> StoreError:
+    """The error for a reference to a figure or an equation that the text does not place, with those that it does."""
+    listed = ", ".join(sorted(there))
+    if kind == "figure" and there:
+        return StoreError(f"the text refers to the figure {name!r}, which it does not place; it places: {listed}")
+    if kind == "figure":
+        return StoreError(f"the text refers to the figure {name!r}, which it does not place; it places none")
+    if there:
+        return StoreError(f"the text refers to the equation {name!r}, which it does not place; it names: {listed}")
+    return StoreError(f"the text refers to the equation {name!r}, which it does not place; it names none")
 
 
 def anchor(name: str) -> str:

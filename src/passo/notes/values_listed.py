@@ -11,6 +11,7 @@ from passo.language import t
 from passo.notes.general_figures import possible
 from passo.notes.subjects import Words, any_figures, any_words
 from passo.store import StoredStudy
+from passo.telling import told
 
 ABOUT = {
     "result": "result(best)",
@@ -73,7 +74,7 @@ def _tables(words: Words) -> list[str]:
             make()
             there.append(f'- `{{{{ table("{name}") }}}}`')
         except PassoError as why:
-            lacking.append(f"- `{name}`: {_brief(str(why))}")
+            lacking.append(f"- `{name}`: {_brief(told(str(why)))}")
     return [f"## {t('Tables')}", "", *there, "", *_not_here(lacking)]
 
 
@@ -84,7 +85,7 @@ def _figures(study: StoredStudy) -> list[str]:
         for name, figure in sorted(found.items())
         if isinstance(figure, Figure)
     ]
-    lacking = [f"- `{name}`: {_brief(why)}" for name, why in sorted(found.items()) if isinstance(why, str)]
+    lacking = [f"- `{name}`: {_brief(told(why))}" for name, why in sorted(found.items()) if isinstance(why, str)]
     more = t("Each stands on a line of its own; a caption may follow its name, {example}, and `wide=true`.",
              example='`{{ figure("curves", "…", wide=true) }}`')  # fmt: skip
     return [f"## {t('Figures')}", "", more, "", *there, "", *_not_here(lacking)]
@@ -98,7 +99,7 @@ def _asked(call: str, values: Mapping[str, Any], render: Any) -> str:
     try:
         return _brief(render(call, f"{{{{ {call} }}}}", values))
     except PassoError as why:
-        return _brief(str(why))
+        return _brief(told(str(why)))
 
 
 def _shown(value: Any) -> str:
