@@ -58,7 +58,7 @@ def race_page(source: Any) -> RacePage:
     sentence, which give the end away, stay hidden while the race plays for the first time.
     """
     scene = Scene(race(source))
-    script = (_PAGE / "race.js").read_text(encoding="utf-8")
+    script = player() + 'playRace(JSON.parse(document.getElementById("race").textContent), false);\n'
     css = Template((_PAGE / "race.css").read_text(encoding="utf-8")).substitute(font=FONT)
     standings = replace(table(scene.race), note=conditions(scene.race))
     page = Template((_PAGE / "race.html").read_text(encoding="utf-8")).substitute(
@@ -72,14 +72,19 @@ def race_page(source: Any) -> RacePage:
         table=f'<div class="table">{standings._repr_html_()}</div>',
         source=html.escape(t("The surface: {source}.", source=t(scene.race.source))),
         lang=language(),
-        **{name: html.escape(words, quote=True) for name, words in _words().items()},
-        data=json.dumps(_data(scene), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        **{name: html.escape(words, quote=True) for name, words in race_words().items()},
+        data=json.dumps(race_data(scene), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         script=script,
     )
     return RacePage(page, round(racing.height(scene)) + 260)
 
 
-def _words() -> dict[str, str]:
+def player() -> str:
+    """The script that plays a race which a page holds: it defines `playRace(data, still)`."""
+    return (_PAGE / "race.js").read_text(encoding="utf-8")
+
+
+def race_words() -> dict[str, str]:
     """What stands on the page beside the picture."""
     return {
         "play": t("Play"),
@@ -113,7 +118,7 @@ def _policy(script: str) -> str:
     )
 
 
-def _data(scene: Scene) -> dict[str, Any]:
+def race_data(scene: Scene) -> dict[str, Any]:
     """What the script needs: where values are in the picture, and the paths."""
     return {
         "steps": scene.race.steps,

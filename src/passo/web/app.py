@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import live, pages_compare, pages_run, pages_studies, resources
+from passo.web import live, pages_compare, pages_descents, pages_run, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.keys import COOKIE
@@ -49,6 +49,8 @@ def create_app(lab: Laboratory) -> ASGIApp:
         get("/study/{study}/compare", pages_compare.compare),
         get("/study/{study}/compare/figure/{figure}", pages_compare.figure),
         Route("/study/{study}/live", live.stream(lab), methods=["GET"]),
+        get("/descents", pages_descents.descents),
+        get("/descents/race", pages_descents.raced),
         post("/choose", resources.choose),
         get("/static/{name}", resources.static),
     ]

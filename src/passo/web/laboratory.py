@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from passo.web.beside import Beside
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
+from passo.web.worker import Worker
 
 
 @dataclass
@@ -23,3 +25,11 @@ class Laboratory:
         self.root = self.root.resolve()
         self.shelf = Shelf(self.root)
         self.beside = Beside(self.root)
+        self.worker = Worker()
+        self._offered: dict[str, Any] | None = None
+
+    def offered(self) -> dict[str, Any]:
+        """What forms can offer, which takes torch to know: asked of the worker once."""
+        if self._offered is None:
+            self._offered = self.worker.ask("offered")
+        return self._offered

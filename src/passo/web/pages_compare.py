@@ -32,7 +32,9 @@ def compare(asked: Asked) -> Response:
         try:
             computed = part.compute()
             table = computed.table()
-            told_parts.append({"part": part, "sentence": computed.sentence(), "table": table, "rows": table.rows[:ROWS]})
+            told_parts.append(
+                {"part": part, "sentence": computed.sentence(), "table": table, "rows": table.rows[:ROWS]}
+            )
         except StoreError as why:
             told_parts.append({"part": part, "sentence": t("nothing: {why}", why=told(str(why))), "table": None})
     return asked.page(
@@ -74,7 +76,9 @@ def wished(asked: Asked, found: StoredStudy) -> Wish:
     metrics = found.metrics()
     metric = asked.query("metric") or str(found.config.get("metric", "test/accuracy"))
     if metric not in metrics:
-        usual = [name for name in ("validation/accuracy", "test/loss", "validation/loss", "train/loss") if name in metrics]
+        usual = [
+            name for name in ("validation/accuracy", "test/loss", "validation/loss", "train/loss") if name in metrics
+        ]
         if asked.query("metric") or not usual:
             raise unknown(f"metric in {found.folder.name}", metric, metrics)
         metric = usual[0]

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from passo.analysis.standing import standing
 from passo.errors import StoreError
-from passo.language import later, numeral, t
+from passo.language import later, numeral
 from passo.store import Outline, RunLine
 from passo.web.answering import Asked
 from passo.web.beside import Said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from importlib import import_module
 from pathlib import Path
 
 from starlette.responses import RedirectResponse, Response
@@ -14,7 +15,8 @@ from passo.web.answering import LANGUAGE, THEME, THEMES, Asked
 
 _STATIC = Path(__file__).with_name("static")
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_MADE = {"vega.js": "bundle", "drawing.js": "drawing"}  # scripts of `figures`
+_MADE = {"vega.js": ("bundle", "bundle"), "drawing.js": ("bundle", "drawing"), "race.js": ("player", "player")}
+"""Scripts that `figures` makes: their module there, and their function."""
 _YEAR = 365 * 24 * 3600
 
 
@@ -54,6 +56,5 @@ def _names() -> frozenset[str]:
 @functools.cache
 def _made(name: str) -> bytes:
     """A script that another room has: it is asked for when a page first needs it."""
-    from passo.figures import bundle
-
-    return getattr(bundle, _MADE[name])().encode()
+    module, function = _MADE[name]
+    return str(getattr(import_module(f"passo.figures.{module}"), function)()).encode()

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from passo.errors import UnknownName, StoreError
+from passo.errors import StoreError, UnknownName
 from passo.store import DATABASE, Outline, StoredRun, StoredStudy, open_study, outline
 
 _ENDINGS = ("", "-wal", "-journal")

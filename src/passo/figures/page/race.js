@@ -1,6 +1,10 @@
 // Plays a race: the picture is there, drawn at its end; this moves what moves in it to any step, and between steps.
 "use strict";
-const race = JSON.parse(document.getElementById("race").textContent);
+
+// Begins to play, unless `still`; what it returns ends it, so that another picture can take the place of this one.
+function playRace(race, still) {
+const ended = new AbortController();
+const on = (node, kind, act) => node.addEventListener(kind, act, { signal: ended.signal });
 const $$ = (selector) => document.querySelector(selector);
 const svg = $$("#picture svg"), slider = $$("#slider"), play = $$("#play"), speed = $$("#speed"), tip = $$("#tip");
 const PLAY = "M4 2l10 6-10 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
@@ -83,14 +87,14 @@ function show(moment) {
   $$("#at").textContent = `${step} / ${race.steps}`;
 }
 
-function run(on) {
-  if (on && at >= race.steps) show(0);
-  playing = on;
-  if (!on) $$("#result").classList.remove("later"); // at the end, or when somebody takes the race into their hands
+function run(going) {
+  if (going && at >= race.steps) show(0);
+  playing = going;
+  if (!going) $$("#result").classList.remove("later"); // at the end, or when somebody takes the race into their hands
   before = performance.now();
-  play.querySelector("path").setAttribute("d", on ? PAUSE : PLAY);
-  play.setAttribute("aria-label", say(on ? "pause" : "play"));
-  if (on) requestAnimationFrame(tick);
+  play.querySelector("path").setAttribute("d", going ? PAUSE : PLAY);
+  play.setAttribute("aria-label", say(going ? "pause" : "play"));
+  if (going) requestAnimationFrame(tick);
 }
 function tick(now) {
   if (!playing) return;
@@ -100,9 +104,9 @@ function tick(now) {
   else requestAnimationFrame(tick);
 }
 const halt = (moment) => { run(false); show(moment); };
-play.addEventListener("click", () => run(!playing));
-slider.addEventListener("input", () => halt(Number(slider.value)));
-document.addEventListener("keydown", (event) => {
+on(play, "click", () => run(!playing));
+on(slider, "input", () => halt(Number(slider.value)));
+on(document, "keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target === speed) return;
   const stride = event.shiftKey ? 10 : 1, step = Math.floor(at);
   const moves = { ArrowLeft: step - stride, ArrowRight: step + stride, Home: 0, End: race.steps };
@@ -126,8 +130,8 @@ function pick(label) {
   }
 }
 for (const racer of racers) {
-  racer.name.addEventListener("click", () => pick(racer.label));
-  racer.name.addEventListener("keydown", (event) => {
+  on(racer.name, "click", () => pick(racer.label));
+  on(racer.name, "keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     pick(racer.label);
     event.preventDefault();
@@ -170,20 +174,23 @@ function tell(event) {
 }
 let scrubbing = false;
 const scrub = (event) => halt(Math.round(((place(event)[0] - race.fall[0]) / race.fall[2]) * race.steps));
-svg.addEventListener("pointerdown", (event) => {
+on(svg, "pointerdown", (event) => {
   scrubbing = inside(race.fall, ...place(event));
   if (!scrubbing) return;
   svg.setPointerCapture(event.pointerId);
   scrub(event);
 });
-svg.addEventListener("pointermove", (event) => (scrubbing ? scrub(event) : tell(event)));
-svg.addEventListener("pointerup", () => { scrubbing = false; });
-svg.addEventListener("pointerleave", () => { tip.hidden = true; });
+on(svg, "pointermove", (event) => (scrubbing ? scrub(event) : tell(event)));
+on(svg, "pointerup", () => { scrubbing = false; });
+on(svg, "pointerleave", () => { tip.hidden = true; });
+
 
 $$("#controls").hidden = false;
 $$("#picture").removeAttribute("role"); // it holds buttons now; its words stay as the label
-if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
+if (!still && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
   $$("#result").classList.add("later"); // the table gives the end away
   run(true);
 }
 document.documentElement.dataset.race = "ready";
+return () => { playing = false; ended.abort(); };
+}

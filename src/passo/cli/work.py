@@ -1,0 +1,90 @@
+"""The warm process behind `passo ui`: it has torch, and answers one request after the other, in lines of JSON.
+
+{"do": "race", "with": {"surface": "ravine", …}}   →   {"answer": …}   or   {"wrong": "one sentence", "kind": "UnknownName"}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from typing import Any
+
+from passo.errors import PassoError
+
+RACERS, STEPS = 12, 2000  # the most that a page may ask for
+
+
+def serve(lines: Iterator[str], write: Callable[[str], object]) -> None:
+    """Answer every line, until there are no more."""
+    for line in lines:
+        write(json.dumps(answered(line)) + "\n")
+
+
+def answered(line: str) -> dict[str, Any]:
+    """The answer to one request; what passo says is wrong with it, in one sentence."""
+    try:
+        asked = json.loads(line)
+        return {"answer": TASKS[asked["do"]](**asked["with"])}
+    except PassoError as error:
+        return {"wrong": str(error), "kind": type(error).__name__}
+    except Exception as error:
+        return {"wrong": f"this could not be computed ({type(error).__name__}: {error})", "kind": "PassoError"}
+
+
+def race(
+    surface: str,
+    optimizers: list[str],
+    schedules: list[str | None],
+    start: list[float] | None,
+    steps: int,
+    noise: float,
+    seed: int,
+) -> dict[str, Any]:
+    """A race over a surface, as `passo.descend` runs it, with all that is drawn of it."""
+    from passo.errors import UsageError
+    from passo.experiments.race import descend
+
+    if len(optimizers) > RACERS or not 1 <= steps <= STEPS:
+        raise UsageError(f"a page races at most {RACERS} optimizers over at most {STEPS} steps")
+    at = None if start is None else (start[0], start[1])
+    return descend(
+        surface, optimizers, start=at, steps=steps, schedules=schedules or None, noise=noise, seed=seed
+    ).record(121)
+
+
+def offered() -> dict[str, Any]:
+    """What a form can offer: surfaces with their ranges and starts, optimizers, schedules."""
+    from passo.experiments.racers import ground_of
+    from passo.models.surfaces import SURFACES
+    from passo.optim import optimizers, schedules
+
+    grounds = {name: ground_of(name) for name in SURFACES}
+    return {
+        "surfaces": {
+            name: {"title": g.title, "x": list(g.x), "y": list(g.y), "start": list(g.start)}
+            for name, g in grounds.items()
+        },
+        "optimizers": ["momentum", "nesterov", *optimizers()],
+        "schedules": schedules(),
+    }
+
+
+TASKS: dict[str, Callable[..., Any]] = {"race": race, "offered": offered}
+
+
+def main() -> None:
+    """Serve the process that started this one; what libraries print goes to its terminal."""
+    answers = sys.stdout
+
+    def write(line: str) -> None:
+        answers.write(line)
+        answers.flush()
+
+    with redirect_stdout(sys.stderr):
+        serve(iter(sys.stdin.readline, ""), write)
+
+
+if __name__ == "__main__":
+    main()
