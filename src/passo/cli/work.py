@@ -54,11 +54,36 @@ def race(
     ).record(121)
 
 
+def schedules(specs: list[str], lr: float, epochs: int, steps_per_epoch: int) -> list[dict[str, Any]]:
+    """The learning rate of each schedule ("StepLR step_size=3") at each step, as `passo schedule` shows it."""
+    import shlex
+
+    from passo.errors import ConfigError
+    from passo.optim import preview
+    from passo.training import parse_settings
+
+    found = []
+    for spec in specs:
+        try:
+            name, *words = shlex.split(spec)
+        except ValueError as error:
+            raise ConfigError(f"{spec!r} cannot be read: {str(error).lower()}") from None
+        seen = preview(name, lr=lr, epochs=epochs, steps_per_epoch=steps_per_epoch, **parse_settings(words))
+        change = [0, *(i for i in range(1, len(seen.lr)) if seen.lr[i] != seen.lr[i - 1]), len(seen.lr) - 1]
+        kept = change if len(change) <= 2000 else range(0, len(seen.lr), -(-len(seen.lr) // 2000))
+        points = [[float(seen.epochs[i]), float(seen.lr[i])] for i in kept]
+        low, high = float(seen.lr.min()), float(seen.lr.max())
+        found.append(
+            {"spec": spec, "points": points, "first": points[0][1], "last": points[-1][1], "least": low, "most": high}
+        )
+    return found
+
+
 def offered() -> dict[str, Any]:
     """What a form can offer: surfaces with their ranges and starts, optimizers, schedules."""
+    from passo import optim
     from passo.experiments.racers import ground_of
     from passo.models.surfaces import SURFACES
-    from passo.optim import optimizers, schedules
 
     grounds = {name: ground_of(name) for name in SURFACES}
     return {
@@ -66,12 +91,12 @@ def offered() -> dict[str, Any]:
             name: {"title": g.title, "x": list(g.x), "y": list(g.y), "start": list(g.start)}
             for name, g in grounds.items()
         },
-        "optimizers": ["momentum", "nesterov", *optimizers()],
-        "schedules": schedules(),
+        "optimizers": ["momentum", "nesterov", *optim.optimizers()],
+        "schedules": optim.schedules(),
     }
 
 
-TASKS: dict[str, Callable[..., Any]] = {"race": race, "offered": offered}
+TASKS: dict[str, Callable[..., Any]] = {"race": race, "schedules": schedules, "offered": offered}
 
 
 def main() -> None:

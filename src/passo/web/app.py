@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import live, pages_compare, pages_descents, pages_run, pages_studies, resources
+from passo.web import live, pages_compare, pages_descents, pages_play, pages_run, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.keys import COOKIE
@@ -25,7 +25,9 @@ _ENTRANCE = """<!DOCTYPE html>
 sessão: para outra, inicie <code>passo ui</code> de novo.</p></main></body></html>
 """
 
-_ENTERING = '<!DOCTYPE html><html lang="en"><head><meta http-equiv="refresh" content="0;url=/"><title>passo</title></head></html>'
+_ENTERING = """<!DOCTYPE html>
+<html lang="en"><head><meta http-equiv="refresh" content="0;url=/"><title>passo</title></head></html>
+"""
 
 
 def create_app(lab: Laboratory) -> ASGIApp:
@@ -51,6 +53,10 @@ def create_app(lab: Laboratory) -> ASGIApp:
         Route("/study/{study}/live", live.stream(lab), methods=["GET"]),
         get("/descents", pages_descents.descents),
         get("/descents/race", pages_descents.raced),
+        get("/schedules", pages_play.schedules),
+        get("/schedules/curves", pages_play.planned),
+        get("/averages", pages_play.averages),
+        get("/averages/curves", pages_play.averaged),
         post("/choose", resources.choose),
         get("/static/{name}", resources.static),
     ]

@@ -118,6 +118,10 @@ def spoken_words() -> dict[str, Any]:
     """What the page's scripts say, and what each figure takes."""
     return {
         "step": t("step"),
+        "epoch": t("epoch"),
+        "rate": t("learning rate"),
+        "ago": t("steps ago"),
+        "weight": t("weight in the average"),
         "point": numeral("."),
         "locale": number_marks(),
         "i18n": {

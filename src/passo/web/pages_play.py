@@ -1,0 +1,164 @@
+"""Schedules and exponentially weighted averages under one's hands: on a preview, and on gradients that were recorded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from starlette.responses import Response
+
+from passo.analysis.averages import Smoothing, correction, ewma, weights_by_lag
+from passo.analysis.recomputed import series as recorded_series
+from passo.errors import UsageError
+from passo.figures.style import OTHERS
+from passo.language import t
+from passo.web.answering import Asked
+from passo.web.pages_run import parameters, spoken_words
+from passo.web.series import extremes
+
+PLANS, AVERAGES, POINTS = 6, 4, 800
+USUAL_PLANS = ("StepLR step_size=3 gamma=0.5", "CosineAnnealingLR", "OneCycleLR max_lr=0.3")
+USUAL_BETAS = (0.5, 0.9, 0.99)
+
+
+# ── Schedules ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def schedules(asked: Asked) -> Response:
+    """The page; its curves are asked for by its script, and stand as a table where there is none."""
+    found = _plans(asked)
+    return asked.page(
+        "schedules.html.j2",
+        offered=asked.lab.offered(),
+        asked_for=_asked_plans(asked),
+        curves=found,
+        words=spoken_words(),
+    )
+
+
+def planned(asked: Asked) -> Response:
+    """Learning rates of the schedules that are asked for, as JSON."""
+    return asked.json({"curves": _plans(asked)})
+
+
+def _asked_plans(asked: Asked) -> dict[str, Any]:
+    given = [spec for spec in asked.queries("s") if spec.strip()][:PLANS]
+    return {
+        "specs": given or list(USUAL_PLANS),
+        "lr": _positive(asked, "lr", 0.1),
+        "epochs": int(_positive(asked, "epochs", 10, most=1000)),
+        "steps_per_epoch": int(_positive(asked, "steps", 100, most=1000)),
+    }
+
+
+def _plans(asked: Asked) -> list[dict[str, Any]]:
+    wanted = _asked_plans(asked)
+    found = asked.lab.worker.ask("schedules", **wanted)
+    return [{**one, "shade": OTHERS[i]} for i, one in enumerate(found)]
+
+
+# ── Averages ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Values:
+    """A series to be averaged (n,), the steps at which it was seen, and what it is."""
+
+    steps: np.ndarray
+    values: np.ndarray
+    told: str
+
+
+def averages(asked: Asked) -> Response:
+    """The page of averages."""
+    runs = [
+        f"{one.name}/{run.id}"
+        for one in asked.lab.shelf.entries()
+        if one.outline is not None
+        for run in one.outline.runs
+        if run.kind == "train"
+    ][:400]
+    chosen = _source(asked)
+    names = [] if chosen is None else parameters(chosen)
+    return asked.page("averages.html.j2", runs=runs, names=names, betas=_betas(asked), words=spoken_words())
+
+
+def averaged(asked: Asked) -> Response:
+    """The series and its averages, raw and corrected, as JSON; and how much each step weighs, by its age."""
+    found, curves = _values(asked), []
+    for place, beta in enumerate(_betas(asked)):
+        by = Smoothing(beta=beta)
+        mean = ewma(found.values, by)
+        corrected = mean / correction(by, len(mean))
+        lags = int(min(200, max(10, 3 * by.periods)))
+        curves.append(
+            {
+                "beta": beta,
+                "shade": OTHERS[place],
+                "raw": _drawn(found.steps, mean),
+                "corrected": _drawn(found.steps, corrected),
+                "weights": weights_by_lag(by, lags).tolist(),
+                "told": t(
+                    "β = {beta:g}: like a moving average over {n:,.0f} steps; 63 % of the weight lies on the last {age:,.0f}",
+                    beta=beta,
+                    n=by.periods,
+                    age=max(1.0, 1 / by.alpha),
+                ),
+            }
+        )
+    return asked.json({"told": found.told, "series": _drawn(found.steps, found.values), "curves": curves})
+
+
+def _values(asked: Asked) -> Values:
+    run = _source(asked)
+    if run is not None:
+        found = recorded_series(run, asked.query("parameter") or None, None)
+        told = t("gradients of {weight} in {run}", weight=found.coordinate, run=run.id)
+        return Values(np.asarray(found.steps), np.asarray(found.grad, np.float64), told)
+    kind, n = asked.query("kind") or "step", 300
+    rng, at = np.random.default_rng(0), np.arange(300)
+    shapes = {
+        "step": np.where(at < n // 2, 0.0, 1.0),
+        "wave": np.sin(at / 25),
+        "impulse": np.where(at == 50, 10.0, 0.0),
+        "constant": np.ones(n),
+    }
+    if kind not in shapes:
+        raise UsageError(f"kind must be one of {', '.join(shapes)}, got {kind!r}")
+    noise = _positive(asked, "noise", 0.3, least=0.0, most=5.0)
+    return Values(at + 1, shapes[kind] + noise * rng.standard_normal(n), t("made-up values with noise"))
+
+
+def _source(asked: Asked) -> Any:
+    wanted = asked.query("run")
+    if not wanted:
+        return None
+    study, _, run = wanted.partition("/")
+    return asked.lab.shelf.run(study, run)
+
+
+def _betas(asked: Asked) -> list[float]:
+    try:
+        given = [float(one) for one in asked.queries("beta")[:AVERAGES]]
+    except ValueError:
+        raise UsageError(f"beta must be a number from 0 to below 1, got {asked.queries('beta')!r}") from None
+    if any(not 0 <= one < 1 for one in given):
+        raise UsageError(f"beta must be from 0 to below 1, got {given!r}")
+    return given or list(USUAL_BETAS)
+
+
+def _drawn(x: np.ndarray, y: np.ndarray) -> list[list[float | None]]:
+    kept, values = extremes(x, y, POINTS)
+    return [[float(a), float(b) if math.isfinite(b) else None] for a, b in zip(kept, values, strict=True)]
+
+
+def _positive(asked: Asked, name: str, default: float, *, least: float = 1e-12, most: float = 1e6) -> float:
+    try:
+        value = float(asked.query(name) or default)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, got {asked.query(name)!r}")
+    return value
