@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 from conftest import Asking, a_study
@@ -139,7 +138,11 @@ def test_nothing_above_the_root_is_read(page: Asking, name: str):
     secret = a_study(page.lab.root.parent, "secret")
     for path in (f"/study/{name}", f"/study/{name}/run/adam-s0", f"/study/{name}/live", f"/static/{name}"):
         answer = page.get(path)
-        assert answer.status in (400, 404, 405) and "test/accuracy" not in answer.text and secret.parent.name not in answer.text
+        assert (
+            answer.status in (400, 404, 405)
+            and "test/accuracy" not in answer.text
+            and secret.parent.name not in answer.text
+        )
 
 
 def test_a_link_that_leads_out_of_the_root_is_no_study(page: Asking):

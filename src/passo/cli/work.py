@@ -1,6 +1,7 @@
 """The warm process behind `passo ui`: it has torch, and answers one request after the other, in lines of JSON.
 
-{"do": "race", "with": {"surface": "ravine", …}}   →   {"answer": …}   or   {"wrong": "one sentence", "kind": "UnknownName"}
+A request is {"do": "race", "with": {"surface": "ravine", …}}; its answer {"answer": …}, or {"wrong": "one sentence",
+"kind": "UnknownName"}.
 """
 
 from __future__ import annotations

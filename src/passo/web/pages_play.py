@@ -1,4 +1,4 @@
-"""Schedules and exponentially weighted averages under one's hands: on a preview, and on gradients that were recorded."""
+"""Schedules and averages under one's hands: on a preview, and on gradients that were recorded."""
 
 from __future__ import annotations
 
@@ -101,10 +101,12 @@ def averaged(asked: Asked) -> Response:
                 "corrected": _drawn(found.steps, corrected),
                 "weights": weights_by_lag(by, lags).tolist(),
                 "told": t(
-                    "β = {beta:g}: like a moving average over {n:,.0f} steps; 63 % of the weight lies on the last {age:,.0f}",
+                    "β = {beta:g}: like a moving average over {n:,.0f} steps; {share:.0f} % of the weight lies on the last "
+                    "{last:,}",
                     beta=beta,
                     n=by.periods,
-                    age=max(1.0, 1 / by.alpha),
+                    share=100 * (1 - beta ** round(by.average_age)),
+                    last=round(by.average_age),
                 ),
             }
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 POINTS = 2000  # of one curve that travel
@@ -21,7 +23,7 @@ def extremes(x: np.ndarray, y: np.ndarray, most: int = POINTS) -> tuple[np.ndarr
         return x, y
     ends = np.linspace(0, len(x), max(1, most // 4) + 1).astype(int)
     kept: set[int] = set()
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    for start, end in itertools.pairwise(ends):
         part = y[start:end]
         kept |= {start, end - 1}
         if np.isfinite(part).any():
