@@ -133,7 +133,7 @@ def test_a_choice_that_was_not_explored_is_answered_with_those_that_were(found: 
 
 
 def test_a_study_without_its_exploration_says_so(tmp_path: Path):
-    with pytest.raises(StoreError, match="no run of the part 'exploration'"):
+    with pytest.raises(StoreError, match="no finished run of the part 'exploration'"):
         exploration(pair_study.make(tmp_path / "study", parts=["sizes"], seeds=1))
 
 

@@ -140,7 +140,7 @@ def test_a_quick_study_says_what_it_left_out_and_one_seed_that_it_has_no_interva
 
 
 def test_a_study_without_a_pair_or_without_the_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no run of the part 'sizes'"):
+    with pytest.raises(StoreError, match="no finished run of the part 'sizes'"):
         sizes(make(tmp_path / "small", parts=("small",)))
     with Store.create(tmp_path / "plain", name="plain", config={}):
         pass

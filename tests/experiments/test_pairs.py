@@ -164,7 +164,7 @@ def test_a_finished_study_tells_its_pair_and_what_each_configuration_is_for(whol
     assert (wider.choice, wider.model, dict(wider.varied)) == ("parameters", "mlp", {})
     (small, _) = configured(whole, entry="size")
     assert dict(small.varied) == {"dataset.per_class": 6, "epochs": 3}
-    with pytest.raises(StoreError, match="no run of the part 'imbalance'"):
+    with pytest.raises(StoreError, match="no finished run of the part 'imbalance'"):
         configured(whole, "imbalance")
 
 
