@@ -14,7 +14,7 @@ from pathlib import Path
 from passo import errors
 
 _RAISED = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
-_IN_TEMPLATES = re.compile(r'\bt\("([^"]+)"')
+_IN_TEMPLATES = re.compile(r"""\bt\((["'])(.+?)\1""")
 _COMMENTS = re.compile(r"  # (.+)$", re.MULTILINE)
 _PASSAGES = re.compile(r'\bpassage\("([^"]+)"[,)]')  # a note says the names of those that it leaves out
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "passo"
@@ -40,7 +40,7 @@ def said(source: Path = SOURCE) -> Iterator[Said]:
     """
     for path in sorted(source.rglob("*.j2")):
         for match in _IN_TEMPLATES.finditer(path.read_text(encoding="utf-8")):
-            yield Said(str(path.relative_to(source)), match[1])
+            yield Said(str(path.relative_to(source)), match[2])
     for path in sorted((source / "notes" / "text" / "en").rglob("*.md")):
         if path.parent.name.startswith("assignment"):  # a person's own text: its passages have names in its language
             continue

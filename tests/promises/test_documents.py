@@ -43,6 +43,7 @@ TREE = {
     "note": [],
     "new": ["assignment"],
     "runs": ["list", "show"],
+    "ui": [],
 }
 
 

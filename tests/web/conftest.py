@@ -62,11 +62,11 @@ class Asking:
         return self.lab.keys.form
 
 
-def a_study(root: Path, name: str, runs: tuple[str, ...] = ("adam-s0", "sgd-s0")) -> Path:
+def a_study(root: Path, name: str, runs: tuple[str, ...] = ("adam", "sgd")) -> Path:
     """A finished study of a few runs with curves."""
     with Store.create(root / name, name=name, config={"epochs": 2}) as study:
         for run in runs:
-            writer = study.add_run(run, config={"optimizer": {"name": run.split("-")[0]}}, seed=0)
+            writer = study.add_run(run, config={"optimizer": {"name": run}}, seed=0)
             for step in range(1, 41):
                 writer.scalars(step, step / 20, {"train/loss": float(np.exp(-step / 20))})
             writer.scalars(40, 2.0, {"test/accuracy": 0.75})

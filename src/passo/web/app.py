@@ -17,7 +17,7 @@ from passo.web.keys import COOKIE
 from passo.web.laboratory import Laboratory
 
 _ENTRANCE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>passo</title></head>
+<html lang="en"><head><meta charset="utf-8"><title>passo</title><link rel="icon" href="data:,"></head>
 <body><main><h1>passo</h1>
 <p>This page needs the address that <code>passo ui</code> printed, with its token. A token opens one session: start
 <code>passo ui</code> again for another.</p>
@@ -26,7 +26,8 @@ sessão: para outra, inicie <code>passo ui</code> de novo.</p></main></body></ht
 """
 
 _ENTERING = """<!DOCTYPE html>
-<html lang="en"><head><meta http-equiv="refresh" content="0;url=/"><title>passo</title></head></html>
+<html lang="en"><head><meta http-equiv="refresh" content="0;url=/"><title>passo</title>
+<link rel="icon" href="data:,"></head></html>
 """
 
 

@@ -4,7 +4,8 @@
 - Origin, where a browser sends one, must be the server's own, and Sec-Fetch-Site must not be another site's.
 - Without the session's cookie there is one page: the one that says how to get in.
 - A change (any method but GET and HEAD) carries the form's key as well.
-- Every answer forbids framing, sniffing, referrers, scripts in pages, and requests to anywhere else.
+- Every answer forbids framing, sniffing, scripts in pages, and requests to anywhere else. Other sites get no referrer;
+  with none at all, browsers would send `Origin: null` with this server's own forms.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",

@@ -30,6 +30,6 @@ class Laboratory:
 
     def offered(self) -> dict[str, Any]:
         """What forms can offer, which takes torch to know: asked of the worker once."""
-        if self._offered is None:
-            self._offered = self.worker.ask("offered")
-        return self._offered
+        found = self._offered or self.worker.ask("offered")
+        self._offered = found
+        return found

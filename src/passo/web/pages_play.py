@@ -101,8 +101,8 @@ def averaged(asked: Asked) -> Response:
                 "corrected": _drawn(found.steps, corrected),
                 "weights": weights_by_lag(by, lags).tolist(),
                 "told": t(
-                    "β = {beta:g}: like a moving average over {n:,.0f} steps; {share:.0f} % of the weight lies on the last "
-                    "{last:,}",
+                    "β = {beta:g}: like a moving average over {n:,.0f} steps; {share:.0f} % of the weight lies on the "
+                    "last {last:,}",
                     beta=beta,
                     n=by.periods,
                     share=100 * (1 - beta ** round(by.average_age)),

@@ -23,9 +23,7 @@ Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
 METRICS = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "train/loss")
 COLUMNS = 3  # metrics that a table shows beside a run
-STATUSES = tuple(
-    map(later, ("running", "done", "interrupted", "diverged", "failed", "unreadable"))
-)  # in the order in which a filter offers them
+STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unreadable"))  # as a filter offers them
 
 
 @dataclass(frozen=True)

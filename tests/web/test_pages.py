@@ -1,0 +1,92 @@
+"""The pages in Chromium: each does its main task, logs nothing and asks for nothing from outside."""
+
+from pathlib import Path
+
+import pytest
+from conftest import Asking
+
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium, outside: Asking):
+    """Opens a page of a fresh session, in a language; what it logs and asks for is checked at the end."""
+    contexts, logged, asked = [], [], []
+
+    def open_(path: str, locale: str = "en-US"):
+        context = chromium.new_context(locale=locale, viewport={"width": 1280, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda line: logged.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: logged.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"http://127.0.0.1:{outside.port}/?token={outside.lab.keys.token}")
+        page.wait_for_selector("h1:not(:text-is('passo'))")
+        page.goto(f"http://127.0.0.1:{outside.port}{path}")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert logged == []
+    own = (f"http://127.0.0.1:{outside.port}/", "data:", "blob:")
+    assert [url for url in asked if not url.startswith(own)] == []
+
+
+@pytest.mark.parametrize(("locale", "title"), [("en-US", "Studies"), ("pt-BR", "Estudos")])
+def test_studies_lead_to_runs_and_their_curves_are_drawn(opened, locale: str, title: str):
+    page = opened("/", locale)
+    assert page.locator("h1").inner_text().startswith(title)
+    page.click("text=first")
+    page.click("text=adam-s0")
+    page.wait_for_selector("[data-curves=drawn]")
+    assert page.locator("#panels svg.marks").count() == 1
+    assert "train/loss" in (page.locator("#panels svg.marks").get_attribute("aria-label") or "")
+
+
+def test_a_language_and_a_theme_are_remembered_and_lead_back(opened):
+    page = opened("/runs?q=adam")
+    page.click("button:has-text('Português')")
+    page.click("button:has-text('Escuro')")
+    assert page.url.endswith("/runs?q=adam") and page.locator("h1").inner_text().startswith("Execuções")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
+
+
+def test_tags_are_kept_and_find_their_run(opened):
+    page = opened("/study/first/run/adam-s0")
+    page.click("summary")
+    page.fill("[name=tags]", "good, <b>")
+    page.fill("[name=note]", "It **works**.")
+    page.click("button:has-text('Keep')")
+    assert page.locator(".written strong").inner_text() == "works"
+    page.goto(page.url.partition("/study")[0] + "/runs?q=good")
+    assert page.locator("tbody tr").count() == 1
+
+
+def test_averages_answer_to_their_slider(opened):
+    page = opened("/averages")
+    page.wait_for_selector("[data-drawn='1']")
+    page.locator(".beta").first.fill("2")
+    page.wait_for_selector("[data-drawn='2']")
+    assert "β = 0.99" in page.locator("#told li").first.inner_text() and "beta=0.99" in page.url
+
+
+@pytest.mark.slow
+def test_a_race_is_run_anew_from_another_start(opened):
+    page = opened("/descents?o=adam&o=sgd+lr%3D0.01&steps=50")
+    page.wait_for_selector("[data-race=ready]")
+    page.fill("[name=x]", "1")
+    page.press("[name=x]", "Tab")
+    page.wait_for_selector("[data-raced='1']")
+    assert "x=1" in page.url and page.locator("#result tbody tr").count() == 2
