@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Asking
+from asking import Asking
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium")

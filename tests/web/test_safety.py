@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conftest import Asking, a_study
+from asking import Asking, a_study
 
 from passo.web.guard import POLICY
 from passo.web.keys import Keys
