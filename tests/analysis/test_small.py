@@ -125,7 +125,7 @@ def test_one_seed_gives_no_interval_and_tells_nothing_apart(tmp_path: Path) -> N
 
 def test_an_entry_that_one_model_lacks_is_refused(tmp_path: Path) -> None:
     study = invented(tmp_path / "lacking", {"small-a": [{"epoch/train_loss": [1.0] * 8}]})
-    with pytest.raises(StoreError, match="no finished run of the entry 'small' with b that is done"):
+    with pytest.raises(StoreError, match="no run of the entry 'small' with b that is done"):
         small(paired_up(study, "small"))
 
 

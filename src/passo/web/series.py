@@ -16,7 +16,7 @@ def extremes(x: np.ndarray, y: np.ndarray, most: int = POINTS) -> tuple[np.ndarr
 
     >>> x = np.arange(1000.0); y = np.zeros(1000); y[[321, 777]] = 9, -9
     >>> kept, values = extremes(x, y, 40)
-    >>> len(kept) <= 40, values.max(), values.min(), kept[0], kept[-1]
+    >>> len(kept) <= 40, *map(float, (values.max(), values.min(), kept[0], kept[-1]))
     (True, 9.0, -9.0, 0.0, 999.0)
     """
     if len(x) <= most:
