@@ -59,6 +59,7 @@ def test_a_language_and_a_theme_are_remembered_and_lead_back(opened):
     page = opened("/runs?q=adam")
     page.click("button:has-text('Português')")
     page.click("button:has-text('Escuro')")
+    page.wait_for_selector("html[data-theme=dark]")
     assert page.url.endswith("/runs?q=adam") and page.locator("h1").inner_text().startswith("Execuções")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
 

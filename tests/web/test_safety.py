@@ -182,3 +182,8 @@ def test_errors_name_no_place_of_the_machine(page: Asking):
 def test_a_study_that_is_deleted_meanwhile_is_said_to_be_gone(page: Asking):
     shutil.rmtree(page.lab.root / "first")
     assert page.get("/study/first").status == 404 and page.get("/study/first/run/adam-s0").status == 404
+
+
+def test_two_servers_do_not_take_each_other_s_cookies():
+    one, two = Keys("a", "passo-1"), Keys("b", "passo-2")
+    assert one.cookie != two.cookie and not two.opens(one.exchanged("a"))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from passo.cli.show import out
-from passo.errors import UsageError
+from passo.errors import UsageError, require
 from passo.language import t
 
 
@@ -29,18 +29,19 @@ def ui(
     ] = False,
 ) -> None:
     """The laboratory as pages in the browser, also while runs are training. Ctrl-C ends it; trainings go on."""
+    for package in ("starlette", "uvicorn", "jinja2", "altair"):
+        require(package, "web")
     from passo.store import root as usual
     from passo.web.server import LOCAL, serve
 
     place = root if root is not None else usual()
-    if place.exists() and not place.is_dir():
-        raise UsageError(f"{place} is a file: give the folder under which studies lie")
+    if root is not None and not place.is_dir():
+        raise UsageError(f"{place} is no folder: give the one under which studies lie")
     if host not in LOCAL and not i_know:
         raise UsageError(
             f"with --host {host} other machines can ask: whoever hears the network reads the token and all that is "
             "shown. Give --i-know as well, or reach 127.0.0.1 through ssh -L"
         )
-    place.mkdir(parents=True, exist_ok=True)
 
     def told(address: str, found: int) -> None:
         if found != port:

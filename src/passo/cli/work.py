@@ -109,6 +109,8 @@ def main() -> None:
         answers.flush()
 
     with redirect_stdout(sys.stderr):
+        import passo.experiments.race  # noqa: F401  torch, before the first question
+
         serve(iter(sys.stdin.readline, ""), write)
 
 

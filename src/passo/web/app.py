@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Scope
 from passo.web import live, pages_compare, pages_descents, pages_play, pages_run, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
-from passo.web.keys import COOKIE
 from passo.web.laboratory import Laboratory
 
 _ENTRANCE = """<!DOCTYPE html>
@@ -72,5 +71,5 @@ def _entrance(lab: Laboratory, scope: Scope) -> Response:
     if session is None:
         return HTMLResponse(_ENTRANCE, 401)
     answer = HTMLResponse(_ENTERING)  # not a redirect: a strict cookie does not follow one that began elsewhere
-    answer.set_cookie(COOKIE, session, httponly=True, samesite="strict", path="/")
+    answer.set_cookie(lab.keys.cookie, session, httponly=True, samesite="strict", path="/")
     return answer

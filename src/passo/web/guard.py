@@ -17,7 +17,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from passo.web.keys import COOKIE
 from passo.web.laboratory import Laboratory
 
 POLICY = "; ".join(
@@ -69,7 +68,7 @@ class Guard:
             return PlainTextResponse("this server is asked under another name than its own\n", 421)
         if not self._from_here(headers, scope["method"] not in SAFE):
             return PlainTextResponse("asked from another site\n", 403)
-        if not self.lab.keys.opens(cookie(headers)):
+        if not self.lab.keys.opens(cookie(headers, self.lab.keys.cookie)):
             return self.entrance(scope)
         return None
 
@@ -80,10 +79,10 @@ class Guard:
         return origin.lower() in {f"http://{host}" for host in self.lab.hosts}
 
 
-def cookie(headers: Headers) -> str | None:
-    """The session's cookie of a request, or None."""
+def cookie(headers: Headers, name: str) -> str | None:
+    """The cookie of this name in a request, or None."""
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        found = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return None
     return None if found is None else found.value

@@ -15,10 +15,10 @@ COOKIE = "passo"
 
 
 class Keys:
-    """The token and the session of one server."""
+    """The token and the session of one server; browsers give cookies to every port, so that each has its own name."""
 
-    def __init__(self, token: str) -> None:
-        self.token = token
+    def __init__(self, token: str, cookie: str = COOKIE) -> None:
+        self.token, self.cookie = token, cookie
         self._session = secrets.token_urlsafe(32)
         self._spent = False
         self._exchanging = threading.Lock()

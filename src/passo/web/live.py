@@ -1,7 +1,7 @@
 """What happens while it happens: server-sent events, when a study's files change.
 
-One watcher per study looks at the files' times, however many pages listen; a page that hears of a change asks for what
-it shows. Nothing is held open on a study, so that it can be moved or deleted while it is watched.
+A study is looked at five times a second, however many pages listen; a page that hears of a change asks for what it
+shows. Nothing is held open on a study, so that it can be moved or deleted while it is watched.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Watch:
     state: dict[str, object] = field(default_factory=dict)
     number: int = 0
     listeners: int = 0
-    changed: anyio.Event = field(default_factory=anyio.Event)
+    looked: float = 0.0
 
 
 def stream(lab: Laboratory) -> Callable[[Request], Awaitable[Response]]:
@@ -53,16 +53,16 @@ def stream(lab: Laboratory) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _events(lab: Laboratory, name: str, watches: dict[str, Watch]) -> AsyncIterator[str]:
-    """News of a study, as long as somebody listens; the first listener looks for all."""
+    """News of a study, as long as somebody listens; whoever first finds it time to look looks for all."""
     watch = watches.setdefault(name, Watch())
     watch.listeners += 1
     seen = -1
     try:
-        looked = silent = 0.0
+        silent = anyio.current_time()
         while True:
             now = anyio.current_time()
-            if now - looked >= PERIOD:
-                looked = now
+            if now - watch.looked >= PERIOD:
+                watch.looked = now  # before it waits: the others need not look as well
                 await _look(lab, name, watch)
             if watch.number != seen:
                 seen, silent = watch.number, now

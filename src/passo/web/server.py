@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from passo.errors import UsageError, require
 from passo.web.app import create_app
+from passo.web.keys import COOKIE, Keys
 from passo.web.laboratory import Laboratory
 
 PORT, TRIED = 8765, 50
@@ -54,7 +56,7 @@ def serve(
     uvicorn = require("uvicorn", "web")
     listening = bound(host, port)
     found = listening.getsockname()[1]
-    lab = Laboratory(root, hosts(host, found))
+    lab = Laboratory(root, hosts(host, found), Keys(secrets.token_urlsafe(24), f"{COOKIE}-{found}"))
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{found}/?token={lab.keys.token}"
     config = uvicorn.Config(
@@ -65,5 +67,8 @@ def serve(
     if browser:
         with suppress(webbrowser.Error):
             webbrowser.open(address)
-    with suppress(KeyboardInterrupt):
+    lab.worker.warm()
+    try:
         server.run(sockets=[listening])
+    finally:
+        lab.worker.stop()

@@ -60,7 +60,13 @@ class Worker:
         if self._process is not None and self._process.poll() is None:
             return self._process
         process = subprocess.Popen(
-            self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", bufsize=1
+            self._words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            bufsize=1,
+            start_new_session=True,  # Ctrl-C in the terminal is the server's, which ends this process itself
         )
         self._process, self._lines = process, Queue()
         threading.Thread(target=_read, args=(process, self._lines), daemon=True).start()
