@@ -13,6 +13,8 @@ from passo.web.keys import COOKIE
 from passo.web.laboratory import Laboratory
 from passo.web.server import bound, hosts
 
+CHROMIUM = Path("/usr/bin/chromium")
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -48,3 +50,40 @@ def page(outside: Asking) -> Asking:
     cookie = answer.headers["set-cookie"].partition(";")[0]
     assert cookie.startswith(f"{COOKIE}=")
     return Asking(outside.port, outside.lab, cookie)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium, outside: Asking):
+    """Opens a page of a fresh session, in a language; what it logs and asks for is checked at the end."""
+    contexts, logged, asked = [], [], []
+
+    def open_(path: str, locale: str = "en-US"):
+        context = chromium.new_context(locale=locale, viewport={"width": 1280, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda line: logged.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: logged.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"http://127.0.0.1:{outside.port}/?token={outside.lab.keys.token}")
+        page.wait_for_selector("h1:not(:text-is('passo'))")
+        page.goto(f"http://127.0.0.1:{outside.port}{path}")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert logged == []
+    own = (f"http://127.0.0.1:{outside.port}/", "data:", "blob:")
+    assert [url for url in asked if not url.startswith(own)] == []

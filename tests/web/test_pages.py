@@ -1,47 +1,6 @@
 """The pages in Chromium: each does its main task, logs nothing and asks for nothing from outside."""
 
-from pathlib import Path
-
 import pytest
-from asking import Asking
-
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium, outside: Asking):
-    """Opens a page of a fresh session, in a language; what it logs and asks for is checked at the end."""
-    contexts, logged, asked = [], [], []
-
-    def open_(path: str, locale: str = "en-US"):
-        context = chromium.new_context(locale=locale, viewport={"width": 1280, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda line: logged.append(line.text) if line.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: logged.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"http://127.0.0.1:{outside.port}/?token={outside.lab.keys.token}")
-        page.wait_for_selector("h1:not(:text-is('passo'))")
-        page.goto(f"http://127.0.0.1:{outside.port}{path}")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert logged == []
-    own = (f"http://127.0.0.1:{outside.port}/", "data:", "blob:")
-    assert [url for url in asked if not url.startswith(own)] == []
 
 
 @pytest.mark.parametrize(("locale", "title"), [("en-US", "Studies"), ("pt-BR", "Estudos")])

@@ -15,7 +15,7 @@ from passo.registry import unknown
 from passo.store import StoredStudy
 from passo.telling import told
 from passo.web.answering import Asked
-from passo.web.pages_run import spoken_words
+from passo.web.spoken import spoken_words
 
 NAMED = 200  # configurations that a page offers to choose from
 ROWS = 200  # of a table that a page shows

@@ -15,8 +15,9 @@ from passo.errors import UsageError
 from passo.figures.style import OTHERS
 from passo.language import t
 from passo.web.answering import Asked
-from passo.web.pages_run import parameters, spoken_words
+from passo.web.pages_run import parameters
 from passo.web.series import extremes
+from passo.web.spoken import spoken_words
 
 PLANS, AVERAGES, POINTS = 6, 4, 800
 USUAL_PLANS = ("StepLR step_size=3 gamma=0.5", "CosineAnnealingLR", "OneCycleLR max_lr=0.3")

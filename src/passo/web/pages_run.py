@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,14 @@ from starlette.responses import Response
 from passo.analysis.recorded import watch_facts
 from passo.errors import PassoError, UsageError
 from passo.figures.watched import RUN_FIGURES, draw_run
-from passo.language import later, number_marks, numeral, t
+from passo.language import later
 from passo.store import StoredRun
 from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.beside import Said
 from passo.web.pages_studies import duration
 from passo.web.series import POINTS, extremes
+from passo.web.spoken import spoken_words
 
 CURVES = 12  # metrics that are asked for at once
 GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
@@ -112,25 +112,6 @@ def watched_steps(found: StoredRun) -> list[int]:
     steps = found.array("trace/steps")
     at = np.unique(np.linspace(0, len(steps) - 1, min(SCRUBBED, len(steps))).astype(int)) if len(steps) else []
     return [int(steps[i]) for i in at]
-
-
-def spoken_words() -> dict[str, Any]:
-    """What the page's scripts say, and what each figure takes."""
-    return {
-        "step": t("step"),
-        "epoch": t("epoch"),
-        "rate": t("learning rate"),
-        "ago": t("steps ago"),
-        "weight": t("weight in the average"),
-        "point": numeral("."),
-        "locale": number_marks(),
-        "i18n": {
-            "CLICK_TO_VIEW_ACTIONS": t("Save this chart"),
-            "PNG_ACTION": t("Save as PNG"),
-            "SVG_ACTION": t("Save as SVG"),
-        },
-        "takes": {name: [*signature(RUN_FIGURES[name]).parameters] for name in RUN_FIGURES},
-    }
 
 
 def parameters(found: StoredRun) -> list[str]:
