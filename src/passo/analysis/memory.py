@@ -119,16 +119,17 @@ def written(run: Recorded, name: str, group: int = 0) -> float:
     return betas[which] if which < len(betas) else math.nan
 
 
-def decays(run: Recorded, name: str, group: int = 0) -> np.ndarray:
+def decays(run: Recorded, name: str, group: int = 0, rows: slice = slice(None)) -> np.ndarray:
     """β₁, β₂ or μ of a parameter group at each recorded step (T,), from the numbers where a schedule has moved it.
 
     Each step is m = β·m₋₁ + (1 − β)·g (a momentum: b = μ·b₋₁ + (1 − d)·g), with all but β recorded. Solved by least
     squares over the group's traced weights; NaN where no β in [0, 1) holds for all of them, or the step before was not
-    recorded. Where what was written down holds as well as that, it is the answer.
+    recorded. Where what was written down holds as well as that, it is the answer. `rows` are a stretch of the steps,
+    whose first has no step before it unless it is step 1.
     """
     own, (stage, of) = written(run, name, group), _AVERAGES[name]
     values, meta = recorded(run, "trace")  # (T, S, K)
-    steps, stages = recorded(run, "trace/steps")[0], list(meta["stages"])
+    values, steps, stages = values[rows], recorded(run, "trace/steps")[0][rows], list(meta["stages"])
     if stage not in stages or math.isnan(own) or not len(steps):
         return np.full(len(steps), math.nan)
     columns = _columns(run, group, [parameter for parameter, _ in meta["coordinates"]])
@@ -145,10 +146,16 @@ def decays(run: Recorded, name: str, group: int = 0) -> np.ndarray:
 
 def moved_at(run: Recorded, step: int, group: int = 0) -> dict[str, float]:
     """β₁, β₂ and μ of a parameter group at a recorded step, by symbol, where a schedule has moved them."""
-    row = np.flatnonzero(recorded(run, "trace/steps")[0] == step)
-    names = {"beta1": "β₁", "beta2": "β₂", "momentum": "μ"}
-    found = {symbol: (written(run, name, group), decays(run, name, group)[row]) for name, symbol in names.items()}
-    return {s: float(now[0]) for s, (own, now) in found.items() if len(now) and np.isfinite(now[0]) and now[0] != own}
+    found = np.flatnonzero(recorded(run, "trace/steps")[0] == step)
+    if not len(found):
+        return {}
+    rows = slice(max(0, int(found[0]) - 1), int(found[0]) + 1)  # the step, and the one before it
+    moved = {}
+    for name, symbol in {"beta1": "β₁", "beta2": "β₂", "momentum": "μ"}.items():
+        now = float(decays(run, name, group, rows)[-1])
+        if np.isfinite(now) and now != written(run, name, group):
+            moved[symbol] = now
+    return moved
 
 
 def _columns(run: Recorded, group: int, parameters: list[str]) -> list[int]:

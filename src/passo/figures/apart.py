@@ -3,6 +3,9 @@
 The parts of a step differ by orders of magnitude and each multiplies the one before it. So the axis is the size, in
 logarithms: there a factor is a distance, the same wherever it stands, and the distances add up from the gradient to the
 update. The sign, which a logarithm has not, is the colour of the point.
+
+The specification is written here as it is: who scrubs through steps waits for each of them, and altair, which copies
+a chart whenever it is composed, takes ten times as long.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from passo.analysis.apart import Apart
 from passo.analysis.apart import apart as taken_apart
 from passo.analysis.parts import Part
 from passo.analysis.recorded import Recorded
 from passo.analysis.words import significant
-from passo.figures.panels import GLYPHS, heading, log_ticks, tick_look
-from passo.figures.style import BLUE, FONT, INK, RED, Figure, altair, colour, data, finished, shape
+from passo.figures.panels import GLYPHS, log_ticks, tick_look
+from passo.figures.style import BLUE, FONT, INK, RED, SHAPES, Figure, Written, columns_of, themed
 from passo.language import later, t
 
 ROW, PLOT, WORDS, NUMBERS = 44, 230, 342, 78
@@ -30,10 +34,12 @@ def apart(
     run: Recorded, *, parameter: str | None = None, index: Sequence[int] | None = None, step: int | None = None
 ) -> Figure:
     """The waterfall of one step of one weight: the equation of each part, its size and sign, and its value."""
-    found = taken_apart(run, parameter, index, step)
+    return draw_apart(taken_apart(run, parameter, index, step))
+
+
+def draw_apart(found: Apart) -> Figure:
+    """The same of a step that was taken apart already."""
     panels = [_panel(parts, title) for parts, title in zip(found.lists, found.headings, strict=False)]
-    alt = altair()
-    chart = alt.vconcat(*panels, spacing=22).resolve_scale(x="independent", y="independent")
     caption = t(
         "From top to bottom, each row is one operation on the number above it. The axis is the number's size, "
         "logarithmic, so a factor is a distance: to the right it grows, to the left it shrinks. Parts that changed "
@@ -46,22 +52,23 @@ def apart(
         run=found.run,
     )
     title = t("Step {step:,} of {weight}, taken apart", step=found.step, weight=found.coordinate)
-    drawn = finished(chart, title, subtitle).properties(usermeta={"whole": True})  # its words stand beside its marks
-    return Figure("apart", drawn, caption, found.sentence())
+    spec = {
+        "vconcat": panels,
+        "spacing": 22,
+        "resolve": {"scale": {"x": "independent", "y": "independent"}},
+        "usermeta": {"whole": True},  # its words stand beside its marks
+    }
+    return Written("apart", themed(spec, title, subtitle), caption, found.sentence())
 
 
-def _panel(parts: Sequence[Part], title: str) -> Any:
+def _panel(parts: Sequence[Part], title: str) -> dict[str, Any]:
     """Words and equation, the waterfall, and the value with its factor: three columns of the same rows."""
-    alt = altair()
-    rows, n = data(_columns(parts)), len(parts)
+    n = len(parts)
     left = (("words", -8, 13, 600, INK, FONT), ("equation", 8, 11, 400, _QUIET, GLYPHS))
     right = (("told", -8, 12, 600, INK, GLYPHS), ("factor", 8, 11, 400, _QUIET, GLYPHS))
-    columns = (
-        _texts(rows, n, WORDS, left, "left"),
-        _waterfall(rows, parts, ROW * n),
-        _texts(rows, n, NUMBERS, right, "right"),
-    )
-    return alt.hconcat(*columns, spacing=6, title=heading(title))
+    columns = [_texts(n, WORDS, left, "left"), _waterfall(parts), _texts(n, NUMBERS, right, "right")]
+    heading = {"text": title, "fontSize": 11.5, "fontWeight": 600, "anchor": "start", "offset": 4, "color": INK}
+    return {"hconcat": columns, "spacing": 6, "title": heading, "data": columns_of(_columns(parts))}
 
 
 def _columns(parts: Sequence[Part]) -> dict[str, Any]:
@@ -81,52 +88,57 @@ def _columns(parts: Sequence[Part]) -> dict[str, Any]:
     }
 
 
-def _waterfall(rows: Any, parts: Sequence[Part], height: float) -> Any:
+def _waterfall(parts: Sequence[Part]) -> dict[str, Any]:
     """A bar from the size before to the size after, a point with the sign at its end, a thin line from row to row."""
-    alt = altair()
     x, y = _sizes(parts), _rows(len(parts))
-    base = alt.Chart(rows)
-    spread = base.mark_bar(size=15, color="#DDE1E6", cornerRadius=2).encode(x=_sizes(parts, "from"), x2="size", y=y)
-    link = base.mark_rule(color="#9AA1A9", strokeWidth=1).encode(x=_sizes(parts, "from"), y=y, y2="above")
-    signs = [t(POSITIVE), t(NEGATIVE)]
-    tips = [alt.Tooltip("words:N", title=t("part")), alt.Tooltip("equation:N", title=t("equation"))]
-    point = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=x,
-        y=y,
-        color=colour("sign", signs, [BLUE, RED]),
-        shape=shape("sign", signs),
-        tooltip=[*tips, alt.Tooltip("told:N", title=t("value")), alt.Tooltip("factor:N", title=t("factor"))],
-    )
-    return alt.layer(spread, link, point).properties(width=PLOT, height=height)
+    before = {**x, "field": "from"}
+    bar = {"type": "bar", "size": 15, "color": "#DDE1E6", "cornerRadius": 2}
+    rule = {"type": "rule", "color": "#9AA1A9", "strokeWidth": 1}
+    names = (("words", t("part")), ("equation", t("equation")), ("told", t("value")), ("factor", t("factor")))
+    signs = {"field": "sign", "type": "nominal", "legend": {}}
+    domain = [t(POSITIVE), t(NEGATIVE)]
+    point = {
+        "x": x,
+        "y": y,
+        "color": {**signs, "scale": {"domain": domain, "range": [BLUE, RED]}},
+        "shape": {**signs, "scale": {"domain": domain, "range": list(SHAPES[:2])}},
+        "tooltip": [{"field": field, "title": title, "type": "nominal"} for field, title in names],
+    }
+    layers = [
+        {"mark": bar, "encoding": {"x": before, "x2": {"field": "size"}, "y": y}},
+        {"mark": rule, "encoding": {"x": before, "y": y, "y2": {"field": "above"}}},
+        {"mark": {"type": "point", "filled": True, "size": 110, "opacity": 1}, "encoding": point},
+    ]
+    return {"layer": layers, "width": PLOT, "height": ROW * len(parts)}
 
 
-def _sizes(parts: Sequence[Part], field: str = "size") -> Any:
+def _sizes(parts: Sequence[Part]) -> dict[str, Any]:
     """The logarithmic axis, with whole powers of ten."""
-    alt = altair()
     sizes = [abs(part.value) for part in parts if math.isfinite(part.value) and part.value] or [1.0]
     low, high = math.floor(math.log10(min(sizes)) - 0.15), math.ceil(math.log10(max(sizes)) + 0.15)
     domain = [float(f"1e{low}"), float(f"1e{high}")]
     look = {"labelFlush": False, "labelOverlap": False, **tick_look(log_ticks(*domain, most=6))}
-    axis = alt.Axis(title=t("size, logarithmic"), **look)
-    scale = alt.Scale(type="log", domain=domain, nice=False)
-    return alt.X(f"{field}:Q", axis=axis, scale=scale)
+    axis = {"title": t("size, logarithmic"), **look}
+    scale = {"type": "log", "domain": domain, "nice": False}
+    return {"field": "size", "type": "quantitative", "axis": axis, "scale": scale}
 
 
-def _rows(n: int) -> Any:
-    alt = altair()
-    return alt.Y("row:Q", axis=None, scale=alt.Scale(domain=[n - 0.5, -0.5], nice=False, zero=False, padding=0))
+def _rows(n: int) -> dict[str, Any]:
+    scale = {"domain": [n - 0.5, -0.5], "nice": False, "zero": False, "padding": 0}
+    return {"field": "row", "type": "quantitative", "axis": None, "scale": scale}
 
 
 def _texts(
-    rows: Any, n: int, width: float, fields: Sequence[tuple[str, float, float, int, str, str]], align: str
-) -> Any:
+    n: int, width: float, fields: Sequence[tuple[str, float, float, int, str, str]], align: str
+) -> dict[str, Any]:
     """Lines of text in each row: (field, offset, size, weight, colour, font)."""
-    alt = altair()
-    place = alt.value(0 if align == "left" else width)
+    look = {"type": "text", "align": align, "baseline": "middle"}
+    place = {"x": {"value": 0 if align == "left" else width}, "y": _rows(n)}
     layers = [
-        alt.Chart(rows)
-        .mark_text(align=align, baseline="middle", dy=offset, fontSize=size, fontWeight=weight, color=shade, font=font)
-        .encode(x=place, y=_rows(n), text=f"{field}:N")
+        {
+            "mark": {**look, "dy": offset, "fontSize": size, "fontWeight": weight, "color": shade, "font": font},
+            "encoding": {**place, "text": {"field": field, "type": "nominal"}},
+        }
         for field, offset, size, weight, shade, font in fields
     ]
-    return alt.layer(*layers).properties(width=width, height=ROW * n)
+    return {"layer": layers, "width": width, "height": ROW * n}

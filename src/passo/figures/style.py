@@ -63,6 +63,7 @@ COLOURS = {
     "range-nesterov": GREEN,
 }
 
+_SCHEMA = "https://vega.github.io/schema/vega-lite/"
 _SMALL = {"labelFontSize": 11, "titleFontSize": 11.5, "labelColor": INK, "titleColor": INK}
 THEME: dict[str, Any] = {
     "font": FONT,
@@ -155,6 +156,20 @@ class Figure:
         return {"image/png": base64.b64encode(small.getvalue()).decode(), "text/plain": self.sentence}
 
 
+class Written(Figure):
+    """A figure whose specification was written as it is; `chart` is made of it where somebody asks for it."""
+
+    def __init__(self, name: str, spec: Mapping[str, Any], caption: str, sentence: str) -> None:
+        vars(self).update(name=name, caption=caption, sentence=sentence)
+        vars(self)["_spec"] = {**spec, "description": sentence}
+
+    @property
+    def chart(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        alt, spec = altair(), self.spec()
+        kind = alt.VConcatChart if "vconcat" in spec else alt.LayerChart if "layer" in spec else alt.Chart
+        return kind.from_dict(spec, validate=False)
+
+
 def _version() -> str:
     """The Vega-Lite version that altair writes, as vl-convert names it: "6.4"."""
     return ".".join(altair().SCHEMA_VERSION.lstrip("v").split(".")[:2])
@@ -172,12 +187,41 @@ def finished(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:
     return chart.properties(title=heading).configure(**THEME, **({"locale": marks} if marks else {}))
 
 
+def themed(spec: Mapping[str, Any], title: str, subtitle: str = "") -> dict[str, Any]:
+    """As `finished`, of a specification that was written by hand."""
+    marks = number_marks()
+    config = {**THEME, **({"locale": marks} if marks else {})}
+    heading = {"text": title, **({"subtitle": subtitle} if subtitle else {})}
+    tables: dict[str, str] = {}
+    body = _named(spec, tables)
+    whole = {"$schema": f"{_SCHEMA}v6.json", "config": config, **({"title": heading} if title else {}), **body}
+    return {**whole, **({"datasets": tables} if tables else {})}
+
+
+def _named(part: Any, tables: dict[str, str]) -> Any:
+    """A part of a specification whose data are put among the `tables`, as altair does, each once."""
+    if isinstance(part, list):
+        return [_named(one, tables) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if set(part) == {"values", "format"}:
+        name = next((known for known, text in tables.items() if text == part["values"]), f"data-{len(tables) + 1}")
+        tables[name] = part["values"]
+        return {"name": name, "format": part["format"]}
+    return {key: _named(value, tables) for key, value in part.items()}
+
+
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def data(columns: Mapping[str, Sequence[Any] | np.ndarray], digits: int = 5) -> Any:
     """Columns of one length as CSV text: numbers to so many digits, what is not finite left empty."""
-    alt = altair()
+    alt, written = altair(), columns_of(columns, digits)
+    return alt.InlineData(values=written["values"], format=alt.CsvDataFormat(**written["format"]))
+
+
+def columns_of(columns: Mapping[str, Sequence[Any] | np.ndarray], digits: int = 5) -> dict[str, Any]:
+    """The same as a part of a specification."""
     numeric = [name for name, column in columns.items() if np.asarray(column).dtype.kind in "fiub"]
     texts = [_texts(column, digits) for column in columns.values()]
     buffer = io.StringIO()
@@ -185,7 +229,7 @@ def data(columns: Mapping[str, Sequence[Any] | np.ndarray], digits: int = 5) -> 
     writer.writerow(columns)
     writer.writerows(zip(*texts, strict=True))
     parse = {name: "number" if name in numeric else "string" for name in columns}
-    return alt.InlineData(values=buffer.getvalue(), format=alt.CsvDataFormat(type="csv", parse=parse))
+    return {"values": buffer.getvalue(), "format": {"type": "csv", "parse": parse}}
 
 
 def _texts(column: Sequence[Any] | np.ndarray, digits: int) -> list[str]:
