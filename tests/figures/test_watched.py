@@ -26,8 +26,8 @@ from passo.figures.page import page, save_figure
 from passo.figures.panels import log_ticks, tick_words
 from passo.figures.watched import RUN_FIGURES, draw_run
 
-NAMES = ["activations", "apart", "betas", "clipping", "cosine", "layers", "loss-change", "ratios", "residual", "signal",
-         "stages", "weights"]  # fmt: skip
+NAMES = ["activations", "apart", "betas", "clipping", "cosine", "distributions", "effective-lr", "layers",
+         "loss-change", "ratios", "residual", "signal", "stages", "weights"]  # fmt: skip
 EVALUATED = ["calibration", "classes", "confusion", "cross-entropy", "hardest", "overfitting"]  # test_evaluated.py
 OF_TASKS = ["discriminator", "errors", "reconstructions", "residuals", "samples"]  # test_tasks_drawn.py
 ADAM = train("Adam", clip=1.0, weight_decay=0.01)

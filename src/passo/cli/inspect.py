@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from passo.analysis import Recorded, Table
     from passo.store import StoredRun
 
-FIGURES = "stages, layers, ratios, signal, cosine, loss-change, activations, clipping, residual, apart, betas, weights"
+FIGURES = (
+    "stages, layers, ratios, effective-lr, signal, cosine, distributions, loss-change, activations, clipping, "
+    "residual, apart, betas, weights"
+)
 EVALUATED = ", ".join(evaluated.FIGURES)
 EXPLAINED = ", ".join(explained.FIGURES)
 _KEPT = {

@@ -26,6 +26,11 @@ def layers(run: Recorded, *, quantity: str = "gradient") -> Figure:
     return _of(run, quantity, "layers")
 
 
+def effective(run: Recorded) -> Figure:
+    """The effective learning rate of every layer: how far it moved per unit of gradient."""
+    return _of(run, "effective-lr", "effective-lr")
+
+
 def ratios(run: Recorded) -> Figure:
     """The update-to-weight ratio of every layer, with the rule of thumb of 10⁻³."""
     return _of(run, "update-ratio", "ratios")

@@ -24,8 +24,9 @@ from passo.figures.betas import betas
 from passo.figures.calibration import calibration
 from passo.figures.classes import classes, confusion
 from passo.figures.distances import run_cross_entropy
+from passo.figures.distributions import distributions
 from passo.figures.hardest import hardest
-from passo.figures.layers import cosine, layers, ratios, signal, suited
+from passo.figures.layers import cosine, effective, layers, ratios, signal, suited
 from passo.figures.overfitting import overfitting
 from passo.figures.panels import STEP, lines, stacked
 from passo.figures.reconstructed import errors, reconstructions
@@ -141,6 +142,8 @@ RUN_FIGURES: Registry[Callable[..., Figure]] = Registry("figure of a run")
 for _name, _draw in (
     ("stages", stages),
     ("layers", layers),
+    ("effective-lr", effective),
+    ("distributions", distributions),
     ("ratios", ratios),
     ("signal", signal),
     ("cosine", cosine),
