@@ -22,7 +22,7 @@ from passo.analysis.sensitivity import sensitivity
 from passo.analysis.words import ranged
 from passo.errors import UnknownName, UsageError
 from passo.figures import COMPARED, Wish, draw_compared
-from passo.figures.curves import final_accuracy
+from passo.figures.curves import curves_figure, final_accuracy
 from passo.figures.style import Figure
 from passo.store import Store, StoredStudy, open_study
 
@@ -227,3 +227,17 @@ def test_an_unknown_figure_and_several_studies_for_one_are_refused(grid: StoredS
         draw_compared("heatmap", [grid, batches])
     with pytest.raises(UsageError, match="two problems or more"):
         draw_compared("profiles", grid)
+
+
+def test_many_curves_are_told_by_who_ends_best_and_by_how_much(grid: StoredStudy) -> None:
+    figure = curves_figure(grid, "validation/accuracy")
+    ends = {name: np.mean([run.last("validation/accuracy") for run in grid.select(name)]) for name in grid.names()}
+    best, second, *_, last = sorted(ends, key=lambda name: -ends[name])
+    assert (
+        f"Of 6 configurations {best} ends with the best validation accuracy, {100 * ends[best]:.2f} %"
+        in figure.sentence
+    )
+    assert f"next is {second} with" in figure.sentence and f"last is {last} with" in figure.sentence
+    assert f"{100 * (ends[best] - ends[second]):.1f} points apart" in figure.sentence
+    few = curves_figure(grid, "validation/accuracy", [best, second]).sentence
+    assert best in few and second in few and "Of " not in few

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from passo.analysis import Band, Comparison, bands, compare, tell_bands
-from passo.analysis.words import higher_is_better, is_share, joined, ranged, seeds, spoken, within
+from passo.analysis.compare import in_points
+from passo.analysis.words import amount, higher_is_better, is_share, joined, ranged, seeds, spoken, within
+from passo.errors import StoreError
 from passo.figures.panels import EPOCH, band_panel, epoch_range, learning_rates, stacked, x_axis
 from passo.figures.style import (
     BLUE,
@@ -32,6 +34,7 @@ from passo.language import later, t
 from passo.store import StoredStudy
 
 MANY, SHOWN = len(OTHERS), 8  # configurations that all have a colour; those of more that have one
+FEW = 4  # configurations whose ends a sentence tells all of
 BANDS = later("Lines are means over seeds, bands their 95 % intervals; bands wider than the frame are cut.")
 WHISKERS = later(
     "Lines are means over seeds, whiskers their 95 % intervals, set apart sideways so that all can be seen."
@@ -43,12 +46,22 @@ FAMILIES = {KIN: BLUE, NESTEROV: GREEN, MOMENTUM: RED, "SGD": STONE}
 
 def curves_chart(study: StoredStudy, metric: str = "validation/loss", names: Sequence[str] | None = None) -> Any:
     """Any metric of any study: a line and band per configuration; of more than there are colours, the best in front."""
+    return _chart(study, metric, bands(study, metric, names))
+
+
+def curves_figure(study: StoredStudy, metric: str = "validation/loss", names: Sequence[str] | None = None) -> Figure:
+    """The same with its words: who ends best, and by how much."""
     found = bands(study, metric, names)
+    if not found:
+        raise StoreError(f"no finished training of {study.folder} has {metric!r}")
+    return Figure("curves", _chart(study, metric, found), t(BANDS if len(found) <= FEW else WHISKERS), tell_best(found))
+
+
+def _chart(study: StoredStudy, metric: str, found: Sequence[Band]) -> Any:
     title = t("{metric} per epoch", metric=spoken(metric).capitalize())
     if len(found) <= MANY:
         return finished(interactive(band_panel(found)), title, about(study))
-    sign = -1 if higher_is_better(metric) else 1
-    ordered = sorted(found, key=lambda band: (math.isnan(band.last.mean), sign * band.last.mean))
+    ordered = _ordered(found)
     kept, rest = ordered[:SHOWN], ordered[SHOWN:]
     span = epoch_range(found)
     panel = band_panel(kept, x_domain=span)
@@ -59,6 +72,33 @@ def curves_chart(study: StoredStudy, metric: str = "validation/loss", names: Seq
         others=len(rest),
     )
     return finished(interactive(panel), title, [line for line in (about(study), told) if line])
+
+
+def _ordered(found: Sequence[Band]) -> list[Band]:
+    """The best end first; those that ended in no number last."""
+    sign = -1 if higher_is_better(found[0].metric) else 1
+    return sorted(found, key=lambda band: (math.isnan(band.last.mean), sign * band.last.mean))
+
+
+def tell_best(found: Sequence[Band]) -> str:
+    """Who ends best, who is next and how far apart they are; of a few, where each ends."""
+    if len(found) <= FEW:
+        return tell_bands(found)
+    (best, second, *_, last), metric = _ordered(found), found[0].metric
+    return t(
+        "Of {n} configurations {best} ends with the best {metric}, {end}; next is {second} with {near}, {apart} apart; "
+        "last is {last} with {far} ({seeds}).",
+        n=len(found),
+        best=best.name,
+        metric=spoken(metric),
+        end=ranged(best.last, metric),
+        second=second.name,
+        near=ranged(second.last, metric),
+        apart=in_points(amount(abs(second.last.mean - best.last.mean), metric)),
+        last=last.name,
+        far=ranged(last.last, metric),
+        seeds=seeds(min(band.seeds for band in found)),
+    )
 
 
 def _behind(rest: Sequence[Band], span: tuple[float, float]) -> Any:
