@@ -4,7 +4,7 @@ from passo.explaining.attributed import Attribution, attributed, chosen_places
 from passo.explaining.attribution import HeatMaps, attribution, convolutions
 from passo.explaining.convolved import ConvolutionAt, convolution_at
 from passo.explaining.embedding import Embedding, embedding
-from passo.explaining.epochs import Epochs, first_epochs
+from passo.explaining.epochs import Epochs, Order, first_epochs
 from passo.explaining.fitted import Fitted, fitted, fitted_line
 from passo.explaining.latent import LatentCodes, latent_codes
 from passo.explaining.layers import FeatureMaps, Filters, feature_maps, filters
@@ -25,6 +25,7 @@ __all__ = [
     "HeatMaps",
     "LatentCodes",
     "Mapped",
+    "Order",
     "ScaledData",
     "States",
     "Trust",

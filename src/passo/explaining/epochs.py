@@ -84,17 +84,7 @@ def first_epochs(config: TrainConfig, data: Data, *, first: int = 3) -> Epochs:
     """
     if first < 1:
         raise UsageError(f"at least one step is shown, got {first}")
-    count = len(data.train)
-    size = count if config.batch_size == "all" else config.batch_size
-    counts, labels = Counts(count, size, config.epochs), data.train.labels
-    batches = Batches(
-        torch.arange(count),
-        labels,
-        size,
-        shuffle=config.sampling == "shuffle",
-        weights="balanced" if config.sampling == "balanced" else None,
-        generator=generator(config.seed, "batches"),
-    )
+    counts, batches = counts_of(config, data), _places(config, data)
     shown, drawn = [], []
     for step, (index, target) in enumerate(batches, start=1):
         drawn.append(index)
@@ -105,3 +95,57 @@ def first_epochs(config: TrainConfig, data: Data, *, first: int = 3) -> Epochs:
         shown.append(MiniBatch(counts.per_epoch + 1, 2, index.numpy(), target.numpy()))
     different = len(torch.cat(drawn).unique())
     return Epochs(counts, tuple(shown), different, config.sampling, bool(config.dataset.augment), data.classes)
+
+
+def counts_of(config: TrainConfig, data: Data) -> Counts:
+    """How many mini-batches an epoch of this training has."""
+    count = len(data.train)
+    return Counts(count, count if config.batch_size == "all" else config.batch_size, config.epochs)
+
+
+def _places(config: TrainConfig, data: Data) -> Batches:
+    """The training's own batches, over the examples' places in place of the images."""
+    count = len(data.train)
+    return Batches(
+        torch.arange(count),
+        data.train.labels,
+        count if config.batch_size == "all" else config.batch_size,
+        shuffle=config.sampling == "shuffle",
+        weights="balanced" if config.sampling == "balanced" else None,
+        generator=generator(config.seed, "batches"),
+    )
+
+
+class Order:
+    """Which examples each step of a training draws, from its seed; epochs that were worked out are kept.
+
+    `accumulate` mini-batches make one step, as in the configuration.
+
+    >>> from passo.data import load
+    >>> from passo.training import train_config
+    >>> order = Order(train_config({"epochs": 2, "batch_size": 100}), load("fashion-mnist-sample"))
+    >>> one = order.batch(28)
+    >>> one.epoch, len(one.index), order.per_epoch
+    (2, 100, 27)
+    """
+
+    def __init__(self, config: TrainConfig, data: Data, accumulate: int = 1) -> None:
+        self.counts, self.accumulate = counts_of(config, data), accumulate
+        self._batches, self._labels = _places(config, data), data.train.labels.numpy()
+        self._epochs: list[list[np.ndarray]] = []
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps in an epoch."""
+        return math.ceil(self.counts.per_epoch / self.accumulate)
+
+    def batch(self, step: int) -> MiniBatch:
+        """The examples of a step, from 1; raises `UsageError` for one that the training has not."""
+        if not 1 <= step <= self.per_epoch * self.counts.epochs:
+            raise UsageError(f"this run has steps 1 to {self.per_epoch * self.counts.epochs:,}, got {step:,}")
+        epoch, place = divmod(step - 1, self.per_epoch)
+        while len(self._epochs) <= epoch:
+            self._epochs.append([index.numpy().copy() for index, _ in self._batches])
+        drawn = self._epochs[epoch][place * self.accumulate : (place + 1) * self.accumulate]
+        index = np.concatenate(drawn)
+        return MiniBatch(step, epoch + 1, index, self._labels[index])
