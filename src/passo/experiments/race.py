@@ -97,11 +97,11 @@ def descend(
     <Race over bowl, 3 steps
       sgd (lr 0.5): ended at (0.125, 0), loss 0.00781>
     """
-    _check(steps, noise, tolerance)
+    check(steps, noise, tolerance)
     ground = ground_of(surface)
     entries = entries_of(listed(optimizers), schedules)
-    course = Course(ground, steps, _drawn(ground, noise, seed, steps), seed, tolerance)
-    racers = [_racer(course, entry, at, tune) for entry in entries for at in starts_of(ground, start)]
+    course = Course(ground, steps, drawn_noise(ground, noise, seed, steps), seed, tolerance)
+    racers = [racer_of(course, entry, at, tune) for entry in entries for at in starts_of(ground, start)]
     return Race(surface=ground, racers=tuple(racers), steps=steps, noise=noise, seed=seed, tolerance=tolerance)
 
 
@@ -127,7 +127,8 @@ def keep(race: Race, folder: str | Path, *, force: bool = False) -> Path:
 # ── The rates ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _racer(course: Course, entry: Entry, start: Point, tune: int) -> Racer:
+def racer_of(course: Course, entry: Entry, start: Point, tune: int = 0) -> Racer:
+    """An entry's way down, with a learning rate where it has none of its own."""
     optimizer, rate = dict(entry.optimizer), "given"
     if "lr" not in optimizer:
         usual = rates.usual(course.surface.name, optimizer)
@@ -155,7 +156,8 @@ def _score(course: Course, entry: Entry, start: Point, lr: float) -> tuple[float
     return (outside, 0.0, run.arrived) if run.arrived is not None and deepest else (outside, 1.0, loss)
 
 
-def _check(steps: int, noise: float, tolerance: float) -> None:
+def check(steps: int, noise: float, tolerance: float) -> None:
+    """Refuse what no race can be run with."""
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ConfigError(f"steps must be a whole number ≥ 1, got {steps!r}")
     if not (isinstance(noise, int | float) and 0 <= noise < math.inf):
@@ -164,7 +166,7 @@ def _check(steps: int, noise: float, tolerance: float) -> None:
         raise ConfigError(f"tolerance must be a distance > 0, got {tolerance!r}")
 
 
-def _drawn(ground: Surface, noise: float, seed: int, steps: int) -> np.ndarray | None:
+def drawn_noise(ground: Surface, noise: float, seed: int, steps: int) -> np.ndarray | None:
     """The noise of every step: drawn once, so that all racers meet the same."""
     if not noise:
         return None

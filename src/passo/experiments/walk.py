@@ -93,12 +93,19 @@ def _tilted(slope: Slope, shift: Sequence[float]) -> Slope:
     return tilted
 
 
-def walk(course: Course, entry: Entry, start: Point) -> Racer:
+Watching = Callable[[torch.optim.Optimizer, nn.Parameter], object]
+"""Called with the optimizer and the point before the first step: who wants to see every step puts a lens on it."""
+
+
+def walk(course: Course, entry: Entry, start: Point, watching: Watching | None = None) -> Racer:
+    """One entry's way down from a start."""
     surface = course.surface
     here = nn.Parameter(torch.tensor(start, dtype=torch.float64))
     options = {key: value for key, value in entry.optimizer.items() if key != "name"}
     optimizer = make_optimizer(entry.optimizer["name"], [here], **options)
     after = _schedule(surface, entry.schedule, optimizer, course.steps)
+    if watching is not None:
+        watching(optimizer, here)
     step = _stepping(surface, optimizer, here)
     points, lrs, diverged, evaluations = [start], [], None, 0
     for number, slope in zip(range(1, course.steps + 1), course.slopes(), strict=False):
