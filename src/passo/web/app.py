@@ -10,7 +10,17 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import live, pages_compare, pages_descents, pages_play, pages_run, pages_studies, resources
+from passo.web import (
+    live,
+    microscope,
+    pages_compare,
+    pages_descents,
+    pages_epochs,
+    pages_play,
+    pages_run,
+    pages_studies,
+    resources,
+)
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.laboratory import Laboratory
@@ -47,14 +57,21 @@ def create_app(lab: Laboratory) -> ASGIApp:
         get("/study/{study}/run/{run}", pages_run.run),
         post("/study/{study}/run/{run}/said", pages_studies.say),
         get("/study/{study}/run/{run}/series", pages_run.series),
-        get("/study/{study}/run/{run}/figure/{figure}", pages_run.figure),
+        get("/study/{study}/run/{run}/curve.svg", pages_run.pictured),
+        get("/study/{study}/run/{run}/figure/{figure}", microscope.figure),
+        get("/study/{study}/run/{run}/epochs", pages_epochs.epochs),
+        get("/study/{study}/run/{run}/epochs/batch", pages_epochs.batch),
+        get("/study/{study}/run/{run}/epochs/{which}.svg", pages_epochs.pictured_epochs),
         get("/study/{study}/compare", pages_compare.compare),
         get("/study/{study}/compare/figure/{figure}", pages_compare.figure),
         Route("/study/{study}/live", live.stream(lab), methods=["GET"]),
         get("/descents", pages_descents.descents),
         get("/descents/race", pages_descents.raced),
+        get("/descents/step", pages_descents.step),
         get("/schedules", pages_play.schedules),
         get("/schedules/curves", pages_play.planned),
+        get("/schedules/curves.svg", pages_play.pictured_plans),
+        get("/averages/{which}.svg", pages_play.pictured_averages),
         get("/averages", pages_play.averages),
         get("/averages/curves", pages_play.averaged),
         post("/choose", resources.choose),

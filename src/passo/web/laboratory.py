@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from passo.web.arithmetic import Arithmetic
 from passo.web.beside import Beside
+from passo.web.kept import Kept
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
@@ -24,8 +26,10 @@ class Laboratory:
     def __post_init__(self) -> None:
         self.root = self.root.resolve()
         self.shelf = Shelf(self.root)
+        self.kept = Kept(self.shelf)
         self.beside = Beside(self.root)
         self.worker = Worker()
+        self.arithmetic = Arithmetic(self.worker)
         self._offered: dict[str, Any] | None = None
 
     def offered(self) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from passo.errors import PassoError
+from passo.language import speaking, t
+from passo.telling import told
+from passo.web.answering import spoken
 from passo.web.laboratory import Laboratory
 from passo.web.shelf import stamp
 
@@ -41,11 +44,13 @@ def stream(lab: Laboratory) -> Callable[[Request], Awaitable[Response]]:
     async def answered(request: Request) -> Response:
         name = request.path_params["study"]
         if sum(watch.listeners for watch in watches.values()) >= MOST:
-            return JSONResponse({"error": "too many pages listen"}, 503)
+            with speaking(spoken(request)):
+                return JSONResponse({"error": t("too many pages listen")}, 503)
         try:
             lab.shelf.folder(name)
         except PassoError as error:
-            return JSONResponse({"error": str(error)}, 404)
+            with speaking(spoken(request)):
+                return JSONResponse({"error": told(str(error))}, 404)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(_events(lab, name, watches), media_type="text/event-stream", headers=headers)
 

@@ -6,15 +6,18 @@ from typing import Any
 
 from starlette.responses import Response
 
-from passo.errors import StoreError
+from passo.analysis.curves import bands
+from passo.errors import PassoError, StoreError
 from passo.figures.compared import COMPARED, Wish, draw_compared
 from passo.figures.comparison import curve_of, parts
-from passo.figures.curves import curves_chart
+from passo.figures.curves import curves_figure, tell_best
+from passo.figures.style import Figure
 from passo.language import t
 from passo.registry import unknown
 from passo.store import StoredStudy
 from passo.telling import told
 from passo.web.answering import Asked
+from passo.web.pictures import PICTURE, answer
 from passo.web.spoken import spoken_words
 
 NAMED = 200  # configurations that a page offers to choose from
@@ -46,22 +49,32 @@ def compare(asked: Asked) -> Response:
         wish=wish,
         parts=told_parts,
         words=spoken_words(),
+        curves=_told_curves(found, wish),
         query=asked.request.url.query,
     )
 
 
 def figure(asked: Asked) -> Response:
-    """A figure of the comparison as JSON; `curves` are the bands over seeds."""
+    """A figure of the comparison as JSON, or as a picture; `curves` are the bands over seeds."""
     found, name = asked.lab.shelf.study(asked.place("study")), asked.place("figure")
-    wish = wished(asked, found)
+    drawn = _drawn(found, name.removesuffix(PICTURE), wished(asked, found))
+    return answer(asked, drawn, picture=name.endswith(PICTURE))
+
+
+def _drawn(found: StoredStudy, name: str, wish: Wish) -> Figure:
     if name == CURVES:
-        chart = curves_chart(found, wish.curve, wish.names)
-        sentence = t("{metric} of {n} configurations.", metric=wish.curve, n=len(wish.names or found.names()))
-        return asked.json({"spec": chart.to_dict(validate=False), "sentence": sentence, "caption": ""})
+        return curves_figure(found, wish.curve, wish.names)
     if name not in COMPARED:
         raise unknown("figure of a comparison", name, [*COMPARED, CURVES])
-    drawn = draw_compared(name, found, wish)
-    return asked.json({"spec": drawn.spec(), "sentence": drawn.sentence, "caption": drawn.caption})
+    return draw_compared(name, found, wish)
+
+
+def _told_curves(found: StoredStudy, wish: Wish) -> str:
+    """What the curves show, or why there are none."""
+    try:
+        return tell_best(bands(found, wish.curve, wish.names))
+    except PassoError as why:
+        return told(str(why))
 
 
 def wished(asked: Asked, found: StoredStudy) -> Wish:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.responses import Response
 
-from passo.analysis.races import Race, conditions, race, table, tell
-from passo.errors import UsageError
+from passo.analysis.races import Race, conditions, table, tell
+from passo.analysis.walked import PointStep, point_step
+from passo.analysis.words import significant
 from passo.figures import racing
 from passo.figures.player import race_data, race_words
 from passo.figures.races import Scene
 from passo.web.answering import Asked
+from passo.web.numbers import decimal, whole
 
 FIELD = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 STEPS, MOST = 300, 2000
@@ -33,7 +35,14 @@ def descents(asked: Asked) -> Response:
         data=race_data(scene),
         told=_told(found),
         say=race_words(),
+        part=_arithmetic(asked, found) if asked.query("step") else None,
+        significant=significant,
     )
+
+
+def step(asked: Asked) -> Response:
+    """One step of one racer, number by number, as a part of the page."""
+    return asked.page("arithmetic.html.j2", part=_arithmetic(asked, _race(asked)), significant=significant)
 
 
 def raced(asked: Asked) -> Response:
@@ -57,9 +66,9 @@ def _chosen(asked: Asked) -> dict[str, Any]:
         "optimizers": optimizers,
         "schedules": (schedules + [None] * len(optimizers))[: len(optimizers)],
         "start": _start(asked),
-        "steps": _whole(asked, "steps", STEPS, MOST),
-        "noise": _decimal(asked, "noise", 0.0),
-        "seed": _whole(asked, "seed", 0, 2**31 - 1, least=0),
+        "steps": whole(asked, "steps", STEPS, MOST),
+        "noise": decimal(asked, "noise", 0.0),
+        "seed": whole(asked, "seed", 0, 2**31 - 1, least=0),
     }
 
 
@@ -67,27 +76,49 @@ def _race(asked: Asked) -> Race:
     chosen = _chosen(asked)
     if all(plan is None for plan in chosen["schedules"]):
         chosen["schedules"] = []
-    return race(asked.lab.worker.ask("race", **chosen))
+    return asked.lab.arithmetic.race(**chosen)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A racer's step taken apart: who else there is, how many steps it took, and the step."""
+
+    racers: list[str]
+    racer: int
+    steps: int
+    step: int
+    told: PointStep
+    losses: tuple[float, float]
+    took: float  # the learning rate of this step
+
+
+def _arithmetic(asked: Asked, found: Race) -> Arithmetic:
+    """Which racer and which step the address asks for; the last step where it took fewer."""
+    which = whole(asked, "racer", 0, len(found.racers) - 1, least=0)
+    racer, chosen = found.racers[which], _chosen(asked)
+    at = list(racer.start)
+    options = {key: value for key, value in racer.optimizer.items() if key != "name"}
+    spec = {"name": racer.optimizer["name"], **options}
+    way = asked.lab.arithmetic.way(
+        racer.label,
+        found.told_axes,
+        surface=chosen["surface"],
+        optimizer=spec,
+        schedule=racer.schedule,
+        start=at,
+        steps=found.steps,
+        noise=chosen["noise"],
+        seed=chosen["seed"],
+    )
+    number = min(whole(asked, "step", 1, MOST), way.steps)
+    last = len(racer.losses) - 1
+    losses = (float(racer.losses[min(number - 1, last)]), float(racer.losses[number]) if number <= last else math.nan)
+    rate = float(racer.lr[min(number, len(racer.lr)) - 1])
+    names = [one.label for one in found.racers]
+    return Arithmetic(names, which, way.steps, number, point_step(way, number), losses, rate)
 
 
 def _start(asked: Asked) -> list[float] | None:
     if not asked.query("x") or not asked.query("y"):
         return None
-    return [_decimal(asked, "x", 0.0), _decimal(asked, "y", 0.0)]
-
-
-def _decimal(asked: Asked, name: str, default: float) -> float:
-    try:
-        value = float(asked.query(name) or default)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UsageError(f"{name} must be a number, got {asked.query(name)!r}")
-    return value
-
-
-def _whole(asked: Asked, name: str, default: int, most: int, least: int = 1) -> int:
-    value = _decimal(asked, name, default)
-    if value != int(value) or not least <= value <= most:
-        raise UsageError(f"{name} must be a whole number from {least} to {most}, got {asked.query(name)!r}")
-    return int(value)
+    return [decimal(asked, "x", 0.0), decimal(asked, "y", 0.0)]

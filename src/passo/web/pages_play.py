@@ -12,10 +12,12 @@ from starlette.responses import Response
 from passo.analysis.averages import Smoothing, correction, ewma, weights_by_lag
 from passo.analysis.recomputed import series as recorded_series
 from passo.errors import UsageError
-from passo.figures.style import OTHERS
-from passo.language import t
+from passo.figures.plotted import WIDE, plans, remembered, smoothed
+from passo.figures.style import Written
+from passo.language import numeral, t
 from passo.web.answering import Asked
-from passo.web.pages_run import parameters
+from passo.web.microscope import parameters
+from passo.web.pictures import answer
 from passo.web.series import extremes
 from passo.web.spoken import spoken_words
 
@@ -35,13 +37,21 @@ def schedules(asked: Asked) -> Response:
         offered=asked.lab.offered(),
         asked_for=_asked_plans(asked),
         curves=found,
+        sentence=plans(found).sentence,
         words=spoken_words(),
     )
 
 
 def planned(asked: Asked) -> Response:
     """Learning rates of the schedules that are asked for, as JSON."""
-    return asked.json({"curves": _plans(asked)})
+    found = _plans(asked)
+    figure = plans(found)
+    return asked.json({"curves": found, "spec": figure.spec(), "sentence": figure.sentence})
+
+
+def pictured_plans(asked: Asked) -> Response:
+    """The same as a picture."""
+    return answer(asked, plans(_plans(asked), wide=WIDE), picture=True)
 
 
 def _asked_plans(asked: Asked) -> dict[str, Any]:
@@ -56,8 +66,7 @@ def _asked_plans(asked: Asked) -> dict[str, Any]:
 
 def _plans(asked: Asked) -> list[dict[str, Any]]:
     wanted = _asked_plans(asked)
-    found = asked.lab.worker.ask("schedules", **wanted)
-    return [{**one, "shade": OTHERS[i]} for i, one in enumerate(found)]
+    return asked.lab.worker.ask("schedules", **wanted)
 
 
 # ── Averages ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,35 +92,79 @@ def averages(asked: Asked) -> Response:
     ][:400]
     chosen = _source(asked)
     names = [] if chosen is None else parameters(chosen)
-    return asked.page("averages.html.j2", runs=runs, names=names, betas=_betas(asked), words=spoken_words())
+    drawn = _drawn(asked)
+    return asked.page(
+        "averages.html.j2",
+        runs=runs,
+        names=names,
+        betas=_betas(asked),
+        corrected=_corrected(asked),
+        told=drawn.told,
+        of=drawn.of,
+        sentences=(drawn.averages().sentence, drawn.weights().sentence),
+        words=spoken_words(),
+    )
 
 
 def averaged(asked: Asked) -> Response:
-    """The series and its averages, raw and corrected, as JSON; and how much each step weighs, by its age."""
-    found, curves = _values(asked), []
+    """The series with its averages, and how much each step weighs by its age, as specifications with their words."""
+    found = _drawn(asked)
+    both = (found.averages(), found.weights())
+    return asked.json({"of": found.of, "told": found.told, "specs": [f.spec() for f in both],
+                       "sentences": [f.sentence for f in both]})  # fmt: skip
+
+
+def pictured_averages(asked: Asked) -> Response:
+    """One of the two as a picture."""
+    found = _drawn(asked)
+    figure = found.averages(WIDE) if asked.place("which") == "curves" else found.weights(WIDE)
+    return answer(asked, figure, picture=True)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a page of averages draws: the series, its averages by name, what each step weighs, and what is said."""
+
+    of: str
+    series: list[tuple[float, float | None]]
+    curves: dict[str, list[tuple[float, float | None]]]
+    lags: dict[str, list[tuple[float, float | None]]]
+    told: list[str]
+
+    def averages(self, wide: float | None = None) -> Written:
+        return smoothed(self.series, self.curves, self.told, self.of, wide=wide)
+
+    def weights(self, wide: float | None = None) -> Written:
+        return remembered(self.lags, self.told, wide=wide)
+
+
+def _drawn(asked: Asked) -> Drawn:
+    found, curves, weights, told = _values(asked), {}, {}, []
     for place, beta in enumerate(_betas(asked)):
         by = Smoothing(beta=beta)
         mean = ewma(found.values, by)
-        corrected = mean / correction(by, len(mean))
+        if _corrected(asked):
+            mean = mean / correction(by, len(mean))
         lags = int(min(200, max(10, 3 * by.periods)))
-        curves.append(
-            {
-                "beta": beta,
-                "shade": OTHERS[place],
-                "raw": _drawn(found.steps, mean),
-                "corrected": _drawn(found.steps, corrected),
-                "weights": weights_by_lag(by, lags).tolist(),
-                "told": t(
-                    "β = {beta:g}: like a moving average over {n:,.0f} steps; {share:.0f} % of the weight lies on the "
-                    "last {last:,}",
-                    beta=beta,
-                    n=by.periods,
-                    share=100 * (1 - beta ** round(by.average_age)),
-                    last=round(by.average_age),
-                ),
-            }
+        name = f"β = {numeral(f'{beta:g}')}" + "\u200b" * place  # names that look alike are still two
+        curves[name] = _few(found.steps, mean)
+        weights[name] = [(float(ago), float(weight)) for ago, weight in enumerate(weights_by_lag(by, lags))]
+        told.append(
+            t(
+                "β = {beta:g}: like a moving average over {n:,.0f} steps; {share:.0f} % of the weight lies on the "
+                "last {last:,}",
+                beta=beta,
+                n=by.periods,
+                share=100 * (1 - beta ** round(by.average_age)),
+                last=round(by.average_age),
+            )
         )
-    return asked.json({"told": found.told, "series": _drawn(found.steps, found.values), "curves": curves})
+    return Drawn(found.told, _few(found.steps, found.values), curves, weights, told)
+
+
+def _corrected(asked: Asked) -> bool:
+    """Whether averages are corrected for their start at zero: unless "raw" is asked for."""
+    return asked.query("start") != "raw"
 
 
 def _values(asked: Asked) -> Values:
@@ -139,7 +192,7 @@ def _source(asked: Asked) -> Any:
     if not wanted:
         return None
     study, _, run = wanted.partition("/")
-    return asked.lab.shelf.run(study, run)
+    return asked.lab.kept.run(study, run)
 
 
 def _betas(asked: Asked) -> list[float]:
@@ -152,9 +205,9 @@ def _betas(asked: Asked) -> list[float]:
     return given or list(USUAL_BETAS)
 
 
-def _drawn(x: np.ndarray, y: np.ndarray) -> list[list[float | None]]:
+def _few(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float | None]]:
     kept, values = extremes(x, y, POINTS)
-    return [[float(a), float(b) if math.isfinite(b) else None] for a, b in zip(kept, values, strict=True)]
+    return [(float(a), float(b) if math.isfinite(b) else None) for a, b in zip(kept, values, strict=True)]
 
 
 def _positive(asked: Asked, name: str, default: float, *, least: float = 1e-12, most: float = 1e6) -> float:

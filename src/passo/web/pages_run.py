@@ -8,49 +8,35 @@ from typing import Any
 import numpy as np
 from starlette.responses import Response
 
-from passo.analysis.recorded import watch_facts
-from passo.errors import PassoError, UsageError
-from passo.figures.watched import RUN_FIGURES, draw_run
-from passo.language import later
+from passo.errors import UsageError
+from passo.figures.plotted import WIDE, curve, told_curve
+from passo.figures.style import Written
+from passo.language import language
 from passo.store import StoredRun
-from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.beside import Said
+from passo.web.happened import happenings
+from passo.web.microscope import LABELS, figures_of, microscope, pictures
+from passo.web.pages_epochs import has_epochs
 from passo.web.pages_studies import duration
+from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
 from passo.web.spoken import spoken_words
 
 CURVES = 12  # metrics that are asked for at once
-GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
-    (
-        later("Inside the optimiser"),
-        frozenset({"trace/steps"}),
-        (
-            *("apart", "stages", "layers", "ratios", "signal", "cosine", "betas"),
-            *("loss-change", "clipping", "residual", "weights"),
-        ),
-    ),
-    (later("Activations"), frozenset({"activations/steps"}), ("activations",)),
-    (
-        later("What it answers"),
-        frozenset({"test/probabilities"}),
-        ("confusion", "classes", "calibration", "hardest", "cross-entropy"),
-    ),
-)
-"""Figures of a run by what they show, and the arrays that a run must have for them."""
-
 DRAWN = ("train/loss", "validation/loss", "validation/accuracy", "lr")  # metrics that are drawn unasked
-SCRUBBED = 400  # steps that a slider offers
-OPTIONS = {"parameter": str, "index": str, "step": int, "layer": str, "quantity": str}
+PLAIN = "plain"  # what a browser without scripts asks for: everything as pictures and tables
 
 
 def run(asked: Asked) -> Response:
-    """The page of a run; its curves and figures are asked for by the page."""
+    """The page of a run; its curves and figures are asked for by the page, or stand in it where no script runs."""
     study, name = asked.place("study"), asked.place("run")
-    found = asked.lab.shelf.run(study, name)
+    found = asked.lab.kept.run(study, name)
     metrics = found.metrics()
     lasts = {metric: value for metric, value in found.lasts().items() if math.isfinite(value)}
     about = asked.lab.beside.said().get(f"{study}/{name}", Said())
+    drawn = [name for name in metrics if name in DRAWN]
+    plain, look = bool(asked.query(PLAIN)), microscope(found, asked)
     return asked.page(
         "run.html.j2",
         study=study,
@@ -59,20 +45,24 @@ def run(asked: Asked) -> Response:
         lasts=lasts,
         about=about,
         figures=figures_of(found),
-        parameters=parameters(found),
-        events=[(kind, step, told(message)) for kind, step, message, _ in found.events()][-200:],
+        look=look,
+        labels=LABELS,
+        happened=found.made(("happened", language()), lambda: happenings(found)),
         settings=sorted(_flat(found.config).items()),
         facts=sorted((key, value) for key, value in found.info.items() if not isinstance(value, dict | list)),
         duration=duration,
-        drawn=[name for name in metrics if name in DRAWN],
-        steps=watched_steps(found),
-        words=spoken_words(),
+        drawn=drawn,
+        epochs=has_epochs(found),
+        plain=plain,
+        curves=[(name, _curve(found, name).sentence) for name in drawn] if plain else [],
+        pictures=pictures(found, asked, look) if plain else {},
+        words={**spoken_words(), "curve": curve("", np.array([]), np.array([])).spec()},
     )
 
 
 def series(asked: Asked) -> Response:
-    """Curves as JSON: {"name": {"x": […], "y": […], "n": …}} for each `metric`; `from` and `to` are steps."""
-    found = asked.lab.shelf.run(asked.place("study"), asked.place("run"))
+    """Curves as JSON: {"name": {"x": […], "y": […], "n": …, …}} for each `metric`; `from` and `to` are steps."""
+    found = asked.lab.kept.run(asked.place("study"), asked.place("run"))
     names = asked.queries("metric")[:CURVES]
     low, high = _number(asked, "from", -math.inf), _number(asked, "to", math.inf)
     most = int(min(POINTS, max(20, _number(asked, "points", POINTS))))
@@ -80,55 +70,24 @@ def series(asked: Asked) -> Response:
     for name in names:
         if not found.has(name):
             continue
-        curve = found.metric(name)
-        inside = (curve.steps >= low) & (curve.steps <= high)
-        x, y = extremes(curve.steps[inside], curve.values[inside], most)
+        whole = found.metric(name)
+        inside = (whole.steps >= low) & (whole.steps <= high)
+        x, y = extremes(whole.steps[inside], whole.values[inside], most)
         values = [float(value) if np.isfinite(value) else None for value in y]
-        curves[name] = {"x": x.tolist(), "y": values, "n": int(inside.sum())}
+        told = told_curve(name, whole.steps, whole.values)
+        curves[name] = {"x": x.tolist(), "y": values, "n": int(inside.sum()), "sentence": told}
     return asked.json({"status": found.status, "curves": curves})
 
 
-def figure(asked: Asked) -> Response:
-    """A figure of the run as JSON: its specification, its sentence and its caption."""
-    found = asked.lab.shelf.run(asked.place("study"), asked.place("run"))
-    options = {name: _read(asked, name, kind) for name, kind in OPTIONS.items() if asked.query(name)}
-    drawn = draw_run(asked.place("figure"), found, **options)
-    return asked.json({"spec": drawn.spec(), "sentence": drawn.sentence, "caption": drawn.caption})
+def pictured(asked: Asked) -> Response:
+    """One curve as a picture, for a browser without scripts."""
+    found = asked.lab.kept.run(asked.place("study"), asked.place("run"))
+    return answer(asked, _curve(found, asked.query("metric")), picture=True)
 
 
-def figures_of(found: StoredRun) -> list[tuple[str, list[str]]]:
-    """The figures for which this run has recorded something, in groups; a figure says itself what it lacks."""
-    there = found.arrays()
-    groups = [
-        (told, [name for name in names if name in RUN_FIGURES]) for told, needs, names in GROUPS if needs <= {*there}
-    ]
-    return [(told, names) for told, names in groups if names]
-
-
-def watched_steps(found: StoredRun) -> list[int]:
-    """The steps that the microscope looked at, evenly thinned to what a slider can offer."""
-    if "trace/steps" not in found.arrays():
-        return []
-    steps = found.array("trace/steps")
-    at = np.unique(np.linspace(0, len(steps) - 1, min(SCRUBBED, len(steps))).astype(int)) if len(steps) else []
-    return [int(steps[i]) for i in at]
-
-
-def parameters(found: StoredRun) -> list[str]:
-    """The parameters that were watched, in the model's order; none where nothing was."""
-    try:
-        return [str(name) for name in watch_facts(found).get("roundings", {})]
-    except PassoError:
-        return []
-
-
-def _read(asked: Asked, name: str, kind: type) -> Any:
-    value = asked.query(name)
-    if kind is int:
-        if not value.isdecimal():
-            raise UsageError(f"{name} must be a whole number, got {value!r}")
-        return int(value)
-    return value
+def _curve(found: StoredRun, name: str) -> Written:
+    whole = found.metric(name)
+    return curve(name, *extremes(whole.steps, whole.values), wide=WIDE)
 
 
 def _number(asked: Asked, name: str, default: float) -> float:

@@ -1,12 +1,14 @@
 // A race that answers while its form is changed: drag the start, move a rate, add an optimiser.
+import { follow, standing } from "./arithmetic.js";
 import { asked, inTurn } from "./charts.js";
+import { beside } from "./sliders.js";
 
 const form = document.getElementById("race-form");
 const picture = document.getElementById("picture");
 const wrong = document.getElementById("wrong");
 const surfaces = JSON.parse(document.getElementById("surfaces").textContent);
 let data = JSON.parse(document.getElementById("race").textContent);
-let end = playRace(data, false);
+let end = playRace(data, standing().length > 0); // whose link names a step looks at that step
 
 const query = () => {
   const found = new URLSearchParams();
@@ -16,6 +18,7 @@ const query = () => {
     found.append("o", row.querySelector("[name=o]").value);
     found.append("s", row.querySelector("[name=s]").value);
   }
+  for (const [name, value] of standing()) found.set(name, value);
   return found;
 };
 
@@ -36,7 +39,8 @@ const draw = inTurn(async (still) => {
     const cells = (tag, row) => row.map((words) => Object.assign(document.createElement(tag), { textContent: words }));
     const line = (row) => { const tr = document.createElement("tr"); tr.append(...cells("td", row)); return tr; };
     document.querySelector("#result tbody").replaceChildren(...found.rows.map(line));
-    history.replaceState(null, "", `?${state}`);
+    history.replaceState(null, "", `?${query()}`);
+    follow(query, data.racers.map(({ label }) => label));
     wrong.hidden = true;
     document.documentElement.dataset.raced = String(Number(document.documentElement.dataset.raced ?? 0) + 1);
   } catch (error) {
@@ -114,9 +118,10 @@ form.elements.surface.addEventListener("change", () => {
   [form.elements.x.value, form.elements.y.value] = start;
 });
 form.addEventListener("input", ({ target }) => {
-  if (target.type === "range" && target.nextElementSibling?.tagName === "OUTPUT") target.nextElementSibling.textContent = target.value;
+  if (target.type === "range" && target.nextElementSibling?.tagName === "OUTPUT") beside(target);
   if (target.type === "range" && target.name) draw(true);
 });
 form.addEventListener("change", ({ target }) => { if (target.type !== "range") draw(false); });
 form.addEventListener("submit", (event) => { event.preventDefault(); draw(false); });
 handle();
+follow(query);

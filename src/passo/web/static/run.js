@@ -1,5 +1,7 @@
 // The page of a run: curves that grow while it trains, figures by tabs, the microscope's controls.
-import { asked, embed, inTurn, isDark, onChange, words } from "./charts.js";
+import { asked, embed, inTurn, onChange, words } from "./charts.js";
+import { written } from "./sliders.js";
+import { tablesOf } from "./tables.js";
 
 const curves = document.getElementById("curves");
 const panels = document.getElementById("panels");
@@ -8,22 +10,13 @@ const address = curves.dataset.address;
 const views = new Map();
 
 // ── Curves ──
-const specification = (name, values) => ({
-  $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-  width: "container",
-  height: 180,
-  autosize: { type: "fit", contains: "padding" },
-  background: null,
-  title: { text: name, anchor: "start", fontSize: 13 },
-  data: { name: "curve", values },
-  params: [{ name: "zoom", select: { type: "interval", encodings: ["x"] } }],
-  mark: { type: "line", strokeWidth: 1.4, interpolate: "linear", color: "#0064A8", tooltip: true },
-  encoding: {
-    x: { field: "x", type: "quantitative", title: words.step, scale: { nice: false, zero: false }, axis: { grid: false, tickMinStep: 1 } },
-    y: { field: "y", type: "quantitative", title: null, scale: { zero: false, type: logarithmic.checked ? "log" : "linear" }, axis: { format: "~g", tickCount: 5 } },
-  },
-  config: { view: { stroke: null }, font: "system-ui, sans-serif", locale: words.locale, axis: { labelColor: "#2B2F36", titleColor: "#2B2F36", gridColor: "#E6E8EB" } },
-});
+const specification = (name, values) => {
+  const spec = structuredClone(words.curve);
+  spec.title = { text: name, anchor: "start", fontSize: 13 };
+  spec.data = { name: "curve", values };
+  spec.encoding.y.scale.type = logarithmic.checked ? "log" : "linear";
+  return spec;
+};
 
 const points = (curve) => curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter(({ y }) => y === null || !logarithmic.checked || y > 0);
 
@@ -42,10 +35,7 @@ const panel = (name) => {
   return box;
 };
 
-const told = (name, curve) => {
-  const last = curve.y.findLast((y) => y !== null);
-  return `${name}: ${curve.n} · ${last === undefined ? "–" : last.toPrecision(4)}`;
-};
+const told = (name, curve) => `${name}. ${curve.sentence}`;
 
 const drawn = async (name, curve, anew) => {
   const box = panel(name);
@@ -60,7 +50,7 @@ const drawn = async (name, curve, anew) => {
   }
   const cell = document.querySelector(`[data-last="${CSS.escape(name)}"]`);
   const last = curve.y.at(-1);
-  if (cell && last !== null && last !== undefined) cell.textContent = last.toPrecision(6).replace(".", words.point);
+  if (cell && last !== null && last !== undefined) cell.textContent = written(Number(last.toPrecision(6)));
 };
 
 const draw = inTurn(async (anew = false) => {
@@ -122,68 +112,101 @@ if (curves.dataset.live) {
 const microscope = document.getElementById("microscope");
 const slider = microscope?.querySelector("[name=step]");
 const steps = slider ? JSON.parse(slider.dataset.steps) : [];
+const traced = microscope ? JSON.parse(microscope.dataset.traced) : {};
+const parameter = () => microscope.querySelector("[name=parameter]:checked")?.value;
 
-const options = (figure) => {
+// Where the microscope stands, as an address says it; a figure is asked what it takes of that.
+const standing = () => {
   const query = new URLSearchParams();
-  const takes = words.takes[figure] ?? [];
-  if (microscope && takes.includes("parameter")) query.set("parameter", microscope.elements.parameter.value);
-  if (slider && takes.includes("step")) query.set("step", steps[slider.value]);
+  if (!microscope) return query;
+  if (parameter()) query.set("parameter", parameter());
+  if (microscope.elements.index.value) query.set("index", microscope.elements.index.value);
+  if (slider) query.set("step", steps[slider.value]);
   return query;
 };
+const options = (figure) => new URLSearchParams([...standing()].filter(([name]) => (words.takes[figure] ?? []).includes(name)));
 
-const show = inTurn(async (tab) => {
+// A part's figure at a time: what was last asked for is what is shown.
+const showing = new Map();
+const show = (tab) => {
   const section = tab.closest("section");
-  const figure = section.querySelector("figure");
-  figure.dataset.shown = tab.dataset.figure;
+  if (!showing.has(section)) showing.set(section, inTurn(shown));
+  return showing.get(section)(tab, section);
+};
+const shown = async (tab, section) => {
+  const figure = section.querySelector("figure.panel");
+  const name = tab.dataset.figure;
+  const query = options(name);
   const box = figure.querySelector(".chart");
   const [sentence, caption] = figure.querySelectorAll("figcaption p");
+  figure.dataset.shown = name;
   try {
-    const found = await asked(`${address}/figure/${tab.dataset.figure}?${options(tab.dataset.figure)}`);
-    await embed(box, found.spec, found.sentence);
+    const found = await asked(`${address}/figure/${name}?${query}`);
     [sentence.textContent, caption.textContent] = [found.sentence, found.caption];
+    figure.querySelector(".tables").replaceChildren(...tablesOf(found.tables, "apart"));
+    await embed(box, found.spec, found.sentence);
   } catch (error) {
     box.replaceChildren();
+    figure.querySelector(".tables").replaceChildren();
     [sentence.textContent, caption.textContent] = [error.message, ""];
   }
-  figure.dataset.drawn = tab.dataset.figure;
-});
+  figure.dataset.drawn = `${name}?${query}`;
+};
 
 const select = (tab) => {
   for (const one of tab.parentElement.children) {
     one.setAttribute("aria-selected", String(one === tab));
     one.tabIndex = one === tab ? 0 : -1;
   }
-  show(tab);
+  return show(tab);
 };
 
 for (const list of document.querySelectorAll("[role=tablist]")) {
   const tabs = [...list.children];
-  list.addEventListener("click", ({ target }) => target.dataset.figure && select(target));
+  list.addEventListener("click", ({ target }) => { if (target.dataset.figure) { select(target); remembered(); } });
   list.addEventListener("keydown", (event) => {
     const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!move) return;
     const next = tabs[(tabs.indexOf(event.target) + move + tabs.length) % tabs.length];
     next.focus();
     select(next);
+    remembered();
     event.preventDefault();
   });
 }
 
+// The address is what is seen.
+const seen = () => microscope?.closest("section").querySelector("[aria-selected=true]");
+const remembered = () => {
+  const query = standing();
+  if (seen()) query.set("figure", seen().dataset.figure);
+  if (microscope) history.replaceState(null, "", `?${query}${location.hash}`);
+};
+
 const shownAgain = () => {
   for (const tab of document.querySelectorAll("[role=tab][aria-selected=true]")) show(tab);
 };
-microscope?.addEventListener("input", () => {
-  const output = document.getElementById("step-told");
-  if (output && slider) output.textContent = steps[slider.value];
-  const tab = microscope.closest("section").querySelector("[aria-selected=true]");
-  if (tab) show(tab);
+const offered = () => {
+  const choice = microscope.elements.index;
+  const option = (value) => new Option(`[${value.replaceAll(",", ", ")}]`, value);
+  choice.replaceChildren(choice.options[0], ...(traced[parameter()] ?? []).filter(Boolean).map(option));
+  choice.value = "";
+};
+microscope?.addEventListener("input", ({ target }) => {
+  if (target.name === "parameter") offered();
+  if (slider) document.getElementById("step-told").textContent = steps[slider.value];
+  remembered();
+  const taken = words.takes[seen()?.dataset.figure] ?? [];
+  if (seen() && taken.includes(target.name)) show(seen());
 });
 microscope?.addEventListener("submit", (event) => event.preventDefault());
 onChange(shownAgain);
 for (const list of document.querySelectorAll("[role=tablist]")) {
-  new IntersectionObserver((seen, observer) => {
-    if (!seen.some((one) => one.isIntersecting)) return;
+  const wanted = new URLSearchParams(location.search).get("figure");
+  const first = [...list.children].find((tab) => tab.dataset.figure === wanted) ?? list.firstElementChild;
+  new IntersectionObserver((there, observer) => {
+    if (!there.some((one) => one.isIntersecting)) return;
     observer.disconnect();
-    select(list.firstElementChild);
+    select(first);
   }).observe(list);
 }
