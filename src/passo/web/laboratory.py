@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from passo.web.beside import Beside
+from passo.web.jobs import Jobs
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
@@ -25,6 +26,7 @@ class Laboratory:
         self.root = self.root.resolve()
         self.shelf = Shelf(self.root)
         self.beside = Beside(self.root)
+        self.jobs = Jobs(self.root, self.beside)
         self.worker = Worker()
         self._offered: dict[str, Any] | None = None
 

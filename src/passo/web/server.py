@@ -72,3 +72,4 @@ def serve(
         server.run(sockets=[listening])
     finally:
         lab.worker.stop()
+        lab.jobs.close()
