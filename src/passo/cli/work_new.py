@@ -191,7 +191,7 @@ def _of_optimizer(name: str) -> list[dict[str, Any]]:
             one.default,
             [],
             required=one.required,
-            tried=_taken(f"optimizer.{one.name}", {"name": name}),
+            tried=_taken(f"optimizer.{one.name}", {"name": name}, one.default),
         )
         for one in describe(name).arguments
         if one.name not in ("foreach", "capturable", "differentiable", "fused")
@@ -251,15 +251,16 @@ def _choices_in(annotation: str) -> list[str]:
 
 
 @functools.cache
-def _tried(key: str, with_it: tuple[tuple[str, Any], ...]) -> tuple[float, ...]:
-    """The numbers that a training's own checks take for an option."""
+def _tried(key: str, with_it: tuple[tuple[str, Any], ...], others: tuple[float, ...]) -> tuple[float, ...]:
+    """The numbers that a training's own checks take for an option; for the first of several, the `others` as usual."""
     from passo.training import train_config
     from passo.training.config import merge
 
     section, _, option = key.rpartition(".")
 
-    def taken(value: float) -> bool:
+    def taken(number: float) -> bool:
         settings: dict[str, Any] = {}
+        value = [number, *others] if others else number
         if section:
             settings[section] = {**dict(with_it), option: value}
         else:
@@ -272,24 +273,27 @@ def _tried(key: str, with_it: tuple[tuple[str, Any], ...]) -> tuple[float, ...]:
     return tuple(value for value in TRIED if taken(value))
 
 
-def _taken(key: str, with_it: Mapping[str, Any]) -> dict[str, Any]:
+def _taken(key: str, with_it: Mapping[str, Any], default: Any = None) -> dict[str, Any]:
     """The range of numbers that an option takes: {} where it takes none.
 
-    "whole" says whether only whole ones; "least" and "above" what they begin at, "most" and "below" what they end at.
+    "whole" says whether only whole ones; "least" and "above" what they begin at, "most" and "below" what they end at;
+    "count" how many of them, where it is not one.
     """
     hashable = tuple((name, tuple(one) if isinstance(one, list) else one) for name, one in with_it.items())
-    found = _tried(key, hashable)
+    several = isinstance(default, tuple) and len(default) > 1 and all(isinstance(one, int | float) for one in default)
+    found = _tried(key, hashable, default[1:] if several else ())
     if not found:
         return {}
-    whole = not any(value != int(value) for value in found)
-    limits: dict[str, Any] = {"whole": whole}
+    limits: dict[str, Any] = {"whole": not any(value != int(value) for value in found)}
+    if several:
+        limits["count"] = len(default)
     if found[0] == 0.5:
         limits["above"] = 0
     elif found[0] >= 0:
         limits["least"] = found[0]
     if found[-1] == 0.5:
         limits["below"] = 1
-    elif found[-1] < 1.5 and not whole:
+    elif found[-1] < 1.5 and not limits["whole"]:
         limits["most"] = found[-1]
     return limits
 

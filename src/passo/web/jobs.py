@@ -154,7 +154,8 @@ class Jobs:
 
     @property
     def running(self) -> Job | None:
-        return next((job for job in self.all() if job.status in ("running", "stopping")), None)
+        """The job that this server runs."""
+        return None if self._process is None else self.get(self._running)
 
     def _take(self) -> None:
         """Have the queue, which one server has at a time; what an earlier one left is paused, or was stopped.

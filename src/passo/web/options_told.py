@@ -83,6 +83,8 @@ def ranged(limits: dict[str, float] | None) -> str:
     if not limits:
         return ""
     kind = t("whole number") if limits["whole"] else t("number")
+    if "count" in limits:
+        kind = t("{n:.0f} numbers", n=limits["count"])
     signs = {"least": "≥", "above": ">", "most": "≤", "below": "<"}
     ends = [f"{sign} {limits[name]:g}" for name, sign in signs.items() if name in limits]
     return f"{kind} {t(' and ').join(ends)}".strip()

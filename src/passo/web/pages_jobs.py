@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
 from passo.errors import PassoError, UnknownName, UsageError
 from passo.language import LANGUAGES, t
-from passo.store import ask_to_stop
+from passo.store import DATABASE, ask_to_stop
 from passo.web.answering import Asked
 from passo.web.jobs import ENDED, Job
 from passo.web.pages_studies import duration
@@ -48,8 +49,9 @@ def jobs(asked: Asked) -> Response:
         over=[one for one in found if one.job.status in ENDED],
         held=any(one.job.status == "paused" for one in found),
         duration=duration,
+        resumable={one.job.number for one in found if _resumable(asked, one.job)},
         printed=asked.lab.jobs.printed,
-        there=lambda job: bool(job.study) and (asked.lab.root / job.study / "study.sqlite").is_file(),
+        there=partial(_there, asked),
     )
 
 
@@ -67,7 +69,9 @@ def state(asked: Asked) -> Response:
         for one in found
         if one.job.status not in ENDED
     ]
-    return asked.json({"jobs": rows, "mark": [[one.job.number, one.job.status] for one in found]})
+    return asked.json(
+        {"jobs": rows, "mark": [[one.job.number, one.job.status, _there(asked, one.job)] for one in found]}
+    )
 
 
 def change(asked: Asked) -> Response:
@@ -178,6 +182,17 @@ def progress(asked: Asked, study: str) -> tuple[float | None, str]:
         return None, t("begins")
     step = int(run.metric("train/loss").steps[-1])
     return min(1.0, step / total), t("step {step:,} of {n:,}", step=step, n=total)
+
+
+def _there(asked: Asked, job: Job) -> bool:
+    """Whether the study that a job writes has a page already."""
+    return bool(job.study) and (asked.lab.root / job.study / DATABASE).is_file()
+
+
+def _resumable(asked: Asked, job: Job) -> bool:
+    """Whether a job that ended left a study that can go on, and no later one took it up."""
+    latest = _there(asked, job) and asked.lab.jobs.of(job.study)
+    return job.status in ("failed", "stopped") and bool(latest) and latest.number == job.number
 
 
 def _steps(info: dict[str, Any], config: dict[str, Any]) -> int | None:

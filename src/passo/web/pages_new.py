@@ -175,7 +175,7 @@ def _estimate(asked: Asked, words: list[str]) -> str:
     except PassoError as error:
         return _told(asked, error)
     return t(
-        "about {time} for {steps:,} steps, as measured now; {megabytes:,.0f} MB while it steps",
+        "about {time} for {steps:,} steps, as measured now; {megabytes:.2g} MB while it steps",
         time=duration(found["seconds"]),
         steps=found["steps"],
         megabytes=found["bytes"] / 1e6,
