@@ -260,7 +260,7 @@ def _tried(key: str, with_it: tuple[tuple[str, Any], ...], others: tuple[float, 
 
     def taken(number: float) -> bool:
         settings: dict[str, Any] = {}
-        value = [number, *others] if others else number
+        value = [float(number), *others] if others else number
         if section:
             settings[section] = {**dict(with_it), option: value}
         else:
