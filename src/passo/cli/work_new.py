@@ -98,6 +98,7 @@ def estimated(words: list[str]) -> dict[str, Any]:
     return {"seconds": found.seconds, "bytes": found.bytes, "steps": steps}
 
 
+@functools.cache
 def studies() -> list[dict[str, Any]]:
     """The studies of the package: name, description, number of runs, and whether it has a quick form."""
     from passo.experiments import read_study, shipped
