@@ -17,6 +17,7 @@ def test_what_was_read_is_answered_again_until_the_study_changes(tmp_path: Path)
     writer = study.add_run("adam", config={}, seed=0)
     writer.scalars(1, 1.0, {"train/loss": 1.0})
     writer.array("trace/steps", np.arange(3))
+    writer.finish()
     study.close()
     kept = Kept(Shelf(tmp_path))
     first = kept.run("s", "adam-s0")
@@ -42,3 +43,14 @@ def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path):
     run: KeptRun = runs[-1]
     assert [run.made(number, lambda number=number: number) for number in range(MADE + 5)] == list(range(MADE + 5))
     assert len(run.seen) <= MADE
+
+
+def test_how_a_run_that_trains_stands_is_asked_anew_and_its_arrays_are_not(tmp_path: Path):
+    study = Store.create(tmp_path / "s", name="s", config={})
+    study.add_run("adam", config={}, seed=0).array("trace/steps", np.arange(3))
+    kept = Kept(Shelf(tmp_path))
+    first = kept.run("s", "adam-s0")
+    steps = first.array("trace/steps")
+    again = kept.run("s", "adam-s0")
+    assert first.status == "running" and again is not first and again.array("trace/steps") is steps
+    study.close()

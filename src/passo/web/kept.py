@@ -25,8 +25,9 @@ class KeptRun(StoredRun):
     seen: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, run: StoredRun) -> KeptRun:
-        return cls(**{one.name: getattr(run, one.name) for one in fields(StoredRun)})
+    def of(cls, run: StoredRun, seen: OrderedDict[Hashable, Any] | None = None) -> KeptRun:
+        own = {one.name: getattr(run, one.name) for one in fields(StoredRun)}
+        return cls(**own, seen=OrderedDict() if seen is None else seen)
 
     def made(self, key: Hashable, make: Callable[[], Thing]) -> Thing:
         """What `make` gave for this key, the last `MADE` of them."""
@@ -68,9 +69,12 @@ class Kept:
         mark = stamp(self._shelf.folder(study))
         with self._keeping:
             known = self._runs.get((study, name))
-        if known is not None and known[0] == mark:
+        if known is not None and known[0] != mark:
+            known = None
+        if known is not None and known[1].status != "running":
             return known[1]
-        found = KeptRun.of(self._shelf.run(study, name))
+        # one that trains may have ended without another word: how it stands is asked anew, its arrays are not
+        found = KeptRun.of(self._shelf.run(study, name), None if known is None else known[1].seen)
         with self._keeping:
             self._runs[study, name] = (mark, found)
             self._runs.move_to_end((study, name))

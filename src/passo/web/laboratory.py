@@ -9,6 +9,7 @@ from typing import Any
 
 from passo.web.arithmetic import Arithmetic
 from passo.web.beside import Beside
+from passo.web.jobs import Jobs
 from passo.web.kept import Kept
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
@@ -28,6 +29,7 @@ class Laboratory:
         self.shelf = Shelf(self.root)
         self.kept = Kept(self.shelf)
         self.beside = Beside(self.root)
+        self.jobs = Jobs(self.root, self.beside)
         self.worker = Worker()
         self.arithmetic = Arithmetic(self.worker)
         self._offered: dict[str, Any] | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from passo.errors import UsageError
+from passo.errors import UnknownName, UsageError
 from passo.figures.plotted import WIDE, curve, told_curve
 from passo.figures.style import Written
 from passo.language import language
@@ -31,7 +32,14 @@ PLAIN = "plain"  # what a browser without scripts asks for: everything as pictur
 def run(asked: Asked) -> Response:
     """The page of a run; its curves and figures are asked for by the page, or stand in it where no script runs."""
     study, name = asked.place("study"), asked.place("run")
-    found = asked.lab.kept.run(study, name)
+    try:
+        found = asked.lab.kept.run(study, name)
+    except UnknownName:
+        whole, colon, _ = study.rpartition(":")  # it was trained in a folder of its own, and is part of its study now
+        if not colon:
+            raise
+        asked.lab.shelf.run(whole, name)
+        return RedirectResponse(f"/study/{quote(whole, safe='')}/run/{quote(name, safe='')}", 303)
     metrics = found.metrics()
     lasts = {metric: value for metric, value in found.lasts().items() if math.isfinite(value)}
     about = asked.lab.beside.said().get(f"{study}/{name}", Said())

@@ -70,7 +70,8 @@ def study(asked: Asked) -> Response:
     planned = found.facts.get("planned")
     stands = standing(found, planned if isinstance(planned, int) else None)
     about = asked.lab.beside.said().get(found.folder.name, Said())
-    return _listed(asked, "study.html.j2", [found], study=found, stands=stands, about=about, begun=begun(found))
+    here = {"study": found, "stands": stands, "about": about, "begun": begun(found)}
+    return _listed(asked, "study.html.j2", [found], under_way=asked.lab.shelf.under_way(found.folder.name), **here)
 
 
 def say(asked: Asked) -> Response:

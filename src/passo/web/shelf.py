@@ -13,6 +13,7 @@ from pathlib import Path
 from passo.errors import StoreError, UnknownName
 from passo.store import DATABASE, Outline, StoredRun, StoredStudy, open_study, outline
 
+PENDING = "pending"  # where a study's trainings are until they are done: see experiments/pending.py
 _ENDINGS = ("", "-wal", "-journal")
 
 
@@ -43,12 +44,23 @@ class Shelf:
         return sorted(found, key=_created, reverse=True)
 
     def folder(self, name: str) -> Path:
-        """The folder of a study; raises `UnknownName` for a name that none under the root has."""
-        folder = self.root / name
-        plain = name not in ("", ".", "..") and "/" not in name and "\\" not in name and "\0" not in name
+        """The folder of a study; raises `UnknownName` for a name that none under the root has.
+
+        STUDY:RUN is a run that a study trains in a folder of its own, until it is done.
+        """
+        study, colon, run = name.rpartition(":")
+        if colon and not (self.root / name).exists():
+            folder, plain = self.root / study / PENDING / run, _plain(study) and _plain(run)
+        else:
+            folder, plain = self.root / name, _plain(name)
         if not plain or not self._inside(folder / DATABASE) or not (folder / DATABASE).is_file():
             raise UnknownName(f"there is no study {name!r} here")
         return folder
+
+    def under_way(self, name: str) -> list[str]:
+        """The runs of a study that train now, or were stopped, in folders of their own."""
+        found = sorted((self.root / name / PENDING).glob(f"*/{DATABASE}")) if _plain(name) else []
+        return [path.parent.name for path in found if self._inside(path)]
 
     def study(self, name: str) -> StoredStudy:
         """A study, opened; raises `UnknownName`, or `StoreError` for one that cannot be read."""
@@ -81,6 +93,11 @@ class Shelf:
         with self._reading:
             self._known[folder.name] = (mark, entry)
         return entry
+
+
+def _plain(name: str) -> bool:
+    """Whether a name is one step down, and no more."""
+    return name not in ("", ".", "..") and "/" not in name and "\\" not in name and "\0" not in name
 
 
 def _read(folder: Path) -> Entry:
