@@ -21,9 +21,9 @@ A chunk counts once its row, with its SHA-256, is committed; its file was fsynce
 
 from passo.store.adopting import adopt
 from passo.store.finding import find, interrupted, named, place, studies, understood
-from passo.store.folder import ABANDONED, check_name, fresh, root
+from passo.store.folder import ABANDONED, abandoned, check_name, fresh, patient, root
 from passo.store.outline import Outline, RunLine, outline
-from passo.store.reading import StoredRun, StoredStudy, open_study
+from passo.store.reading import StoredRun, StoredStudy, open_run, open_study
 from passo.store.scalars import Series
 from passo.store.schema import DATABASE, KEPT, LOCK, READ, SCHEMA
 from passo.store.writing import RunWriter, Store
@@ -42,14 +42,17 @@ __all__ = [
     "Store",
     "StoredRun",
     "StoredStudy",
+    "abandoned",
     "adopt",
     "check_name",
     "find",
     "fresh",
     "interrupted",
     "named",
+    "open_run",
     "open_study",
     "outline",
+    "patient",
     "place",
     "root",
     "studies",

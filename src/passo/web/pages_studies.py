@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
@@ -26,14 +26,22 @@ COLUMNS = 3  # metrics that a table shows beside a run
 STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unreadable"))  # as a filter offers them
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One run in a list, with what it may be sorted and found by."""
 
-    study: str
+    entry: Entry
     run: RunLine
-    values: Mapping[str, float]
     said: Said
+
+    @property
+    def study(self) -> str:
+        return self.entry.name
+
+    def value(self, metric: str) -> float | None:
+        return self.entry.lasts(metric).get(self.run.id)
+
+    def words(self) -> str:
+        return " ".join((self.study, self.run.id, self.run.kind, *self.said.tags, self.said.note))
 
     @property
     def seconds(self) -> float | None:
@@ -43,7 +51,7 @@ class Row:
 def studies(asked: Asked) -> Response:
     """All studies, those that train first, then the newest."""
     said = asked.lab.beside.said()
-    found = [one for one in asked.lab.shelf.entries() if _matches(asked, one.status, _words(one, said))]
+    found = [one for one in asked.lab.shelf.entries() if _matches(asked, one.status, partial(_words, one, said))]
     order: dict[str, Callable[[Entry], Any]] = {
         "name": lambda one: one.name,
         "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
@@ -60,17 +68,21 @@ def studies(asked: Asked) -> Response:
 
 def runs(asked: Asked) -> Response:
     """The runs of all studies in one list."""
-    there = [one.outline for one in asked.lab.shelf.entries() if one.outline is not None]
-    return _listed(asked, "runs.html.j2", there)
+    return _listed(asked, "runs.html.j2", asked.lab.shelf.entries())
 
 
 def study(asked: Asked) -> Response:
     """One study: how it stands, what was written about it, its runs."""
-    found = asked.lab.shelf.outline(asked.place("study"))
+    entry = asked.lab.shelf.entry(asked.place("study"))
+    found = entry.outline
+    assert found is not None
     planned = found.facts.get("planned")
-    stands = standing(found, planned if isinstance(planned, int) else None)
+    try:
+        progress = standing(found, planned if isinstance(planned, int) else None).progress()
+    except StoreError:  # its metrics are damaged, which the list says
+        progress = ""
     about = asked.lab.beside.said().get(found.folder.name, Said())
-    return _listed(asked, "study.html.j2", [found], study=found, stands=stands, about=about, begun=begun(found))
+    return _listed(asked, "study.html.j2", [entry], study=found, progress=progress, about=about, begun=begun(found))
 
 
 def say(asked: Asked) -> Response:
@@ -105,10 +117,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _listed(asked: Asked, template: str, outlines: Sequence[Outline], **more: Any) -> Response:
+def _listed(asked: Asked, template: str, entries: Sequence[Entry], **more: Any) -> Response:
     said = asked.lab.beside.said()
-    shown = _metrics(outlines)
-    rows = [row for one in outlines for row in _rows(one, shown, said) if _matches(asked, row.run.status, _of(row))]
+    troubles = [(one.name, one.trouble) for one in entries if one.outline is None]
+    shown, damaged = _metrics([one for one in entries if one.outline is not None])
+    rows = [row for one in entries for row in _rows(one, said) if _matches(asked, row.run.status, row.words)]
     order: dict[str, Callable[[Row], Any]] = {
         "study": lambda row: row.study,
         "run": lambda row: row.run.id,
@@ -117,15 +130,16 @@ def _listed(asked: Asked, template: str, outlines: Sequence[Outline], **more: An
         "begun": lambda row: row.run.started,
         "seconds": lambda row: -1.0 if row.seconds is None else row.seconds,
     }
-    order |= {name: lambda row, name=name: row.values.get(name, float("-inf")) for name in shown}
+    order |= {name: partial(_value, damaged, name) for name in shown}
     rows = _sorted(asked, rows, order) or rows
     page, pages = _cut(asked, rows)
     return asked.page(
         template,
-        rows=page,
+        rows=[(row, {name: _value(damaged, name, row, None) for name in shown}) for row in page],
         pages=pages,
         total=len(rows),
         metrics=shown,
+        troubles=[*troubles, *damaged.items()],
         statuses=STATUSES,
         told_metric=lambda value: "" if value is None else numeral(f"{value:.4g}"),
         duration=duration,
@@ -134,23 +148,34 @@ def _listed(asked: Asked, template: str, outlines: Sequence[Outline], **more: An
     )
 
 
-def _metrics(outlines: Iterable[Outline]) -> tuple[str, ...]:
-    """The usual metrics that any of the studies has, the most telling first."""
-    there: set[str] = set()
-    for one in outlines:
-        try:
-            there.update(one.metrics())
-        except StoreError:
-            continue
-    return tuple(name for name in METRICS if name in there)[:COLUMNS]
+def _metrics(entries: Sequence[Entry]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The usual metrics that any of the studies has, the most telling first; and studies whose metrics are damaged."""
+    found: list[str] = []
+    damaged: dict[str, str] = {}
+    for name in METRICS:
+        there = False
+        for one in entries:
+            try:
+                there = bool(one.lasts(name)) or there
+            except StoreError as error:
+                damaged[one.name] = str(error)
+        if there:
+            found.append(name)
+        if len(found) == COLUMNS:
+            break
+    return tuple(found), damaged
 
 
-def _rows(found: Outline, metrics: Sequence[str], said: Mapping[str, Said]) -> Iterable[Row]:
-    lasts = {name: found.lasts(name) for name in metrics}
-    name = found.folder.name
-    for run in found.runs:
-        values = {metric: of[run.id] for metric, of in lasts.items() if run.id in of}
-        yield Row(name, run, values, said.get(f"{name}/{run.id}", Said()))
+def _value(damaged: Mapping[str, str], metric: str, row: Row, none: float | None = -math.inf) -> float | None:
+    """The last value of a metric; `none` for a run that has none, or whose study is damaged."""
+    value = None if row.study in damaged else row.value(metric)
+    return none if value is None or (none is not None and math.isnan(value)) else value
+
+
+def _rows(entry: Entry, said: Mapping[str, Said]) -> Iterator[Row]:
+    nothing = Said()
+    for run in () if entry.outline is None else entry.outline.runs:
+        yield Row(entry, run, said.get(f"{entry.name}/{run.id}", nothing) if said else nothing)
 
 
 def _words(entry: Entry, said: Mapping[str, Said]) -> str:
@@ -158,14 +183,15 @@ def _words(entry: Entry, said: Mapping[str, Said]) -> str:
     return " ".join((entry.name, *about.tags, about.note))
 
 
-def _of(row: Row) -> str:
-    return " ".join((row.study, row.run.id, row.run.kind, *row.said.tags, row.said.note))
-
-
-def _matches(asked: Asked, status: str, words: str) -> bool:
+def _matches(asked: Asked, status: str, words: Callable[[], str]) -> bool:
     """Whether all words that are looked for are there, and the status is the one wanted."""
-    wanted, text = asked.query("status"), words.lower()
-    return wanted in ("", status) and all(word in text for word in asked.query("q").lower().split())
+    if asked.query("status") not in ("", status):
+        return False
+    sought = asked.query("q").lower().split()
+    if not sought:
+        return True
+    text = words().lower()
+    return all(word in text for word in sought)
 
 
 def _sorted(asked: Asked, found: list[Thing], order: Mapping[str, Callable[[Thing], Any]]) -> list[Thing]:
