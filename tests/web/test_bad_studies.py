@@ -188,12 +188,13 @@ def until(held: Callable[[], bool], most: float = 20.0) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is closed to this user")
 @pytest.mark.parametrize("what", ["", DATABASE])
 def test_what_may_not_be_read_is_listed_with_the_reason(page: Asking, quiet, what: str):
     place = a_study(page.lab.root, "broken") / what
     place.chmod(0)
     try:
+        if os.access(place, os.R_OK):
+            pytest.skip("nothing is closed to this user")
         listed = rows(page.get("/").text)["broken"]
         assert "permission denied" in listed or "it cannot be opened" in listed
         others_work(page)
