@@ -24,7 +24,7 @@ from passo.store.finding import find, interrupted, named, place, studies, unders
 from passo.store.folder import ABANDONED, abandoned, check_name, fresh, patient, root
 from passo.store.outline import Outline, RunLine, outline
 from passo.store.reading import StoredRun, StoredStudy, open_run, open_study
-from passo.store.scalars import Series
+from passo.store.scalars import Series, grown
 from passo.store.schema import DATABASE, KEPT, LOCK, READ, SCHEMA
 from passo.store.writing import RunWriter, Store
 
@@ -47,6 +47,7 @@ __all__ = [
     "check_name",
     "find",
     "fresh",
+    "grown",
     "interrupted",
     "named",
     "open_run",

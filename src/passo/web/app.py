@@ -10,10 +10,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import live, pages_compare, pages_descents, pages_play, pages_run, pages_studies, resources
+from passo.web import live, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.laboratory import Laboratory
+from passo.web.lazy import Lazy
+
+pages_compare, pages_descents = Lazy("pages_compare"), Lazy("pages_descents")
+pages_play, pages_run = Lazy("pages_play"), Lazy("pages_run")
 
 _ENTRANCE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>passo</title><link rel="icon" href="data:,"></head>

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from passo.web.beside import Beside
+from passo.web.growing import Curves
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
@@ -24,6 +25,7 @@ class Laboratory:
     def __post_init__(self) -> None:
         self.root = self.root.resolve()
         self.shelf = Shelf(self.root)
+        self.curves = Curves(self.shelf)
         self.beside = Beside(self.root)
         self.worker = Worker()
         self._offered: dict[str, Any] | None = None

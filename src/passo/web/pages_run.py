@@ -17,9 +17,10 @@ from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.beside import Said
 from passo.web.pages_studies import duration
-from passo.web.series import POINTS, extremes
+from passo.web.series import POINTS
 from passo.web.spoken import spoken_words
 
+JSON = "application/json"
 CURVES = 12  # metrics that are asked for at once
 GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     (
@@ -72,20 +73,10 @@ def run(asked: Asked) -> Response:
 
 def series(asked: Asked) -> Response:
     """Curves as JSON: {"name": {"x": […], "y": […], "n": …}} for each `metric`; `from` and `to` are steps."""
-    found = asked.lab.shelf.run(asked.place("study"), asked.place("run"))
-    names = asked.queries("metric")[:CURVES]
     low, high = _number(asked, "from", -math.inf), _number(asked, "to", math.inf)
     most = int(min(POINTS, max(20, _number(asked, "points", POINTS))))
-    curves: dict[str, Any] = {}
-    for name in names:
-        if not found.has(name):
-            continue
-        curve = found.metric(name)
-        inside = (curve.steps >= low) & (curve.steps <= high)
-        x, y = extremes(curve.steps[inside], curve.values[inside], most)
-        values = [float(value) if np.isfinite(value) else None for value in y]
-        curves[name] = {"x": x.tolist(), "y": values, "n": int(inside.sum())}
-    return asked.json({"status": found.status, "curves": curves})
+    query = (tuple(asked.queries("metric")[:CURVES]), low, high, most)
+    return Response(asked.lab.curves.told(asked.place("study"), asked.place("run"), query), media_type=JSON)
 
 
 def figure(asked: Asked) -> Response:
