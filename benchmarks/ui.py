@@ -2,16 +2,17 @@
 
     python benchmarks/ui.py [--part start lists long watch load] [--rounds 5] [--folder FOLDER] [--out FILE.json]
 
-The server is `passo ui` in a process of its own, the clients are in this one (`load`: in another one). Studies are written by the
-ordinary writer with invented numbers; the long run is a real training with every step watched by default settings.
+The server is `passo ui` in a process of its own, the clients are in this one (`load`: in another one). Studies are
+written by the ordinary writer with invented numbers; the long run is a real training with every step watched by
+default settings.
 
     start   from the command to the first page, of a root with 100 studies
     lists   the first page with 100 studies; the list of 10,000 runs, in one study and in 100: cold, warm, sorted,
             filtered, another page. The peer reads the same with the store alone, in this process
     long    a run of 20,000 steps: its page, its curves, its first figure; and a stretch at full resolution. The peer
             reads its curves with the store alone
-    watch   50 clients that watch one run which grows by 20 steps five times a second, and ask for its curves at each news:
-            how old the news is when it comes, what the server takes of a core, and what a writer alone takes for its writing
+    watch   50 clients that watch one run which grows by 20 steps five times a second, and ask for its curves at each
+            news: how old the news is when it comes, what the server takes of a core, and what the writing takes
     load    50 streams and 100 page requests a second for a minute (--seconds): errors, latencies, memory, handles
 
 With `--folder`, studies are kept there, and used again.
@@ -43,6 +44,7 @@ PARTS = ("start", "lists", "long", "watch", "load")
 STEPS = 20_000
 CURVES = "metric=train/loss&metric=validation/loss&metric=validation/accuracy&metric=lr"
 TICK = 0.2  # seconds between two writings of a run that grows
+SETTLED = 6.0  # seconds after which the server has imported what it will need
 GROWTH = 20  # steps that it then grows by
 
 
@@ -339,10 +341,11 @@ def load(place: Path, clients: int, rate: int, seconds: float) -> dict[str, Any]
     """Streams and page requests from a process of its own; what came of them, and what the server held."""
     root = invented(place / "hundred", 100, 100)
     shutil.rmtree(root / "growing", ignore_errors=True)
-    writer = growing(root / "growing", seconds + 5)
+    writer = growing(root / "growing", seconds + SETTLED + 8)
     with serving(root) as server:
         for path in pages():
             server.asked(path)
+        time.sleep(SETTLED)
         before, spent = server.holds(), server.processor()
         given = {"port": server.port, "cookie": server.cookie, "clients": clients, "rate": rate, "seconds": seconds}
         words = [sys.executable, str(Path(__file__).with_name("ui_load.py")), json.dumps({**given, "paths": pages()})]
@@ -380,7 +383,8 @@ def main() -> None:
     words.add_argument("--grow", help=argparse.SUPPRESS)
     given = words.parse_args()
     if given.grow:
-        return grow(given.grow, given.seconds)
+        grow(given.grow, given.seconds)
+        return
     wanted = ("load",) if given.load else given.part
     facts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:

@@ -29,19 +29,29 @@ class Clients:
         """One page, and how long after it was due its last byte came."""
         try:
             async with asyncio.timeout(LATE):
-                reader, writer = (
-                    self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
-                )
-                writer.write(f"GET {path} HTTP/1.1\r\n{self.head}".encode())
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-                await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
+                head = await self._answer(path)
             if " 200 " not in head.partition("\r\n")[0]:
                 self.errors.append(f"{path}: {head.partition(chr(13))[0]}")
-            self._idle.append((reader, writer))
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.errors.append(f"{path}: {error!r}")
         else:
             self.latencies.setdefault(path, []).append(time.perf_counter() - due)
+
+    async def _answer(self, path: str) -> str:
+        """The head of an answer that was read whole; one that was idle too long is closed, and asked over another."""
+        while True:
+            kept = bool(self._idle)
+            reader, writer = self._idle.pop() if kept else await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\n{self.head}".encode())
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            except (ConnectionError, asyncio.IncompleteReadError):
+                if not kept:
+                    raise
+                continue
+            await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
+            self._idle.append((reader, writer))
+            return head
 
     async def listen(self, path: str, end: float) -> None:
         """A stream of events, until the end."""
@@ -73,7 +83,7 @@ async def run(port: int, cookie: str, clients: int, rate: int, seconds: float, p
     return {
         "requests": len(every),
         "errors": len(there.errors),
-        "first_errors": there.errors[:5],
+        "first_errors": sorted({*there.errors})[:5],
         "latency_ms": {
             f"p{q}": round(1e3 * every[min(len(every) - 1, len(every) * q // 100)], 1) for q in (50, 95, 99)
         },

@@ -88,7 +88,7 @@ def endpoint(lab: Laboratory, handler: Handler) -> Callable[[Request], Awaitable
                 if not lab.keys.permits(request.headers.get(KEY) or form.get("key")):
                     return Response("not asked by a page of this session\n", 403, media_type="text/plain")
             asked = Asked(lab, request, form)
-            return await anyio.to_thread.run_sync(_handled, handler, asked)
+            return await anyio.to_thread.run_sync(_handled, handler, asked, limiter=lab.turns)
 
     return answered
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from passo.web.beside import Beside
 from passo.web.growing import Curves
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
+
+
+AT_A_TIME = 8
 
 
 @dataclass
@@ -29,6 +35,11 @@ class Laboratory:
         self.beside = Beside(self.root)
         self.worker = Worker()
         self._offered: dict[str, Any] | None = None
+
+    @cached_property
+    def turns(self) -> anyio.CapacityLimiter:
+        """Pages that are made at a time: of more threads, each only keeps the others from their work."""
+        return anyio.CapacityLimiter(AT_A_TIME)
 
     def offered(self) -> dict[str, Any]:
         """What forms can offer, which takes torch to know: asked of the worker once."""

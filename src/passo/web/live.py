@@ -83,7 +83,7 @@ async def _events(
                 finally:
                     end = anyio.current_time()
                     watch.due = end + max(PERIOD, SHARE * (end - now)) - PERIOD / 10
-            if watch.number != seen:
+            if watch.state and watch.number != seen:
                 seen, silent = watch.number, now
                 status = str(watch.state.get("status"))
                 yield f"event: study\ndata: {json.dumps({**watch.state, 'told': words.get(status, '')})}\n\n"

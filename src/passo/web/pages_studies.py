@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
@@ -14,44 +13,22 @@ from starlette.responses import RedirectResponse, Response
 from passo.analysis.standing import standing
 from passo.errors import StoreError
 from passo.language import later, numeral
-from passo.store import Outline, RunLine
+from passo.store import Outline
 from passo.web.answering import Asked
 from passo.web.beside import Said
+from passo.web.listing import Listing
 from passo.web.shelf import Entry
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
-METRICS = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "train/loss")
-COLUMNS = 3  # metrics that a table shows beside a run
 STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unreadable"))  # as a filter offers them
-
-
-class Row(NamedTuple):
-    """One run in a list, with what it may be sorted and found by."""
-
-    entry: Entry
-    run: RunLine
-    said: Said
-
-    @property
-    def study(self) -> str:
-        return self.entry.name
-
-    def value(self, metric: str) -> float | None:
-        return self.entry.lasts(metric).get(self.run.id)
-
-    def words(self) -> str:
-        return " ".join((self.study, self.run.id, self.run.kind, *self.said.tags, self.said.note))
-
-    @property
-    def seconds(self) -> float | None:
-        return None if self.run.finished is None else self.run.finished - self.run.started
 
 
 def studies(asked: Asked) -> Response:
     """All studies, those that train first, then the newest."""
     said = asked.lab.beside.said()
-    found = [one for one in asked.lab.shelf.entries() if _matches(asked, one.status, partial(_words, one, said))]
+    status, sought = asked.query("status"), asked.query("q").lower().split()
+    found = [one for one in asked.lab.shelf.entries() if _matches(status, sought, one, said)]
     order: dict[str, Callable[[Entry], Any]] = {
         "name": lambda one: one.name,
         "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
@@ -118,28 +95,17 @@ def duration(seconds: float | None) -> str:
 
 
 def _listed(asked: Asked, template: str, entries: Sequence[Entry], **more: Any) -> Response:
-    said = asked.lab.beside.said()
-    troubles = [(one.name, one.trouble) for one in entries if one.outline is None]
-    shown, damaged = _metrics([one for one in entries if one.outline is not None])
-    rows = [row for one in entries for row in _rows(one, said) if _matches(asked, row.run.status, row.words)]
-    order: dict[str, Callable[[Row], Any]] = {
-        "study": lambda row: row.study,
-        "run": lambda row: row.run.id,
-        "kind": lambda row: row.run.kind,
-        "status": lambda row: row.run.status,
-        "begun": lambda row: row.run.started,
-        "seconds": lambda row: -1.0 if row.seconds is None else row.seconds,
-    }
-    order |= {name: partial(_value, damaged, name) for name in shown}
-    rows = _sorted(asked, rows, order) or rows
-    page, pages = _cut(asked, rows)
+    listing = Listing(entries, asked.lab.beside.said())
+    found = listing.found(asked.query("status"), asked.query("q").lower().split())
+    shown, pages = _cut(asked, listing.ordered(found, asked.query("sort")))
+    rows = [listing.row(pair) for pair in shown]
     return asked.page(
         template,
-        rows=[(row, {name: _value(damaged, name, row, None) for name in shown}) for row in page],
+        rows=rows,
         pages=pages,
-        total=len(rows),
-        metrics=shown,
-        troubles=[*troubles, *damaged.items()],
+        total=len(found),
+        metrics=listing.metrics,
+        troubles=[*((one.name, one.trouble) for one in entries if one.outline is None), *listing.damaged.items()],
         statuses=STATUSES,
         told_metric=lambda value: "" if value is None else numeral(f"{value:.4g}"),
         duration=duration,
@@ -148,49 +114,16 @@ def _listed(asked: Asked, template: str, entries: Sequence[Entry], **more: Any) 
     )
 
 
-def _metrics(entries: Sequence[Entry]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The usual metrics that any of the studies has, the most telling first; and studies whose metrics are damaged."""
-    found: list[str] = []
-    damaged: dict[str, str] = {}
-    for name in METRICS:
-        there = False
-        for one in entries:
-            try:
-                there = bool(one.lasts(name)) or there
-            except StoreError as error:
-                damaged[one.name] = str(error)
-        if there:
-            found.append(name)
-        if len(found) == COLUMNS:
-            break
-    return tuple(found), damaged
-
-
-def _value(damaged: Mapping[str, str], metric: str, row: Row, none: float | None = -math.inf) -> float | None:
-    """The last value of a metric; `none` for a run that has none, or whose study is damaged."""
-    value = None if row.study in damaged else row.value(metric)
-    return none if value is None or (none is not None and math.isnan(value)) else value
-
-
-def _rows(entry: Entry, said: Mapping[str, Said]) -> Iterator[Row]:
-    nothing = Said()
-    for run in () if entry.outline is None else entry.outline.runs:
-        yield Row(entry, run, said.get(f"{entry.name}/{run.id}", nothing) if said else nothing)
-
-
 def _words(entry: Entry, said: Mapping[str, Said]) -> str:
     about = said.get(entry.name, Said())
     return " ".join((entry.name, *about.tags, about.note))
 
 
-def _matches(asked: Asked, status: str, words: Callable[[], str]) -> bool:
+def _matches(status: str, sought: Sequence[str], entry: Entry, said: Mapping[str, Said]) -> bool:
     """Whether all words that are looked for are there, and the status is the one wanted."""
-    if asked.query("status") not in ("", status):
+    if status not in ("", entry.status):
         return False
-    sought = asked.query("q").lower().split()
-    if not sought:
-        return True
-    text = words().lower()
+    text = _words(entry, said).lower() if sought else ""
     return all(word in text for word in sought)
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from passo.errors import StoreError, UnknownName
@@ -37,6 +38,12 @@ class Entry:
     @property
     def status(self) -> str:
         return "unreadable" if self.outline is None else self.outline.status
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Of each run, what it may be found by: its study, itself and its kind, in small letters."""
+        runs = () if self.outline is None else self.outline.runs
+        return tuple(f"{self.name} {run.id} {run.kind}".lower() for run in runs)
 
     def lasts(self, metric: str) -> Mapping[str, float]:
         """The last value of a scalar of every run that has it; raises `StoreError` where that cannot be read."""
@@ -69,10 +76,12 @@ class Shelf:
     def entries(self) -> list[Entry]:
         """All studies, the newest first; and what looks like one and is none that can be read."""
         try:
-            names = sorted(path.name for path in self.root.iterdir())
+            with os.scandir(self.root) as there:
+                kinds = [(one.name, one.is_dir(follow_symlinks=False), one.is_symlink()) for one in there]
+            names = {name: plain for name, plain, link in kinds if plain or link}
         except OSError:
-            names = []
-        found = [entry for name in names if (entry := self._listed(name)) is not None]
+            names = {}
+        found = [entry for name in sorted(names) if (entry := self._listed(name, names[name])) is not None]
         with self._reading:
             for gone in {*self._known} - {*names}:
                 del self._known[gone]
@@ -122,15 +131,18 @@ class Shelf:
         except (OSError, RuntimeError, ValueError):  # a circle of links
             return False
 
-    def _listed(self, name: str) -> Entry | None:
-        """What a list says of a name under the root; None for what is neither a study nor meant to be one."""
+    def _listed(self, name: str, plain: bool) -> Entry | None:
+        """What a list says of a name under the root; None for what is neither a study nor meant to be one.
+
+        `plain` is a folder that is no link: where its database is none either, both lie under the root.
+        """
         folder = self.root / name
         if not name.isascii() and not _written(name):
             shown = os.fsencode(name).decode(errors="replace")
             return Entry(shown, None, "its name is not written in UTF-8: rename the folder") if _meant(folder) else None
         try:
-            if not stat.S_ISDIR(folder.lstat().st_mode) and not folder.is_symlink():
-                return None
+            if plain and stat.S_ISREG(_mode(folder)):
+                return self._entry(folder)
             if not self._inside(folder / DATABASE):
                 trouble = "it is a link that leads out of the folder that is shown here, and is not followed"
                 return Entry(name, None, trouble) if _meant(folder) else None
@@ -159,6 +171,14 @@ def _read(folder: Path) -> Entry:
         return Entry(folder.name, None, str(error).replace(f"{folder.parent}/", ""))
 
 
+def _mode(folder: Path) -> int:
+    """What a folder's database is, itself; 0 where it is not there."""
+    try:
+        return (folder / DATABASE).lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
 def _written(name: str) -> bool:
     """Whether a name can be written as text: one of another encoding, or of another system, may not be."""
     try:
@@ -184,9 +204,10 @@ def _created(entry: Entry) -> float:
 def stamp(folder: Path) -> Mark:
     """Which files a study has, their sizes and times: another stamp is another content, or another right to read it."""
     found: list[float] = []
+    base = f"{folder}/{DATABASE}"
     for ending in _ENDINGS:
         try:
-            seen = (folder / f"{DATABASE}{ending}").stat()
+            seen = os.stat(base + ending)  # noqa: PTH116  a hundred studies at each request
             found += [seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino]
         except OSError:
             found += [0.0, 0.0, 0.0, 0.0]
