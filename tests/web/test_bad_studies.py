@@ -101,7 +101,7 @@ def rows(text: str) -> dict[str, str]:
     found = {}
     for row in re.findall(r"<tr>\s*<th scope=\"row\">(.*?)</tr>", text, re.S):
         first, _, rest = re.sub(r"[ \t]+", " ", row).partition("</th>")
-        found[re.sub(r"<[^>]*>", "", first)] = re.sub(r"<[^>]*>", "", rest)
+        found[re.sub(r"<[^>]*>", "", first).lstrip(" ")] = re.sub(r"<[^>]*>", "", rest)
     return found
 
 

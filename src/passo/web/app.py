@@ -18,6 +18,7 @@ from passo.web.lazy import Lazy
 
 pages_compare, pages_descents = Lazy("pages_compare"), Lazy("pages_descents")
 pages_play, pages_run = Lazy("pages_play"), Lazy("pages_run")
+pages_several = Lazy("pages_several")
 
 _ENTRANCE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>passo</title><link rel="icon" href="data:,"></head>
@@ -46,6 +47,9 @@ def create_app(lab: Laboratory) -> ASGIApp:
     routes = [
         get("/", pages_studies.studies),
         get("/runs", pages_studies.runs),
+        get("/overlay", pages_several.overlay),
+        get("/compare", pages_several.compare),
+        get("/compare/figure/{figure}", pages_several.figure),
         get("/study/{study}", pages_studies.study),
         post("/study/{study}/said", pages_studies.say),
         get("/study/{study}/run/{run}", pages_run.run),

@@ -16,7 +16,6 @@ from passo.web.keys import Keys
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
 
-
 AT_A_TIME = 8
 
 
