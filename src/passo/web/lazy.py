@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from importlib import import_module
+from types import ModuleType
 
 from starlette.responses import Response
 
 from passo.web.answering import Asked, Handler
+
+_importing = threading.RLock()
 
 
 class Lazy:
@@ -20,9 +24,15 @@ class Lazy:
 
     def __getattr__(self, handler: str) -> Handler:
         def answered(asked: Asked) -> Response:
-            return getattr(import_module(self._name), handler)(asked)
+            return getattr(self.imported(), handler)(asked)
 
         return answered
 
-    def imported(self) -> None:
-        import_module(self._name)
+    def imported(self) -> ModuleType:
+        return imported(self._name)
+
+
+def imported(name: str) -> ModuleType:
+    """A module; one thread at a time, since two that import modules which need each other may meet half of one."""
+    with _importing:
+        return import_module(name)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import repeat
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from passo.errors import StoreError
 from passo.store import RunLine
@@ -36,6 +37,16 @@ class Row(NamedTuple):
     run: RunLine
     values: Mapping[str, float]
     said: Said
+
+    @property
+    def name(self) -> str:
+        return f"{self.study}/{self.run.id}"
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """Of its study's page, and of its own."""
+        study = f"/study/{quote(self.study, safe='')}"
+        return study, f"{study}/run/{quote(self.run.id, safe='')}"
 
     @property
     def seconds(self) -> float | None:
