@@ -261,6 +261,7 @@ def long_run(place: Path, rounds: int) -> Seconds:
         seconds.setdefault("20,000 steps: the store alone, curves", []).append(clocked(read))
         with serving(root) as server:
             server.asked("/")
+            time.sleep(SETTLED)  # as long as somebody looks at the first page
             parts = {
                 "its page": address,
                 "its curves": f"{address}/series?{CURVES}",
