@@ -149,6 +149,8 @@ class Server:
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.local.connection = None
+            if self.cookie and isinstance(error, http.client.RemoteDisconnected):  # it was idle, and was closed
+                return self.asked(path)
             raise ConnectionError(path) from error
         if answer.status != 200:
             raise RuntimeError(f"{answer.status} for {path}: {body[:300]!r}")
