@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import passo
 from passo import store
-from passo.errors import TrainingError
+from passo.errors import TrainingError, UsageError
 from passo.experiments import study
 from passo.experiments.executors import processes
 from passo.experiments.keeping import Keeper
@@ -279,3 +280,14 @@ def test_a_study_whose_parent_is_stopped_or_killed_goes_on(file: Path, tmp_path:
     went_on = _resumed(tmp_path / "s")
     assert sum(len(steps) for steps in went_on.values()) >= 1
     _same(tmp_path / "s", tmp_path / "whole")
+
+
+def test_the_folder_of_a_study_is_enough_to_go_on_with_it(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    study(file, ["seeds=[0]"]).run(folder, executor="here")
+    again = study(folder, ["seeds=[0, 1]"])
+    assert again.file.runs == study(file).file.runs and again.file.base == study(file).file.base
+    assert [step.task.run_id for step in again.running(folder, executor="here")] == ["sgd-s1", "adam-s1"]
+    passo.train("fashion-mnist", "mlp", out=tmp_path / "one", dataset={"allow_sample": True, "per_class": 8}, epochs=1)
+    with pytest.raises(UsageError, match="single training: passo train --resume"):
+        study(tmp_path / "one")

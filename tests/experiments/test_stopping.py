@@ -10,9 +10,11 @@ import pytest
 import torch
 
 import passo
-from passo.errors import ConfigError
-from passo.experiments import Keeping, Result, training
-from passo.training import Evaluation, train_config
+from passo import store
+from passo.errors import ConfigError, StoreError
+from passo.experiments import Keeping, Result, run, training
+from passo.store.schema import STOP
+from passo.training import Evaluation, StepRecord, train_config
 from passo.training.step import EpochEnd
 from passo.training.stopping import Best
 from passo.training.tasks import TASKS
@@ -128,3 +130,34 @@ def test_a_mistake_is_one_sentence(settings: dict[str, Any], told: str, tmp_path
     with pytest.raises(ConfigError, match=told):
         passo.train("fashion-mnist-sample", "mlp", out=tmp_path / "a", **settings)
     assert not (tmp_path / "a").exists()
+
+
+def test_a_request_to_stop_is_heard_and_the_training_goes_on_later(tmp_path: Path) -> None:
+    folder = tmp_path / "long"
+    config = train_config({"model": "mlp", "dataset": {"allow_sample": True, **SMALL}, "epochs": 100_000})
+    with pytest.raises(KeyboardInterrupt), training(config, folder) as opened:
+        for record in opened.records:
+            assert isinstance(record, StepRecord)
+            if record.step == 3:
+                store.ask_to_stop(folder)
+    there = store.open_study(folder)
+    assert there.status == "interrupted" and there.checkpoints() and not (folder / STOP).exists()
+    with pytest.raises(StoreError, match="nothing to stop"):
+        store.ask_to_stop(folder)
+    (folder / STOP).touch()  # of one that ended before it looked: the next does not take it for its own
+    with training(config, folder, keeping=Keeping(max_time=1.0)) as opened:
+        assert opened.done > 3
+        for _ in opened.records:
+            pass
+    assert store.open_study(folder).runs[0].error == "its time is up (1 s)"
+
+
+def test_scalars_are_in_the_store_while_an_epoch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "PERIOD", 0.0)
+    config = train_config({"model": "mlp", "dataset": {"allow_sample": True, **SMALL}, "batch_size": 4, "epochs": 1})
+    with training(config, tmp_path / "watched") as opened:
+        for record in opened.records:
+            if isinstance(record, StepRecord) and record.step == 7:
+                seen = store.open_study(tmp_path / "watched").runs[0].metric("train/loss")
+    assert seen.steps.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert len(store.open_study(tmp_path / "watched").runs[0].metric("train/loss").values) == opened.steps

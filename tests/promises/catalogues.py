@@ -15,6 +15,7 @@ from passo import errors
 
 _RAISED = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 _IN_TEMPLATES = re.compile(r"""\bt\((["'])(.+?)\1""")
+_COUNTED_IN_TEMPLATES = re.compile(r"""\btn\((["'])(.+?)\1,\s*(["'])(.+?)\3""")
 _COMMENTS = re.compile(r"  # (.+)$", re.MULTILINE)
 _PASSAGES = re.compile(r'\bpassage\("([^"]+)"[,)]')  # a note says the names of those that it leaves out
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "passo"
@@ -39,8 +40,11 @@ def said(source: Path = SOURCE) -> Iterator[Said]:
     And what the notes' texts hold: names of passages in English, comments in listings; and what studies are.
     """
     for path in sorted(source.rglob("*.j2")):
-        for match in _IN_TEMPLATES.finditer(path.read_text(encoding="utf-8")):
-            yield Said(str(path.relative_to(source)), match[2])
+        text, name = path.read_text(encoding="utf-8"), str(path.relative_to(source))
+        for match in _IN_TEMPLATES.finditer(text):
+            yield Said(name, match[2])
+        for match in _COUNTED_IN_TEMPLATES.finditer(text):
+            yield Said(name, match[2], match[4])
     for path in sorted((source / "notes" / "text" / "en").rglob("*.md")):
         if path.parent.name.startswith("assignment"):  # a person's own text: its passages have names in its language
             continue

@@ -42,7 +42,7 @@ TREE = {
     "explain": [],
     "note": [],
     "new": ["assignment"],
-    "runs": ["list", "show"],
+    "runs": ["list", "show", "stop"],
     "ui": [],
 }
 

@@ -12,6 +12,7 @@ from passo.web.app import create_app
 from passo.web.keys import COOKIE
 from passo.web.laboratory import Laboratory
 from passo.web.server import bound, hosts
+from passo.web.worker import Worker
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -24,14 +25,23 @@ def root(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Worker]:
+    """One process with torch for all tests; it starts when it is first asked."""
+    worker = Worker()
+    yield worker
+    worker.stop()
+
+
 @pytest.fixture
-def outside(root: Path) -> Iterator[Asking]:
+def outside(root: Path, warm: Worker) -> Iterator[Asking]:
     """A client without a cookie."""
     import uvicorn
 
     listening = bound("127.0.0.1", 20000)
     port = listening.getsockname()[1]
     lab = Laboratory(root, hosts("127.0.0.1", port))
+    lab.worker = warm
     server = uvicorn.Server(uvicorn.Config(create_app(lab), log_level="error", server_header=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -56,6 +56,16 @@ def show(
         tell_standing(study)
 
 
+@app.command()
+def stop(study: Annotated[str, typer.Argument(metavar="STUDY", help="A study that another process writes.")]) -> None:
+    """Stop a training or a study in another process, or on another machine, with its state kept."""
+    from passo import store
+
+    folder = store.find(study).folder
+    store.ask_to_stop(folder)
+    out.print(t("asked to stop: {folder} ends when its step is whole", folder=folder), soft_wrap=True)
+
+
 def _show_study(study: Outline) -> None:
     """A row for each run; of very many as plain text, which takes no time to lay out."""
     out.print(t("[bold]{name}[/] ({status}) in {folder}", name=study.name, status=t(study.status), folder=study.folder))

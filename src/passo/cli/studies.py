@@ -21,7 +21,9 @@ ROWS = 40  # of a table that are printed
 
 app = typer.Typer(help="Studies: many runs, compared. List them, see what one would run, run it.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="A shipped study, or a TOML file of your own.")]
+Name = Annotated[
+    str, typer.Argument(help="A shipped study, a TOML file of your own, or the folder of a study to go on with.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Lay a setting over the study's own; may be repeated."),
@@ -118,9 +120,10 @@ def run(
     from passo import store
     from passo.experiments import study
 
-    chosen = study(name, settings or [], many=yes, quick=quick)
+    begun = None if name.endswith(".toml") or _is_shipped(name) else store.place(name)
+    chosen = study(begun or name, settings or [], many=yes, quick=quick)
     told_left_out(chosen)
-    folder = out_ if out_ is not None else store.root() / chosen.name
+    folder = out_ or begun or store.root() / chosen.name
     perform(chosen, folder, force, jobs, executor, address)
     tell(folder, chosen.file.metric)
 

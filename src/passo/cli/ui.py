@@ -28,7 +28,7 @@ def ui(
         typer.Option("--i-know", help="Listen where other machines can ask: what they send and see goes unencrypted."),
     ] = False,
 ) -> None:
-    """The laboratory as pages in the browser, also while runs are training. Ctrl-C ends it; trainings go on."""
+    """The laboratory as pages in the browser: watch runs while they train, begin new ones, stop, compare, publish."""
     for package in ("starlette", "uvicorn", "jinja2", "altair"):
         require(package, "web")
     from passo.store import root as usual
@@ -48,6 +48,9 @@ def ui(
             out.print(t("port {port} is in use: {found} is taken", port=str(port), found=str(found)))
         out.print(t("The laboratory of {place} is open, for one browser:", place=place), soft_wrap=True)
         out.print(f"  {address}", soft_wrap=True, highlight=False, markup=False)
-        out.print(t("Ctrl-C ends it; trainings go on."))
+        out.print(t("Ctrl-C ends it, and stops what its queue runs, with its state kept; other trainings go on."))
 
-    serve(place, host=host, port=port, browser=not no_browser, told=told)
+    def stopping(command: str) -> None:
+        out.print(t("stopping, with its state kept: {command}", command=command), markup=False, soft_wrap=True)
+
+    serve(place, host=host, port=port, browser=not no_browser, told=told, stopping=stopping)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
+from passo.cli import work_new
 from passo.errors import PassoError
 
 RACERS, STEPS = 12, 2000  # the most that a page may ask for
@@ -97,7 +98,12 @@ def offered() -> dict[str, Any]:
     }
 
 
-TASKS: dict[str, Callable[..., Any]] = {"race": race, "schedules": schedules, "offered": offered}
+TASKS: dict[str, Callable[..., Any]] = {
+    "race": race,
+    "schedules": schedules,
+    "offered": offered,
+    **work_new.TASKS,
+}
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ from passo.training import (
 from passo.training.stopping import epoch_values
 
 WAITING = 1000  # steps at most whose losses have not been looked at
+PERIOD = 0.2  # seconds after which scalars are written, for whoever watches
 
 
 def running(
@@ -117,11 +118,13 @@ def _running(
 def _written(
     records: Iterator[StepRecord], sink: Sink, parts: Parts, model: nn.Module, keeper: Keeper | None
 ) -> Generator[StepRecord, None, None]:
-    """Hand records on; write their scalars at the end of each epoch, so that no step waits for the device.
+    """Hand records on; write their scalars a few times a second, so that few steps wait for the device.
 
+    What is looked at, and may end the run, is looked at after so many steps, which no clock decides.
     `model` is whose weights are evaluated: they may be the averaged ones.
     """
-    waiting: list[StepRecord] = []
+    waiting: list[StepRecord] = []  # to be looked at; so many of them, `written`, are in the store
+    written, last = 0, time.monotonic()
     per_epoch, best = parts.steps_per_epoch, parts.best
     if best is not None and best.stop:  # it was interrupted after its last epoch, before that could be said
         assert keeper is not None
@@ -131,14 +134,19 @@ def _written(
         for record in records:
             waiting.append(record)
             due = keeper is not None and keeper.due(record)
-            if record.end is not None or due or len(waiting) == WAITING:
-                written, waiting = waiting, []
-                _write_steps(sink, written, per_epoch)  # first: whoever stops at the end of an epoch keeps it
+            whole = record.end is not None or due or len(waiting) == WAITING
+            if whole or time.monotonic() - last >= PERIOD:
+                written = _write_steps(sink, waiting, per_epoch, written)  # first: who stops at an epoch's end keeps it
+                sink.flush()
+                last = time.monotonic()
+            if whole:
+                looked, waiting, written = waiting, [], 0
                 if record.end is not None:
                     _write_epoch(sink, record)
                     for name, values, meta in parts.task.at_epoch(model):
                         sink.array(name, values, first_step=record.step, **meta)
-                _check_finite(written, parts.model)
+                _tell_skipped(sink, looked)
+                _check_finite(looked, parts.model)
             if record.end is not None and best is not None:
                 best.look(record.end, model, step=record.step, epoch=record.epoch)
             if keeper is not None and due:
@@ -149,31 +157,39 @@ def _written(
                 sink.event("early stopping", stopped_early(best, record.epoch), record.step)
                 return
     except GeneratorExit:  # between two steps: all is whole
-        _write_steps(sink, waiting, per_epoch)
+        _write_steps(sink, waiting, per_epoch, written)
+        _tell_skipped(sink, waiting)
         waiting = []
         if keeper is not None:
             keeper.keep()
         raise
     finally:
-        _write_steps(sink, waiting, per_epoch)
+        _write_steps(sink, waiting, per_epoch, written)
+        _tell_skipped(sink, waiting)
 
 
-def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int | None) -> None:
-    if not records:
-        return
-    losses = torch.stack([record.loss for record in records]).tolist()
-    if skipped := [f"{record.step:,}" for record in records if record.skipped]:
-        told = f"{len(skipped)} steps were skipped, their loss or gradient not finite: step {', '.join(skipped[:8])}"
-        sink.event("skipped", told + (" …" if len(skipped) > 8 else ""), records[-1].step)
-    paid = [record.penalty for record in records if record.penalty is not None]  # of all steps, or of none
-    penalties = torch.stack(paid).tolist() if paid else [None] * len(records)
-    told = _told(records)
-    for record, loss, penalty in zip(records, losses, penalties, strict=True):
+def _write_steps(sink: Sink, records: list[StepRecord], per_epoch: int | None, written: int) -> int:
+    """Write the scalars of those after the first `written`; how many are written now."""
+    new = records[written:]
+    if not new:
+        return written
+    losses = torch.stack([record.loss for record in new]).tolist()
+    paid = [record.penalty for record in new if record.penalty is not None]  # of all steps, or of none
+    penalties = torch.stack(paid).tolist() if paid else [None] * len(new)
+    told = _told(new)
+    for record, loss, penalty in zip(new, losses, penalties, strict=True):
         values = {"train/loss": loss, "lr": record.lr} | ({} if penalty is None else {"train/penalty": penalty})
         values |= {f"train/{name}": value for name, value in told[record.step].items()}
         if record.momentum is not None:
             values["momentum"] = record.momentum
         sink.scalars(record.step, record.step / per_epoch if per_epoch else record.epoch, values)
+    return len(records)
+
+
+def _tell_skipped(sink: Sink, records: list[StepRecord]) -> None:
+    if skipped := [f"{record.step:,}" for record in records if record.skipped]:
+        told = f"{len(skipped)} steps were skipped, their loss or gradient not finite: step {', '.join(skipped[:8])}"
+        sink.event("skipped", told + (" …" if len(skipped) > 8 else ""), records[-1].step)
 
 
 def _told(records: list[StepRecord]) -> dict[int, dict[str, float]]:

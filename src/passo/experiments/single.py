@@ -17,6 +17,7 @@ from passo.errors import ConfigError, StoreError, TrainingError
 from passo.experiments.assembling import Loaders, assemble, load_data
 from passo.experiments.concluding import Result
 from passo.experiments.failing import memory_told
+from passo.experiments.heeding import heeding
 from passo.experiments.instruments import check_recording
 from passo.experiments.keeping import Keeper, Keeping, machine, newest, stopping
 from passo.experiments.run import running
@@ -130,7 +131,11 @@ def training(
         folder = Path(out)
     else:
         folder = (store.interrupted(name, settings) if named and not force else None) or store.fresh(name)
-    with stopping() as stop, store.Store.create(folder, name=name, config=settings, force=force) as study:
+    with (
+        stopping() as stop,
+        store.Store.create(folder, name=name, config=settings, force=force) as study,
+        heeding(folder),
+    ):
         writer, state, notes = _begun(study, name, config, settings)
         progress = Progress() if state is None else Progress.of(state["progress"], parts.device)
         keeper = Keeper(writer, parts, progress, keeping or Keeping(), stop)

@@ -15,6 +15,7 @@ class Sink(Protocol):
     """What `store.RunWriter` and `Draft` have in common."""
 
     def scalars(self, step: int, epoch: float, values: Mapping[str, float]) -> None: ...
+    def flush(self) -> None: ...
     def array(self, name: str, values: np.ndarray, *, first_step: int = 0, **meta: Any) -> None: ...
     def chunk(self, arrays: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]], *, first_step: int = 0) -> None: ...
     def event(self, kind: str, message: str, step: int | None = None, **data: Any) -> None: ...
@@ -33,6 +34,9 @@ class Draft:
 
     def scalars(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
         self.calls.append(("scalars", (step, epoch, dict(values)), {}))
+
+    def flush(self) -> None:
+        """Nobody watches a draft."""
 
     def array(self, name: str, values: np.ndarray, *, first_step: int = 0, **meta: Any) -> None:
         self.calls.append(("array", (name, values), {"first_step": first_step, **meta}))

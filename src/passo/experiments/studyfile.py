@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from passo import store
 from passo.errors import ConfigError, UnknownName, UsageError
 from passo.experiments.laying import quoted
 from passo.experiments.studycheck import check
@@ -41,8 +42,8 @@ def read_study(
     many: bool = False,
     quick: bool = False,
 ) -> StudyFile:
-    """A study by its name or its file, with its quick form's settings where that is asked for, and `key=value`
-    settings laid over it.
+    """A study by its name, its file or the folder in which it was begun, with its quick form's settings where that is
+    asked for, and `key=value` settings laid over it.
 
     Raises `ConfigError` and `UnknownName` for anything that is wrong in it, for a quick form that it has not, and for
     more than 100,000 runs unless `many` says that they are meant.
@@ -50,6 +51,8 @@ def read_study(
     path = Path(name)
     if path.suffix == ".toml":
         text, source = _text_of(path), str(path)
+    elif (path / store.DATABASE).is_file():
+        return _checked(_laid(_begun(path), settings, str(path), quick), "", str(path), many)
     else:
         known = shipped()
         if len(path.parts) > 1:  # a path, and no name that was mistyped
@@ -96,18 +99,38 @@ def parse_study(
     quick: bool = False,
 ) -> StudyFile:
     """A study from the text of its file; errors name the source, the line and the key."""
-    values = _parsed(text, source)
+    return _checked(_laid(_parsed(text, source), settings, source, quick), text, source, many)
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """What a study that was begun was asked to be."""
+    there = store.outline(folder)
+    if "optimizer" in there.config:
+        raise UsageError(f"{folder} is a single training: passo train --resume {folder} goes on with it")
+    return there.config
+
+
+def _laid(
+    values: dict[str, Any], settings: Sequence[str] | Mapping[str, Any], source: str, quick: bool
+) -> dict[str, Any]:
+    """What a file says with settings over it."""
     try:
         if quick:
             _make_quick(values)
         _lay_over(values, settings)
     except UsageError as error:
         raise ConfigError(f"{source}: {brief(str(error))}") from error
+    return values
+
+
+def _checked(values: Mapping[str, Any], text: str, source: str, many: bool) -> StudyFile:
+    """A study of these values; an error names the line of the text that they stand in."""
     try:
         study = StudyFile.model_validate(values)
     except ValidationError as error:
         where = error.errors()[0]["loc"]
-        raise ConfigError(f"{source}, line {line_of(text, where)}: {sentence(error, StudyFile)}") from error
+        line = f", line {line_of(text, where)}" if text else ""
+        raise ConfigError(f"{source}{line}: {sentence(error, StudyFile)}") from error
     try:
         check(study, many)
     except UsageError as error:

@@ -18,6 +18,7 @@ from passo.experiments.cluster import cluster
 from passo.experiments.executors import default_jobs, here, processes, terminable
 from passo.experiments.fusing import OnTheWay
 from passo.experiments.growing import contradiction, former, seconds_before
+from passo.experiments.heeding import heeding
 from passo.experiments.looks import looked, stale
 from passo.experiments.on_ray import on_ray
 from passo.experiments.pending import PENDING, Ended, adopt, discard, place, trained
@@ -113,6 +114,7 @@ class Study:
             terminable(),
             _cluster(executor, address, jobs) as ray,
             store.Store.create(folder, name=self.name, config=settings, force=force, contradiction=agreeing) as study,
+            heeding(folder),
         ):
             study.facts(data=data.facts(), title=self.file.title, planned=self.file.count, **told(self.file, data))
             begun, done, failed, part_of = time.perf_counter(), 0, [], set[str]()

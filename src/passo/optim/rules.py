@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from torch.optim import Optimizer, lr_scheduler
 
+from passo.language import later
 from passo.optim.arguments import plain
 from passo.optim.durations import Run, Unit
 
@@ -67,35 +68,35 @@ def _uses_momentum(place: Place) -> bool:
 
 
 RULES: dict[str, Rule] = {
-    "StepLR": Rule(durations=("step_size",), needs="step_size, such as '2 epochs'"),
-    "MultiStepLR": Rule(durations=("milestones",), needs="milestones, such as ['3 epochs', '5 epochs']"),
+    "StepLR": Rule(durations=("step_size",), needs=later("step_size, such as '2 epochs'")),
+    "MultiStepLR": Rule(durations=("milestones",), needs=later("milestones, such as ['3 epochs', '5 epochs']")),
     "ConstantLR": Rule(durations=("total_iters",)),
     "LinearLR": Rule(durations=("total_iters",), fill=(("total_iters", _whole_span),)),
-    "LambdaLR": Rule(function="lr_lambda", needs="lr_lambda, such as '1/(1+0.1*epoch)'", absolute=True),
-    "MultiplicativeLR": Rule(function="lr_lambda", needs="lr_lambda, such as '0.95'"),
-    "ExponentialLR": Rule(needs="gamma, such as 0.9"),
+    "LambdaLR": Rule(function="lr_lambda", needs=later("lr_lambda, such as '1/(1+0.1*epoch)'"), absolute=True),
+    "MultiplicativeLR": Rule(function="lr_lambda", needs=later("lr_lambda, such as '0.95'")),
+    "ExponentialLR": Rule(needs=later("gamma, such as 0.9")),
     "PolynomialLR": Rule(durations=("total_iters",), fill=(("total_iters", _whole_span),)),
     "CosineAnnealingLR": Rule(durations=("T_max",), fill=(("T_max", _whole_span),)),
     "CosineAnnealingWarmRestarts": Rule(
-        "any", ("T_0",), needs="T_0, the length of the first cycle, such as '2 epochs'", absolute=True
+        "any", ("T_0",), needs=later("T_0, the length of the first cycle, such as '2 epochs'"), absolute=True
     ),
     "CyclicLR": Rule(
         "step",
         ("step_size_up", "step_size_down"),
         function="scale_fn",
         fill=(("base_lr", _own_rate), ("step_size_up", _rise), ("cycle_momentum", _uses_momentum)),
-        needs="max_lr, the top of its cycle (a learning-rate range test finds one)",
+        needs=later("max_lr, the top of its cycle (a learning-rate range test finds one)"),
         absolute=True,
     ),
     "OneCycleLR": Rule(
         "step",
         ("total_steps",),
         fill=(("total_steps", _whole_span), ("cycle_momentum", _uses_momentum)),
-        needs="max_lr, the top of its cycle (a learning-rate range test finds one)",
+        needs=later("max_lr, the top of its cycle (a learning-rate range test finds one)"),
         absolute=True,
     ),
     "ReduceLROnPlateau": Rule("plateau", waits=("patience", "cooldown")),
-    "SequentialLR": Rule("any", ("milestones",), needs="milestones, such as ['1 epoch']", absolute=True),
+    "SequentialLR": Rule("any", ("milestones",), needs=later("milestones, such as ['1 epoch']"), absolute=True),
     "ChainedScheduler": Rule("any"),
     WARMUP_COSINE: Rule("step", absolute=True),
 }

@@ -5,6 +5,7 @@
       runs/<run id>/<name>.<chunk>.npy     arrays, appended in chunks along their first axis
       runs/<run id>/checkpoint.<step>.safetensors
   writer.lock             there while a process writes: a study has one writer
+  stop.asked              a request to that process, which takes it away and stops
 
 A chunk counts once its row, with its SHA-256, is committed; its file was fsynced before. The schema:
 
@@ -21,7 +22,7 @@ A chunk counts once its row, with its SHA-256, is committed; its file was fsynce
 
 from passo.store.adopting import adopt
 from passo.store.finding import find, interrupted, named, place, studies, understood
-from passo.store.folder import ABANDONED, abandoned, check_name, fresh, patient, root
+from passo.store.folder import ABANDONED, abandoned, ask_to_stop, asked_to_stop, check_name, fresh, patient, root
 from passo.store.outline import Outline, RunLine, outline
 from passo.store.reading import StoredRun, StoredStudy, open_run, open_study
 from passo.store.scalars import Series, grown
@@ -44,6 +45,8 @@ __all__ = [
     "StoredStudy",
     "abandoned",
     "adopt",
+    "ask_to_stop",
+    "asked_to_stop",
     "check_name",
     "find",
     "fresh",

@@ -16,7 +16,7 @@ import numpy as np
 
 from passo.errors import FolderInUse, StoreError
 from passo.store.forged import UNREADABLE, damage_told
-from passo.store.schema import DATABASE, LOCK
+from passo.store.schema import DATABASE, LOCK, STOP
 
 ABANDONED = "its process ended without a word: it was killed, or the disk was full"
 SQLITE = {
@@ -105,6 +105,26 @@ def abandoned(folder: Path) -> bool:
         with closing(sqlite3.connect(f"{(folder / LOCK).resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as lock:
             lock.execute("SELECT 1 FROM sqlite_master").fetchall()
     except sqlite3.Error:
+        return False
+    return True
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask the process that writes a study, on whatever machine, to stop with its state kept: it looks for a file.
+
+    Raises `StoreError` where none writes it.
+    """
+    if not (folder / LOCK).exists() or abandoned(folder):
+        raise StoreError(f"nobody is writing {folder}: there is nothing to stop")
+    with refusals_told(folder / STOP, "write"):
+        (folder / STOP).touch()
+
+
+def asked_to_stop(folder: Path) -> bool:
+    """Whether somebody asked so since the last look; the request is taken away."""
+    try:
+        (folder / STOP).unlink()
+    except OSError:
         return False
     return True
 

@@ -5,6 +5,7 @@ READ = (1, 2)  # 1 had no checkpoints
 KEPT = 2  # checkpoints of a run
 DATABASE = "study.sqlite"
 LOCK = "writer.lock"
+STOP = "stop.asked"
 TABLES = """
 BEGIN;
 CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import live, pages_studies, resources
+from passo.web import live, pages_jobs, pages_new, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.laboratory import Laboratory
@@ -65,6 +65,19 @@ def create_app(lab: Laboratory) -> ASGIApp:
         get("/schedules/curves", pages_play.planned),
         get("/averages", pages_play.averages),
         get("/averages/curves", pages_play.averaged),
+        get("/new", pages_new.training),
+        get("/new/checked", pages_new.checked),
+        post("/new", pages_new.train),
+        get("/new/study", pages_new.study),
+        post("/new/study", pages_new.run),
+        get("/jobs", pages_jobs.jobs),
+        get("/jobs/state", pages_jobs.state),
+        post("/jobs/{do}", pages_jobs.change),
+        post("/study/{study}/stop", pages_jobs.stop),
+        post("/study/{study}/resume", pages_jobs.resume),
+        get("/notes", pages_jobs.notes),
+        post("/notes", pages_jobs.build),
+        get("/study/{study}/note/{file:path}", pages_jobs.opened),
         post("/choose", resources.choose),
         get("/static/{name}", resources.static),
     ]

@@ -1,4 +1,4 @@
-"""What people write about studies in the browser: tags and notes, and requests to stop. A file of its own.
+"""What people write about studies in the browser: tags and notes; and the queue of jobs. A file of its own.
 
 A study has one writer, who trains; what the page writes therefore lies beside, in ROOT/.passo-ui.sqlite.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from passo.errors import StoreError, UsageError
 
@@ -37,10 +38,7 @@ class Beside:
 
     def said(self) -> dict[str, Said]:
         """All that was written, by what it is about."""
-        if not self._path.is_file():
-            return {}
-        with self._open() as file:
-            rows = file.execute("SELECT thing, tags, note FROM said").fetchall()
+        rows = self.read("SELECT thing, tags, note FROM said", _SCHEMA)
         return {thing: Said(tuple(json.loads(tags)), note) for thing, tags, note in rows}
 
     def say(self, thing: str, tags: str, note: str) -> Said:
@@ -51,16 +49,27 @@ class Beside:
         if len(note) > NOTE:
             raise UsageError(f"a note has room for {NOTE} characters, this one has {len(note)}")
         told = (thing, json.dumps(found, ensure_ascii=False), note.replace("\r\n", "\n"))
-        with self._writing, self._open() as file:
-            file.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?)", told)
+        self.change("INSERT OR REPLACE INTO said VALUES (?, ?, ?)", told, _SCHEMA)
         return Said(found, told[2])
 
+    def read(self, sql: str, schema: str) -> list[tuple[Any, ...]]:
+        """Rows of a table that `schema` makes where it is not there; none before anything was written."""
+        if not self._path.is_file():
+            return []
+        with self._open(schema) as file:
+            return file.execute(sql).fetchall()
+
+    def change(self, sql: str, given: Sequence[object], schema: str) -> int:
+        """Change such a table; the number of a row that was put in."""
+        with self._writing, self._open(schema) as file:
+            return file.execute(sql, tuple(given)).lastrowid or 0
+
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, schema: str) -> Iterator[sqlite3.Connection]:
         try:
             file = sqlite3.connect(self._path, timeout=5)
             try:
-                file.execute(_SCHEMA)
+                file.execute(schema)
                 with file:
                     yield file
             finally:

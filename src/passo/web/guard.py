@@ -54,7 +54,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 given = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    given[name] = value
+                    given.setdefault(name, value)
                 given.setdefault("cache-control", "no-store")
             await send(message)
 

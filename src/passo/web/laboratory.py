@@ -12,6 +12,7 @@ import anyio
 
 from passo.web.beside import Beside
 from passo.web.growing import Curves
+from passo.web.jobs import Jobs
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
@@ -32,6 +33,7 @@ class Laboratory:
         self.shelf = Shelf(self.root)
         self.curves = Curves(self.shelf)
         self.beside = Beside(self.root)
+        self.jobs = Jobs(self.root, self.beside)
         self.worker = Worker()
         self._offered: dict[str, Any] | None = None
 

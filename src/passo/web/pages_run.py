@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from passo.analysis.recorded import watch_facts
-from passo.errors import PassoError, UsageError
+from passo.errors import PassoError, UnknownName, UsageError
 from passo.figures.watched import RUN_FIGURES, draw_run
 from passo.language import later
 from passo.store import StoredRun
@@ -48,7 +49,14 @@ OPTIONS = {"parameter": str, "index": str, "step": int, "layer": str, "quantity"
 def run(asked: Asked) -> Response:
     """The page of a run; its curves and figures are asked for by the page."""
     study, name = asked.place("study"), asked.place("run")
-    found = asked.lab.shelf.run(study, name)
+    try:
+        found = asked.lab.shelf.run(study, name)
+    except UnknownName:
+        whole, colon, _ = study.rpartition(":")  # it was trained in a folder of its own, and is part of its study now
+        if not colon:
+            raise
+        asked.lab.shelf.run(whole, name)
+        return RedirectResponse(f"/study/{quote(whole, safe='')}/run/{quote(name, safe='')}", 303)
     metrics = found.metrics()
     lasts = {metric: value for metric, value in found.lasts().items() if math.isfinite(value)}
     about = asked.lab.beside.said().get(f"{study}/{name}", Said())

@@ -59,7 +59,8 @@ def study(asked: Asked) -> Response:
     except StoreError:  # its metrics are damaged, which the list says
         progress = ""
     about = asked.lab.beside.said().get(found.folder.name, Said())
-    return _listed(asked, "study.html.j2", [entry], study=found, progress=progress, about=about, begun=begun(found))
+    here = {"study": found, "progress": progress, "about": about, "begun": begun(found)}
+    return _listed(asked, "study.html.j2", [entry], under_way=asked.lab.shelf.under_way(found.folder.name), **here)
 
 
 def say(asked: Asked) -> Response:

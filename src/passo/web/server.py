@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
 import threading
 import webbrowser
@@ -41,6 +42,11 @@ def bound(host: str, port: int) -> socket.socket:
     raise UsageError(f"ports {port} to {port + TRIED - 1} are in use: give another with --port")
 
 
+def _ended(number: int, frame: object) -> None:
+    """SIGTERM ends the server as Ctrl-C does: what its queue trains is stopped, with its state kept."""
+    raise SystemExit(128 + number)
+
+
 def hosts(host: str, port: int) -> frozenset[str]:
     """The names under which the server may be asked."""
     names = {host, *(("127.0.0.1", "localhost") if host in LOCAL else ())}
@@ -54,8 +60,12 @@ def serve(
     port: int = PORT,
     browser: bool = True,
     told: Callable[[str, int], None] = lambda address, port: None,
+    stopping: Callable[[str], None] = lambda command: None,
 ) -> None:
-    """Serve the studies under a root; `told` gets the address with its token, and the port that was found."""
+    """Serve the studies under a root; `told` gets the address with its token, and the port that was found.
+
+    At the end `stopping` gets the command of its queue that has to be waited for, where one runs.
+    """
     uvicorn = require("uvicorn", "web")
     listening = bound(host, port)
     found = listening.getsockname()[1]
@@ -73,11 +83,16 @@ def serve(
     later = threading.Timer(SETTLED, _prepare, (lab,))
     later.daemon = True
     later.start()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _ended)  # uvicorn sends it again at its end
     try:
         server.run(sockets=[listening])
     finally:
         later.cancel()
         lab.worker.stop()
+        if (job := lab.jobs.running) is not None:
+            stopping(job.command)
+        lab.jobs.close()
 
 
 def _prepare(lab: Laboratory) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from passo.errors import StoreError, UnknownName
 from passo.store import DATABASE, LOCK, Outline, StoredRun, StoredStudy, abandoned, open_run, open_study, outline
 
+PENDING = "pending"  # where a study's trainings are until they are done: see experiments/pending.py
 _ENDINGS = ("", "-wal", "-journal")
 DOUBT = 2.0  # seconds after which a study that could not be read is tried again, though its files are the same
 
@@ -70,7 +71,7 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._known: dict[str, tuple[Mark, Entry]] = {}
+        self._known: dict[Path, tuple[Mark, Entry]] = {}
         self._reading = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -83,7 +84,7 @@ class Shelf:
             names = {}
         found = [entry for name in sorted(names) if (entry := self._listed(name, names[name])) is not None]
         with self._reading:
-            for gone in {*self._known} - {*names}:
+            for gone in [place for place in self._known if place.relative_to(self.root).parts[0] not in names]:
                 del self._known[gone]
         return sorted(found, key=_created, reverse=True)
 
@@ -95,9 +96,15 @@ class Shelf:
         return found
 
     def folder(self, name: str) -> Path:
-        """The folder of a study; raises `UnknownName` for a name that none under the root has."""
-        folder = self.root / name
-        plain = name not in ("", ".", "..") and "/" not in name and "\\" not in name and "\0" not in name
+        """The folder of a study; raises `UnknownName` for a name that none under the root has.
+
+        STUDY:RUN is a run that a study trains in a folder of its own, until it is done.
+        """
+        study, colon, run = name.rpartition(":")
+        if colon and not os.path.lexists(self.root / name):
+            folder, plain = self.root / study / PENDING / run, _plain(study) and _plain(run)
+        else:
+            folder, plain = self.root / name, _plain(name)
         try:
             there = plain and self._inside(folder / DATABASE) and (folder / DATABASE).exists()
         except PermissionError as error:
@@ -107,6 +114,11 @@ class Shelf:
         if not there:
             raise UnknownName(f"there is no study {name!r} here")
         return folder
+
+    def under_way(self, name: str) -> list[str]:
+        """The runs of a study that train now, or were stopped, in folders of their own."""
+        found = sorted((self.root / name / PENDING).glob(f"*/{DATABASE}")) if _plain(name) else []
+        return [path.parent.name for path in found if self._inside(path)]
 
     def study(self, name: str) -> StoredStudy:
         """A study, opened; raises `UnknownName`, or `StoreError` for one that cannot be read."""
@@ -155,13 +167,18 @@ class Shelf:
     def _entry(self, folder: Path) -> Entry:
         mark = stamp(folder)
         with self._reading:
-            known = self._known.get(folder.name)
+            known = self._known.get(folder)
         if known is not None and known[1].holds(mark, known[0], folder):
             return known[1]
         entry = _read(folder)
         with self._reading:
-            self._known[folder.name] = (mark, entry)
+            self._known[folder] = (mark, entry)
         return entry
+
+
+def _plain(name: str) -> bool:
+    """Whether a name is one step down, and no more."""
+    return name not in ("", ".", "..") and "/" not in name and "\\" not in name and "\0" not in name
 
 
 def _read(folder: Path) -> Entry:
@@ -194,7 +211,9 @@ def _meant(folder: Path) -> bool:
         there = {path.name for path in folder.iterdir()}
     except OSError:
         return False
-    return not there or not there.isdisjoint({DATABASE, f"{DATABASE}-wal", LOCK, "runs"})
+    if not there:
+        return not folder.name.startswith(".")
+    return not there.isdisjoint({DATABASE, f"{DATABASE}-wal", LOCK, "runs"})
 
 
 def _created(entry: Entry) -> float:

@@ -55,6 +55,9 @@ class Worker:
         if process is not None:
             process.kill()
             process.wait()
+            assert process.stdin is not None
+            with suppress(OSError):
+                process.stdin.close()
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is not None and self._process.poll() is None:
@@ -76,7 +79,7 @@ class Worker:
 def _read(process: subprocess.Popen[str], lines: Queue[str]) -> None:
     """Put every line into the queue; an empty one where there are no more."""
     assert process.stdout is not None
-    with suppress(ValueError, OSError):
+    with suppress(ValueError, OSError), process.stdout:
         for line in process.stdout:
             lines.put(line)
     lines.put("")

@@ -1,0 +1,228 @@
+"""Commands of passo that pages asked for, one at a time, in processes of their own: what waits, what runs, what was.
+
+The list lies beside, in ROOT/.passo-ui.sqlite, and what each printed in ROOT/.passo-jobs/NUMBER.txt. A training that is
+stopped keeps its state. When the server ends, it stops what runs; when it begins again, nothing begins by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from passo.errors import FolderInUse, PassoError, StoreError, UnknownName, UsageError
+from passo.language import language, later
+from passo.store.folder import locked
+from passo.web.beside import Beside
+
+FOLDER = ".passo-jobs"
+MOST = 100  # that may wait
+GRACE = 20.0  # seconds for a training to keep its state when the server ends
+SHOWN = 16_000  # characters of what a job printed, its end
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS jobs(number INTEGER PRIMARY KEY AUTOINCREMENT, words TEXT NOT NULL, study TEXT NOT "
+    "NULL, language TEXT NOT NULL, status TEXT NOT NULL, added REAL NOT NULL, begun REAL, ended REAL)"
+)
+OPEN = (later("waiting"), later("paused"), "running", later("stopping"))
+ENDED = ("done", "failed", later("stopped"))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command: what follows `passo`, the study that it writes ("" for none), and how it stands.
+
+    `status` is one of `OPEN` or `ENDED`; paused is what waited when an earlier server ended.
+    """
+
+    number: int
+    words: tuple[str, ...]
+    study: str
+    language: str
+    status: str
+    added: float
+    begun: float | None = None
+    ended: float | None = None
+
+    @property
+    def command(self) -> str:
+        return shlex.join(("passo", *self.words))
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.begun is None else (self.ended or time.time()) - self.begun
+
+
+class Jobs:
+    """The queue of one root; it has a thread while something waits or runs."""
+
+    def __init__(self, root: Path, beside: Beside) -> None:
+        self._root, self._beside = root, beside
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._running = 0
+        self._waiting: threading.Thread | None = None
+        self._over = False
+        self._lock: sqlite3.Connection | None = None
+        if (root / FOLDER).is_dir():
+            with suppress(PassoError):
+                self._take()
+
+    def all(self) -> list[Job]:
+        """Every job: what runs and waits in its order, then what is over, the newest first."""
+        found = [_job(row) for row in self._beside.read(_NEWEST, SCHEMA)]
+        open_ = [job for job in found if job.status not in ENDED]
+        return [*reversed(open_), *(job for job in found if job.status in ENDED)]
+
+    def get(self, number: int) -> Job:
+        """One job; raises `UnknownName`."""
+        found = [job for job in self.all() if job.number == number]
+        if not found:
+            raise UnknownName(f"there is no job {number}")
+        return found[0]
+
+    def of(self, study: str) -> Job | None:
+        """The newest job that writes a study."""
+        return max((job for job in self.all() if job.study == study), key=lambda job: job.number, default=None)
+
+    def add(self, words: Sequence[str], study: str = "") -> Job:
+        """Put `passo WORDS` at the queue's end; raises `UsageError` where that is full, or has a job for the study."""
+        self._take()
+        waiting = [job for job in self.all() if job.status not in ENDED]
+        if len(waiting) >= MOST:
+            raise UsageError(f"{MOST} jobs are waiting: let some end, or remove some")
+        if study and any(job.study == study for job in waiting):
+            raise UsageError(f"{study} is in the queue already")
+        row = (json.dumps(list(words)), study, language(), time.time())
+        number = self._change("INSERT INTO jobs(words, study, language, status, added) VALUES (?,?,?,'waiting',?)", row)
+        self._begin()
+        return self.get(number)
+
+    def release(self) -> None:
+        """Let those go on that waited when an earlier server ended."""
+        self._take()
+        self._change("UPDATE jobs SET status='waiting' WHERE status='paused'")
+        self._begin()
+
+    def stop(self, number: int) -> None:
+        """Ask a running job to stop, which keeps its state (asked twice, it does not wait); remove one that waits."""
+        job = self.get(number)
+        with self._turn:
+            if job.status in ("waiting", "paused"):
+                self._change("DELETE FROM jobs WHERE number=? AND status IN ('waiting', 'paused')", (number,))
+            elif job.status in ("running", "stopping") and self._process is not None and self._running == number:
+                self._change("UPDATE jobs SET status='stopping' WHERE number=?", (number,))
+                self._process.send_signal(signal.SIGTERM if job.status == "running" else signal.SIGINT)
+
+    def forget(self, number: int) -> None:
+        """Take a job that is over out of the list, with what it printed; its study stays."""
+        if self.get(number).status in ENDED:
+            self._change("DELETE FROM jobs WHERE number=?", (number,))
+            self._printed(number).unlink(missing_ok=True)
+
+    def printed(self, number: int) -> str:
+        """What a job printed, the end of it."""
+        try:
+            text = self._printed(number).read_bytes()[-4 * SHOWN :].decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return text[-SHOWN:].replace(f"{self._root}/", "")
+
+    def close(self) -> None:
+        """Stop what runs and wait for its state to be kept; begin nothing more."""
+        self._over = True
+        if (process := self._process) is not None:
+            with suppress(OSError):
+                process.terminate()
+            try:
+                process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        if self._waiting is not None:
+            self._waiting.join(GRACE)
+        if self._lock is not None:
+            self._lock.close()
+
+    @property
+    def running(self) -> Job | None:
+        """The job that this server runs."""
+        return None if self._process is None else self.get(self._running)
+
+    def _take(self) -> None:
+        """Have the queue, which one server has at a time; what an earlier one left is paused, or was stopped.
+
+        Raises `FolderInUse` where another server has it.
+        """
+        with self._turn:
+            if self._lock is not None:
+                return
+            try:
+                (self._root / FOLDER).mkdir(exist_ok=True)
+                self._lock = locked(self._root / FOLDER)
+            except FolderInUse:
+                raise FolderInUse("another passo ui has the queue of these studies: use that one, or end it") from None
+            except (OSError, sqlite3.Error) as error:
+                raise StoreError(f"cannot write {self._root / FOLDER}: {error}") from error
+            self._change("UPDATE jobs SET status='paused' WHERE status='waiting'")
+            self._change("UPDATE jobs SET status='stopped', ended=begun WHERE status IN ('running', 'stopping')")
+
+    def _begin(self) -> None:
+        """Take the next job, unless one runs or the server ends."""
+        with self._turn:
+            if self._process is not None or self._over:
+                return
+            job = next((job for job in self.all() if job.status == "waiting"), None)
+            if job is None:
+                return
+            self._process = self._started(job)
+            self._running = job.number
+            self._change("UPDATE jobs SET status='running', begun=? WHERE number=?", (time.time(), job.number))
+        self._waiting = threading.Thread(target=self._await, args=(job, self._process), daemon=True)
+        self._waiting.start()
+
+    def _started(self, job: Job) -> subprocess.Popen[bytes]:
+        printed = self._printed(job.number)
+        own = {"PASSO_ROOT": str(self._root), "PASSO_LANG": job.language, "NO_COLOR": "1", "COLUMNS": "110"}
+        with printed.open("wb") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "passo", "--lang", job.language, *job.words],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **own},
+                start_new_session=True,  # Ctrl-C in the terminal is the server's, which stops this process itself
+            )
+
+    def _await(self, job: Job, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        stopped = code in (130, 143, -signal.SIGTERM, -signal.SIGINT)
+        status = "done" if code == 0 else "stopped" if stopped else "failed"
+        with self._turn:
+            self._process = None
+            with suppress(PassoError):  # the root is gone, or full
+                self._change("UPDATE jobs SET status=?, ended=? WHERE number=?", (status, time.time(), job.number))
+        with suppress(PassoError, OSError):
+            self._begin()
+
+    def _printed(self, number: int) -> Path:
+        return self._root / FOLDER / f"{number}.txt"
+
+    def _change(self, sql: str, given: Sequence[object] = ()) -> int:
+        return self._beside.change(sql, given, SCHEMA)
+
+
+_NEWEST = "SELECT * FROM jobs ORDER BY number DESC LIMIT 500"
+
+
+def _job(row: Sequence[object]) -> Job:
+    number, words, *rest = row
+    return Job(int(str(number)), tuple(json.loads(str(words))), *rest)  # type: ignore[arg-type]
