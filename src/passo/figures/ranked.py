@@ -70,10 +70,13 @@ def _values(found: FairComparison, short: Mapping[str, str], high: float) -> Any
     mean = alt.Tooltip("mean:Q", title=t("mean"), format=form)
     tips = [_named(), mean, alt.Tooltip("within:N", title=t("95 % interval"))]
     dots = alt.Chart(data(each)).mark_point(filled=True, size=13, color=INK, opacity=0.5)
-    return alt.layer(
+    whiskers = (
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2, color=BLUE, opacity=0.55)
-        .encode(x=alt.X("low:Q"), x2="high:Q"),
+        .encode(x=alt.X("low:Q"), x2="high:Q")
+    )
+    return alt.layer(
+        *([whiskers] if any(map(math.isfinite, columns["low"])) else []),  # of one seed each there are none
         dots.encode(x=x, y=_axis(short), tooltip=[alt.Tooltip("seed:N", title=t("seed")), mean]),
         base.mark_point(filled=True, size=72, opacity=1, color=BLUE).encode(x=x, tooltip=tips),
     ).properties(width=250, height=high, title=heading(t("value")))

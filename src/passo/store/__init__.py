@@ -22,10 +22,10 @@ A chunk counts once its row, with its SHA-256, is committed; its file was fsynce
 
 from passo.store.adopting import adopt
 from passo.store.finding import find, interrupted, named, place, studies, understood
-from passo.store.folder import ABANDONED, ask_to_stop, asked_to_stop, check_name, fresh, root
+from passo.store.folder import ABANDONED, abandoned, ask_to_stop, asked_to_stop, check_name, fresh, patient, root
 from passo.store.outline import Outline, RunLine, outline
-from passo.store.reading import StoredRun, StoredStudy, open_study
-from passo.store.scalars import Series
+from passo.store.reading import StoredRun, StoredStudy, open_run, open_study
+from passo.store.scalars import Series, grown
 from passo.store.schema import DATABASE, KEPT, LOCK, READ, SCHEMA
 from passo.store.writing import RunWriter, Store
 
@@ -43,16 +43,20 @@ __all__ = [
     "Store",
     "StoredRun",
     "StoredStudy",
+    "abandoned",
     "adopt",
     "ask_to_stop",
     "asked_to_stop",
     "check_name",
     "find",
     "fresh",
+    "grown",
     "interrupted",
     "named",
+    "open_run",
     "open_study",
     "outline",
+    "patient",
     "place",
     "root",
     "studies",

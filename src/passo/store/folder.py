@@ -8,6 +8,7 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from passo.store.forged import UNREADABLE, damage_told
 from passo.store.schema import DATABASE, LOCK, STOP
 
 ABANDONED = "its process ended without a word: it was killed, or the disk was full"
+SQLITE = {
+    "file is not a database": "file is not a database",
+    "database disk image is malformed": "it is damaged, or was not copied to its end",
+    "database is locked": "another process keeps it locked",
+    "disk i/o error": "the disk gives an error",
+    "unable to open database file": "it cannot be opened",
+}  # what SQLite says, as we say it
+_patience: ContextVar[float] = ContextVar("patience", default=5.0)  # seconds that a reader waits for a lock
 
 
 def root() -> Path:
@@ -59,7 +68,8 @@ def refusals_told(path: Path, doing: str) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"cannot {doing} {path}: {(error.strerror or str(error)).lower()}") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for names of columns
-        raise StoreError(f"cannot {doing} {path}: {' '.join(str(error).split())[:200]}") from error
+        said = " ".join(str(error).split())[:200]
+        raise StoreError(f"cannot {doing} {path}: {SQLITE.get(said.lower(), said)}") from error
 
 
 def connected(path: Path) -> sqlite3.Connection:
@@ -120,13 +130,24 @@ def asked_to_stop(folder: Path) -> bool:
 
 
 @contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Within, readers wait so long for a database that another process keeps locked."""
+    before = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(before)
+
+
+@contextmanager
 def reading_of(folder: Path) -> Iterator[sqlite3.Connection]:
     path = (folder / DATABASE).resolve()
     finished = not path.with_name(DATABASE + "-wal").exists()
     for ending in ("", "-wal", "-shm", "-journal"):
         check_regular(path.with_name(DATABASE + ending))
     with refusals_told(path, "read"):
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro{'&immutable=1' if finished else ''}", uri=True)
+        address = f"{path.as_uri()}?mode=ro{'&immutable=1' if finished else ''}"
+        connection = sqlite3.connect(address, uri=True, timeout=_patience.get())
         try:
             yield connection
         finally:

@@ -49,6 +49,8 @@ def columns_of_tables() -> dict[str, list[str]]:
 def check_tables(folder: Path, connection: sqlite3.Connection, wanted: list[str]) -> None:
     """Refuse other tables, and what runs when it is read or written: views, triggers, a module's own tables."""
     told = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    if not told:
+        raise StoreError(f"{folder} holds nothing: copy it again, whole, with {DATABASE}-wal where there is one")
     tables = {name for kind, name, sql in told if kind == "table" and str(sql)[:13].upper() == "CREATE TABLE "}
     for name in wanted:
         here = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]

@@ -74,8 +74,11 @@ def outline(folder: str | Path) -> Outline:
     return Outline(folder, facts["name"], status, facts["config"], facts, runs)
 
 
-def lines(folder: Path, *more: str) -> tuple[dict[str, Any], str, list[tuple[Any, ...]]]:
-    """A study's facts, its status as it is now, and of each run the columns of `LINE` and those of text in `more`."""
+def lines(folder: Path, *more: str, run: str | None = None) -> tuple[dict[str, Any], str, list[tuple[Any, ...]]]:
+    """A study's facts, its status as it is now, and of each run the columns of `LINE` and those of text in `more`.
+
+    With `run`, of the run of this id alone.
+    """
     if not (folder / DATABASE).is_file():
         raise StoreError(f"{folder} is not a study folder: it has no {DATABASE}")
     with reading_of(folder) as connection:
@@ -84,7 +87,9 @@ def lines(folder: Path, *more: str) -> tuple[dict[str, Any], str, list[tuple[Any
         facts = study_facts(folder, dict(pairs))
         check_tables(folder, connection, list(columns_of_tables())[: None if facts["schema"] > 1 else -1])
         columns = ", ".join((*LINE, *more))
-        rows = connection.execute(f"SELECT {columns} FROM runs ORDER BY started, rowid").fetchall()
+        which = "" if run is None else "WHERE id = :run"
+        sql = f"SELECT {columns} FROM runs {which} ORDER BY started, rowid"
+        rows = connection.execute(sql, {"run": run}).fetchall()
     typed_rows(folder, rows, *LINE.values(), *(str for _ in more))
     with damage_told(folder, StoreError):
         for run_id, *_ in rows:

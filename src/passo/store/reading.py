@@ -159,8 +159,17 @@ def open_study(folder: str | Path) -> StoredStudy:
     """Open a study folder for reading; the schema's version is checked."""
     folder = Path(folder)
     facts, status, rows = lines(folder, "config", "info")
-    runs = tuple(
+    return StoredStudy(folder, facts["name"], status, facts["config"], facts, _runs(folder, rows))
+
+
+def open_run(folder: str | Path, run_id: str) -> StoredRun | None:
+    """One run of a study folder, without reading the others; None where there is none of this id."""
+    folder = Path(folder)
+    return next(iter(_runs(folder, lines(folder, "config", "info", run=run_id)[2])), None)
+
+
+def _runs(folder: Path, rows: list[tuple[Any, ...]]) -> tuple[StoredRun, ...]:
+    return tuple(
         StoredRun(folder, *line, config=json_object(folder, config), info=json_object(folder, info))
         for *line, config, info in rows
     )
-    return StoredStudy(folder, facts["name"], status, facts["config"], facts, runs)

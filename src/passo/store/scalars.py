@@ -40,6 +40,7 @@ SERIES_OF_ALL = """
 SELECT r.rowid, m.step, m.epoch, m.value FROM runs AS r CROSS JOIN metrics AS m ON m.run = r.id AND m.name = ?
 ORDER BY r.rowid, m.step"""
 SERIES_OF_ONE = "SELECT 0, step, epoch, value FROM metrics WHERE run = ? AND name = ? ORDER BY step"
+SERIES_SINCE = "SELECT 0, step, epoch, value FROM metrics WHERE run = ? AND name = ? AND step >= ? ORDER BY step"
 _KINDS: tuple[Any, ...] = (int, int, NUMBER, NUMBER | None)
 _TYPES = ({int}, {int}, {int, float}, {int, float, NoneType})  # the same, for columns
 
@@ -115,6 +116,21 @@ def one_series(folder: Path, run: str, metric: str) -> Series | None:
     with reading_of(folder) as connection:
         _, *columns = _columns(folder, connection.execute(SERIES_OF_ONE, (run, metric)))
     return Series(metric, *columns) if len(columns[0]) else None
+
+
+def grown(known: Series, folder: Path, run: str) -> Series | None:
+    """A curve that was read before, with what was recorded since; the whole of it where that is another one now."""
+    last = int(known.steps[-1])
+    with reading_of(folder) as connection:
+        _, *columns = _columns(folder, connection.execute(SERIES_SINCE, (run, known.name, last)))
+    if not len(columns[0]) or columns[0][0] != last or not _same(columns[2][0], known.values[-1]):
+        return one_series(folder, run, known.name)
+    pairs = zip((known.steps, known.epochs, known.values), columns, strict=True)
+    return Series(known.name, *(np.concatenate([old, new[1:]]) for old, new in pairs))
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (np.isnan(one) and np.isnan(other))
 
 
 def not_nan(value: float | None) -> float:

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from passo.errors import FolderInUse, MissingExtra, PassoError, UnknownName, UsageError, require
 from passo.language import ENGLISH, LANGUAGES, language, number_marks, numeral, resolved, speaking, t, tn
+from passo.store import patient
 from passo.telling import told
 from passo.web.guard import KEY, SAFE
 from passo.web.laboratory import Laboratory
@@ -25,6 +26,7 @@ from passo.web.laboratory import Laboratory
 LANGUAGE, THEME = "passo-language", "passo-theme"
 THEMES = ("auto", "light", "dark")
 LARGEST = 1_000_000  # bytes of a form
+PATIENCE = 0.5  # seconds that a page waits for a study that another process keeps locked
 _HERE = Path(__file__).parent
 _log = logging.getLogger("passo.web")
 
@@ -86,14 +88,15 @@ def endpoint(lab: Laboratory, handler: Handler) -> Callable[[Request], Awaitable
                 if not lab.keys.permits(request.headers.get(KEY) or form.get("key")):
                     return Response("not asked by a page of this session\n", 403, media_type="text/plain")
             asked = Asked(lab, request, form)
-            return await anyio.to_thread.run_sync(_handled, handler, asked)
+            return await anyio.to_thread.run_sync(_handled, handler, asked, limiter=lab.turns)
 
     return answered
 
 
 def _handled(handler: Handler, asked: Asked) -> Response:
     try:
-        return handler(asked)
+        with patient(PATIENCE):
+            return handler(asked)
     except UnknownName as error:
         return _wrong(asked, error, 404)
     except UsageError as error:

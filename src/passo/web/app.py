@@ -10,22 +10,16 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import (
-    live,
-    microscope,
-    pages_compare,
-    pages_descents,
-    pages_epochs,
-    pages_jobs,
-    pages_new,
-    pages_play,
-    pages_run,
-    pages_studies,
-    resources,
-)
+from passo.web import live, pages_jobs, pages_new, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.laboratory import Laboratory
+from passo.web.lazy import Lazy
+
+pages_compare, pages_descents = Lazy("pages_compare"), Lazy("pages_descents")
+pages_play, pages_run = Lazy("pages_play"), Lazy("pages_run")
+pages_several, pages_epochs = Lazy("pages_several"), Lazy("pages_epochs")
+microscope = Lazy("microscope")
 
 _ENTRANCE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>passo</title><link rel="icon" href="data:,"></head>
@@ -54,6 +48,9 @@ def create_app(lab: Laboratory) -> ASGIApp:
     routes = [
         get("/", pages_studies.studies),
         get("/runs", pages_studies.runs),
+        get("/overlay", pages_several.overlay),
+        get("/compare", pages_several.compare),
+        get("/compare/figure/{figure}", pages_several.figure),
         get("/study/{study}", pages_studies.study),
         post("/study/{study}/said", pages_studies.say),
         get("/study/{study}/run/{run}", pages_run.run),

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from passo.web.arithmetic import Arithmetic
+import anyio
+
 from passo.web.beside import Beside
+from passo.web.growing import Curves
 from passo.web.jobs import Jobs
 from passo.web.kept import Kept
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
+
+if TYPE_CHECKING:
+    from passo.web.arithmetic import Arithmetic
+
+AT_A_TIME = 8
 
 
 @dataclass
@@ -28,11 +36,23 @@ class Laboratory:
         self.root = self.root.resolve()
         self.shelf = Shelf(self.root)
         self.kept = Kept(self.shelf)
+        self.curves = Curves(self.shelf)
         self.beside = Beside(self.root)
         self.jobs = Jobs(self.root, self.beside)
         self.worker = Worker()
-        self.arithmetic = Arithmetic(self.worker)
         self._offered: dict[str, Any] | None = None
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        """Races that were asked for lately; the first page of a server needs none."""
+        from passo.web.arithmetic import Arithmetic
+
+        return Arithmetic(self.worker)
+
+    @cached_property
+    def turns(self) -> anyio.CapacityLimiter:
+        """Pages that are made at a time: of more threads, each only keeps the others from their work."""
+        return anyio.CapacityLimiter(AT_A_TIME)
 
     def offered(self) -> dict[str, Any]:
         """What forms can offer, which takes torch to know: asked of the worker once."""

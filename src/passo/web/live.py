@@ -7,7 +7,8 @@ shows. Nothing is held open on a study, so that it can be moved or deleted while
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -15,14 +16,16 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from passo.errors import PassoError
+from passo.errors import PassoError, UnknownName
 from passo.language import speaking, t
+from passo.store import patient
 from passo.telling import told
 from passo.web.answering import spoken
 from passo.web.laboratory import Laboratory
 from passo.web.shelf import stamp
 
 PERIOD = 0.2  # seconds between two looks
+SHARE = 10  # a look that takes long is followed by so many times as long without one
 BEAT = 15.0  # seconds of silence after which a line is sent, so that a page knows that it is still connected
 MOST = 200  # pages that listen at a time
 
@@ -34,7 +37,7 @@ class Watch:
     state: dict[str, object] = field(default_factory=dict)
     number: int = 0
     listeners: int = 0
-    looked: float = 0.0
+    due: float = 0.0  # when it is looked at next
 
 
 def stream(lab: Laboratory) -> Callable[[Request], Awaitable[Response]]:
@@ -52,13 +55,23 @@ def stream(lab: Laboratory) -> Callable[[Request], Awaitable[Response]]:
             with speaking(spoken(request)):
                 return JSONResponse({"error": told(str(error))}, 404)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(_events(lab, name, watches), media_type="text/event-stream", headers=headers)
+        with speaking(spoken(request)):
+            words = {
+                "gone": t("This study is gone: it was moved or deleted. What was read of it still stands here."),
+                "unreadable": t("This study cannot be read just now. What was read of it still stands here."),
+            }
+        return StreamingResponse(_events(lab, name, watches, words), media_type="text/event-stream", headers=headers)
 
     return answered
 
 
-async def _events(lab: Laboratory, name: str, watches: dict[str, Watch]) -> AsyncIterator[str]:
-    """News of a study, as long as somebody listens; whoever first finds it time to look looks for all."""
+async def _events(
+    lab: Laboratory, name: str, watches: dict[str, Watch], words: Mapping[str, str]
+) -> AsyncIterator[str]:
+    """News of a study, as long as somebody listens; whoever first finds it time to look looks for all.
+
+    `words` are said of a study that is gone, or cannot be read just now.
+    """
     watch = watches.setdefault(name, Watch())
     watch.listeners += 1
     seen = -1
@@ -66,13 +79,18 @@ async def _events(lab: Laboratory, name: str, watches: dict[str, Watch]) -> Asyn
         silent = anyio.current_time()
         while True:
             now = anyio.current_time()
-            if now - watch.looked >= PERIOD:
-                watch.looked = now  # before it waits: the others need not look as well
-                await _look(lab, name, watch)
-            if watch.number != seen:
+            if now >= watch.due:
+                watch.due = math.inf  # the others need not look as well
+                try:
+                    await _look(lab, name, watch)
+                finally:
+                    end = anyio.current_time()
+                    watch.due = end + max(PERIOD, SHARE * (end - now)) - PERIOD / 10
+            if watch.state and watch.number != seen:
                 seen, silent = watch.number, now
-                yield f"event: study\ndata: {json.dumps(watch.state)}\n\n"
-                if watch.state.get("status") != "running":
+                status = str(watch.state.get("status"))
+                yield f"event: study\ndata: {json.dumps({**watch.state, 'told': words.get(status, '')})}\n\n"
+                if status not in ("running", "unreadable"):
                     yield "event: end\ndata: {}\n\n"
                     return
             elif now - silent > BEAT:
@@ -93,12 +111,18 @@ async def _look(lab: Laboratory, name: str, watch: Watch) -> None:
 
 
 def _state(lab: Laboratory, name: str) -> dict[str, object]:
-    """How a study stands, and a mark that changes with its files; "gone" for one that is not there any more."""
+    """How a study stands, and a mark that changes with its files.
+
+    "gone" is one that is not there any more, "unreadable" one that is there and cannot be read just now.
+    """
     try:
         folder = lab.shelf.folder(name)
-        found = lab.shelf.outline(name)
-    except PassoError:
+        with patient(PERIOD):
+            found = lab.shelf.outline(name)
+    except UnknownName:
         return {"status": "gone"}
+    except PassoError:
+        return {"status": "unreadable" if (lab.root / name).exists() else "gone"}
     done = sum(run.status == "done" for run in found.runs)
     running = [run.id for run in found.runs if run.status == "running"][:50]
     return {

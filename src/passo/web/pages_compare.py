@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -77,12 +78,12 @@ def _told_curves(found: StoredStudy, wish: Wish) -> str:
         return told(str(why))
 
 
-def wished(asked: Asked, found: StoredStudy) -> Wish:
-    """What the address asks for: `name` (several), `metric`, `curve`, `against`."""
+def wished(asked: Asked, found: StoredStudy, given: Sequence[str] | None = None) -> Wish:
+    """What the address asks for: `name` (several; `given` take their place), `metric`, `curve`, `against`."""
     known = found.names()
     if not known:
         raise StoreError(f"{found.folder.name} has no finished training yet")
-    names = tuple(name for name in dict.fromkeys(asked.queries("name")) if name)
+    names = tuple(name for name in dict.fromkeys(asked.queries("name") if given is None else given) if name)
     for name in (*names, *filter(None, [asked.query("against")])):
         if name not in known:
             raise unknown(f"configuration in {found.folder.name}", name, known)

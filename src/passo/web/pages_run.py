@@ -24,6 +24,7 @@ from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
 from passo.web.spoken import spoken_words
 
+JSON = "application/json"
 CURVES = 12  # metrics that are asked for at once
 DRAWN = ("train/loss", "validation/loss", "validation/accuracy", "lr")  # metrics that are drawn unasked
 PLAIN = "plain"  # what a browser without scripts asks for: everything as pictures and tables
@@ -70,21 +71,11 @@ def run(asked: Asked) -> Response:
 
 def series(asked: Asked) -> Response:
     """Curves as JSON: {"name": {"x": […], "y": […], "n": …, …}} for each `metric`; `from` and `to` are steps."""
-    found = asked.lab.kept.run(asked.place("study"), asked.place("run"))
-    names = asked.queries("metric")[:CURVES]
     low, high = _number(asked, "from", -math.inf), _number(asked, "to", math.inf)
     most = int(min(POINTS, max(20, _number(asked, "points", POINTS))))
-    curves: dict[str, Any] = {}
-    for name in names:
-        if not found.has(name):
-            continue
-        whole = found.metric(name)
-        inside = (whole.steps >= low) & (whole.steps <= high)
-        x, y = extremes(whole.steps[inside], whole.values[inside], most)
-        values = [float(value) if np.isfinite(value) else None for value in y]
-        told = told_curve(name, whole.steps, whole.values)
-        curves[name] = {"x": x.tolist(), "y": values, "n": int(inside.sum()), "sentence": told}
-    return asked.json({"status": found.status, "curves": curves})
+    query = (tuple(asked.queries("metric")[:CURVES]), low, high, most)
+    found = asked.lab.curves.told(asked.place("study"), asked.place("run"), query, told_curve)
+    return Response(found, media_type=JSON)
 
 
 def pictured(asked: Asked) -> Response:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -14,36 +13,22 @@ from starlette.responses import RedirectResponse, Response
 from passo.analysis.standing import standing
 from passo.errors import StoreError
 from passo.language import later, numeral
-from passo.store import Outline, RunLine
+from passo.store import Outline
 from passo.web.answering import Asked
 from passo.web.beside import Said
+from passo.web.listing import Listing
 from passo.web.shelf import Entry
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
-METRICS = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "train/loss")
-COLUMNS = 3  # metrics that a table shows beside a run
 STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unreadable"))  # as a filter offers them
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run in a list, with what it may be sorted and found by."""
-
-    study: str
-    run: RunLine
-    values: Mapping[str, float]
-    said: Said
-
-    @property
-    def seconds(self) -> float | None:
-        return None if self.run.finished is None else self.run.finished - self.run.started
 
 
 def studies(asked: Asked) -> Response:
     """All studies, those that train first, then the newest."""
     said = asked.lab.beside.said()
-    found = [one for one in asked.lab.shelf.entries() if _matches(asked, one.status, _words(one, said))]
+    status, sought = asked.query("status"), asked.query("q").lower().split()
+    found = [one for one in asked.lab.shelf.entries() if _matches(status, sought, one, said)]
     order: dict[str, Callable[[Entry], Any]] = {
         "name": lambda one: one.name,
         "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
@@ -60,18 +45,22 @@ def studies(asked: Asked) -> Response:
 
 def runs(asked: Asked) -> Response:
     """The runs of all studies in one list."""
-    there = [one.outline for one in asked.lab.shelf.entries() if one.outline is not None]
-    return _listed(asked, "runs.html.j2", there)
+    return _listed(asked, "runs.html.j2", asked.lab.shelf.entries())
 
 
 def study(asked: Asked) -> Response:
     """One study: how it stands, what was written about it, its runs."""
-    found = asked.lab.shelf.outline(asked.place("study"))
+    entry = asked.lab.shelf.entry(asked.place("study"))
+    found = entry.outline
+    assert found is not None
     planned = found.facts.get("planned")
-    stands = standing(found, planned if isinstance(planned, int) else None)
+    try:
+        progress = standing(found, planned if isinstance(planned, int) else None).progress()
+    except StoreError:  # its metrics are damaged, which the list says
+        progress = ""
     about = asked.lab.beside.said().get(found.folder.name, Said())
-    here = {"study": found, "stands": stands, "about": about, "begun": begun(found)}
-    return _listed(asked, "study.html.j2", [found], under_way=asked.lab.shelf.under_way(found.folder.name), **here)
+    here = {"study": found, "progress": progress, "about": about, "begun": begun(found)}
+    return _listed(asked, "study.html.j2", [entry], under_way=asked.lab.shelf.under_way(found.folder.name), **here)
 
 
 def say(asked: Asked) -> Response:
@@ -106,27 +95,18 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _listed(asked: Asked, template: str, outlines: Sequence[Outline], **more: Any) -> Response:
-    said = asked.lab.beside.said()
-    shown = _metrics(outlines)
-    rows = [row for one in outlines for row in _rows(one, shown, said) if _matches(asked, row.run.status, _of(row))]
-    order: dict[str, Callable[[Row], Any]] = {
-        "study": lambda row: row.study,
-        "run": lambda row: row.run.id,
-        "kind": lambda row: row.run.kind,
-        "status": lambda row: row.run.status,
-        "begun": lambda row: row.run.started,
-        "seconds": lambda row: -1.0 if row.seconds is None else row.seconds,
-    }
-    order |= {name: lambda row, name=name: row.values.get(name, float("-inf")) for name in shown}
-    rows = _sorted(asked, rows, order) or rows
-    page, pages = _cut(asked, rows)
+def _listed(asked: Asked, template: str, entries: Sequence[Entry], **more: Any) -> Response:
+    listing = Listing(entries, asked.lab.beside.said())
+    found = listing.found(asked.query("status"), asked.query("q").lower().split())
+    shown, pages = _cut(asked, listing.ordered(found, asked.query("sort")))
+    rows = [listing.row(pair) for pair in shown]
     return asked.page(
         template,
-        rows=page,
+        rows=rows,
         pages=pages,
-        total=len(rows),
-        metrics=shown,
+        total=len(found),
+        metrics=listing.metrics,
+        troubles=[*((one.name, one.trouble) for one in entries if one.outline is None), *listing.damaged.items()],
         statuses=STATUSES,
         told_metric=lambda value: "" if value is None else numeral(f"{value:.4g}"),
         duration=duration,
@@ -135,38 +115,17 @@ def _listed(asked: Asked, template: str, outlines: Sequence[Outline], **more: An
     )
 
 
-def _metrics(outlines: Iterable[Outline]) -> tuple[str, ...]:
-    """The usual metrics that any of the studies has, the most telling first."""
-    there: set[str] = set()
-    for one in outlines:
-        try:
-            there.update(one.metrics())
-        except StoreError:
-            continue
-    return tuple(name for name in METRICS if name in there)[:COLUMNS]
-
-
-def _rows(found: Outline, metrics: Sequence[str], said: Mapping[str, Said]) -> Iterable[Row]:
-    lasts = {name: found.lasts(name) for name in metrics}
-    name = found.folder.name
-    for run in found.runs:
-        values = {metric: of[run.id] for metric, of in lasts.items() if run.id in of}
-        yield Row(name, run, values, said.get(f"{name}/{run.id}", Said()))
-
-
 def _words(entry: Entry, said: Mapping[str, Said]) -> str:
     about = said.get(entry.name, Said())
     return " ".join((entry.name, *about.tags, about.note))
 
 
-def _of(row: Row) -> str:
-    return " ".join((row.study, row.run.id, row.run.kind, *row.said.tags, row.said.note))
-
-
-def _matches(asked: Asked, status: str, words: str) -> bool:
+def _matches(status: str, sought: Sequence[str], entry: Entry, said: Mapping[str, Said]) -> bool:
     """Whether all words that are looked for are there, and the status is the one wanted."""
-    wanted, text = asked.query("status"), words.lower()
-    return wanted in ("", status) and all(word in text for word in asked.query("q").lower().split())
+    if status not in ("", entry.status):
+        return False
+    text = _words(entry, said).lower() if sought else ""
+    return all(word in text for word in sought)
 
 
 def _sorted(asked: Asked, found: list[Thing], order: Mapping[str, Callable[[Thing], Any]]) -> list[Thing]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from importlib import import_module
 from pathlib import Path
 
 from starlette.responses import RedirectResponse, Response
@@ -12,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from passo.errors import UnknownName
 from passo.language import resolved
 from passo.web.answering import LANGUAGE, THEME, THEMES, Asked
+from passo.web.lazy import imported
 
 _STATIC = Path(__file__).with_name("static")
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -57,4 +57,4 @@ def _names() -> frozenset[str]:
 def _made(name: str) -> bytes:
     """A script that another room has: it is asked for when a page first needs it."""
     module, function = _MADE[name]
-    return str(getattr(import_module(f"passo.figures.{module}"), function)()).encode()
+    return str(getattr(imported(f"passo.figures.{module}"), function)()).encode()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 POINTS = 2000  # of one curve that travel
@@ -21,16 +19,13 @@ def extremes(x: np.ndarray, y: np.ndarray, most: int = POINTS) -> tuple[np.ndarr
     """
     if len(x) <= most:
         return x, y
-    ends = np.linspace(0, len(x), max(1, most // 4) + 1).astype(int)
-    kept: set[int] = set()
-    for start, end in itertools.pairwise(ends):
-        part = y[start:end]
-        kept |= {start, end - 1}
-        if np.isfinite(part).any():
-            kept |= {start + int(np.nanargmin(_finite(part))), start + int(np.nanargmax(_finite(part)))}
-    at = np.array(sorted(kept))
+    size = -(-len(x) // max(1, most // 4))  # points of a stretch
+    starts = np.arange(0, len(x), size)
+    padded = np.full(len(starts) * size, np.nan)
+    padded[: len(x)] = y
+    stretches = padded.reshape(len(starts), size)
+    finite = np.isfinite(stretches)
+    least = starts + np.where(finite, stretches, np.inf).argmin(axis=1)
+    greatest = starts + np.where(finite, stretches, -np.inf).argmax(axis=1)
+    at = np.unique([starts, np.minimum(starts + size, len(x)) - 1, least, greatest])
     return x[at], y[at]
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(values), values, np.nan)

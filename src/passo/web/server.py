@@ -15,8 +15,10 @@ from passo.errors import UsageError, require
 from passo.web.app import create_app
 from passo.web.keys import COOKIE, Keys
 from passo.web.laboratory import Laboratory
+from passo.web.lazy import Lazy
 
 PORT, TRIED = 8765, 50
+SETTLED = 0.7  # seconds after which there is time for what the first page does not need
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -24,7 +26,7 @@ def bound(host: str, port: int) -> socket.socket:
     """A socket on the first free port from `port` on; raises `UsageError` where none of the next ones is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for wanted in range(port, min(port + TRIED, 65536)):
-        found = socket.socket(family, socket.SOCK_STREAM)
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio lets answers wait
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, wanted))
@@ -78,13 +80,23 @@ def serve(
     if browser:
         with suppress(webbrowser.Error):
             webbrowser.open(address)
-    lab.worker.warm()
+    later = threading.Timer(SETTLED, _prepare, (lab,))
+    later.daemon = True
+    later.start()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _ended)  # uvicorn sends it again at its end
     try:
         server.run(sockets=[listening])
     finally:
+        later.cancel()
         lab.worker.stop()
         if (job := lab.jobs.running) is not None:
             stopping(job.command)
         lab.jobs.close()
+
+
+def _prepare(lab: Laboratory) -> None:
+    """The process that has torch, and the modules that draw: the first figure need not wait for them."""
+    lab.worker.warm()
+    for module in Lazy.known:
+        module.imported()

@@ -6,28 +6,64 @@ hundred finished studies is listed without opening one of them again.
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from passo.errors import StoreError, UnknownName
-from passo.store import DATABASE, Outline, StoredRun, StoredStudy, open_study, outline
+from passo.store import DATABASE, LOCK, Outline, StoredRun, StoredStudy, abandoned, open_run, open_study, outline
 
 PENDING = "pending"  # where a study's trainings are until they are done: see experiments/pending.py
 _ENDINGS = ("", "-wal", "-journal")
+DOUBT = 2.0  # seconds after which a study that could not be read is tried again, though its files are the same
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A folder that holds a study: its outline, or the reason why it has none."""
+    """A folder that holds a study: its outline, or the reason why it has none.
+
+    Scalars that lists show are read when they are first asked for, and kept with it.
+    """
 
     name: str
     outline: Outline | None
     trouble: str = ""
+    read: float = field(default_factory=time.monotonic, compare=False)
+    _lasts: dict[str, Mapping[str, float]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def status(self) -> str:
         return "unreadable" if self.outline is None else self.outline.status
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Of each run, what it may be found by: its study, itself and its kind, in small letters."""
+        runs = () if self.outline is None else self.outline.runs
+        return tuple(f"{self.name} {run.id} {run.kind}".lower() for run in runs)
+
+    def lasts(self, metric: str) -> Mapping[str, float]:
+        """The last value of a scalar of every run that has it; raises `StoreError` where that cannot be read."""
+        if self.outline is None:
+            return {}
+        if metric not in self._lasts:
+            self._lasts[metric] = self.outline.lasts(metric)
+        return self._lasts[metric]
+
+    def holds(self, mark: Mark, known: Mark, folder: Path) -> bool:
+        """Whether this is still what reading would find."""
+        if mark != known:
+            return False
+        if self.outline is None:
+            return time.monotonic() - self.read < DOUBT
+        return self.status != "running" or not abandoned(folder)
+
+
+Mark = tuple[float, ...]
 
 
 class Shelf:
@@ -35,13 +71,29 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._known: dict[str, tuple[tuple[float, ...], Entry]] = {}
+        self._known: dict[Path, tuple[Mark, Entry]] = {}
         self._reading = threading.Lock()
 
     def entries(self) -> list[Entry]:
-        """All studies, the newest first."""
-        found = [self._entry(path.parent) for path in sorted(self.root.glob(f"*/{DATABASE}")) if self._inside(path)]
+        """All studies, the newest first; and what looks like one and is none that can be read."""
+        try:
+            with os.scandir(self.root) as there:
+                kinds = [(one.name, one.is_dir(follow_symlinks=False), one.is_symlink()) for one in there]
+            names = {name: plain for name, plain, link in kinds if (plain or link) and not name.startswith(".")}
+        except OSError:
+            names = {}
+        found = [entry for name in sorted(names) if (entry := self._listed(name, names[name])) is not None]
+        with self._reading:
+            for gone in [place for place in self._known if place.relative_to(self.root).parts[0] not in names]:
+                del self._known[gone]
         return sorted(found, key=_created, reverse=True)
+
+    def entry(self, name: str) -> Entry:
+        """A study as lists have it; raises `UnknownName`, or `StoreError` for one that cannot be read."""
+        found = self._entry(self.folder(name))
+        if found.outline is None:
+            raise StoreError(found.trouble)
+        return found
 
     def folder(self, name: str) -> Path:
         """The folder of a study; raises `UnknownName` for a name that none under the root has.
@@ -49,11 +101,17 @@ class Shelf:
         STUDY:RUN is a run that a study trains in a folder of its own, until it is done.
         """
         study, colon, run = name.rpartition(":")
-        if colon and not (self.root / name).exists():
+        if colon and not os.path.lexists(self.root / name):
             folder, plain = self.root / study / PENDING / run, _plain(study) and _plain(run)
         else:
             folder, plain = self.root / name, _plain(name)
-        if not plain or not self._inside(folder / DATABASE) or not (folder / DATABASE).is_file():
+        try:
+            there = plain and self._inside(folder / DATABASE) and (folder / DATABASE).exists()
+        except PermissionError as error:
+            raise StoreError(f"cannot read {folder}: permission denied") from error
+        except (OSError, UnicodeEncodeError):  # a name that is too long for the disk, or no text
+            there = False
+        if not there:
             raise UnknownName(f"there is no study {name!r} here")
         return folder
 
@@ -67,14 +125,16 @@ class Shelf:
         return open_study(self.folder(name))
 
     def outline(self, name: str) -> Outline:
-        return outline(self.folder(name))
+        found = self.entry(name).outline
+        assert found is not None
+        return found
 
     def run(self, name: str, run: str) -> StoredRun:
         """One run; raises `UnknownName` where it is gone."""
-        study = self.study(name)
-        if all(one.id != run for one in study.runs):
+        found = open_run(self.folder(name), run)
+        if found is None:
             raise UnknownName(f"study {name} has no run {run!r}")
-        return study.run(run)
+        return found
 
     def _inside(self, path: Path) -> bool:
         """Whether a path stays under the root when its links are followed."""
@@ -83,15 +143,36 @@ class Shelf:
         except (OSError, RuntimeError, ValueError):  # a circle of links
             return False
 
+    def _listed(self, name: str, plain: bool) -> Entry | None:
+        """What a list says of a name under the root; None for what is neither a study nor meant to be one.
+
+        `plain` is a folder that is no link: where its database is none either, both lie under the root.
+        """
+        folder = self.root / name
+        if not name.isascii() and not _written(name):
+            shown = os.fsencode(name).decode(errors="replace")
+            return Entry(shown, None, "its name is not written in UTF-8: rename the folder") if _meant(folder) else None
+        try:
+            if plain and stat.S_ISREG(_mode(folder)):
+                return self._entry(folder)
+            if not self._inside(folder / DATABASE):
+                trouble = "it is a link that leads out of the folder that is shown here, and is not followed"
+                return Entry(name, None, trouble) if _meant(folder) else None
+            if (folder / DATABASE).exists():
+                return self._entry(folder)
+            return Entry(name, None, f"{name} is not a study folder: it has no {DATABASE}") if _meant(folder) else None
+        except OSError as error:
+            return Entry(name, None, f"cannot read {name}: {(error.strerror or str(error)).lower()}")
+
     def _entry(self, folder: Path) -> Entry:
         mark = stamp(folder)
         with self._reading:
-            known = self._known.get(folder.name)
-        if known is not None and known[0] == mark and known[1].status != "running":
+            known = self._known.get(folder)
+        if known is not None and known[1].holds(mark, known[0], folder):
             return known[1]
         entry = _read(folder)
         with self._reading:
-            self._known[folder.name] = (mark, entry)
+            self._known[folder] = (mark, entry)
         return entry
 
 
@@ -107,17 +188,46 @@ def _read(folder: Path) -> Entry:
         return Entry(folder.name, None, str(error).replace(f"{folder.parent}/", ""))
 
 
+def _mode(folder: Path) -> int:
+    """What a folder's database is, itself; 0 where it is not there."""
+    try:
+        return (folder / DATABASE).lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _written(name: str) -> bool:
+    """Whether a name can be written as text: one of another encoding, or of another system, may not be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _meant(folder: Path) -> bool:
+    """Whether a folder holds something that studies have, or nothing at all yet: a copy that has just begun."""
+    try:
+        there = {path.name for path in folder.iterdir()}
+    except OSError:
+        return False
+    if not there:
+        return not folder.name.startswith(".")
+    return not there.isdisjoint({DATABASE, f"{DATABASE}-wal", LOCK, "runs"})
+
+
 def _created(entry: Entry) -> float:
     return 0.0 if entry.outline is None else float(entry.outline.facts.get("created", 0))
 
 
-def stamp(folder: Path) -> tuple[float, ...]:
-    """Sizes and times of a study's files: another stamp is another content."""
+def stamp(folder: Path) -> Mark:
+    """Which files a study has, their sizes and times: another stamp is another content, or another right to read it."""
     found: list[float] = []
+    base = f"{folder}/{DATABASE}"
     for ending in _ENDINGS:
         try:
-            seen = (folder / f"{DATABASE}{ending}").stat()
-            found += [seen.st_mtime_ns, seen.st_size]
+            seen = os.stat(base + ending)  # noqa: PTH116  a hundred studies at each request
+            found += [seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino]
         except OSError:
-            found += [0.0, 0.0]
+            found += [0.0, 0.0, 0.0, 0.0]
     return tuple(found)

@@ -25,6 +25,11 @@ export const embed = async (box, spec, sentence) => {
     actions: { export: true, source: false, compiled: false, editor: false },
   });
   labelled(box, sentence, words.i18n.CLICK_TO_VIEW_ACTIONS);
+  // The picture is one image with a sentence; parts of it that have a role and no words would be read as images, too.
+  for (const part of box.querySelectorAll("svg.marks [role]:not([aria-label])")) {
+    part.removeAttribute("role");
+    part.removeAttribute("aria-roledescription");
+  }
   return view;
 };
 

@@ -1,5 +1,6 @@
 // The page of a run: curves that grow while it trains, figures by tabs, the microscope's controls.
 import { asked, embed, inTurn, onChange, words } from "./charts.js";
+import { lost } from "./lost.js";
 import { written } from "./sliders.js";
 import { tablesOf } from "./tables.js";
 
@@ -41,7 +42,7 @@ const drawn = async (name, curve, anew) => {
   const box = panel(name);
   const known = views.get(name);
   if (known && !anew) {
-    await known.change("curve", vega.changeset().remove(() => true).insert(points(curve))).runAsync();
+    await known.change("curve", known.changeset().remove(() => true).insert(points(curve))).runAsync();
   } else {
     known?.finalize();
     const view = await embed(box, specification(name, points(curve)), told(name, curve));
@@ -67,7 +68,7 @@ const draw = inTurn(async (anew = false) => {
     for (const [name, curve] of Object.entries(found)) await drawn(name, curve, anew);
     document.documentElement.dataset.curves = "drawn";
   } catch (error) {
-    panels.textContent = error.message;
+    lost(error.message);
   }
 });
 
@@ -98,7 +99,8 @@ draw();
 if (curves.dataset.live) {
   const source = new EventSource(curves.dataset.live);
   source.addEventListener("study", ({ data }) => {
-    const { status, running } = JSON.parse(data);
+    const { status, running, told } = JSON.parse(data);
+    if (lost(told)) return status === "gone" && source.close();
     draw();
     if (status !== "running" || !running.some((one) => address.endsWith("/run/" + encodeURIComponent(one)))) {
       source.close();

@@ -1,4 +1,6 @@
 // A study that trains: the page is made anew when a run ends or begins, at most every two seconds.
+import { lost } from "./lost.js";
+
 const standing = document.getElementById("standing");
 if (standing?.dataset.study) {
   const source = new EventSource(`/study/${encodeURIComponent(standing.dataset.study)}/live`);
@@ -15,6 +17,7 @@ if (standing?.dataset.study) {
   };
   source.addEventListener("study", ({ data }) => {
     const state = JSON.parse(data);
+    if (lost(state.told)) return state.status === "gone" && source.close();
     const seen = JSON.stringify([state.status, state.done, state.runs, state.running]);
     if (first !== null && seen !== first && !waiting) {
       waiting = true;

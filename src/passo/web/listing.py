@@ -1,0 +1,122 @@
+"""Runs of one study or of all: found, sorted and cut to a page, ten thousand of them at each request.
+
+Only the rows that are shown become rows; all else is done with whole lists, so that a page is made in milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import repeat
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from passo.errors import StoreError
+from passo.store import RunLine
+from passo.web.beside import Said
+from passo.web.shelf import Entry
+
+METRICS = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "train/loss")
+COLUMNS = 3  # metrics that a table shows beside a run
+Pair = tuple[Entry, RunLine]
+ORDERS: dict[str, Callable[[Pair], Any]] = {
+    "study": lambda pair: pair[0].name,
+    "run": lambda pair: pair[1].id,
+    "kind": lambda pair: pair[1].kind,
+    "status": lambda pair: pair[1].status,
+    "begun": lambda pair: pair[1].started,
+    "seconds": lambda pair: -1.0 if pair[1].finished is None else pair[1].finished - pair[1].started,
+}
+
+
+class Row(NamedTuple):
+    """One run as a table shows it; `values` are those of the listing's metrics that it has."""
+
+    study: str
+    run: RunLine
+    values: Mapping[str, float]
+    said: Said
+
+    @property
+    def name(self) -> str:
+        return f"{self.study}/{self.run.id}"
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """Of its study's page, and of its own."""
+        study = f"/study/{quote(self.study, safe='')}"
+        return study, f"{study}/run/{quote(self.run.id, safe='')}"
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.run.finished is None else self.run.finished - self.run.started
+
+
+class Listing:
+    """The runs of some studies, with what was said about them."""
+
+    def __init__(self, entries: Sequence[Entry], said: Mapping[str, Said]) -> None:
+        self._entries = [one for one in entries if one.outline is not None]
+        self._said = said
+        self.damaged: dict[str, str] = {}  # studies whose metrics cannot be read, and why
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The usual metrics that any of the studies has, the most telling first."""
+        found: list[str] = []
+        for name in METRICS:
+            lasts = [self._lasts(one, name) for one in self._entries]  # of all, so that each that is damaged is known
+            if any(lasts):
+                found.append(name)
+            if len(found) == COLUMNS:
+                break
+        return tuple(found)
+
+    def found(self, status: str, sought: Sequence[str]) -> list[Pair]:
+        """The runs of a status, or of any where it is empty, that all of the words belong to."""
+        found: list[Pair] = []
+        for entry in self._entries:
+            assert entry.outline is not None
+            if not status and not sought:
+                found.extend(zip(repeat(entry), entry.outline.runs))
+                continue
+            for run, text in zip(entry.outline.runs, entry.texts, strict=True):
+                if status and run.status != status:
+                    continue
+                if sought and not all(word in text for word in sought):
+                    about = self._said.get(f"{entry.name}/{run.id}")
+                    more = "" if about is None else " ".join((*about.tags, about.note)).lower()
+                    if about is None or not all(word in text or word in more for word in sought):
+                        continue
+                found.append((entry, run))
+        return found
+
+    def ordered(self, found: list[Pair], by: str) -> list[Pair]:
+        """The same by a column, downwards where a minus stands before it; as they are where there is no such column."""
+        name = by.lstrip("-")
+        key = self._by_metric(name) if name in self.metrics else ORDERS.get(name)
+        return found if key is None else sorted(found, key=key, reverse=by.startswith("-"))
+
+    def row(self, pair: Pair) -> Row:
+        entry, run = pair
+        values = {name: lasts[run.id] for name in self.metrics if run.id in (lasts := self._lasts(entry, name))}
+        return Row(entry.name, run, values, self._said.get(f"{entry.name}/{run.id}", Said()))
+
+    def _by_metric(self, name: str) -> Callable[[Pair], float]:
+        lasts = {entry.name: self._lasts(entry, name) for entry in self._entries}
+
+        def value(pair: Pair) -> float:
+            found = lasts[pair[0].name].get(pair[1].id, -math.inf)
+            return -math.inf if math.isnan(found) else found  # NaN has no place in an order
+
+        return value
+
+    def _lasts(self, entry: Entry, name: str) -> Mapping[str, float]:
+        if entry.name in self.damaged:
+            return {}
+        try:
+            return entry.lasts(name)
+        except StoreError as error:
+            self.damaged[entry.name] = str(error)
+            return {}
