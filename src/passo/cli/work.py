@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
-from passo.cli import work_new
+from passo.cli import work_inside, work_new
 from passo.errors import PassoError
 
 RACERS, STEPS = 12, 2000  # the most that a page may ask for
@@ -102,6 +102,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     "race": race,
     "schedules": schedules,
     "offered": offered,
+    **work_inside.TASKS,
     **work_new.TASKS,
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from passo.web.beside import Beside
+from passo.web.errands import Errands
 from passo.web.jobs import Jobs
 from passo.web.keys import Keys
 from passo.web.shelf import Shelf
@@ -28,6 +29,7 @@ class Laboratory:
         self.beside = Beside(self.root)
         self.jobs = Jobs(self.root, self.beside)
         self.worker = Worker()
+        self.errands = Errands()
         self._offered: dict[str, Any] | None = None
 
     def offered(self) -> dict[str, Any]:

@@ -88,3 +88,4 @@ def serve(
         if (job := lab.jobs.running) is not None:
             stopping(job.command)
         lab.jobs.close()
+        lab.errands.stop()
