@@ -448,6 +448,7 @@ def test_whether_maps_can_be_trusted_is_said_and_stands_beside_the_next_answer(o
     page.click("#trust button")
     page.wait_for_selector("html[data-trusted=true]", timeout=60_000)
     said = page.locator("#trust .told p").first.inner_text()
+    assert page.text_content("#told") == said
     assert "be trusted here, over" in said and page.locator("#trust svg.marks").count() == 1
     page.fill("[name=image]", "2")
     page.press("[name=image]", "Enter")

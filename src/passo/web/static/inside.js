@@ -13,7 +13,7 @@ const failed = (error) => {
 };
 
 // What came is told to who does not see it.
-const tell = (part) => (document.getElementById("told").textContent = part.querySelector("[data-told]")?.textContent.trim() ?? "");
+export const tell = (part) => (document.getElementById("told").textContent = part.querySelector("[data-told]")?.textContent.trim() ?? "");
 
 // ── The confusion matrix: arrow keys move over its cells ──
 const confusing = document.getElementById("confusing");
@@ -230,6 +230,7 @@ if (trust) {
   const draw = async () => {
     if (!found) return;
     trust.querySelector(".told").innerHTML = found.html;
+    tell(trust);
     trust.querySelector("figure").dataset.shown = "1";
     await embed(chart, found.spec, found.sentence);
     caption.textContent = found.caption;

@@ -1,6 +1,6 @@
 // The map of test images: two SVGs of the same points; what a pointer or the arrow keys choose is shown, on both.
 import { words } from "./charts.js";
-import { errand, showTest } from "./inside.js";
+import { errand, showTest, tell } from "./inside.js";
 
 const SIDE = 360;
 const SVG = "http://www.w3.org/2000/svg";
@@ -168,6 +168,7 @@ form.addEventListener("submit", async (event) => {
   await sheet.decode();
   draw();
   document.querySelector("#map .told").innerHTML = found.html;
+  tell(document.getElementById("map"));
   document.documentElement.dataset.mapped = String(found.labels.length);
 });
 form.elements.what.addEventListener("change", draw);
