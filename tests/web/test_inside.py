@@ -375,6 +375,7 @@ def test_a_cell_shows_its_images_and_an_image_shows_where_the_model_looks(opened
     page = opened(RUN, locale)
     page.click(f"a:has-text('{title}')")
     page.wait_for_selector("#confusion")
+    page.wait_for_selector("html[data-inside=ready]")
     page.focus("#confusion td.wrong a >> nth=0")
     first = page.evaluate("document.activeElement.href")
     page.keyboard.press("ArrowDown")

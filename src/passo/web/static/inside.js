@@ -246,3 +246,4 @@ if (trust) {
   });
   onChange(draw);
 }
+document.documentElement.dataset.inside = "ready";
