@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Laboratory:
         self.beside = Beside(self.root)
         self.jobs = Jobs(self.root, self.beside)
         self.worker = Worker()
+        self.drawing = threading.Lock()  # figures silence warnings, which all threads share
         self.errands = Errands()
         self._offered: dict[str, Any] | None = None
 

@@ -121,9 +121,11 @@ def trusted(asked: Asked) -> Response:
     if found is None:
         return asked.json({"doing": t("checking the maps against random ones")}, 202)
     made = _checked(found)
-    figure = draw_trusted(made)
+    with asked.lab.drawing:
+        figure = draw_trusted(made)
+        spec = figure.spec()
     part = asked.part("inside_table.html.j2", label=t("Whether these maps can be trusted"), **_said(made))
-    return asked.json({"html": part, "spec": figure.spec(), "sentence": figure.sentence, "caption": figure.caption})
+    return asked.json({"html": part, "spec": spec, "sentence": figure.sentence, "caption": figure.caption})
 
 
 def _checked(found: dict[str, Any]) -> Trusted:

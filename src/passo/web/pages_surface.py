@@ -51,8 +51,10 @@ def figure(asked: Asked) -> Response:
     run = asked.lab.shelf.run(asked.place("study"), asked.place("run"))
     for name, found in _stored(asked, run):
         if name == asked.place("landscape"):
-            drawn = landscape_chart(found)
-            return asked.json({"spec": drawn.spec(), "sentence": drawn.sentence, "caption": drawn.caption})
+            with asked.lab.drawing:
+                drawn = landscape_chart(found)
+                spec = drawn.spec()
+            return asked.json({"spec": spec, "sentence": drawn.sentence, "caption": drawn.caption})
     raise UnknownName(f"run {run.id} has no landscape {asked.place('landscape')!r} here")
 
 
