@@ -61,8 +61,14 @@ def _compute(run: StoredRun, folder: Path, settings: dict[str, Any]) -> None:
     keep_memory()
     with progress() as bar:
         line = bar.add_task(t("losses"), total=None)
+
+        def went(n: int, all_: int) -> None:
+            bar.update(line, completed=n, total=all_)
+            if not err.is_terminal and 10 * n // all_ > 10 * (n - 1) // all_:  # a file has no bar: a line each tenth
+                err.print(t("{n:,} of {total:,} losses", n=n, total=all_))
+
         try:
-            compute(run, out=folder, progress=lambda n, all_: bar.update(line, completed=n, total=all_), **settings)
+            compute(run, out=folder, progress=went, **settings)
         except KeyboardInterrupt:
             err.print(t("interrupted: a landscape is kept only when it is whole"))
             raise

@@ -91,8 +91,8 @@ def decode(picture: Picture, side: tuple[int, int] | None, colour: bool) -> np.n
     return pixels
 
 
-def attempt(picture: Picture, side: tuple[int, int] | None, colour: bool) -> np.ndarray | str:
-    """One image: (H, W) or (3, H, W) uint8; or why it cannot be used."""
+def attempt(picture: Picture, side: tuple[int, int] | None, colour: bool, most: int = PIXELS) -> np.ndarray | str:
+    """One image, of at most so many pixels: (H, W) or (3, H, W) uint8; or why it cannot be used."""
     from PIL import Image, ImageOps
 
     def pixels(image: Any) -> np.ndarray:
@@ -103,7 +103,7 @@ def attempt(picture: Picture, side: tuple[int, int] | None, colour: bool) -> np.
         array = np.array(plain)
         return array.transpose(2, 0, 1) if colour else array
 
-    return _opened(picture, pixels)
+    return _opened(picture, pixels, most)
 
 
 def any_coloured(pictures: Iterable[Picture]) -> bool:
@@ -115,16 +115,22 @@ def _unusable(picture: Picture, reason: str) -> DataCorrupt:
     return DataCorrupt(f"cannot read {picture.name}: {reason}; replace or remove it")
 
 
-def _opened(picture: Picture, use: Callable[[Any], Any]) -> Any:
+def extent(picture: Picture) -> tuple[int, int] | None:
+    """(width, height) by an image's header; None for what is no image that can be used."""
+    found = _opened(picture, lambda image: (int(image.width), int(image.height)))
+    return found if isinstance(found, tuple) else None
+
+
+def _opened(picture: Picture, use: Callable[[Any], Any], most: int = PIXELS) -> Any:
     """What `use` makes of an open image; or, whatever is wrong with the file, a few words that say it."""
     from PIL import Image
 
-    large = f"it says that it has more than {PIXELS:,} pixels"
+    large = f"it says that it has more than {most:,} pixels"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata; what matters is checked here
             with Image.open(io.BytesIO(picture.read()), formats=FORMATS) as image:
-                if image.width * image.height > PIXELS:
+                if image.width * image.height > most:
                     return large
                 if image.mode.startswith(("I", "F")) or re.search(r";(16|32)[BLNSF]", str(image.tile)):
                     return "it has more than 8 bits a channel (save it with 8)"

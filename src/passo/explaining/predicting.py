@@ -100,6 +100,10 @@ class TrainedModel:
             looks = _look_inverted(raw, scaling)
             yield from (self._said(*one) for one in zip(names, x, output, looks, strict=True))
 
+    def scaled(self, raw: np.ndarray) -> Tensor:
+        """Images (N, H, W) or (N, 3, H, W) uint8, or rows (N, F), as the model reads them; raises as `predict`."""
+        return self._scaling().apply(_checked(raw, self.description.in_shape or ()))
+
     def _said(self, name: str, x: Tensor, output: Tensor, inverted: bool) -> Prediction:
         task = self.description.task
         if task == "classify":

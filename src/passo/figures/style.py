@@ -13,6 +13,7 @@ import functools
 import io
 import itertools
 import json
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -330,8 +331,14 @@ def zooming() -> Any:
     return altair().selection_interval(name="zoomed", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
 
 
+_silencing = threading.Lock()  # what is silenced is silenced for all threads: they would put back each other's state
+
+
 def interactive(chart: Any, *, zoom: bool = False) -> Any:
     """The chart with picking, and zooming where the x axis is long. Panels of one chart share both."""
-    with warnings.catch_warnings():  # altair 6.3 tells that it shares the selection between panels: as wanted
+    with (
+        _silencing,
+        warnings.catch_warnings(),
+    ):  # altair 6.3 tells that it shares the selection between panels: as wanted
         warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
         return chart.add_params(picking(), *([zooming()] if zoom else []))

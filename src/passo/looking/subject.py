@@ -18,6 +18,7 @@ from passo.errors import UsageError
 from passo.explaining import run_data
 from passo.explaining.attribution import probabilities
 from passo.explaining.interchange import load_model, trained_run
+from passo.explaining.predicting import TrainedModel
 from passo.recording.held import HeldRun
 from passo.store import StoredRun
 
@@ -53,9 +54,13 @@ class Subject:
         return run_data(self.run)
 
     @cached_property
+    def trained(self) -> TrainedModel:
+        """Its model with the weights of its end, and what feeds it; raises as `load_model`."""
+        return load_model(self.run, self.own)
+
+    @property
     def model(self) -> nn.Module:
-        """Its model with the weights of its end; raises as `load_model`."""
-        return load_model(self.run, self.own).model
+        return self.trained.model
 
     @cached_property
     def answered(self) -> Recorded:

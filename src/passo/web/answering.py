@@ -38,6 +38,7 @@ class Asked:
     lab: Laboratory
     request: Request
     form: Mapping[str, str]
+    body: bytes = b""
 
     def query(self, name: str, default: str = "") -> str:
         return self.request.query_params.get(name, default)
@@ -62,6 +63,10 @@ class Asked:
         }
         return HTMLResponse(_templates().get_template(template).render(**words, **values), status)
 
+    def part(self, template: str, **values: Any) -> str:
+        """A part of a page, as HTML."""
+        return str(_templates().get_template(template).render(asked=self, **values))
+
     def written(self, note: str) -> Any:
         """What somebody wrote in Markdown as HTML: tags in it are text, and links lead to pages alone."""
         return require("markupsafe", "web").Markup(_markdown().render(note))
@@ -80,6 +85,7 @@ def endpoint(lab: Laboratory, handler: Handler) -> Callable[[Request], Awaitable
     async def answered(request: Request) -> Response:
         with speaking(spoken(request)):
             form: dict[str, str] = {}
+            body: bytes | None = b""
             if request.method not in SAFE:
                 body = await _body(request)
                 if body is None:
@@ -87,7 +93,7 @@ def endpoint(lab: Laboratory, handler: Handler) -> Callable[[Request], Awaitable
                 form = _fields(body, request.headers)
                 if not lab.keys.permits(request.headers.get(KEY) or form.get("key")):
                     return Response("not asked by a page of this session\n", 403, media_type="text/plain")
-            asked = Asked(lab, request, form)
+            asked = Asked(lab, request, form, body)
             return await anyio.to_thread.run_sync(_handled, handler, asked, limiter=lab.turns)
 
     return answered

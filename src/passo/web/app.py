@@ -19,7 +19,7 @@ from passo.web.lazy import Lazy
 pages_compare, pages_descents = Lazy("pages_compare"), Lazy("pages_descents")
 pages_play, pages_run = Lazy("pages_play"), Lazy("pages_run")
 pages_several, pages_epochs = Lazy("pages_several"), Lazy("pages_epochs")
-microscope = Lazy("microscope")
+microscope, pages_inside, pages_surface = Lazy("microscope"), Lazy("pages_inside"), Lazy("pages_surface")
 
 _ENTRANCE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>passo</title><link rel="icon" href="data:,"></head>
@@ -61,6 +61,15 @@ def create_app(lab: Laboratory) -> ASGIApp:
         get("/study/{study}/run/{run}/epochs", pages_epochs.epochs),
         get("/study/{study}/run/{run}/epochs/batch", pages_epochs.batch),
         get("/study/{study}/run/{run}/epochs/{which}.svg", pages_epochs.pictured_epochs),
+        get("/study/{study}/run/{run}/inside", pages_inside.inside),
+        get("/study/{study}/run/{run}/inside/confused", pages_inside.confused),
+        get("/study/{study}/run/{run}/inside/seen", pages_inside.seen),
+        post("/study/{study}/run/{run}/inside/seen", pages_inside.seen),
+        get("/study/{study}/run/{run}/inside/mapped", pages_inside.mapped),
+        get("/study/{study}/run/{run}/inside/trusted", pages_inside.trusted),
+        get("/study/{study}/run/{run}/surface", pages_surface.surface),
+        post("/study/{study}/run/{run}/surface", pages_surface.begin),
+        get("/study/{study}/run/{run}/surface/figure/{landscape}", pages_surface.figure),
         get("/study/{study}/compare", pages_compare.compare),
         get("/study/{study}/compare/figure/{figure}", pages_compare.figure),
         Route("/study/{study}/live", live.stream(lab), methods=["GET"]),

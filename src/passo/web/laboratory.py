@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from passo.web.beside import Beside
+from passo.web.errands import Errands
 from passo.web.growing import Curves
 from passo.web.jobs import Jobs
 from passo.web.kept import Kept
@@ -40,6 +41,7 @@ class Laboratory:
         self.beside = Beside(self.root)
         self.jobs = Jobs(self.root, self.beside)
         self.worker = Worker()
+        self.errands = Errands()
         self._offered: dict[str, Any] | None = None
 
     @cached_property

@@ -20,6 +20,7 @@ from passo.store import StoredRun, StoredStudy
 from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.pages_compare import ROWS, wished
+from passo.web.pictures import answer
 from passo.web.series import POINTS
 from passo.web.spoken import spoken_words
 
@@ -122,7 +123,7 @@ def figure(asked: Asked) -> Response:
     """A figure of several studies as JSON; there is one, `profiles`."""
     found = [asked.lab.shelf.study(name) for name in _studies(asked)]
     drawn = draw_compared(asked.place("figure"), found, _wish(asked, found[0]))
-    return asked.json({"spec": drawn.spec(), "sentence": drawn.sentence, "caption": drawn.caption})
+    return answer(asked, drawn)
 
 
 def _studies(asked: Asked) -> list[str]:

@@ -90,6 +90,7 @@ def serve(
     finally:
         later.cancel()
         lab.worker.stop()
+        lab.errands.stop()
         if (job := lab.jobs.running) is not None:
             stopping(job.command)
         lab.jobs.close()

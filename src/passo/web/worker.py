@@ -19,7 +19,8 @@ PATIENCE = 30.0  # seconds for an answer, the first import of torch included
 class Worker:
     """Starts its process when it is first asked, and anew where that ended; one question at a time."""
 
-    def __init__(self, module: str = "passo.cli.work") -> None:
+    def __init__(self, module: str = "passo.cli.work", patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._words = [sys.executable, "-m", module]
         self._process: subprocess.Popen[str] | None = None
         self._lines: Queue[str] = Queue()
@@ -33,7 +34,7 @@ class Worker:
                 assert process.stdin is not None
                 process.stdin.write(json.dumps({"do": do, "with": given}) + "\n")
                 process.stdin.flush()
-                line = self._lines.get(timeout=PATIENCE)
+                line = self._lines.get(timeout=self._patience)
             except (OSError, Empty):
                 self.stop()
                 raise PassoError("this took too long, or was too much: ask for less") from None
