@@ -275,7 +275,7 @@ def test_a_study_that_goes_away_while_it_is_watched_is_told_and_the_curves_stay(
         page = opened("/study/growing/run/adam-s0")
         page.wait_for_selector("[data-curves=drawn]")
         grow()
-        page.wait_for_selector("[data-last='train/loss']:text-is('0.0250000')")
+        page.wait_for_selector("[data-last='train/loss']:text-is('0.025')")
         target = root / "growing"
         shutil.rmtree(target) if away == "deleted" else target.rename(root.parent / "moved")
         page.wait_for_selector("#lost:has-text('moved or deleted')")

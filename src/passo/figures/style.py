@@ -339,6 +339,6 @@ def interactive(chart: Any, *, zoom: bool = False) -> Any:
     with (
         _silencing,
         warnings.catch_warnings(),
-    ):  # altair 6.3 tells that it shares the selection between panels: as wanted
+    ):  # altair 6.3 tells that panels share the selection: as wanted
         warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
         return chart.add_params(picking(), *([zooming()] if zoom else []))

@@ -24,8 +24,8 @@ from passo.errors import FolderInUse, PassoError, StoreError, UnknownName, Usage
 from passo.language import language, later
 from passo.store.folder import locked
 from passo.web.beside import Beside
+from passo.web.shelf import JOBS
 
-FOLDER = ".passo-jobs"
 MOST = 100  # that may wait
 GRACE = 20.0  # seconds for a training to keep its state when the server ends
 SHOWN = 16_000  # characters of what a job printed, its end
@@ -73,7 +73,7 @@ class Jobs:
         self._waiting: threading.Thread | None = None
         self._over = False
         self._lock: sqlite3.Connection | None = None
-        if (root / FOLDER).is_dir():
+        if (root / JOBS).is_dir():
             with suppress(PassoError):
                 self._take()
 
@@ -166,12 +166,12 @@ class Jobs:
             if self._lock is not None:
                 return
             try:
-                (self._root / FOLDER).mkdir(exist_ok=True)
-                self._lock = locked(self._root / FOLDER)
+                (self._root / JOBS).mkdir(exist_ok=True)
+                self._lock = locked(self._root / JOBS)
             except FolderInUse:
                 raise FolderInUse("another passo ui has the queue of these studies: use that one, or end it") from None
             except (OSError, sqlite3.Error) as error:
-                raise StoreError(f"cannot write {self._root / FOLDER}: {error}") from error
+                raise StoreError(f"cannot write {self._root / JOBS}: {error}") from error
             self._change("UPDATE jobs SET status='paused' WHERE status='waiting'")
             self._change("UPDATE jobs SET status='stopped', ended=begun WHERE status IN ('running', 'stopping')")
 
@@ -214,7 +214,7 @@ class Jobs:
             self._begin()
 
     def _printed(self, number: int) -> Path:
-        return self._root / FOLDER / f"{number}.txt"
+        return self._root / JOBS / f"{number}.txt"
 
     def _change(self, sql: str, given: Sequence[object] = ()) -> int:
         return self._beside.change(sql, given, SCHEMA)

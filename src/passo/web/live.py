@@ -25,7 +25,8 @@ from passo.web.laboratory import Laboratory
 from passo.web.shelf import stamp
 
 PERIOD = 0.2  # seconds between two looks
-SHARE = 10  # a look that takes long is followed by so many times as long without one
+SHARE = 10  # a look that takes long is followed by so many times as long without one,
+LONGEST = 3.0  # but by no more than so many seconds
 BEAT = 15.0  # seconds of silence after which a line is sent, so that a page knows that it is still connected
 MOST = 200  # pages that listen at a time
 
@@ -85,7 +86,7 @@ async def _events(
                     await _look(lab, name, watch)
                 finally:
                     end = anyio.current_time()
-                    watch.due = end + max(PERIOD, SHARE * (end - now)) - PERIOD / 10
+                    watch.due = end + max(PERIOD, min(LONGEST, SHARE * (end - now))) - PERIOD / 10
             if watch.state and watch.number != seen:
                 seen, silent = watch.number, now
                 status = str(watch.state.get("status"))

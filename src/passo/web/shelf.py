@@ -19,6 +19,7 @@ from passo.errors import StoreError, UnknownName
 from passo.store import DATABASE, LOCK, Outline, StoredRun, StoredStudy, abandoned, open_run, open_study, outline
 
 PENDING = "pending"  # where a study's trainings are until they are done: see experiments/pending.py
+JOBS = ".passo-jobs"  # what the queue keeps: see web/jobs.py
 _ENDINGS = ("", "-wal", "-journal")
 DOUBT = 2.0  # seconds after which a study that could not be read is tried again, though its files are the same
 
@@ -79,7 +80,7 @@ class Shelf:
         try:
             with os.scandir(self.root) as there:
                 kinds = [(one.name, one.is_dir(follow_symlinks=False), one.is_symlink()) for one in there]
-            names = {name: plain for name, plain, link in kinds if (plain or link) and not name.startswith(".")}
+            names = {name: plain for name, plain, link in kinds if (plain or link) and name != JOBS}
         except OSError:
             names = {}
         found = [entry for name in sorted(names) if (entry := self._listed(name, names[name])) is not None]
@@ -227,7 +228,8 @@ def stamp(folder: Path) -> Mark:
     for ending in _ENDINGS:
         try:
             seen = os.stat(base + ending)  # noqa: PTH116  a hundred studies at each request
-            found += [seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino]
+            changed = 0 if ending else seen.st_ctime_ns  # SQLite sets the owner of its log when root reads
+            found += [seen.st_mtime_ns, changed, seen.st_size, seen.st_ino]
         except OSError:
             found += [0.0, 0.0, 0.0, 0.0]
     return tuple(found)
