@@ -58,7 +58,15 @@ def set_scene(
     _check_fit(model, path)
     x, y, told = _chosen(data, images, seed)
     device = next(model.parameters()).device
-    return Scene(path, model, loss_fn, x.to(device), y.to(device), {**info, **told, "loss": type(loss_fn).__name__})
+    return Scene(path, model, loss_fn, x.to(device), y.to(device), {**info, **told, "loss": _named(loss_fn)})
+
+
+def _named(loss_fn: Any) -> str:
+    """A loss by the name that PyTorch has for it; passo's own are kinds of those."""
+    kinds = type(loss_fn).__mro__
+    return next(
+        (kind.__name__ for kind in kinds if kind.__module__.startswith("torch.nn.modules.loss")), kinds[0].__name__
+    )
 
 
 def losses(scene: Scene, places: Iterable[Place], batch_norm: BatchNorm = "running") -> Iterator[float]:
