@@ -47,7 +47,7 @@ def test_without_a_file_the_picture_goes_into_the_folder(place: Path) -> None:
     said = passo(
         "landscape", "with/tiny-cnn-adam-s0", "--points", "3", "--images", "20", "--directions", "random", cwd=place
     )
-    path = place / said.rsplit("saved as ", 1)[1].strip()
+    path = place / said.rsplit("saved as ", 1)[1].splitlines()[0].strip()
     assert path.name == "landscape.png" and path.read_bytes().startswith(b"\x89PNG")
 
 

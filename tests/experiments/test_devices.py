@@ -86,6 +86,7 @@ RESUMED = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_on_two_devices_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     whole = _walk(_config(**RESUMED), tmp_path / "whole")
     assert _walk(_config(**RESUMED), tmp_path / "parts", 7) is None

@@ -264,6 +264,7 @@ def test_groups_train_side_by_side_and_say_how_far_they_are(
     assert not (tmp_path / "side" / "pending").exists()
 
 
+@pytest.mark.slow
 def test_a_group_whose_process_is_killed_runs_alone(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -264,6 +264,7 @@ def test_the_slider_and_the_keys_put_every_disc_where_its_optimizer_was(page, sc
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_it_plays_pauses_and_ends_at_the_end(page) -> None:
     page.select_option("#speed", "1")
     page.click("#play")  # from the end it begins anew

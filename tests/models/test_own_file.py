@@ -196,6 +196,7 @@ def test_a_model_that_fails_on_the_data_is_one_sentence(folder: Path, function: 
     assert passo.open(folder / "run").runs[0].status == "failed"
 
 
+@pytest.mark.slow
 def test_a_run_of_a_typed_model_is_resumed_where_the_model_is_typed_again(folder: Path) -> None:
     words = ["dataset=fashion-mnist-sample", "dataset.per_class=20", "model=net.py:build", "epochs=500"]
 
