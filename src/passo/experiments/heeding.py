@@ -6,6 +6,7 @@ second, and sends this process the signal that whoever trains here holds back un
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from collections.abc import Iterator
@@ -37,4 +38,7 @@ def heeding(folder: Path) -> Iterator[None]:
 def _look(folder: Path, over: threading.Event) -> None:
     while not over.wait(PERIOD):
         if store.asked_to_stop(folder):
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)  # wakes it where it waits
+            else:  # on Windows
+                _thread.interrupt_main(signal.SIGTERM)

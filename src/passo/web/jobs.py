@@ -22,6 +22,7 @@ from pathlib import Path
 
 from passo.errors import FolderInUse, PassoError, StoreError, UnknownName, UsageError
 from passo.language import language, later
+from passo.store import ask_to_stop
 from passo.store.folder import locked
 from passo.web.beside import Beside
 from passo.web.shelf import JOBS
@@ -121,7 +122,12 @@ class Jobs:
                 self._change("DELETE FROM jobs WHERE number=? AND status IN ('waiting', 'paused')", (number,))
             elif job.status in ("running", "stopping") and self._process is not None and self._running == number:
                 self._change("UPDATE jobs SET status='stopping' WHERE number=?", (number,))
-                self._process.send_signal(signal.SIGTERM if job.status == "running" else signal.SIGINT)
+                try:
+                    if job.status == "stopping":
+                        raise StoreError("it was asked already")
+                    ask_to_stop(self._root / job.study)
+                except StoreError:  # nothing is written yet, or it is no training
+                    self._process.terminate()
 
     def forget(self, number: int) -> None:
         """Take a job that is over out of the list, with what it printed; its study stays."""
