@@ -15,10 +15,15 @@ PAGES = {
     "descents": ("/descents?o=adam&o=sgd+lr%3D0.01&steps=50", "[data-race=ready]"),
     "schedules": ("/schedules", "html[data-drawn]"),
     "unreadable": ("/?status=unreadable", "h1"),
+    "new": ("/new?model=cnn&schedule=StepLR", "#command"),
+    "new-study": ("/new/study?study=optimizers", "#command"),
+    "jobs": ("/jobs", "#queue"),
+    "notes": ("/notes", "h2"),
 }
 QUICK = {  # the others are tried in `make test-all`; descents and schedules import torch
     *(("studies", "light"), ("runs", "dark"), ("study", "light"), ("run", "dark"), ("compare", "light")),
     *(("several", "dark"), ("overlay", "light"), ("averages", "dark"), ("unreadable", "dark")),
+    *(("new", "dark"), ("jobs", "light"), ("notes", "dark")),
 }
 SCREENS = [
     pytest.param(name, theme, marks=[] if (name, theme) in QUICK else pytest.mark.slow)
