@@ -160,8 +160,10 @@ def written(asked: Asked, study: str) -> list[str]:
 
 
 def _standing(asked: Asked, job: Job) -> Standing:
-    if job.status not in ("running", "stopping") or not job.study or "/" in job.study:
+    if job.status not in ("running", "stopping"):
         return Standing(job, None, "")
+    if not job.study or "/" in job.study:  # no study: what it said last
+        return Standing(job, None, asked.lab.jobs.printed(job.number).rstrip().rpartition("\n")[2][:200])
     try:
         share, words = progress(asked, job.study)
     except PassoError:
