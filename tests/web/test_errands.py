@@ -14,13 +14,13 @@ def test_only_so_many_long_answers_wait(monkeypatch):
     errands, go = Errands(), threading.Event()
     monkeypatch.setattr(errands._worker, "ask", lambda do, **given: go.wait(10) and given["n"])
     for n in range(WAITING):
-        assert errands.ask("x", n=n) is None and errands.ask("x", n=n) is None
+        assert errands.ask("x", 0, n=n) is None and errands.ask("x", 0, n=n) is None
     with pytest.raises(UsageError, match="ask again"):
-        errands.ask("x", n=WAITING)
-    assert errands.known("x", n=0) is None
+        errands.ask("x", 0, n=WAITING)
+    assert errands.known("x", 0, n=0) is None
     go.set()
-    assert [until(lambda n=n: errands.ask("x", n=n)) for n in range(WAITING)] == list(range(WAITING))
-    assert [errands.known("x", n=n) for n in range(WAITING)] == list(range(WAITING))
+    assert [until(lambda n=n: errands.ask("x", 0, n=n)) for n in range(WAITING)] == list(range(WAITING))
+    assert [errands.known("x", 0, n=n) for n in range(WAITING)] == list(range(WAITING))
 
 
 def test_a_long_answer_that_failed_says_why_and_may_be_asked_for_again(monkeypatch):
@@ -34,11 +34,11 @@ def test_a_long_answer_that_failed_says_why_and_may_be_asked_for_again(monkeypat
         raise UnknownName("no such layer")
 
     monkeypatch.setattr(errands._worker, "ask", ask)
-    assert errands.ask("x") is None
+    assert errands.ask("x", 0) is None
     go.set()
     with pytest.raises(UnknownName, match="no such layer"):
-        until(lambda: errands.ask("x"))
-    assert until(lambda: errands.ask("x")) == "there" and said == ["x", "x"]
+        until(lambda: errands.ask("x", 0))
+    assert until(lambda: errands.ask("x", 0)) == "there" and said == ["x", "x"]
 
 
 def until(asked: Callable[[], object]) -> object:
@@ -52,6 +52,6 @@ def test_the_oldest_answers_are_forgotten(monkeypatch):
     errands, asked = Errands(), []
     monkeypatch.setattr(errands._worker, "ask", lambda do, **given: asked.append(given["n"]) or given["n"])
     for n in range(KEPT + 2):
-        assert until(lambda n=n: errands.ask("x", n=n)) == n
-    assert errands.known("x", n=0) is None and errands.known("x", n=KEPT + 1) == KEPT + 1
+        assert until(lambda n=n: errands.ask("x", 0, n=n)) == n
+    assert errands.known("x", 0, n=0) is None and errands.known("x", 0, n=KEPT + 1) == KEPT + 1
     assert asked == list(range(KEPT + 2))

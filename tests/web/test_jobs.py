@@ -76,6 +76,22 @@ def test_what_waits_is_held_when_a_server_ends_and_two_servers_do_not_share_a_qu
     third.close()
 
 
+def test_what_a_killed_server_left_goes_on_and_can_be_stopped_and_the_queue_waits_for_it(root: Path) -> None:
+    first = Jobs(root, Beside(root))
+    job, waiting = first.add([*LONG, "--out", str(root / "long")], study="long"), first.add(["--version"])
+    until(lambda: trains(root / "long"))
+    first._over = True
+    first._lock.close()  # type: ignore[union-attr]  as where its process is gone
+    second = Jobs(root, Beside(root))
+    assert (second.get(job.number).status, second.get(waiting.number).status) == ("running", "paused")
+    second.release()
+    assert second.get(waiting.number).status == "waiting"
+    second.stop(job.number)
+    until(lambda: second.get(waiting.number).status == "done")
+    assert second.get(job.number).status == "stopped" and open_study(root / "long").status == "interrupted"
+    second.close()
+
+
 def test_a_form_shows_every_option_and_the_command_and_fills_the_queue(page: Asking, root: Path) -> None:
     page.lab.jobs.close()  # what is put in waits
     form = page.get("/new?model=cnn&optimizer=sgd&schedule=StepLR")
@@ -106,8 +122,11 @@ REFUSED: list[tuple[dict[str, str], str]] = [
 
 def test_a_form_starts_nothing_that_is_not_offered(page: Asking) -> None:
     for fields, told in REFUSED:
-        answer = page.post("/new", {"key": page.key, "dataset": "fashion-mnist-sample", **fields})
+        answer = page.post(
+            "/new", {"key": page.key, "dataset": "fashion-mnist-sample", "optimizer.lr": "0.07", **fields}
+        )
         assert answer.status in (400, 404) and re.search(told, answer.text), fields
+        assert 'value="0.07"' in answer.text  # the form again, with what was given
     assert page.lab.jobs.all() == []
 
 
@@ -125,7 +144,7 @@ def test_a_study_is_shown_and_put_into_the_queue(page: Asking, root: Path) -> No
 
 
 def test_a_training_elsewhere_is_asked_to_stop_and_one_that_stopped_is_resumed(page: Asking, root: Path) -> None:
-    assert page.post("/study/first/stop", {"key": page.key}).status == 500  # nobody trains it
+    assert page.post("/study/first/stop", {"key": page.key}).status == 303  # nobody trains it
     assert "nothing to resume" in page.post("/study/first/resume", {"key": page.key}).text
     page.lab.jobs.add([*LONG, "--out", str(root / "long")], study="long")
     until(lambda: trains(root / "long"))

@@ -85,8 +85,15 @@ def _picture(pixels: np.ndarray) -> str:
     return address(pixels, SIDE)
 
 
-@lru_cache(maxsize=RUNS)
 def _opened(folder: str, run: str) -> tuple[TrainConfig, Data, Order]:
+    from passo.store import open_study
+
+    return _read(folder, run, open_study(folder).run(run).started)
+
+
+@lru_cache(maxsize=RUNS)
+def _read(folder: str, run: str, started: float) -> tuple[TrainConfig, Data, Order]:
+    """A run's mini-batches; one that was trained again under the same name has begun at another time."""
     from passo.explaining import Order, run_config, run_data
     from passo.store import open_study
 

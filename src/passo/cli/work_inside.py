@@ -7,7 +7,6 @@ last few are kept, with their data, so that a second image is answered at once. 
 from __future__ import annotations
 
 import base64
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -178,7 +177,6 @@ def _subject(study: str, run: str) -> Subject:
     from passo.looking.subject import Subject, found_run
     from passo.store import open_study
 
-    os.environ["PASSO_OFFLINE"] = "1"  # looking at a page downloads nothing
     stored = found_run(open_study(study).run(run))
     key = (study, run, str(stored.info.get("weights_sha256")))
     found = _warm.get(key)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from passo.errors import PassoError, UsageError
+from passo.errors import Diverged, PassoError, TrainingError, UsageError
 
 TRIED = (-1, -0.5, 0, 0.5, 1, 1.5, 2)
 SECTIONS = ("dataset", "model", "optimizer", "schedule", "training", "early_stopping", "record")
@@ -76,11 +77,9 @@ def options(model: str, optimizer: str, schedule: str) -> list[dict[str, Any]]:
 def checked(words: list[str]) -> dict[str, Any]:
     """The settings as a command; raises what is wrong with them, as the command would."""
     from passo.cli.training import configuration
-    from passo.models.own_file import is_own
 
-    if any(is_own(word.partition("=")[2]) for word in words if word.startswith("model")):
-        raise UsageError("a model of your own is trained from the command line, which runs its file")
     config = configuration(words)
+    _offered(config.dataset.name, config.model.name)
     return {"command": shlex.join(["passo", "train", *words]), "epochs": config.epochs, "dataset": config.dataset.name}
 
 
@@ -92,9 +91,12 @@ def estimated(words: list[str]) -> dict[str, Any]:
 
     config = configuration(words)
     data = load_data(config)
-    found = estimate(config, data)
+    try:
+        found = estimate(config, data)
+    except Diverged as error:
+        raise TrainingError(f"it diverges at once: {error}") from error
     size = len(data.train) if config.batch_size == "all" else int(config.batch_size)
-    steps = config.epochs * -(-len(data.train) // size) // config.accumulate
+    steps = config.epochs * math.ceil(math.ceil(len(data.train) / size) / config.accumulate)
     return {"seconds": found.seconds, "bytes": found.bytes, "steps": steps}
 
 
@@ -114,8 +116,11 @@ def study(name: str, settings: list[str], quick: bool) -> dict[str, Any]:
     """What a study would run: description, runs, seeds, base, and names of its runs."""
     from passo.cli.planned import typed
     from passo.experiments import study as begin
+    from passo.experiments.stages import first_trainings
 
     file = begin(name, settings, quick=quick).file
+    for task in first_trainings(file):
+        _offered(task.settings["dataset"]["name"], task.settings["model"]["name"])
     names = [run.name for run in file.configurations if run.name]
     return {
         "name": file.name,
@@ -147,6 +152,18 @@ def study_estimated(name: str, settings: list[str], quick: bool) -> dict[str, An
         return {"seconds": None, "runs": runs, "jobs": _jobs(max(1, runs))}
     mean = sum(count * each for count, each in known) / sum(count for count, _ in known)
     return {"seconds": runs * mean / _jobs(runs), "runs": runs, "jobs": _jobs(runs)}
+
+
+def _offered(dataset: object, model: object) -> None:
+    """Raise `UsageError` for data or a model that a page does not offer: files, which might lie anywhere."""
+    from passo import data
+    from passo.models.own_file import is_own
+
+    if is_own(str(model)):
+        raise UsageError("a model of your own is trained from the command line, which runs its file")
+    if str(dataset) not in data.DATASETS:
+        known = ", ".join(sorted(data.DATASETS))
+        raise UsageError(f"the form knows the data sets {known}: train on others from the command line")
 
 
 # ── Fields ──

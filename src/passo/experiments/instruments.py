@@ -138,6 +138,23 @@ class Under:
         self._sink.info(**{f"{self._half}/{name}": fact for name, fact in facts.items()})
 
 
+class _Telling:
+    """A sink that tells with the first arrays what the optimiser is: a run is looked at while it trains."""
+
+    def __init__(self, sink: Sink | Under) -> None:
+        self._sink = sink
+        self.lens: Lens | None = None
+
+    def chunk(self, arrays: Mapping[str, tuple[Any, Mapping[str, Any]]], *, first_step: int = 0) -> None:
+        self._sink.chunk(arrays, first_step=first_step)
+        if self.lens is not None:
+            self._sink.info(watch=self.lens.facts())
+            self.lens = None
+
+    def event(self, kind: str, message: str, step: int | None = None, **data: Any) -> None:
+        self._sink.event(kind, message, step, **data)
+
+
 def _of_each(
     optimizer: Halves, model: nn.Module, wanted: Sequence[str] | None
 ) -> Iterator[tuple[str, torch.optim.Optimizer, tuple[str, ...] | None]]:
@@ -173,7 +190,8 @@ def _lens(
         last = LastBatch(model, loss_fn)
         stack.callback(last.close)
         loss = last if penalty is None else lambda: last() + penalty()
-    return watch(
+    telling = _Telling(sink)
+    lens = telling.lens = watch(
         optimizer,
         model,
         parameters=wanted.parameters,
@@ -186,8 +204,9 @@ def _lens(
         activations=wanted.activations,
         loss=loss,
         scaler=scaler,
-        sink=sink,
+        sink=telling,
     )
+    return lens
 
 
 def _keep_lens(lens: Lens, sink: Sink | Under) -> None:

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Beside:
 
     def said(self) -> dict[str, Said]:
         """All that was written, by what it is about."""
-        rows = self.read("SELECT thing, tags, note FROM said", _SCHEMA)
+        rows = self.read("SELECT thing, tags, note FROM said")
         return {thing: Said(tuple(json.loads(tags)), note) for thing, tags, note in rows}
 
     def say(self, thing: str, tags: str, note: str) -> Said:
@@ -52,15 +52,22 @@ class Beside:
         self.change("INSERT OR REPLACE INTO said VALUES (?, ?, ?)", told, _SCHEMA)
         return Said(found, told[2])
 
-    def read(self, sql: str, schema: str) -> list[tuple[Any, ...]]:
-        """Rows of a table that `schema` makes where it is not there; none before anything was written."""
+    def read(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a table; none before anything was written."""
         if not self._path.is_file():
             return []
-        with self._open(schema) as file:
-            return file.execute(sql).fetchall()
+        try:
+            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as file:
+                return file.execute(sql).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise StoreError(f"cannot read what is said about studies in {self._path}: {error}") from error
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read what is said about studies in {self._path}: {error}") from error
 
     def change(self, sql: str, given: Sequence[object], schema: str) -> int:
-        """Change such a table; the number of a row that was put in."""
+        """Change a table, which `schema` makes where it is not there; the number of a row that was put in."""
         with self._writing, self._open(schema) as file:
             return file.execute(sql, tuple(given)).lastrowid or 0
 

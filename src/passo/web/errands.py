@@ -35,12 +35,13 @@ class Errands:
         self._known: OrderedDict[str, Errand] = OrderedDict()
         self._knowing, self._turn = threading.Lock(), threading.Lock()
 
-    def ask(self, do: str, **given: Any) -> Any | None:
+    def ask(self, do: str, mark: object, **given: Any) -> Any | None:
         """The answer, or None while it is computed; raises what was wrong, and then may be asked anew.
 
-        Raises `UsageError` where too many others wait.
+        With another `mark` it is another question: the same run, trained again. Raises `UsageError` where too many
+        others wait.
         """
-        key = _key(do, given)
+        key = _key(do, mark, given)
         with self._knowing:
             errand = self._known.get(key)
             if errand is None:
@@ -54,10 +55,10 @@ class Errands:
                 raise errand.wrong
             return errand.answer if errand.done.is_set() else None
 
-    def known(self, do: str, **given: Any) -> Any | None:
+    def known(self, do: str, mark: object, **given: Any) -> Any | None:
         """The answer where it is there already; nothing is begun."""
         with self._knowing:
-            errand = self._known.get(_key(do, given))
+            errand = self._known.get(_key(do, mark, given))
             return None if errand is None else errand.answer
 
     def stop(self) -> None:
@@ -83,5 +84,5 @@ class Errands:
                     del self._known[key]
 
 
-def _key(do: str, given: dict[str, Any]) -> str:
-    return json.dumps([do, given], sort_keys=True)
+def _key(do: str, mark: object, given: dict[str, Any]) -> str:
+    return json.dumps([do, str(mark), given], sort_keys=True)

@@ -22,12 +22,13 @@ from pathlib import Path
 
 from passo.errors import FolderInUse, PassoError, StoreError, UnknownName, UsageError
 from passo.language import language, later
-from passo.store import ask_to_stop
+from passo.store import LOCK, abandoned, ask_to_stop
 from passo.store.folder import locked
 from passo.web.beside import Beside
 from passo.web.shelf import JOBS
 
 MOST = 100  # that may wait
+AGAIN = 2.0  # seconds until it is looked whether what an earlier server began has ended
 GRACE = 20.0  # seconds for a training to keep its state when the server ends
 SHOWN = 16_000  # characters of what a job printed, its end
 SCHEMA = (
@@ -60,7 +61,10 @@ class Job:
 
     @property
     def seconds(self) -> float | None:
-        return None if self.begun is None else (self.ended or time.time()) - self.begun
+        """So far, or in all; None where nobody saw its end."""
+        if self.begun is None or (self.ended is None and self.status in ENDED):
+            return None
+        return (self.ended or time.time()) - self.begun
 
 
 class Jobs:
@@ -70,7 +74,8 @@ class Jobs:
         self._root, self._beside = root, beside
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._running = 0
+        self._current: Job | None = None  # what that process does
+        self._left: frozenset[int] = frozenset()  # what an earlier server began, and still runs
         self._waiting: threading.Thread | None = None
         self._over = False
         self._lock: sqlite3.Connection | None = None
@@ -80,7 +85,9 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Every job: what runs and waits in its order, then what is over, the newest first."""
-        found = [_job(row) for row in self._beside.read(_NEWEST, SCHEMA)]
+        if self._left:
+            self._settle()
+        found = [_job(row) for row in self._beside.read(_NEWEST)]
         open_ = [job for job in found if job.status not in ENDED]
         return [*reversed(open_), *(job for job in found if job.status in ENDED)]
 
@@ -115,19 +122,22 @@ class Jobs:
         self._begin()
 
     def stop(self, number: int) -> None:
-        """Ask a running job to stop, which keeps its state (asked twice, it does not wait); remove one that waits."""
+        """Ask a running job to stop, which keeps its state (asked twice, it does not wait); remove one that waits.
+
+        Raises `FolderInUse` for what waits in another server's queue.
+        """
         job = self.get(number)
-        with self._turn:
-            if job.status in ("waiting", "paused"):
+        if job.status in ("waiting", "paused"):
+            self._take()
+            with self._turn:
                 self._change("DELETE FROM jobs WHERE number=? AND status IN ('waiting', 'paused')", (number,))
-            elif job.status in ("running", "stopping") and self._process is not None and self._running == number:
-                self._change("UPDATE jobs SET status='stopping' WHERE number=?", (number,))
-                try:
-                    if job.status == "stopping":
-                        raise StoreError("it was asked already")
-                    ask_to_stop(self._root / job.study)
-                except StoreError:  # nothing is written yet, or it is no training
-                    self._process.terminate()
+        elif job.status in ("running", "stopping"):
+            own = self._process if self._current is not None and self._current.number == number else None
+            if own is None:
+                ask_to_stop(self._root / job.study)
+            elif job.status == "stopping" or not _asked(self._root / job.study):
+                own.terminate()
+            self._change("UPDATE jobs SET status='stopping' WHERE number=? AND status='running'", (number,))
 
     def forget(self, number: int) -> None:
         """Take a job that is over out of the list, with what it printed; its study stays."""
@@ -145,14 +155,16 @@ class Jobs:
 
     def close(self) -> None:
         """Stop what runs and wait for its state to be kept; begin nothing more."""
-        self._over = True
-        if (process := self._process) is not None:
+        with self._turn:
+            self._over = True
+            process = self._process
+        if process is not None:
             with suppress(OSError):
                 process.terminate()
             try:
                 process.wait(GRACE)
             except subprocess.TimeoutExpired:
-                process.kill()
+                _kill(process)
         if self._waiting is not None:
             self._waiting.join(GRACE)
         if self._lock is not None:
@@ -161,10 +173,10 @@ class Jobs:
     @property
     def running(self) -> Job | None:
         """The job that this server runs."""
-        return None if self._process is None else self.get(self._running)
+        return self._current
 
     def _take(self) -> None:
-        """Have the queue, which one server has at a time; what an earlier one left is paused, or was stopped.
+        """Have the queue, which one server has at a time; what waited in an earlier one's is paused.
 
         Raises `FolderInUse` where another server has it.
         """
@@ -179,7 +191,20 @@ class Jobs:
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(f"cannot write {self._root / JOBS}: {error}") from error
             self._change("UPDATE jobs SET status='paused' WHERE status='waiting'")
-            self._change("UPDATE jobs SET status='stopped', ended=begun WHERE status IN ('running', 'stopping')")
+            rows = self._beside.read("SELECT number FROM jobs WHERE status IN ('running', 'stopping')")
+            self._left = frozenset(number for (number,) in rows)
+
+    def _settle(self) -> None:
+        """Look what became of jobs whose server was killed: some may still train, the others were stopped."""
+        left = set()
+        for number in self._left:
+            rows = self._beside.read(f"SELECT study FROM jobs WHERE number={int(number)}")
+            folder = self._root / rows[0][0] if rows else self._root
+            if rows and rows[0][0] and (folder / LOCK).exists() and not abandoned(folder):
+                left.add(number)
+            else:
+                self._change("UPDATE jobs SET status='stopped' WHERE number=?", (number,))
+        self._left = frozenset(left)
 
     def _begin(self) -> None:
         """Take the next job, unless one runs or the server ends."""
@@ -189,11 +214,20 @@ class Jobs:
             job = next((job for job in self.all() if job.status == "waiting"), None)
             if job is None:
                 return
-            self._process = self._started(job)
-            self._running = job.number
+            if self._left:
+                again = threading.Timer(AGAIN, self._begin)
+                again.daemon = True
+                again.start()
+                return
             self._change("UPDATE jobs SET status='running', begun=? WHERE number=?", (time.time(), job.number))
-        self._waiting = threading.Thread(target=self._await, args=(job, self._process), daemon=True)
-        self._waiting.start()
+            try:
+                process = self._process = self._started(job)
+            except OSError as error:
+                self._change("UPDATE jobs SET status='failed', ended=begun WHERE number=?", (job.number,))
+                raise StoreError(f"cannot begin {job.command}: {error}") from error
+            self._current = job
+            self._waiting = threading.Thread(target=self._await, args=(job, process), daemon=True)
+            self._waiting.start()
 
     def _started(self, job: Job) -> subprocess.Popen[bytes]:
         printed = self._printed(job.number)
@@ -213,7 +247,7 @@ class Jobs:
         stopped = code in (130, 143, -signal.SIGTERM, -signal.SIGINT)
         status = "done" if code == 0 else "stopped" if stopped else "failed"
         with self._turn:
-            self._process = None
+            self._process = self._current = None
             with suppress(PassoError):  # the root is gone, or full
                 self._change("UPDATE jobs SET status=?, ended=? WHERE number=?", (status, time.time(), job.number))
         with suppress(PassoError, OSError):
@@ -224,6 +258,23 @@ class Jobs:
 
     def _change(self, sql: str, given: Sequence[object] = ()) -> int:
         return self._beside.change(sql, given, SCHEMA)
+
+
+def _asked(folder: Path) -> bool:
+    """Whether a study could be asked to stop: nothing may be written yet, or the job is no training."""
+    try:
+        ask_to_stop(folder)
+    except StoreError:
+        return False
+    return True
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and those that it began, where it has a group of its own."""
+    if hasattr(os, "killpg"):
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 _NEWEST = "SELECT * FROM jobs ORDER BY number DESC LIMIT 500"

@@ -125,7 +125,7 @@ def _state(lab: Laboratory, name: str) -> dict[str, object]:
     except PassoError:
         return {"status": "unreadable" if (lab.root / name).exists() else "gone"}
     done = sum(run.status == "done" for run in found.runs)
-    running = [run.id for run in found.runs if run.status == "running"][:50]
+    running = [run.id for run in found.runs if run.status == "running"]
     return {
         "status": found.status,
         "done": done,

@@ -98,7 +98,11 @@ def pictured_epochs(asked: Asked) -> Response:
 
 def _epochs(asked: Asked, run: KeptRun) -> tuple[dict[str, Any] | None, str]:
     """What the worker knows of the run's epochs, asked once."""
-    return run.made(("epochs", language()), lambda: _asked(asked, "epochs", language=language()))
+    key = ("epochs", language())
+    if key in run.seen:
+        return run.seen[key]
+    found = _asked(asked, "epochs", language=language())
+    return found if found[0] is None else run.made(key, lambda: found)  # what failed may be asked again
 
 
 def _shown(asked: Asked, run: StoredRun) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def mapped(asked: Asked) -> Response:
     """A map of test images as JSON, or what is being done meanwhile (202)."""
     run = _run(asked)
     images = _whole(asked, "images", MAPPED)
-    found = asked.lab.errands.ask("inside/mapped", **_named(asked, run), images=images)
+    found = asked.lab.errands.ask("inside/mapped", run.started, **_named(asked, run), images=images)
     if found is None:
         return asked.json({"doing": t("mapping test images (t-SNE)")}, 202)
     arrays = {name: np.array(values) for name, values in found["arrays"].items()}
@@ -118,7 +118,7 @@ def trusted(asked: Asked) -> Response:
     run = _run(asked)
     images = _whole(asked, "images", CHECKED)
     wish = {"images": images, "layer": asked.query("layer") or None}
-    found = asked.lab.errands.ask("inside/trusted", **_named(asked, run), **wish)
+    found = asked.lab.errands.ask("inside/trusted", run.started, **_named(asked, run), **wish)
     if found is None:
         return asked.json({"doing": t("checking the maps against random ones")}, 202)
     made = _checked(found)
@@ -156,7 +156,7 @@ def _given(asked: Asked, run: StoredRun) -> Given | None:
         return Given(kept.classes, kept.labels, kept.predicted, kept.confidence)
     found = asked.lab.worker.ask("inside/answered", **_named(asked, run), patient=False)
     if "slow" in found:
-        found = asked.lab.errands.ask("inside/answered", **_named(asked, run), patient=True)
+        found = asked.lab.errands.ask("inside/answered", run.started, **_named(asked, run), patient=True)
     if found is None:
         return None
     arrays = (np.array(found[name]) for name in ("labels", "predicted", "confidence"))
@@ -213,7 +213,9 @@ def _shown(asked: Asked) -> dict[str, Any]:
         given["image"] = _whole(asked, "image", 0)
     found = asked.lab.worker.ask("inside/seen", **_named(asked, run), wanted=wanted, **given)
     chosen = found["maps"][0]["class"] if wanted is None else wanted
-    checked = asked.lab.errands.known("inside/trusted", **_named(asked, run), images=CHECKED, layer=given["layer"])
+    checked = asked.lab.errands.known(
+        "inside/trusted", run.started, **_named(asked, run), images=CHECKED, layer=given["layer"]
+    )
     drawn = {one["class"] for one in found["maps"]}
     (across, down), (wide, high) = found.get("extent") or (1, 1), (found["wide"], found["high"])
     return {

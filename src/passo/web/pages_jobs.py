@@ -43,13 +43,14 @@ class Standing:
 def jobs(asked: Asked) -> Response:
     """The queue as a page."""
     found = [_standing(asked, job) for job in asked.lab.jobs.all()]
+    newest = {one.job.study: one.job for one in sorted(found, key=lambda one: one.job.number)}
     return asked.page(
         "jobs.html.j2",
         open=[one for one in found if one.job.status not in ENDED],
         over=[one for one in found if one.job.status in ENDED],
         held=any(one.job.status == "paused" for one in found),
         duration=duration,
-        resumable={one.job.number for one in found if _resumable(asked, one.job)},
+        resumable={job.number for job in newest.values() if job.status in ("failed", "stopped") and _there(asked, job)},
         printed=asked.lab.jobs.printed,
         there=partial(_there, asked),
     )
@@ -94,7 +95,9 @@ def change(asked: Asked) -> Response:
 
 def stop(asked: Asked) -> Response:
     """Ask whoever trains a study to stop with its state kept, on this machine or another."""
-    ask_to_stop(asked.lab.shelf.folder(asked.place("study")))
+    name = asked.place("study")
+    if asked.lab.shelf.outline(name).status == "running":  # it may have ended since the page was made
+        ask_to_stop(asked.lab.shelf.folder(name))
     return _back(asked)
 
 
@@ -118,10 +121,10 @@ def resume(asked: Asked) -> Response:
 
 def notes(asked: Asked) -> Response:
     """Every study with the notes that were built of it, and a form that builds one."""
-    rows = []
+    rows, newest = [], {job.study: job for job in sorted(asked.lab.jobs.all(), key=lambda job: job.number)}
     for entry in asked.lab.shelf.entries():
         if entry.outline is not None:
-            rows.append((entry, written(asked, entry.name), asked.lab.jobs.of(f"{entry.name}/note")))
+            rows.append((entry, written(asked, entry.name), newest.get(f"{entry.name}/note")))
     return asked.page("notes.html.j2", rows=rows, formats=FORMATS, ended=ENDED)
 
 
@@ -129,6 +132,8 @@ def build(asked: Asked) -> Response:
     """Put the writing of a note into the queue."""
     name = asked.form.get("study", "")
     folder = asked.lab.shelf.folder(name)
+    if not (folder / "note").resolve().is_relative_to(asked.lab.root):
+        raise UsageError(f"the note of {name} is a link that leads out of the folder that is shown here")
     formats = [one for one in FORMATS if asked.form.get(one)]
     spoken = [one for one in LANGUAGES if asked.form.get(one)]
     if not formats or not spoken:
@@ -152,8 +157,10 @@ def opened(asked: Asked) -> Response:
 def written(asked: Asked, study: str) -> list[str]:
     """The files of a study's notes that a browser can open, as paths in their folder."""
     folder = asked.lab.root / study / "note"
-    found = [path.relative_to(folder).as_posix() for path in folder.glob("**/*") if path.suffix in (".html", ".pdf")]
-    return sorted(name for name in found if name.count("/") <= 1)[:20]
+    if not folder.resolve().is_relative_to(asked.lab.root):
+        return []
+    found = [path for pattern in ("*", "*/*") for path in folder.glob(pattern) if path.suffix in (".html", ".pdf")]
+    return sorted(path.relative_to(folder).as_posix() for path in found)[:20]
 
 
 # ── How far ──
@@ -189,12 +196,6 @@ def progress(asked: Asked, study: str) -> tuple[float | None, str]:
 def _there(asked: Asked, job: Job) -> bool:
     """Whether the study that a job writes has a page already."""
     return bool(job.study) and (asked.lab.root / job.study / DATABASE).is_file()
-
-
-def _resumable(asked: Asked, job: Job) -> bool:
-    """Whether a job that ended left a study that can go on, and no later one took it up."""
-    latest = _there(asked, job) and asked.lab.jobs.of(job.study)
-    return job.status in ("failed", "stopped") and bool(latest) and latest.number == job.number
 
 
 def _steps(info: dict[str, Any], config: dict[str, Any]) -> int | None:

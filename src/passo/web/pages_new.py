@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,25 @@ FILES = 100  # study files that a page offers
 
 def training(asked: Asked) -> Response:
     """The form of a training, with the command that it stands for and what is wrong with it."""
-    values = _values(asked)
+    return _form(asked, _values(asked.request.query_params))
+
+
+def _form(asked: Asked, values: dict[str, str], wrong: str = "") -> Response:
+    """The form with these values in it; what is `wrong` is said beside it."""
     sections = _sections(asked, values)
     words = _words(values, sections)
-    command, wrong = _checked(asked, words, values)
-    estimate = _estimate(asked, words) if asked.query("estimate") and not wrong else ""
+    command, found = _checked(asked, words, values)
+    estimate = _estimate(asked, words) if asked.query("estimate") and not found else ""
     return asked.page(
         "new.html.j2",
+        400 if wrong else 200,
         sections=[_parted(section, values) for section in sections],
         titles=SECTIONS,
         values=values,
         about=about,
         ranged=ranged,
         command=command,
-        wrong=wrong,
+        wrong=wrong or found,
         estimate=estimate,
         name=values.get("name") or _free(asked, f"{values['model']}-{values['optimizer']}"),
     )
@@ -54,7 +60,7 @@ def training(asked: Asked) -> Response:
 
 def checked(asked: Asked) -> Response:
     """The command, and what is wrong with it, as JSON; with `estimate`, the time that it takes."""
-    values = _values(asked)
+    values = _values(asked.request.query_params)
     words = _words(values, _sections(asked, values))
     command, wrong = _checked(asked, words, values)
     estimate = _estimate(asked, words) if asked.query("estimate") and not wrong else ""
@@ -62,14 +68,15 @@ def checked(asked: Asked) -> Response:
 
 
 def train(asked: Asked) -> Response:
-    """Put the training into the queue."""
-    values = {key: value.strip() for key, value in asked.form.items() if value.strip()}
-    values = {**{key: USUAL[key] for key in USUAL}, **values}
-    words = _words(values, _sections(asked, values))
-    _data(asked, values["dataset"])
-    asked.lab.worker.ask("checked", words=words)
-    name = _name(asked, values.get("name") or _free(asked, f"{values['model']}-{values['optimizer']}"))
-    asked.lab.jobs.add(["train", *words, "--out", _out(asked, name)], study=name)
+    """Put the training into the queue; where something is wrong, the form again, with what was given."""
+    values = _values(asked.form)
+    try:
+        words = _words(values, _sections(asked, values))
+        asked.lab.worker.ask("checked", words=words)
+        name = _name(asked, values.get("name") or _free(asked, f"{values['model']}-{values['optimizer']}"))
+        asked.lab.jobs.add(["train", *words, "--out", _out(asked, name)], study=name)
+    except PassoError as error:
+        return _form(asked, values, _told(asked, error))
     return RedirectResponse("/jobs", 303)
 
 
@@ -99,7 +106,7 @@ def study(asked: Asked) -> Response:
         wrong=wrong,
         estimate=estimate,
         name=name,
-        there=bool(name) and (asked.lab.root / name).exists(),
+        there=bool(NAME.fullmatch(name)) and (asked.lab.root / name).exists(),
         command=shlex.join(["passo", *_study_words(asked, dict(asked.request.query_params), name)]) if found else "",
     )
 
@@ -118,9 +125,8 @@ def run(asked: Asked) -> Response:
 # ── What is asked for ──
 
 
-def _values(asked: Asked) -> dict[str, str]:
-    given = {key: value.strip() for key, value in asked.request.query_params.items() if value.strip()}
-    return {**USUAL, **given}
+def _values(given: Mapping[str, str]) -> dict[str, str]:
+    return {**USUAL, **{key: value.strip() for key, value in given.items() if value.strip()}}
 
 
 def _sections(asked: Asked, values: dict[str, str]) -> list[dict[str, Any]]:
@@ -155,18 +161,12 @@ def _checked(asked: Asked, words: list[str], values: dict[str, str]) -> tuple[st
     name = values.get("name") or _free(asked, f"{values['model']}-{values['optimizer']}")
     command = shlex.join(["passo", "train", *words, "--out", _out(asked, name)])
     try:
-        _data(asked, words[0].removeprefix("dataset="))
+        if "name" in values:
+            _name(asked, values["name"])
         asked.lab.worker.ask("checked", words=words)
     except PassoError as error:
         return command, _told(asked, error)
     return command, ""
-
-
-def _data(asked: Asked, name: str) -> None:
-    """Raise `UsageError` for data that the form does not offer: a path might lie anywhere."""
-    known = next(one["choices"] for one in _sections(asked, dict(USUAL)) if one["name"] == "dataset")
-    if name not in known:
-        raise UsageError(f"the form knows the data sets {', '.join(known)}: train on others from the command line")
 
 
 def _estimate(asked: Asked, words: list[str]) -> str:
@@ -214,14 +214,14 @@ def _source(asked: Asked, chosen: str) -> str:
         if chosen not in _files(asked):
             raise UsageError(f"there is no study file {chosen!r} here")
         return str(asked.lab.root / chosen)
-    if not NAME.fullmatch(chosen):
+    if chosen not in {one["name"] for one in asked.lab.worker.ask("studies")}:
         raise UsageError("choose a study")
     return chosen
 
 
 def _study_words(asked: Asked, values: dict[str, str], name: str) -> list[str]:
     chosen = values["study"]
-    source = os.path.relpath(asked.lab.root / chosen) if chosen.endswith(".toml") else chosen
+    source = f"./{os.path.relpath(asked.lab.root / chosen)}" if chosen.endswith(".toml") else chosen
     words = ["study", "run", source, *(f"--set={line}" for line in _settings(values.get("set", "")))]
     words += ["--quick"] if values.get("quick") else []
     executor = values.get("executor", "")

@@ -102,8 +102,8 @@ def _stored(asked: Asked, run: StoredRun) -> list[tuple[str, StoredRun]]:
         there = entry.outline
         if there is None or not any(one.kind == KIND and one.status == "done" for one in there.runs):
             continue
-        source = there.config.get("source") or {}
-        if (source.get("study"), source.get("run")) != (asked.place("study"), run.id):
+        source = there.config.get("source")
+        if not isinstance(source, dict) or (source.get("study"), source.get("run")) != (asked.place("study"), run.id):
             continue
         try:
             study = asked.lab.shelf.study(entry.name)

@@ -84,7 +84,9 @@ def serve(
     later.daemon = True
     later.start()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _ended)  # uvicorn sends it again at its end
+        for name in ("SIGTERM", "SIGHUP"):  # uvicorn sends SIGTERM again at its end; a closed terminal sends SIGHUP
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), _ended)
     try:
         server.run(sockets=[listening])
     finally:
@@ -92,7 +94,8 @@ def serve(
         lab.worker.stop()
         lab.errands.stop()
         if (job := lab.jobs.running) is not None:
-            stopping(job.command)
+            with suppress(Exception):  # a terminal that is closed
+                stopping(job.command)
         lab.jobs.close()
 
 

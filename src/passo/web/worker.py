@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -42,7 +43,7 @@ class Worker:
             json.loads(line) if line else {"wrong": "the process that computes ended: ask again", "kind": "PassoError"}
         )
         if "wrong" in found:
-            raise getattr(errors, found["kind"], PassoError)(found["wrong"])
+            raise _raised(found["kind"], found["wrong"])
         return found["answer"]
 
     def warm(self) -> None:
@@ -70,11 +71,20 @@ class Worker:
             text=True,
             encoding="utf-8",
             bufsize=1,
+            env={**os.environ, "PASSO_OFFLINE": "1"},  # looking at a page downloads nothing
             start_new_session=True,  # Ctrl-C in the terminal is the server's, which ends this process itself
         )
         self._process, self._lines = process, Queue()
         threading.Thread(target=_read, args=(process, self._lines), daemon=True).start()
         return process
+
+
+def _raised(kind: str, sentence: str) -> PassoError:
+    """An error of passo by its name; one that is made of more than a sentence as the plain one."""
+    try:
+        return getattr(errors, kind, PassoError)(sentence)
+    except TypeError:
+        return PassoError(sentence)
 
 
 def _read(process: subprocess.Popen[str], lines: Queue[str]) -> None:

@@ -29,7 +29,10 @@ const check = inTurn(async (estimate) => {
 
 for (const choice of form.querySelectorAll("[data-anew]")) choice.addEventListener("change", () => location.assign(`?${query()}`));
 
-if (wrong) {
+if (!wrong) {
+  // The form of a study is made anew at every change.
+  form.addEventListener("change", ({ target }) => "anew" in target.dataset || location.assign(`?${query()}`));
+} else {
   form.addEventListener("change", ({ target }) => {
     if ("anew" in target.dataset) return;
     time.textContent = "";

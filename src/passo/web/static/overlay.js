@@ -40,6 +40,7 @@ const draw = inTurn(async () => {
   } catch (error) {
     wrong.textContent = error.message;
     wrong.hidden = false;
+    if (live) setTimeout(draw, 5000);
   }
 });
 

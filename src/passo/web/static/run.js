@@ -102,7 +102,7 @@ if (curves.dataset.live) {
     const { status, running, told } = JSON.parse(data);
     if (lost(told)) return status === "gone" && source.close();
     draw();
-    if (status !== "running" || !running.some((one) => address.endsWith("/run/" + encodeURIComponent(one)))) {
+    if (status !== "running" || !running.includes(curves.dataset.run)) {
       source.close();
       location.reload();
     }

@@ -10,7 +10,7 @@ if (standing?.dataset.study) {
     waiting = false;
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const place of ["#standing", "tbody", "h1"]) {
+    for (const place of ["#standing", "#acts", "#under-way", "[role=search] .soft", "tbody", "h1"]) {
       const [now, then] = [document.querySelector(place), page.querySelector(place)];
       if (now && then) now.replaceWith(then);
     }
