@@ -14,6 +14,7 @@ from passo.store import DATABASE, ask_to_stop
 from passo.web.answering import Asked
 from passo.web.jobs import ENDED, Job
 from passo.web.pages_studies import duration
+from passo.web.shelf import heeds
 
 FORMATS = ("html", "pdf", "medium", "notebook")
 SANDBOX = (
@@ -107,7 +108,7 @@ def resume(asked: Asked) -> Response:
     found = asked.lab.shelf.outline(name)
     if found.status == "running":
         raise UsageError(f"{name} is training: there is nothing to resume")
-    if found.status == "done":
+    if found.status == "done" or not heeds(found):
         raise UsageError(f"{name} is finished: there is nothing to resume")
     folder = str(asked.lab.shelf.folder(name))
     single = "optimizer" in found.config

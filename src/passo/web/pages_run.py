@@ -22,6 +22,7 @@ from passo.web.pages_epochs import has_epochs
 from passo.web.pages_studies import duration
 from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
+from passo.web.shelf import heeds
 from passo.web.spoken import spoken_words
 
 JSON = "application/json"
@@ -53,6 +54,7 @@ def run(asked: Asked) -> Response:
         metrics=metrics,
         lasts=lasts,
         about=about,
+        heeds=heeds(asked.lab.shelf.outline(study)),
         figures=figures_of(found),
         look=look,
         labels=LABELS,

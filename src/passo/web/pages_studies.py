@@ -17,7 +17,7 @@ from passo.store import Outline
 from passo.web.answering import Asked
 from passo.web.beside import Said
 from passo.web.listing import Listing
-from passo.web.shelf import Entry
+from passo.web.shelf import Entry, heeds
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
@@ -59,8 +59,15 @@ def study(asked: Asked) -> Response:
     except StoreError:  # its metrics are damaged, which the list says
         progress = ""
     about = asked.lab.beside.said().get(found.folder.name, Said())
-    here = {"study": found, "progress": progress, "about": about, "begun": begun(found)}
-    return _listed(asked, "study.html.j2", [entry], under_way=asked.lab.shelf.under_way(found.folder.name), **here)
+    here: dict[str, Any] = {"study": found, "progress": progress, "about": about, "begun": begun(found)}
+    return _listed(
+        asked,
+        "study.html.j2",
+        [entry],
+        under_way=asked.lab.shelf.under_way(found.folder.name),
+        heeds=heeds(found),
+        **here,
+    )
 
 
 def say(asked: Asked) -> Response:

@@ -177,6 +177,11 @@ class Shelf:
         return entry
 
 
+def heeds(study: Outline) -> bool:
+    """Whether whoever makes a study heeds a request to stop, and can go on: trainings and studies, no races or maps."""
+    return "optimizer" in study.config or "planned" in study.facts
+
+
 def _plain(name: str) -> bool:
     """Whether a name is one step down, and no more."""
     return name not in ("", ".", "..") and "/" not in name and "\\" not in name and "\0" not in name
