@@ -67,6 +67,11 @@ class Asked:
         """A part of a page, as HTML."""
         return str(_templates().get_template(template).render(asked=self, **values))
 
+    def told(self, error: Exception | str) -> str:
+        """What was wrong, in the reader's language, with places as they lie under the root."""
+        root = self.lab.root
+        return told(str(error)).replace(f"{root}/", "").replace(str(root), root.name)
+
     def written(self, note: str) -> Any:
         """What somebody wrote in Markdown as HTML: tags in it are text, and links lead to pages alone."""
         return require("markupsafe", "web").Markup(_markdown().render(note))
@@ -119,7 +124,7 @@ def _handled(handler: Handler, asked: Asked) -> Response:
 
 
 def _wrong(asked: Asked, error: Exception, status: int) -> Response:
-    message = told(str(error)).replace(f"{asked.lab.root}/", "").replace(str(asked.lab.root), asked.lab.root.name)
+    message = asked.told(error)
     if "text/html" in asked.request.headers.get("accept", ""):
         return asked.page("wrong.html.j2", status, message=message)
     return JSONResponse({"error": message}, status)

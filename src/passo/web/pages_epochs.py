@@ -15,7 +15,6 @@ from passo.errors import PassoError, UsageError
 from passo.figures.style import Written
 from passo.language import language, t
 from passo.store import StoredRun
-from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.kept import KeptRun
 from passo.web.numbers import whole
@@ -134,7 +133,7 @@ def _asked(asked: Asked, task: str, **given: Any) -> tuple[dict[str, Any] | None
     try:
         return asked.lab.worker.ask(task, folder=str(folder), run=asked.place("run"), **given), ""
     except PassoError as why:
-        return None, told(str(why)).replace(f"{asked.lab.root}/", "")
+        return None, asked.told(why)
 
 
 def _steps(run: StoredRun) -> int:

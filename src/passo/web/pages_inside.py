@@ -23,7 +23,6 @@ from passo.figures.style import OTHERS
 from passo.figures.trusted import draw_trusted
 from passo.language import t, tn
 from passo.store import StoredRun
-from passo.telling import told
 from passo.web.answering import LARGEST, Asked
 from passo.web.pictures import words_of
 from passo.web.spoken import spoken_words
@@ -56,7 +55,7 @@ def inside(asked: Asked) -> Response:
     try:
         given = _given(asked, run) if images or _kept(run) else None
     except PassoError as error:
-        trouble = told(str(error))
+        trouble = asked.told(error)
     found = None if given is None else given.counted(run.id)
     return asked.page(
         "inside.html.j2",
@@ -70,7 +69,7 @@ def inside(asked: Asked) -> Response:
         images=images,
         waiting=images and given is None and not trouble,
         trouble=trouble,
-        data_why=told(about["why"]) if about is not None else "",
+        data_why=asked.told(about["why"]) if about is not None else "",
         wish={"mapped": MAPPED, "checked": CHECKED, "largest": LARGEST},
         confused=_confused(asked, run, given) if images and asked.query("true") and given is not None else None,
         seen=_shown(asked) if images and asked.query("image") else None,
@@ -142,7 +141,7 @@ def _about(asked: Asked, run: StoredRun) -> tuple[dict[str, Any] | None, str]:
     try:
         return asked.lab.worker.ask("inside/about", **_named(asked, run)), ""
     except PassoError as error:
-        return None, told(str(error))
+        return None, asked.told(error)
 
 
 def _kept(run: StoredRun) -> bool:

@@ -13,7 +13,6 @@ from starlette.responses import RedirectResponse, Response
 
 from passo.errors import PassoError, UsageError
 from passo.language import t, tn
-from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.options_told import SECTIONS, about, ranged
 from passo.web.pages_studies import duration
@@ -76,7 +75,7 @@ def train(asked: Asked) -> Response:
         name = _name(asked, values.get("name") or _free(asked, f"{values['model']}-{values['optimizer']}"))
         asked.lab.jobs.add(["train", *words, "--out", _out(asked, name)], study=name)
     except PassoError as error:
-        return _form(asked, values, _told(asked, error))
+        return _form(asked, values, asked.told(error))
     return RedirectResponse("/jobs", 303)
 
 
@@ -91,7 +90,7 @@ def study(asked: Asked) -> Response:
             if asked.query("estimate"):
                 estimate = _study_time(asked.lab.worker.ask("study_estimated", **given))
         except PassoError as error:
-            wrong = _told(asked, error)
+            wrong = asked.told(error)
     name = asked.query("name") or (found or {}).get("name", "")
     return asked.page(
         "new_study.html.j2",
@@ -165,7 +164,7 @@ def _checked(asked: Asked, words: list[str], values: dict[str, str]) -> tuple[st
             _name(asked, values["name"])
         asked.lab.worker.ask("checked", words=words)
     except PassoError as error:
-        return command, _told(asked, error)
+        return command, asked.told(error)
     return command, ""
 
 
@@ -173,7 +172,7 @@ def _estimate(asked: Asked, words: list[str]) -> str:
     try:
         found = asked.lab.worker.ask("estimated", words=words)
     except PassoError as error:
-        return _told(asked, error)
+        return asked.told(error)
     return t(
         "about {time} for {steps:,} steps, as measured now; {megabytes:.2g} MB while it steps",
         time=duration(found["seconds"]),
@@ -250,7 +249,3 @@ def _out(asked: Asked, name: str) -> str:
     place = asked.lab.root / name
     relative = os.path.relpath(place)
     return str(place) if relative.startswith("..") else str(Path(relative))
-
-
-def _told(asked: Asked, error: Exception) -> str:
-    return told(str(error)).replace(f"{asked.lab.root}/", "")

@@ -17,7 +17,6 @@ from passo.figures.style import DASHES, OTHERS
 from passo.language import t
 from passo.registry import unknown
 from passo.store import StoredRun, StoredStudy
-from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.pages_compare import ROWS, wished
 from passo.web.pictures import answer
@@ -77,7 +76,7 @@ def _runs(asked: Asked) -> tuple[list[tuple[str, StoredRun]], list[tuple[str, st
             there.metrics()
             found.append((study, there))
         except PassoError as error:
-            troubles.append((name, _plain(asked, error)))
+            troubles.append((name, asked.told(error)))
     return found, troubles
 
 
@@ -101,7 +100,7 @@ def compare(asked: Asked) -> Response:
         try:
             found.append(asked.lab.shelf.study(name))
         except PassoError as error:
-            troubles.append((name, _plain(asked, error)))
+            troubles.append((name, asked.told(error)))
     parts = [_ranked(asked, study) for study in found]
     metrics = sorted(set.intersection(*({*study.metrics()} for study in found))) if found else []
     known = list(dict.fromkeys(name for study in found for name in study.names()))
@@ -146,7 +145,7 @@ def _ranked(asked: Asked, study: StoredStudy) -> dict[str, Any]:
         table = found.table()
         return {"study": study.folder.name, "sentence": found.sentence(), "table": table, "rows": table.rows[:ROWS]}
     except PassoError as why:
-        nothing = t("nothing: {why}", why=told(_plain(asked, why)))
+        nothing = t("nothing: {why}", why=asked.told(why))
         return {"study": study.folder.name, "sentence": nothing, "table": None}
 
 
@@ -157,9 +156,4 @@ def _profiles(asked: Asked, found: Sequence[StoredStudy]) -> dict[str, Any]:
         table = made.table()
         return {"sentence": made.sentence(), "table": table, "rows": table.rows[:ROWS]}
     except PassoError as why:
-        return {"sentence": t("nothing: {why}", why=told(_plain(asked, why))), "table": None}
-
-
-def _plain(asked: Asked, error: Exception) -> str:
-    """An error that names folders by their place under the root."""
-    return str(error).replace(f"{asked.lab.root}/", "")
+        return {"sentence": t("nothing: {why}", why=asked.told(why)), "table": None}
