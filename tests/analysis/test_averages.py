@@ -92,8 +92,8 @@ def test_the_ewma_of_an_impulse_is_its_weights_by_lag() -> None:
     [
         ({}, "exactly one of alpha, beta, periods, average_age; got none"),
         ({"alpha": 0.1, "beta": 0.9}, "got alpha, beta"),
-        ({"beta": 1.0}, r"beta must be in \[0, 1\), got 1"),
-        ({"alpha": 0.0}, r"alpha must be in \(0, 1\], got 0"),
+        ({"beta": 1.0}, "beta must be ≥ 0 and < 1, got 1"),
+        ({"alpha": 0.0}, "alpha must be > 0 and ≤ 1, got 0"),
         ({"periods": 0.5}, "periods must be ≥ 1, got 0.5"),
         ({"average_age": float("nan")}, "average_age must be ≥ 1, got nan"),
     ],

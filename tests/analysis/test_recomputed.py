@@ -95,7 +95,7 @@ def test_a_gradient_that_is_no_number_is_refused() -> None:
         ([1.0, math.nan], {}, "one series of finite numbers"),
         ([[1.0], [2.0]], {}, "one series of finite numbers"),
         ([1.0], {"betas": (0.9,)}, "betas must be two numbers"),
-        ([1.0], {"betas": (1.0, 0.9)}, r"beta must be in \[0, 1\)"),
+        ([1.0], {"betas": (1.0, 0.9)}, "beta must be ≥ 0 and < 1"),
         ([1.0], {"eps": -1.0}, "eps must be ≥ 0"),
     ],
 )

@@ -193,7 +193,7 @@ def test_several_are_applied_in_the_tables_order_whatever_the_order_they_are_nam
     ("wanted", "words"),
     [
         ({"scale": -1}, "scale must be a number from -0.95 to 10 "),
-        ({"shift": 1.5}, "shift must be a whole number from 0 .pixels., got 1.5"),
+        ({"shift": 1.5}, "shift must be a whole number ≥ 0 .pixels., got 1.5"),
         ({"rotation": -3}, "rotation must be a number from 0 to 180 .degrees., got -3"),
         ({"occlusion": 1.01}, "occlusion"),
         ({"salt-and-pepper": True}, "salt-and-pepper"),

@@ -104,8 +104,8 @@ def test_deep_nesting_is_answered_with_one_error_and_no_crash():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("1 / x", "division by zero"),
-        ("log(x)", "math domain error|positive"),
+        ("1 / x", "it divides by zero"),
+        ("log(x)", "a function is not defined there"),
         ("9 ** 9 ** 9 ** 9", "cannot be computed"),
         ("(x - 1) ** 0.5", "not a finite real number"),
         ("1e308 * 10 + x", "not a finite real number"),

@@ -267,7 +267,7 @@ def test_an_optimizer_without_momentum_is_not_given_one(name):
     make_schedule(name, plain, epochs=1, steps_per_epoch=9, max_lr=0.3, cycle_momentum=True)
     assert plain.param_groups[0]["momentum"] > 0
     adagrad = Adagrad([nn.Parameter(torch.zeros(1))], lr=0.1)
-    with pytest.raises(ConfigError, match=f"{name}: optimizer must support momentum"):
+    with pytest.raises(ConfigError, match=f"{name}: cycle_momentum needs an optimizer with momentum"):
         make_schedule(name, adagrad, epochs=1, steps_per_epoch=9, max_lr=0.3, cycle_momentum=True)
 
 
@@ -317,7 +317,7 @@ CYCLE = {"name": "CyclicLR", "max_lr": 0.3}
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("StepLR", {}, "StepLR needs step_size, such as '2 epochs'"),
+        ("StepLR", {}, "the schedule StepLR needs step_size, such as '2 epochs'"),
         (
             "StepLR",
             {"stepsize": 2},
@@ -344,18 +344,22 @@ CYCLE = {"name": "CyclicLR", "max_lr": 0.3}
         ("CyclicLR", {"max_lr": 1, "scale_fn": "epoch"}, "scale_fn: 'epoch' is not allowed at column 1"),
         ("OneCycleLR", {}, "OneCycleLR needs max_lr"),
         ("OneCycleLR", {"max_lr": 1, "total_steps": 29}, "total_steps is 29, but the run has 30 steps"),
-        ("OneCycleLR", {"max_lr": 1, "pct_start": 1.5}, "OneCycleLR: Expected float between 0 and 1 pct_start"),
-        ("ReduceLROnPlateau", {"factor": 1.0}, "ReduceLROnPlateau: Factor should be < 1.0"),
+        ("OneCycleLR", {"max_lr": 1, "pct_start": 1.5}, "OneCycleLR: pct_start must be ≥ 0 and < 1, got 1.5"),
+        ("ReduceLROnPlateau", {"factor": 1.0}, "ReduceLROnPlateau: factor must be ≥ 0 and < 1, got 1.0"),
         ("ReduceLROnPlateau", {"when": "step"}, "ReduceLROnPlateau is stepped with every validation loss"),
         ("LambdaLR", {}, "LambdaLR needs lr_lambda, such as '1/(1+0.1*epoch)'"),
         ("LambdaLR", {"lr_lambda": 3}, "LambdaLR: lr_lambda must be a function or a line of arithmetic, got 3"),
         ("LambdaLR", {"lr_lambda": "epoch.x"}, "LambdaLR: lr_lambda: 'epoch.x' is not allowed at column 1"),
         ("LambdaLR", {"lr_lambda": "-1"}, "lr_lambda gives -1 at epoch 0, and a learning rate cannot be negative"),
         ("LambdaLR", {"lr_lambda": "1/epoch"}, "'1/epoch' cannot be computed at epoch=0"),
-        ("LambdaLR", {"lr_lambda": ["1", "1"]}, "LambdaLR: Expected 1 lr_lambdas, but got 2"),
+        (
+            "LambdaLR",
+            {"lr_lambda": ["1", "1"]},
+            "LambdaLR: lr_lambda must be one for all, or a list of one for each",
+        ),
         ("CosineAnnealingWarmRestarts", {}, "needs T_0, the length of the first cycle"),
         ("CosineAnnealingWarmRestarts", {"T_0": "12 steps"}, "is 2.4 epochs of 5 steps"),
-        ("LinearLR", {"start_factor": 2}, "LinearLR: Starting multiplicative factor expected to be"),
+        ("LinearLR", {"start_factor": 2}, "LinearLR: start_factor must be > 0 and ≤ 1, got 2"),
         ("warmup-cosine", {"warmup": 30}, "warmup takes 30 of 30 steps, which leaves none for the cosine"),
         ("warmup-cosine", {"warmup": 1.5}, "warmup-cosine: warmup must be a whole number, got 1.5"),
         ("warmup-cosine", {"final": 2}, "final is a fraction of the peak, from 0 to 1, got 2"),

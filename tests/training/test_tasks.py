@@ -145,7 +145,7 @@ def test_every_mini_batch_of_an_accumulated_step_has_noise_of_its_own() -> None:
     ("options", "said"),
     [
         ({"noise": "gausian"}, "Did you mean 'gaussian'"),
-        ({"noise": "masking", "strength": 1.5}, "above 0, and 1 at most, got 1.5"),
+        ({"noise": "masking", "strength": 1.5}, "a number > 0 and ≤ 1, got 1.5"),
         ({"noise": "gaussian", "strength": 0}, "> 0, got 0"),
         ({"noise": "gaussian", "strength": "a lot"}, "got 'a lot'"),
         ({"loss": "bce"}, "task.loss must be mse or mae"),

@@ -70,8 +70,8 @@ class Smoothing:
 def _alpha(name: str, value: float) -> float:
     """α from any of its names, each checked against its range."""
     names: dict[str, tuple[bool, str, Callable[[float], float]]] = {
-        "alpha": (0 < value <= 1, "in (0, 1]", lambda alpha: alpha),
-        "beta": (0 <= value < 1, "in [0, 1)", lambda beta: 1 - beta),
+        "alpha": (0 < value <= 1, "> 0 and ≤ 1", lambda alpha: alpha),
+        "beta": (0 <= value < 1, "≥ 0 and < 1", lambda beta: 1 - beta),
         "periods": (1 <= value < np.inf, "≥ 1", lambda periods: 2 / (periods + 1)),
         "average_age": (1 <= value < np.inf, "≥ 1", lambda age: 1 / age),
     }

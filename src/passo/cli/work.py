@@ -68,8 +68,8 @@ def schedules(specs: list[str], lr: float, epochs: int, steps_per_epoch: int) ->
     for spec in specs:
         try:
             name, *words = shlex.split(spec)
-        except ValueError as error:
-            raise ConfigError(f"{spec!r} cannot be read: {str(error).lower()}") from None
+        except ValueError:
+            raise ConfigError(f"{spec!r} cannot be read: a quotation mark is not closed") from None
         seen = preview(name, lr=lr, epochs=epochs, steps_per_epoch=steps_per_epoch, **parse_settings(words))
         change = [0, *(i for i in range(1, len(seen.lr)) if seen.lr[i] != seen.lr[i - 1]), len(seen.lr) - 1]
         kept = change if len(change) <= 2000 else range(0, len(seen.lr), -(-len(seen.lr) // 2000))

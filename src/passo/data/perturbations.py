@@ -50,8 +50,11 @@ class Perturbation:
         number = not isinstance(strength, bool) and isinstance(strength, int | float) and math.isfinite(strength)
         if not number or not self.low <= strength <= self.high or (self.whole and strength != int(strength)):
             kind = "a whole number" if self.whole else "a number"
-            high = "" if self.high == math.inf else f" to {self.high:g}"
-            raise ConfigError(f"{self.name} must be {kind} from {self.low:g}{high} ({self.unit}), got {strength!r}")
+            if self.high == math.inf:
+                raise ConfigError(f"{self.name} must be {kind} ≥ {self.low:g} ({self.unit}), got {strength!r}")
+            raise ConfigError(
+                f"{self.name} must be {kind} from {self.low:g} to {self.high:g} ({self.unit}), got {strength!r}"
+            )
         return float(strength)
 
 

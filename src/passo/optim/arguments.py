@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from passo.errors import ConfigError, UnknownName
+from passo.errors import ConfigError, PassoError, UnknownName
 from passo.registry import nearest
 
 WHOLE = {"int", "int | None", "Optional[int]", "typing.Optional[int]"}
@@ -60,12 +60,13 @@ def check_value(owner: str, parameter: Parameter, value: Any) -> Any:
     """
     label, default = f"{owner}: {parameter.name}", parameter.default
     annotation = _annotation(parameter)
-    if isinstance(value, Tensor) or (value is None and (default is None or "None" in annotation)):
+    optional = default is None or ("None" in annotation and not isinstance(default, tuple))
+    if isinstance(value, Tensor) or (value is None and optional):
         return value
     if choices := _choices(annotation):
         return _choice(label, choices, value)
     if isinstance(default, tuple):
-        return _numbers(label, value, len(default))
+        return _numbers(label, value, default)
     if isinstance(default, bool) or (default is None and annotation.startswith("bool")):
         return _of_type(label, bool, "true or false", value)
     if annotation.startswith("str"):
@@ -109,9 +110,14 @@ def positive(label: str, value: Any) -> None:
 
 
 def retold(owner: str, error: BaseException) -> ConfigError:
-    """A class's own complaint as one sentence that begins with the name of the one who complains."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return ConfigError(f"{owner}: {text.rstrip('.')}")
+    """A class's own complaint as one sentence that begins with the name of the one who complains.
+
+    Torch's words stand in it as torch says them: what can be foreseen is checked before (`passo.optim.ranges`).
+    """
+    text = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+    if isinstance(error, PassoError):
+        return ConfigError(f"{owner}: {text}")
+    return ConfigError(f"{owner}: torch refuses these options: “{text}”")
 
 
 def _annotation(parameter: Parameter) -> str:
@@ -130,10 +136,17 @@ def _choice(label: str, choices: tuple[str, ...], value: Any) -> str:
     return value
 
 
-def _numbers(label: str, value: Any, count: int) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple) or len(value) != count:
-        raise ConfigError(f"{label} must be {count} numbers, got {value!r}")
-    return tuple(part if part is None or isinstance(part, Tensor) else number(label, part) for part in value)
+def _numbers(label: str, value: Any, default: tuple[Any, ...]) -> tuple[Any, ...]:
+    """As many numbers as the default has; floats where it has them, because torch's Adam refuses a β of 0 for 0.0."""
+    if not isinstance(value, list | tuple) or len(value) != len(default):
+        raise ConfigError(f"{label} must be {len(default)} numbers, got {value!r}")
+    return tuple(_like(label, part, usual) for part, usual in zip(value, default, strict=True))
+
+
+def _like(label: str, part: Any, usual: Any) -> Any:
+    if part is None or isinstance(part, Tensor):
+        return part
+    return float(number(label, part)) if isinstance(usual, float) else number(label, part)
 
 
 def _of_type(label: str, kind: type, words: str, value: Any) -> Any:

@@ -48,6 +48,11 @@ COMPARE: dict[type[ast.AST], Callable[[float, float], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+TROUBLES = {
+    ZeroDivisionError: "it divides by zero",
+    OverflowError: "a number becomes too large",
+    ValueError: "a function is not defined there",
+}
 LONGEST = 500  # characters; also keeps the parser and the walk far from their recursion limits
 
 
@@ -84,7 +89,8 @@ def _finite(value: Value, where: Mapping[str, float], text: str) -> float:
     try:
         result = value(where)
     except (ZeroDivisionError, ValueError, OverflowError) as error:
-        raise ConfigError(f"{text!r} cannot be computed at {at}: {error}") from None
+        why = next(words for kind, words in TROUBLES.items() if isinstance(error, kind))
+        raise ConfigError(f"{text!r} cannot be computed at {at}: {why}") from None
     if isinstance(result, complex) or not math.isfinite(result):
         raise ConfigError(f"{text!r} gives {result} at {at}, which is not a finite real number")
     return float(result)
@@ -104,11 +110,12 @@ class _Parser:
                 tree = ast.parse(self.text, mode="eval")
             return self.node(tree.body)
         except SyntaxError as error:
-            raise ConfigError(f"{self.text!r} is not arithmetic: {error.msg}, column {error.offset}") from None
-        except (RecursionError, MemoryError, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            raise ConfigError(f"{self.text!r} is not arithmetic: {error}") from None
+            where = error.offset or 1
+            raise ConfigError(f"{self.text!r} is not arithmetic: it cannot be read from column {where} on") from None
+        except ConfigError:
+            raise
+        except (RecursionError, MemoryError, ValueError):
+            raise ConfigError(f"{self.text!r} is not arithmetic: it is nested too deeply, or no text") from None
 
     def node(self, node: ast.expr) -> Value:
         match node:

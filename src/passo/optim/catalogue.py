@@ -26,6 +26,7 @@ from passo.optim.arguments import (
     resolve,
     retold,
 )
+from passo.optim.ranges import check_ranges, of_optimizer
 from passo.optim.split import MuonAdamW
 
 OF_TORCH: dict[str, type[Optimizer]] = {
@@ -74,8 +75,11 @@ ABOUT = {
     "sgd": "a step against the gradient, with momentum, Nesterov's look-ahead or neither",
     "sparseadam": "Adam that touches only the rows with a gradient; for sparse gradients only",
 }
-# Checked here because LBFGS itself complains only in the middle of a training.
-CHOICES = {("lbfgs", "line_search_fn"): (None, "strong_wolfe")}
+# Checked here because LBFGS itself complains only in the middle of a training, and Muon without naming them.
+CHOICES = {
+    ("lbfgs", "line_search_fn"): (None, "strong_wolfe"),
+    ("muon", "adjust_lr_fn"): (None, "original", "match_rms_adamw"),
+}
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,14 @@ def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if choices is not None and value not in choices:
             known = ", ".join(repr(choice) for choice in choices if choice is not None)
             raise ConfigError(f"{name}: {option} must be {known} or left out, got {value!r}")
+    check_ranges(name, checked, of_optimizer(name))
+    if name == "sgd" and checked.get("nesterov"):
+        momentum, dampening = checked.get("momentum", 0), checked.get("dampening", 0)
+        if momentum <= 0 or dampening != 0:
+            raise ConfigError(
+                "sgd: nesterov looks ahead along the momentum: it needs momentum > 0 and dampening 0, "
+                f"got momentum {momentum} and dampening {dampening}"
+            )
     return checked
 
 

@@ -13,6 +13,7 @@ from passo.errors import ConfigError
 from passo.optim.arguments import arguments_of, check_names, check_value, number, positive
 from passo.optim.arithmetic import arithmetic
 from passo.optim.durations import duration
+from passo.optim.ranges import OF_SCHEDULES, check_ranges
 from passo.optim.rules import CLASSES, HIDDEN, WARMUP_COSINE, Place, Rule, rule_of
 
 NOT_HERE = {
@@ -38,7 +39,9 @@ def fitted(name: str, options: Mapping[str, Any], place: Place) -> dict[str, Any
             checked[option] = fill(place)
     absent = [key for key, value in allowed.items() if value.default is value.empty and key not in checked]
     if absent:
-        raise ConfigError(f"{name} needs {rule.needs or ', '.join(absent)}")
+        raise ConfigError(f"the schedule {name} needs {rule.needs or ', '.join(absent)}")
+    check_ranges(name, checked, OF_SCHEDULES.get(name, {}))
+    _check_groups(name, checked, place)
     _check_rates(name, checked)
     if name == "OneCycleLR" and checked["total_steps"] < place.run.steps and not place.run.assumed:
         raise ConfigError(
@@ -119,6 +122,19 @@ def _factor(label: str, line: Callable[..., float], place: Place) -> Callable[[f
         return value
 
     return factor
+
+
+def _check_groups(name: str, checked: Mapping[str, Any], place: Place) -> None:
+    """Lists have an entry for each parameter group, and momentum only moves where there is some."""
+    groups = len(place.optimizer.param_groups)
+    for option, value in checked.items():
+        if option != "milestones" and isinstance(value, list | tuple) and len(value) != groups:
+            raise ConfigError(
+                f"{name}: {option} must be one for all, or a list of one for each of the optimizer's "
+                f"{groups} parameter groups, got {len(value)}"
+            )
+    if checked.get("cycle_momentum") and not {"momentum", "betas"} & {*place.optimizer.defaults}:
+        raise ConfigError(f"{name}: cycle_momentum needs an optimizer with momentum or betas: leave it out")
 
 
 def _check_rates(name: str, checked: Mapping[str, Any]) -> None:

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
+from passo.optim.ranges import LEAST_0, OF_OPTIMIZERS, check_ranges
+
 MUON, ADAMW = "muon", "adamw"
 
 
@@ -179,12 +181,6 @@ def _tensor(entry: Any) -> Tensor:
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse what torch's own two classes refuse, here and not in the middle of a training."""
-    for name in ("lr", "adamw_lr", "weight_decay", "momentum", "ns_eps", "eps"):
-        if options[name] is not None and not options[name] >= 0:
-            raise ValueError(f"{name} must be >= 0, got {options[name]}")
-    if not all(0 <= beta < 1 for beta in options["betas"]):
-        raise ValueError(f"betas must be in [0, 1), got {options['betas']}")
-    if not 0 <= options["ns_steps"] < 100:
-        raise ValueError(f"ns_steps must be from 0 to 99, got {options['ns_steps']}")
+    check_ranges("", options, {"lr": LEAST_0, **OF_OPTIMIZERS})
     if options["adjust_lr_fn"] not in (None, "original", "match_rms_adamw"):
         raise ValueError(f"adjust_lr_fn must be 'original' or 'match_rms_adamw', got {options['adjust_lr_fn']!r}")

@@ -67,7 +67,10 @@ def _sentence(errors: Sequence[Any], owner: type[BaseModel]) -> str:
     names = dict.fromkeys(str(name) for name in wanted)
     if "a number" in names:
         names.pop("a whole number", None)
-    return f"{'.'.join(map(str, path))} must be {' or '.join(names)}, got {first['input']!r}"
+    where, (*others, last) = ".".join(map(str, path)), names
+    if others:
+        return f"{where} must be {', '.join(others)} or {last}, got {first['input']!r}"
+    return f"{where} must be {last}, got {first['input']!r}"
 
 
 def _wanted(error: Any) -> str | None:

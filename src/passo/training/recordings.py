@@ -41,19 +41,22 @@ class RecordConfig(BaseModel):
     @field_validator("every", mode="before")
     @classmethod
     def _every_counts(cls, value: Any) -> Any:
-        return _must(value == "auto" or _whole(value, 0), value, 'every must be a whole number ≥ 0, or "auto"')
+        _must(value == "auto" or _whole(value, 0), f'record.every must be a whole number ≥ 0, or "auto", got {value!r}')
+        return value
 
     @field_validator("between", mode="before")
     @classmethod
     def _between_goes_forward(cls, value: Any) -> Any:
         right = value is None or (_all_whole(value, 1) and len(value) == 2 and value[0] <= value[1])
-        return _must(right, value, "between must be the first and the last step, such as [1, 10]")
+        _must(right, f"record.between must be the first and the last step, such as [1, 10], got {value!r}")
+        return value
 
     @field_validator("parameters", mode="before")
     @classmethod
     def _parameters_are_names(cls, value: Any) -> Any:
         right = value is None or (_list(value) and len(value) > 0 and all(isinstance(part, str) for part in value))
-        return _must(right, value, 'parameters must be a list of names, such as ["conv1.weight"]')
+        _must(right, f'record.parameters must be a list of names, such as ["conv1.weight"], got {value!r}')
+        return value
 
     @field_validator("coordinates", mode="before")
     @classmethod
@@ -61,21 +64,31 @@ class RecordConfig(BaseModel):
         if isinstance(value, Mapping):
             for name, part in value.items():
                 right = _whole(part, 0) or (_list(part) and all(_all_whole(index, 0) for index in part))
-                _must(right, part, f"coordinates.{name} must be a whole number ≥ 0, or a list of indices ([[0, 1]])")
+                _must(
+                    right,
+                    f"record.coordinates.{name} must be a whole number ≥ 0, or a list of indices ([[0, 1]]), "
+                    f"got {part!r}",
+                )
             return value
         right = _whole(value, 0) or (isinstance(value, str) and re.fullmatch("(random|moved):0*[1-9][0-9]*", value))
-        wanted = 'a whole number ≥ 0, "random:64", "moved:64", or a table from a parameter to a number or to indices'
-        return _must(right, value, f"coordinates must be {wanted}")
+        _must(
+            right,
+            'record.coordinates must be a whole number ≥ 0, "random:64", "moved:64", or a table from a parameter to a '
+            f"number or to indices, got {value!r}",
+        )
+        return value
 
     @field_validator("snapshots", mode="before")
     @classmethod
     def _snapshots_are_steps(cls, value: Any) -> Any:
-        return _must(_all_whole(value, 1), value, "snapshots must be a list of steps ≥ 1, such as [1, 10]")
+        _must(_all_whole(value, 1), f"record.snapshots must be a list of steps ≥ 1, such as [1, 10], got {value!r}")
+        return value
 
     @field_validator("path")
     @classmethod
     def _path_has_a_middle(cls, value: int) -> int:
-        return _must(value == 0 or value >= 3, value, "path must be ≥ 3 points, or 0 for none")
+        _must(value == 0 or value >= 3, f"record.path must be ≥ 3 points, or 0 for none, got {value!r}")
+        return value
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> RecordConfig:
@@ -93,11 +106,10 @@ class RecordConfig(BaseModel):
         return self
 
 
-def _must(right: Any, value: Any, wanted: str) -> Any:
-    """The value where it is right; else the complaint, with what was given."""
+def _must(right: Any, complaint: str) -> None:
+    """Raise the complaint unless the value is right."""
     if not right:
-        raise ValueError(f"record.{wanted}, got {value!r}")
-    return value
+        raise ValueError(complaint)
 
 
 def _whole(value: Any, least: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,22 +10,22 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from passo.errors import ConfigError, TrainingError
+from passo.optim.ranges import LEAST_0, SHARE, Range, check_ranges
 
-# option → what it must be at least, and what it must stay below
 RANGES = {
-    "lr": (0.0, math.inf),
-    "weight_decay": (0.0, math.inf),
-    "momentum": (0.0, 1.0),
-    "betas": (0.0, 1.0),
-    "alpha": (0.0, 1.0),
-    "rho": (0.0, 1.0),
-    "eps": (0.0, math.inf),
-    "initial_accumulator_value": (0.0, math.inf),
-    "learning_rate_power": (-math.inf, math.ulp(0.0)),
-    "l1": (0.0, math.inf),
-    "l2": (0.0, math.inf),
-    "l2_shrinkage": (0.0, math.inf),
-    "beta": (0.0, math.inf),
+    "lr": LEAST_0,
+    "weight_decay": LEAST_0,
+    "momentum": SHARE,
+    "betas": SHARE,
+    "alpha": SHARE,
+    "rho": SHARE,
+    "eps": LEAST_0,
+    "initial_accumulator_value": LEAST_0,
+    "learning_rate_power": Range(most=0),
+    "l1": LEAST_0,
+    "l2": LEAST_0,
+    "l2_shrinkage": LEAST_0,
+    "beta": LEAST_0,
 }
 
 
@@ -92,11 +91,6 @@ class KerasOptimizer(Optimizer):
 
 def check(options: Mapping[str, Any]) -> None:
     """Raise `ConfigError` for the first option that is out of its range: `eps must be ≥ 0, got -1`."""
-    for name, (least, below) in RANGES.items():
-        given = options.get(name, ())
-        for value in given if isinstance(given, tuple | list) else (given,):
-            if not least <= float(value) < below:
-                bounds = f"≥ {least:g} and < {below:g}" if below == 1 else f"≥ {least:g}"
-                raise ConfigError(f"{name} must be {'≤ 0' if least < 0 else bounds}, got {value}")
+    check_ranges("", options, RANGES)
     if options.get("nesterov") and not options["momentum"]:
         raise ConfigError("nesterov looks ahead along the momentum, and momentum is 0: set momentum too")

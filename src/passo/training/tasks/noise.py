@@ -66,5 +66,5 @@ def check_noise(name: str, strength: float) -> None:
     most = math.inf if name == "gaussian" else 1.0
     right = isinstance(strength, int | float) and not isinstance(strength, bool) and math.isfinite(strength)
     if not right or not 0 < strength <= most:
-        told = "a number > 0" if name == "gaussian" else "a number above 0, and 1 at most"
+        told = "a number > 0" if name == "gaussian" else "a number > 0 and ≤ 1"
         raise ConfigError(f"task.strength of {name} must be {told}, got {strength!r}")
