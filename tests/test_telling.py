@@ -85,6 +85,18 @@ def test_signs_in_a_message_are_no_pattern():
             "out contém outras coisas (a, b, c e mais 4): dê uma pasta própria",
         ),
         (
+            "model cnn: kernel must be a whole number ≥ 1, got 0",
+            "model cnn: kernel deve ser um número inteiro ≥ 1, mas foi dado 0",
+        ),
+        (
+            "dataset.per_class must be a whole number or 'all', got 0.5",
+            "dataset.per_class deve ser um número inteiro ou 'all', mas foi dado 0.5",
+        ),
+        (
+            "model mlp: dropout must be a number in [0, 1), got 2",
+            "model mlp: dropout deve ser um número em [0, 1), mas foi dado 2",
+        ),
+        (
             "run a-s0 was not watched: train it again with record.every=1",
             "a execução a-s0 não foi observada: treine-a de novo com record.every=1",
         ),

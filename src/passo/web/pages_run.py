@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -17,9 +16,9 @@ from passo.store import StoredRun
 from passo.web.answering import Asked
 from passo.web.beside import Said
 from passo.web.happened import happenings
+from passo.web.made import facts_of, settings_of
 from passo.web.microscope import LABELS, figures_of, microscope, pictures
 from passo.web.pages_epochs import has_epochs
-from passo.web.pages_studies import duration
 from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
 from passo.web.shelf import heeds
@@ -59,9 +58,8 @@ def run(asked: Asked) -> Response:
         look=look,
         labels=LABELS,
         happened=found.made(("happened", language()), lambda: happenings(found)),
-        settings=sorted(_flat(found.config).items()),
-        facts=sorted((key, value) for key, value in found.info.items() if not isinstance(value, dict | list)),
-        duration=duration,
+        settings=settings_of(found.config),
+        facts=facts_of(found.info),
         drawn=drawn,
         epochs=has_epochs(found),
         plain=plain,
@@ -97,14 +95,3 @@ def _number(asked: Asked, name: str, default: float) -> float:
         return float(value) if value else default
     except ValueError:
         raise UsageError(f"{name} must be a number, got {value!r}") from None
-
-
-def _flat(config: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Settings by dotted key, as a command line takes them."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{before}{key}.")
-        elif value is not None:
-            found[f"{before}{key}"] = value
-    return found
