@@ -85,6 +85,11 @@ def test_signs_in_a_message_are_no_pattern():
             "out contém outras coisas (a, b, c e mais 4): dê uma pasta própria",
         ),
         (
+            "study optimizers: it has no quick form: leave --quick out, or give its file a table [quick] of settings",
+            "estudo optimizers: não tem forma rápida: deixe --quick de fora, ou dê a seu arquivo uma tabela [quick] "
+            "de ajustes",
+        ),
+        (
             "model cnn: kernel must be a whole number ≥ 1, got 0",
             "model cnn: kernel deve ser um número inteiro ≥ 1, mas foi dado 0",
         ),

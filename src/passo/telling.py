@@ -92,9 +92,22 @@ def _marked(text: str) -> str | None:
 @functools.lru_cache(1024)
 def _whole(text: str, tag: str) -> str | None:
     for template in _templates(tag):
-        if template.fits(text) and (match := template.pattern.fullmatch(text)):
-            return template.said.format(*(_field(value) for value in match.groups()))
+        if not template.fits(text) or not (match := template.pattern.fullmatch(text)):
+            continue
+        if template.english.startswith("{0}") and _cut(text, match.end(1), template.letters, tag):
+            continue
+        return template.said.format(*(_field(value) for value in match.groups()))
     return None
+
+
+def _cut(text: str, end: int, letters: int, tag: str) -> bool:
+    """Whether a first field that reaches to `end` cuts a message in two that fits a template of more letters.
+
+    `study a: it has no quick form: leave …` fits `{0} has no {1}: {2}`, and what stands behind `study a:` fits its own.
+    """
+    rests = [text[found.end() :] for found in _SENTENCES.finditer(text, 0, end)]
+    telling = [one for one in _templates(tag) if one.letters > letters] if rests else []
+    return any(one.fits(rest) and one.pattern.fullmatch(rest) for rest in rests for one in telling)
 
 
 def _field(value: str) -> str:

@@ -67,7 +67,7 @@ def typed(settings: Mapping[str, Any]) -> str:
     >>> typed({"model": {"name": "mlp", "hidden": [8]}, "optimizer": {"name": "sgd", "lr": 0.1, "nesterov": True}})
     "model=mlp 'model.hidden=[8]' optimizer=sgd lr=0.1 optimizer.nesterov=true"
     """
-    return " ".join(shlex.quote(f"{key}={_value(value)}") for key, value in _keys(settings, ""))
+    return " ".join(shlex.quote(f"{key}={typed_value(value)}") for key, value in _keys(settings, ""))
 
 
 def _keys(settings: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
@@ -80,14 +80,14 @@ def _keys(settings: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]
             yield "lr" if whole == "optimizer.lr" else before[:-1] if before and key == "name" else whole, value
 
 
-def _value(value: Any) -> str:
+def typed_value(value: Any) -> str:
     """A value as one types it: a word stands as it is, unless it would be read as something else."""
     from passo.training.config import literal
 
     if isinstance(value, str):
         return value if literal(value) == value else repr(value)
     if isinstance(value, list | tuple):
-        return f"[{','.join(repr(one) if isinstance(one, str) else _value(one) for one in value)}]"
+        return f"[{','.join(repr(one) if isinstance(one, str) else typed_value(one) for one in value)}]"
     return str(value).lower() if isinstance(value, bool) or value is None else repr(value)
 
 
@@ -117,8 +117,8 @@ def _varying(value: Any) -> str:
     if isinstance(value, Mapping) and "name" in value:
         return typed(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items())
-    return _value(value)
+        return ", ".join(f"{key} {typed_value(inner)}" for key, inner in value.items())
+    return typed_value(value)
 
 
 def _runs(file: StudyFile) -> None:
@@ -151,20 +151,20 @@ def _estimates(found: list[list[Task]], seeds: int) -> list[Estimate | None]:
     from passo.experiments.estimating import estimates
 
     try:
-        return estimates(found, threads=_threads(seeds * sum(map(len, found))))
+        return estimates(found, threads=threads_for(seeds * sum(map(len, found))))
     except PassoError as error:
         out.print(t("no estimate: {why}", why=told(str(error))), markup=False)
         return [None] * len(found)
 
 
-def _threads(runs: int) -> int:
+def threads_for(runs: int) -> int:
     """How many a run will have."""
     import torch
 
-    return max(1, torch.get_num_threads() // _jobs(runs))
+    return max(1, torch.get_num_threads() // jobs_for(runs))
 
 
-def _jobs(runs: int) -> int:
+def jobs_for(runs: int) -> int:
     from passo.experiments.executors import default_jobs
 
     return min(default_jobs(), runs)
@@ -180,7 +180,7 @@ def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]
         model = {key: value for key, value in settings["model"].items() if key not in ("name", "dropout")}
         data = settings["dataset"]["name"]
         epochs = sorted({task.settings["epochs"] for task in group})
-        cost = ("", "") if one is None else (_took(_seconds(group, one)), numeral(decimal(one.bytes)))
+        cost = ("", "") if one is None else (_took(seconds_each(group, one)), numeral(decimal(one.bytes)))
         name = f"{settings['model']['name']} {typed(model)}".strip()
         lengths = f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
         count = numeral(f"{len(group) * seeds:,}")
@@ -190,11 +190,13 @@ def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]
     table((*counted, t("model"), t("data"), *sizes), rows, right=(*counted, *sizes))
     if left := max(0, len(found) - ROWS):
         out.print(tn("… and {n:,} more group", "… and {n:,} more groups", left))
-    known = [(len(group), _seconds(group, one)) for group, one in zip(found, measured, strict=True) if one is not None]
+    known = [
+        (len(group), seconds_each(group, one)) for group, one in zip(found, measured, strict=True) if one is not None
+    ]
     if known:
         runs = seeds * sum(map(len, found))
         seconds = runs * sum(count * each for count, each in known) / sum(count for count, _ in known)
-        jobs = _jobs(runs)
+        jobs = jobs_for(runs)
         took = {"time": _took(seconds / jobs), "jobs": jobs}
         if jobs > 1:
             words = tn(
@@ -215,7 +217,7 @@ def _groups(found: list[list[Task]], seeds: int, measured: list[Estimate | None]
         out.print(words)
 
 
-def _seconds(group: list[Task], one: Estimate) -> float:
+def seconds_each(group: list[Task], one: Estimate) -> float:
     """Of a run of the group, the mean: the first was measured, and they may differ in their epochs."""
     epochs = [task.settings["epochs"] for task in group]
     return one.seconds * sum(epochs) / len(epochs) / epochs[0]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
-from passo.cli import work_epochs, work_inside, work_new, work_steps
+from passo.cli import work_epochs, work_estimates, work_inside, work_new, work_steps
 from passo.errors import PassoError
 
 RACERS, STEPS = 12, 2000  # the most that a page may ask for
@@ -107,6 +107,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     "race_steps": work_steps.race_steps,
     **work_inside.TASKS,
     **work_new.TASKS,
+    **work_estimates.TASKS,
 }
 
 

@@ -1,22 +1,16 @@
-"""What a form for a training or a study asks the warm process: every option, what is wrong, the command, the time.
-
-Ranges are not written down a second time: each option is tried with a few numbers, and what its own check takes says
-what it takes.
-"""
+"""What a form for a training asks the warm process: every option, what is wrong, the command."""
 
 from __future__ import annotations
 
-import functools
 import inspect
-import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from passo.errors import Diverged, PassoError, TrainingError, UsageError
+from passo.cli.limits import limits_of
+from passo.errors import UsageError
 
-TRIED = (-1, -0.5, 0, 0.5, 1, 1.5, 2)
 SECTIONS = ("dataset", "model", "optimizer", "schedule", "training", "early_stopping", "record")
 NEEDED: dict[str, dict[str, Any]] = {
     "StepLR": {"step_size": 1},
@@ -79,82 +73,11 @@ def checked(words: list[str]) -> dict[str, Any]:
     from passo.cli.training import configuration
 
     config = configuration(words)
-    _offered(config.dataset.name, config.model.name)
+    offered(config.dataset.name, config.model.name)
     return {"command": shlex.join(["passo", "train", *words]), "epochs": config.epochs, "dataset": config.dataset.name}
 
 
-def estimated(words: list[str]) -> dict[str, Any]:
-    """Seconds, steps and bytes of a training, from a few real steps of it."""
-    from passo.cli.training import configuration
-    from passo.experiments.assembling import load_data
-    from passo.experiments.estimating import estimate
-
-    config = configuration(words)
-    data = load_data(config)
-    try:
-        found = estimate(config, data)
-    except Diverged as error:
-        raise TrainingError(f"it diverges at once: {error}") from error
-    size = len(data.train) if config.batch_size == "all" else int(config.batch_size)
-    steps = config.epochs * math.ceil(math.ceil(len(data.train) / size) / config.accumulate)
-    return {"seconds": found.seconds, "bytes": found.bytes, "steps": steps}
-
-
-@functools.cache
-def studies() -> list[dict[str, Any]]:
-    """The studies of the package: name, description, number of runs, and whether it has a quick form."""
-    from passo.experiments import read_study, shipped
-
-    return [
-        {"name": name, "about": file.description, "runs": file.count, "quick": bool(file.quick)}
-        for name in shipped()
-        for file in [read_study(name)]
-    ]
-
-
-def study(name: str, settings: list[str], quick: bool) -> dict[str, Any]:
-    """What a study would run: description, runs, seeds, base, and names of its runs."""
-    from passo.cli.planned import typed
-    from passo.experiments import study as begin
-    from passo.experiments.stages import first_trainings
-
-    file = begin(name, settings, quick=quick).file
-    for task in first_trainings(file):
-        _offered(task.settings["dataset"]["name"], task.settings["model"]["name"])
-    names = [run.name for run in file.configurations if run.name]
-    return {
-        "name": file.name,
-        "title": file.title,
-        "about": file.description,
-        "runs": file.count,
-        "seeds": list(file.seeds),
-        "base": typed(file.base) if file.base else "",
-        "names": names[:200],
-        "configurations": len(names),
-        "quick": bool(file.quick),
-    }
-
-
-def study_estimated(name: str, settings: list[str], quick: bool) -> dict[str, Any]:
-    """Seconds of a study's trainings, so many at a time as this machine takes, judged by some of its groups."""
-    from passo.cli.planned import _jobs, _seconds, _threads
-    from passo.experiments import study as begin
-    from passo.experiments.estimating import estimates
-    from passo.experiments.grouping import groups
-    from passo.experiments.stages import first_trainings
-
-    file = begin(name, settings, quick=quick).file
-    found = groups(first_trainings(file))[:4]
-    runs = len(file.seeds) * sum(map(len, groups(first_trainings(file))))
-    measured = estimates(found, threads=_threads(runs)) if found else []
-    known = [(len(group), _seconds(group, one)) for group, one in zip(found, measured, strict=True) if one is not None]
-    if not known:
-        return {"seconds": None, "runs": runs, "jobs": _jobs(max(1, runs))}
-    mean = sum(count * each for count, each in known) / sum(count for count, _ in known)
-    return {"seconds": runs * mean / _jobs(runs), "runs": runs, "jobs": _jobs(runs)}
-
-
-def _offered(dataset: object, model: object) -> None:
+def offered(dataset: object, model: object) -> None:
     """Raise `UsageError` for data or a model that a page does not offer: files, which might lie anywhere."""
     from passo import data
     from passo.models.own_file import is_own
@@ -182,7 +105,7 @@ def _fields(of: Any, section: str, leave: Iterable[str] = ()) -> list[dict[str, 
             found.append(_field(key, None, list(tasks.TASKS)))
             continue
         with_it = {} if name in CONDITIONS.get(section, {}) else CONDITIONS.get(section, {})
-        found.append(_field(key, field.default, _literals(field.annotation), tried=_taken(key, with_it)))
+        found.append(_field(key, field.default, _literals(field.annotation), tried=limits_of(key, with_it)))
     return found
 
 
@@ -196,7 +119,7 @@ def _of_model(name: str) -> list[dict[str, Any]]:
     for option, default in model_options(name).items():
         registries = [one for one in getattr(kinds[option], "__metadata__", ()) if isinstance(one, Registry)]
         choices = list(registries[0]) if registries else _literals(kinds[option])
-        found.append(_field(f"model.{option}", default, choices, tried=_taken(f"model.{option}", {"name": name})))
+        found.append(_field(f"model.{option}", default, choices, tried=limits_of(f"model.{option}", {"name": name})))
     return found
 
 
@@ -209,7 +132,7 @@ def _of_optimizer(name: str) -> list[dict[str, Any]]:
             one.default,
             [],
             required=one.required,
-            tried=_taken(f"optimizer.{one.name}", {"name": name}, one.default),
+            tried=limits_of(f"optimizer.{one.name}", {"name": name}, one.default),
         )
         for one in describe(name).arguments
         if one.name not in ("foreach", "capturable", "differentiable", "fused")
@@ -217,6 +140,7 @@ def _of_optimizer(name: str) -> list[dict[str, Any]]:
 
 
 def _of_schedule(name: str) -> list[dict[str, Any]]:
+    from passo.optim.fitting import NOT_HERE
     from passo.optim.rules import CLASSES, names, rule_of
 
     proper = names().get(name.lower().replace("-", "").replace("_", ""), name)
@@ -224,14 +148,14 @@ def _of_schedule(name: str) -> list[dict[str, Any]]:
     given: Mapping[str, inspect.Parameter] = {} if cls is None else inspect.signature(cls).parameters
     needs, found = rule_of(proper).needs or "", []
     for option, parameter in given.items():
-        if option in ("optimizer", "last_epoch", "verbose"):
+        if option in ("optimizer", "verbose", *NOT_HERE):
             continue
         required = parameter.default is parameter.empty and option not in dict(rule_of(proper).fill)
         choices = _choices_in(str(parameter.annotation))
         default = None if parameter.default is parameter.empty else parameter.default
         with_it = {"name": proper, **NEEDED.get(proper, {})}
         told = needs if needs.startswith(option) else ""
-        tried = _taken(f"schedule.{option}", with_it)
+        tried = limits_of(f"schedule.{option}", with_it)
         found.append({**_field(f"schedule.{option}", default, choices, required, tried), "needs": told})
     return found
 
@@ -239,13 +163,13 @@ def _of_schedule(name: str) -> list[dict[str, Any]]:
 def _field(
     key: str, default: Any, choices: list[str], required: bool = False, tried: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    from passo.cli.planned import _value
+    from passo.cli.planned import typed_value
 
     choices = ["true", "false"] if isinstance(default, bool) else choices
     return {
         "key": key,
-        "default": None if default is None or default == () else _value(default),
-        "choices": [_value(one) if one not in ("true", "false") else one for one in choices],
+        "default": None if default is None or default == () else typed_value(default),
+        "choices": [typed_value(one) if one not in ("true", "false") else one for one in choices],
         "required": required,
         "range": None if choices else tried or None,
     }
@@ -263,64 +187,9 @@ def _literals(annotation: Any) -> list[str]:
 
 
 def _choices_in(annotation: str) -> list[str]:
-    from passo.optim.arguments import _choices
+    from passo.optim.arguments import choices_in
 
-    return [str(one) for one in _choices(annotation)]
-
-
-@functools.cache
-def _tried(key: str, with_it: tuple[tuple[str, Any], ...], others: tuple[float, ...]) -> tuple[float, ...]:
-    """The numbers that a training's own checks take for an option; for the first of several, the `others` as usual."""
-    from passo.training import train_config
-    from passo.training.config import merge
-
-    section, _, option = key.rpartition(".")
-
-    def taken(number: float) -> bool:
-        settings: dict[str, Any] = {}
-        value = [float(number), *others] if others else number
-        if section:
-            settings[section] = {**dict(with_it), option: value}
-        else:
-            merge(settings, [option], value)
-        try:
-            return train_config(settings) is not None
-        except PassoError:
-            return False
-
-    return tuple(value for value in TRIED if taken(value))
+    return [str(one) for one in choices_in(annotation)]
 
 
-def _taken(key: str, with_it: Mapping[str, Any], default: Any = None) -> dict[str, Any]:
-    """The range of numbers that an option takes: {} where it takes none.
-
-    "whole" says whether only whole ones; "least" and "above" what they begin at, "most" and "below" what they end at;
-    "count" how many of them, where it is not one.
-    """
-    hashable = tuple((name, tuple(one) if isinstance(one, list) else one) for name, one in with_it.items())
-    several = isinstance(default, tuple) and len(default) > 1 and all(isinstance(one, int | float) for one in default)
-    found = _tried(key, hashable, default[1:] if several else ())
-    if not found:
-        return {}
-    limits: dict[str, Any] = {"whole": not any(value != int(value) for value in found)}
-    if several:
-        limits["count"] = len(default)
-    if found[0] == 0.5:
-        limits["above"] = 0
-    elif found[0] >= 0:
-        limits["least"] = found[0]
-    if found[-1] == 0.5:
-        limits["below"] = 1
-    elif found[-1] < 1.5 and not limits["whole"]:
-        limits["most"] = found[-1]
-    return limits
-
-
-TASKS: dict[str, Callable[..., Any]] = {
-    "options": options,
-    "checked": checked,
-    "estimated": estimated,
-    "studies": studies,
-    "study": study,
-    "study_estimated": study_estimated,
-}
+TASKS: dict[str, Callable[..., Any]] = {"options": options, "checked": checked}

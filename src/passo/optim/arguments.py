@@ -63,7 +63,7 @@ def check_value(owner: str, parameter: Parameter, value: Any) -> Any:
     optional = default is None or ("None" in annotation and not isinstance(default, tuple))
     if isinstance(value, Tensor) or (value is None and optional):
         return value
-    if choices := _choices(annotation):
+    if choices := choices_in(annotation):
         return _choice(label, choices, value)
     if isinstance(default, tuple):
         return _numbers(label, value, default)
@@ -125,7 +125,8 @@ def _annotation(parameter: Parameter) -> str:
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
-def _choices(annotation: str) -> tuple[str, ...]:
+def choices_in(annotation: str) -> tuple[str, ...]:
+    """The words of a `Literal` in an annotation; none where it has none."""
     _, found, inside = annotation.partition("Literal[")
     return ast.literal_eval(f"({inside.rpartition(']')[0]},)") if found else ()
 

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from passo.web import live, pages_jobs, pages_new, pages_studies, resources
+from passo.web import live, pages_jobs, pages_new, pages_new_study, pages_studies, resources
 from passo.web.answering import Handler, endpoint
 from passo.web.guard import Guard
 from passo.web.laboratory import Laboratory
@@ -85,8 +85,8 @@ def create_app(lab: Laboratory) -> ASGIApp:
         get("/new", pages_new.training),
         get("/new/checked", pages_new.checked),
         post("/new", pages_new.train),
-        get("/new/study", pages_new.study),
-        post("/new/study", pages_new.run),
+        get("/new/study", pages_new_study.study),
+        post("/new/study", pages_new_study.run),
         get("/jobs", pages_jobs.jobs),
         get("/jobs/state", pages_jobs.state),
         post("/jobs/{do}", pages_jobs.change),

@@ -15,7 +15,7 @@ from passo.figures import racing
 from passo.figures.player import race_data, race_words
 from passo.figures.races import Scene
 from passo.web.answering import Asked
-from passo.web.numbers import decimal, whole
+from passo.web.numbers import decimal, pointed_settings, whole
 
 FIELD = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 STEPS, MOST = 300, 2000
@@ -59,8 +59,8 @@ def _told(found: Race) -> dict[str, Any]:
 
 def _chosen(asked: Asked) -> dict[str, Any]:
     """What the address asks for, or what is usual."""
-    optimizers = [spec for spec in asked.queries("o") if spec.strip()] or list(FIELD)
-    schedules = [spec if spec.strip() else None for spec in asked.queries("s")]
+    optimizers = [pointed_settings(spec) for spec in asked.queries("o") if spec.strip()] or list(FIELD)
+    schedules = [pointed_settings(spec) if spec.strip() else None for spec in asked.queries("s")]
     return {
         "surface": asked.query("surface") or "ravine",
         "optimizers": optimizers,

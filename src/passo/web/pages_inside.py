@@ -24,6 +24,7 @@ from passo.figures.trusted import draw_trusted
 from passo.language import t, tn
 from passo.store import StoredRun
 from passo.web.answering import LARGEST, Asked
+from passo.web.numbers import whole
 from passo.web.pictures import words_of
 from passo.web.spoken import spoken_words
 
@@ -180,7 +181,7 @@ def _cell(found: Classified, rows: np.ndarray, true: int, given: int) -> dict[st
 
 def _confused(asked: Asked, run: StoredRun, given: Given) -> dict[str, Any]:
     """The images of the cell that the address names, the surest first."""
-    true, taken = (_whole(asked, name, 0) for name in ("true", "predicted"))
+    true, taken = (_whole(asked, name) for name in ("true", "predicted"))
     if max(true, taken) >= len(given.classes):
         raise UsageError(f"there are {len(given.classes)} classes, from 0: got {max(true, taken)}")
     at = np.flatnonzero((given.labels == true) & (given.predicted == taken))
@@ -202,14 +203,14 @@ def _confused(asked: Asked, run: StoredRun, given: Given) -> dict[str, Any]:
 def _shown(asked: Asked) -> dict[str, Any]:
     """What the answer shows: of the image that the address names, or of the picture that was sent."""
     run = _run(asked)
-    wanted = _whole(asked, "class", 0) if asked.query("class") else None
+    wanted = _whole(asked, "class") if asked.query("class") else None
     given: dict[str, Any] = {"invert": bool(asked.query("invert")), "layer": asked.query("layer") or None}
     if asked.request.method == "POST":
         if not asked.body:
             raise UsageError("no picture was sent: choose a file, or draw one")
         given["picture"] = base64.b64encode(asked.body).decode()
     else:
-        given["image"] = _whole(asked, "image", 0)
+        given["image"] = _whole(asked, "image")
     found = asked.lab.worker.ask("inside/seen", **_named(asked, run), wanted=wanted, **given)
     chosen = found["maps"][0]["class"] if wanted is None else wanted
     checked = asked.lab.errands.known(
@@ -237,13 +238,8 @@ def _named(asked: Asked, run: StoredRun) -> dict[str, str]:
     return {"study": str(asked.lab.shelf.folder(asked.place("study"))), "run": run.id}
 
 
-def _whole(asked: Asked, name: str, default: int) -> int:
-    value = asked.query(name)
-    if not value:
-        return default
-    if not (value.isascii() and value.isdecimal() and len(value) < 10):
-        raise UsageError(f"{name} must be a whole number, got {value!r}")
-    return int(value)
+def _whole(asked: Asked, name: str, default: int = 0) -> int:
+    return whole(asked, name, default, most=10**9, least=0)
 
 
 def _words() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from passo.figures.style import Written
 from passo.language import numeral, t
 from passo.web.answering import Asked
 from passo.web.microscope import parameters
+from passo.web.numbers import decimal, pointed, pointed_settings, whole
 from passo.web.pictures import answer
 from passo.web.series import extremes
 from passo.web.spoken import spoken_words
@@ -55,12 +56,12 @@ def pictured_plans(asked: Asked) -> Response:
 
 
 def _asked_plans(asked: Asked) -> dict[str, Any]:
-    given = [spec for spec in asked.queries("s") if spec.strip()][:PLANS]
+    given = [pointed_settings(spec) for spec in asked.queries("s") if spec.strip()][:PLANS]
     return {
         "specs": given or list(USUAL_PLANS),
-        "lr": _positive(asked, "lr", 0.1),
-        "epochs": int(_positive(asked, "epochs", 10, most=1000)),
-        "steps_per_epoch": int(_positive(asked, "steps", 100, most=1000)),
+        "lr": decimal(asked, "lr", 0.1, least=1e-12, most=1e6),
+        "epochs": whole(asked, "epochs", 10, most=1000),
+        "steps_per_epoch": whole(asked, "steps", 100, most=1000),
     }
 
 
@@ -99,6 +100,7 @@ def averages(asked: Asked) -> Response:
         names=names,
         betas=_betas(asked),
         corrected=_corrected(asked),
+        noise=_noise(asked),
         told=drawn.told,
         of=drawn.of,
         sentences=(drawn.averages().sentence, drawn.weights().sentence),
@@ -183,8 +185,7 @@ def _values(asked: Asked) -> Values:
     }
     if kind not in shapes:
         raise UsageError(f"kind must be one of {', '.join(shapes)}, got {kind!r}")
-    noise = _positive(asked, "noise", 0.3, least=0.0, most=5.0)
-    return Values(at + 1, shapes[kind] + noise * rng.standard_normal(n), t("made-up values with noise"))
+    return Values(at + 1, shapes[kind] + _noise(asked) * rng.standard_normal(n), t("made-up values with noise"))
 
 
 def _source(asked: Asked) -> Any:
@@ -195,9 +196,15 @@ def _source(asked: Asked) -> Any:
     return asked.lab.kept.run(study, run)
 
 
+def _noise(asked: Asked) -> float:
+    return decimal(asked, "noise", 0.3, least=0, most=5)
+
+
 def _betas(asked: Asked) -> list[float]:
     try:
-        given = [float(one) for one in asked.queries("beta")[:AVERAGES]]
+        given = [float(pointed("beta", one)) for one in asked.queries("beta")[:AVERAGES]]
+    except UsageError:
+        raise
     except ValueError:
         raise UsageError(f"beta must be a number from 0 to below 1, got {asked.queries('beta')!r}") from None
     if any(not 0 <= one < 1 for one in given):
@@ -208,13 +215,3 @@ def _betas(asked: Asked) -> list[float]:
 def _few(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float | None]]:
     kept, values = extremes(x, y, POINTS)
     return [(float(a), float(b) if math.isfinite(b) else None) for a, b in zip(kept, values, strict=True)]
-
-
-def _positive(asked: Asked, name: str, default: float, *, least: float = 1e-12, most: float = 1e6) -> float:
-    try:
-        value = float(asked.query(name) or default)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, got {asked.query(name)!r}")
-    return value

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import numpy as np
 from starlette.responses import RedirectResponse, Response
 
-from passo.errors import UnknownName, UsageError
+from passo.errors import UnknownName
 from passo.figures.plotted import WIDE, curve, told_curve
 from passo.figures.style import Written
 from passo.language import language
@@ -18,6 +18,7 @@ from passo.web.beside import Said
 from passo.web.happened import happenings
 from passo.web.made import facts_of, settings_of
 from passo.web.microscope import LABELS, figures_of, microscope, pictures
+from passo.web.numbers import decimal
 from passo.web.pages_epochs import has_epochs
 from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
@@ -71,8 +72,8 @@ def run(asked: Asked) -> Response:
 
 def series(asked: Asked) -> Response:
     """Curves as JSON: {"name": {"x": […], "y": […], "n": …, …}} for each `metric`; `from` and `to` are steps."""
-    low, high = _number(asked, "from", -math.inf), _number(asked, "to", math.inf)
-    most = int(min(POINTS, max(20, _number(asked, "points", POINTS))))
+    low, high = decimal(asked, "from", -math.inf), decimal(asked, "to", math.inf)
+    most = int(min(POINTS, max(20, decimal(asked, "points", POINTS))))
     query = (tuple(asked.queries("metric")[:CURVES]), low, high, most)
     found = asked.lab.curves.told(asked.place("study"), asked.place("run"), query, told_curve)
     return Response(found, media_type=JSON)
@@ -87,11 +88,3 @@ def pictured(asked: Asked) -> Response:
 def _curve(found: StoredRun, name: str) -> Written:
     whole = found.metric(name)
     return curve(name, *extremes(whole.steps, whole.values), wide=WIDE)
-
-
-def _number(asked: Asked, name: str, default: float) -> float:
-    value = asked.query(name)
-    try:
-        return float(value) if value else default
-    except ValueError:
-        raise UsageError(f"{name} must be a number, got {value!r}") from None

@@ -1,7 +1,7 @@
 // A race that answers while its form is changed: drag the start, move a rate, add an optimiser.
 import { follow, standing } from "./arithmetic.js";
 import { asked, inTurn } from "./charts.js";
-import { beside } from "./sliders.js";
+import { beside, read } from "./sliders.js";
 
 const form = document.getElementById("race-form");
 const picture = document.getElementById("picture");
@@ -64,8 +64,8 @@ function handle() {
   const svg = picture.querySelector("svg");
   const circle = document.createElementNS("http://www.w3.org/2000/svg", "circle");
   const put = () => {
-    circle.setAttribute("cx", place.x(Number(form.elements.x.value)));
-    circle.setAttribute("cy", place.y(Number(form.elements.y.value)));
+    circle.setAttribute("cx", place.x(read(form.elements.x.value)));
+    circle.setAttribute("cy", place.y(read(form.elements.y.value)));
   };
   const moved = (x, y) => {
     form.elements.x.value = Number(within(x, data.x).toPrecision(5));
@@ -92,7 +92,7 @@ function handle() {
     const [across, up] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
     if (!across && !up) return;
     const [wide, tall] = [data.x[1] - data.x[0], data.y[1] - data.y[0]];
-    moved(Number(form.elements.x.value) + (across * wide) / 50, Number(form.elements.y.value) + (up * tall) / 50);
+    moved(read(form.elements.x.value) + (across * wide) / 50, read(form.elements.y.value) + (up * tall) / 50);
     draw(true).then(() => picture.querySelector(".handle").focus());
     event.preventDefault();
     event.stopPropagation();
@@ -104,8 +104,8 @@ const rated = (row) => {
   const spec = row.querySelector("[name=o]");
   const rate = row.querySelector(".rate");
   if (!rate) return;
-  const known = spec.value.match(/\blr=([0-9.e+-]+)/);
-  if (known) rate.value = Math.log10(Number(known[1]));
+  const known = spec.value.match(/\blr=([0-9.,e+-]+)/);
+  if (known) rate.value = Math.log10(read(known[1]));
   rate.addEventListener("input", () => {
     const lr = `lr=${Number((10 ** Number(rate.value)).toPrecision(3))}`;
     spec.value = /\blr=\S+/.test(spec.value) ? spec.value.replace(/\blr=\S+/, lr) : `${spec.value} ${lr}`;
