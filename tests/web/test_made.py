@@ -1,5 +1,6 @@
 """What a run is made of: facts as one reads them, settings as one types them."""
 
+import numpy as np
 import pytest
 from asking import Asking
 
@@ -59,3 +60,17 @@ def test_a_run_s_page_shows_its_facts_told(page: Asking) -> None:
     found = page.get("/study/told/run/a-s0", accept_language="pt-BR").text
     assert "<td>19,5 s</td>" in found and "<td>sim</td>" in found and "<td>true</td>" in found
     assert "407.7192" not in found and "<td>True</td>" not in found and "None" not in found
+
+
+def test_the_hardest_images_are_told_to_a_reader_and_not_to_a_programmer(page: Asking) -> None:
+    with Store.create(page.lab.root / "answered", name="answered", config={}) as study:
+        writer = study.add_run("a", config={}, seed=0)
+        probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
+        writer.array("test/probabilities", probabilities)
+        writer.array("test/labels", np.array([0, 1, 1]))
+        writer.finish()
+    figure = page.get("/study/answered/run/a-s0/figure/hardest", accept_language="pt-BR")
+    assert figure.status == 200 and "number 2" not in figure.text
+    plain = page.get("/study/answered/run/a-s0?plain=1", accept_language="pt-BR").text
+    for shown in (figure.text, plain):
+        assert "a mais difícil" in shown and "Olhar por dentro" in shown and "passo.load" not in shown

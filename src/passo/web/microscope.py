@@ -11,22 +11,24 @@ from urllib.parse import urlencode
 import numpy as np
 from starlette.responses import Response
 
+from passo.analysis.answers import answers
 from passo.analysis.apart import apart
 from passo.analysis.halves import half_of, halves
+from passo.analysis.hardest import hardest
 from passo.analysis.recorded import Recorded, watch_facts
 from passo.analysis.tables import Table
 from passo.errors import PassoError, UsageError
 from passo.figures.apart import draw_apart
 from passo.figures.style import Figure
 from passo.figures.watched import RUN_FIGURES, draw_run
-from passo.language import language, later
+from passo.language import language, later, t
 from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.kept import KeptRun
 from passo.web.numbers import whole
 from passo.web.pictures import PICTURE, answer, words_of
 
-APART = "apart"
+APART, HARDEST = "apart", "hardest"
 GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     (
         later("Inside the optimiser"),
@@ -40,7 +42,7 @@ GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     (
         later("What it answers"),
         frozenset({"test/probabilities"}),
-        ("confusion", "classes", "calibration", "hardest", "cross-entropy"),
+        ("confusion", "classes", "calibration", HARDEST, "cross-entropy"),
     ),
 )
 """Figures of a run by what they show, and the arrays that a run must have for them."""
@@ -63,7 +65,7 @@ LABELS = {
     "confusion": later("Confusion"),
     "classes": later("Classes"),
     "calibration": later("Calibration"),
-    "hardest": later("Hardest images"),
+    HARDEST: later("Hardest images"),
     "cross-entropy": later("Cross-entropy"),
 }
 """What a tab is called."""
@@ -176,6 +178,8 @@ def figure(asked: Asked) -> Response:
     name = asked.place("figure")
     run = asked.lab.kept.run(asked.place("study"), asked.place("run"))
     name, picture = name.removesuffix(PICTURE), name.endswith(PICTURE)
+    if name == HARDEST:
+        return asked.json({"spec": None, "sentence": hardest_told(run), "caption": "", "tables": []})
     drawn, tables = drawn_of(run, name, chosen(asked, name))
     if picture:
         return answer(asked, drawn, picture=True)
@@ -186,6 +190,15 @@ def drawn_of(run: KeptRun, name: str, options: dict[str, Any]) -> tuple[Figure, 
     """A figure with its tables, where it has some; the same one is not drawn twice."""
     key = (name, language(), *sorted(options.items()))
     return run.made(key, lambda: _apart(run, options) if name == APART else (draw_run(name, run, **options), ()))
+
+
+def hardest_told(run: Recorded) -> str:
+    """Which images were hardest, in words: the pictures themselves lie with the data, which this process cannot open."""
+    try:
+        found = hardest(answers(run)).sentence()
+    except PassoError as why:
+        return told(str(why))
+    return f"{found} {t('Its images stand on the page “Look inside”.')}"
 
 
 def _apart(run: Recorded, options: dict[str, Any]) -> tuple[Figure, tuple[Table, ...]]:
@@ -228,6 +241,8 @@ def pictures(run: KeptRun, asked: Asked, look: Microscope | None) -> dict[str, l
 
 
 def _picture(run: KeptRun, name: str, asked: Asked, look: Microscope | None) -> Picture:
+    if name == HARDEST:
+        return Picture(name, hardest_told(run), there=False)
     usual = {} if look is None else {"parameter": look.parameter, "step": look.step}
     takes = signature(RUN_FIGURES[name]).parameters
     options = {**{key: value for key, value in usual.items() if key in takes}, **chosen(asked, name)}

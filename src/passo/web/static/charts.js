@@ -15,7 +15,7 @@ export const onChange = (again) => {
 };
 
 export const embed = async (box, spec, sentence) => {
-  const { view } = await vegaEmbed(box, fitted(spec, wide.matches ? null : Math.max(160, box.clientWidth - 76), isDark()), {
+  const { view } = await vegaEmbed(box, fitted({ ...spec, description: sentence }, wide.matches ? null : Math.max(160, box.clientWidth - 76), isDark()), {
     mode: "vega-lite",
     renderer: "svg",
     ast: true,
@@ -30,6 +30,9 @@ export const embed = async (box, spec, sentence) => {
     part.removeAttribute("role");
     part.removeAttribute("aria-roledescription");
   }
+  // What Vega says of axes, legends and titles is English; the sentence holds it.
+  for (const part of box.querySelectorAll("svg.marks :is(.role-axis, .role-legend, .role-title), svg.marks :is(.role-axis, .role-legend, .role-title) [aria-label]"))
+    for (const name of ["role", "aria-roledescription", "aria-label"]) part.removeAttribute(name);
   return view;
 };
 

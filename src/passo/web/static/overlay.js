@@ -1,5 +1,6 @@
 // Curves of several runs over each other; while one of them trains, they are asked for again every two seconds.
 import { asked, embed, inTurn, onChange, words } from "./charts.js";
+import { written } from "./sliders.js";
 
 const { metric, runs, live } = JSON.parse(document.getElementById("overlaid").textContent);
 const logarithmic = document.getElementById("logarithmic");
@@ -31,7 +32,7 @@ const draw = inTurn(async () => {
       const { x = [], y = [] } = curves[metric] ?? {};
       x.forEach((step, i) => (y[i] === null || !logarithmic.checked || y[i] > 0) && values.push({ run: name, x: step, y: y[i] }));
       const last = y.findLast((value) => value !== null);
-      said.push(`${name}: ${last === undefined ? "–" : last.toPrecision(4)}`);
+      said.push(`${name}: ${last === undefined ? "–" : written(Number(last.toPrecision(4)))}`);
     }
     await embed(document.getElementById("chart"), specification(values), `${metric}. ${said.join("; ")}`);
     wrong.hidden = true;
