@@ -193,7 +193,7 @@ def drawn_of(run: KeptRun, name: str, options: dict[str, Any]) -> tuple[Figure, 
 
 
 def hardest_told(run: Recorded) -> str:
-    """Which images were hardest, in words: the pictures themselves lie with the data, which this process cannot open."""
+    """Which images were hardest, in words: the pictures lie with the data, which this process cannot open."""
     try:
         found = hardest(answers(run)).sentence()
     except PassoError as why:
