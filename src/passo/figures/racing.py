@@ -71,8 +71,9 @@ def still(scene: Scene) -> str:
     told = [scene.race.told_formula, *([plans(scene.race)] if plans(scene.race) else [])]
     subtitle = _text(MAP[0], 45, shortened("; ".join(told)), fill=FAINT)
     heading = _text(MAP[0], 24, scene.title, size=19, weight=600) + subtitle
-    paper = f'<rect width="{WIDTH}" height="{height(scene):g}" fill="#fff"/><g id="behind-losses" fill="none">{_rect(*LOSS)}</g>'
-    return _sheet(scene, f"{paper}{heading}{_ground(scene)}{_axes(scene)}{_head(scene)}{MOVING}")
+    paper = f'<rect width="{WIDTH}" height="{height(scene):g}" fill="#fff"/>'
+    behind = f'<g id="behind-losses" fill="none">{_rect(*LOSS)}</g>'
+    return _sheet(scene, f"{paper}{behind}{heading}{_ground(scene)}{_axes(scene)}{_head(scene)}{MOVING}")
 
 
 def glass(scene: Scene, step: int) -> str:
