@@ -16,8 +16,9 @@ from passo.language import later, numeral
 from passo.store import Outline
 from passo.web.answering import Asked
 from passo.web.beside import Said
+from passo.web.going_on import going_on
 from passo.web.listing import Listing
-from passo.web.shelf import Entry, heeds
+from passo.web.shelf import Entry
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
@@ -65,7 +66,7 @@ def study(asked: Asked) -> Response:
         "study.html.j2",
         [entry],
         under_way=asked.lab.shelf.under_way(found.folder.name),
-        heeds=heeds(found),
+        can=going_on(found),
         **here,
     )
 

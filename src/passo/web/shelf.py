@@ -101,8 +101,8 @@ class Shelf:
 
         STUDY:RUN is a run that a study trains in a folder of its own, until it is done.
         """
-        study, colon, run = name.rpartition(":")
-        if colon and not os.path.lexists(self.root / name):
+        if (study := self.whole(name)) != name:
+            run = name.removeprefix(f"{study}:")
             folder, plain = self.root / study / PENDING / run, _plain(study) and _plain(run)
         else:
             folder, plain = self.root / name, _plain(name)
@@ -115,6 +115,11 @@ class Shelf:
         if not there:
             raise UnknownName(f"there is no study {name!r} here")
         return folder
+
+    def whole(self, name: str) -> str:
+        """The study that STUDY:RUN is a part of; any other name itself."""
+        study, colon, _ = name.rpartition(":")
+        return study if colon and not os.path.lexists(self.root / name) else name
 
     def under_way(self, name: str) -> list[str]:
         """The runs of a study that train now, or were stopped, in folders of their own."""
