@@ -70,3 +70,11 @@ def test_a_run_that_diverged_in_a_study_that_goes_on_has_no_button_of_its_own(pa
     ended(root / "many", "diverged", {"epochs": 2}, planned=3)
     assert "/many/resume" in page.get("/study/many").text
     assert "/many/resume" not in page.get("/study/many/run/sgd-s0").text
+
+
+def test_a_loop_of_somebody_s_own_is_not_offered_to_go_on(page: Asking, root: Path):
+    with pytest.raises(TrainingError), Store.create(root / "loop", name="adam", config={"optimizer": "adam"}) as study:
+        study.add_run("watched", config={"optimizer": {"name": "adam"}}, kind="watch")
+        raise TrainingError("it ended")
+    for path in ("/study/loop", "/study/loop/run/watched"):
+        assert "/loop/resume" not in page.get(path).text

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from passo.language import t
 from passo.store import Outline, open_study
-from passo.web.shelf import heeds
+from passo.web.kinds import kind_of
 
 
 class GoingOn(NamedTuple):
@@ -18,11 +18,11 @@ class GoingOn(NamedTuple):
 
 def going_on(study: Outline) -> GoingOn:
     """What a page offers of a study; nothing of one that is done, and of what is no training."""
-    if study.status == "done" or not heeds(study):
+    if study.status == "done" or not _heeds(study):
         return GoingOn()
     if study.status == "running":
         return GoingOn("stop", t("its state is kept, and it can go on later"))
-    if "optimizer" not in study.config:
+    if "planned" in study.facts:
         return GoingOn("resume", t("what is done stays; the other runs go on, or begin, from the queue"))
     if study.status == "diverged":
         return GoingOn(
@@ -41,6 +41,11 @@ def going_on_of(study: Outline, status: str) -> GoingOn:
     if status == "done" or (status == "running") != (found.do == "stop"):
         return GoingOn()
     return GoingOn() if status == "diverged" and found.do else found  # the others of its study go on without it
+
+
+def _heeds(study: Outline) -> bool:
+    """Whether whoever makes a study heeds a request to stop, and can go on: no races, maps, or loops of one's own."""
+    return "planned" in study.facts or kind_of(study) == "training"
 
 
 def _named(part: object) -> bool:
