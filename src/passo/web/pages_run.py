@@ -13,6 +13,7 @@ from passo.errors import UnknownName, UsageError
 from passo.figures.plotted import WIDE, curve, told_curve
 from passo.figures.style import Written
 from passo.language import language
+from passo.registry import unknown
 from passo.store import StoredRun
 from passo.web.answering import Asked
 from passo.web.beside import Said
@@ -88,6 +89,8 @@ def pictured(asked: Asked) -> Response:
 
 
 def _curve(found: StoredRun, name: str) -> Written:
+    if not found.has(name):
+        raise unknown("metric", name, found.metrics())
     whole = found.metric(name)
     return curve(name, *extremes(whole.steps, whole.values), wide=WIDE)
 
