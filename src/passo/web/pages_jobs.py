@@ -13,6 +13,7 @@ from passo.language import LANGUAGES, t
 from passo.store import DATABASE, ask_to_stop
 from passo.web.answering import Asked
 from passo.web.going_on import going_on
+from passo.web.groups import groups
 from passo.web.jobs import ENDED, Job
 from passo.web.pages_studies import duration
 
@@ -190,7 +191,8 @@ def progress(asked: Asked, study: str) -> tuple[float | None, str]:
     planned = found.facts.get("planned")
     if isinstance(planned, int) and planned > 0:
         done = sum(run.status not in ("running", "interrupted") for run in found.runs)
-        return min(1.0, done / planned), t("{done:,} of {n:,} runs", done=done, n=planned)
+        parts = sum(group.done for group in groups(found))  # of groups, which write their runs at their end
+        return min(1.0, (done + parts) / planned), t("{done:,} of {n:,} runs", done=done, n=planned)
     run = asked.lab.shelf.run(study, found.runs[0].id) if found.runs else None
     total = None if run is None else _steps(run.info, run.config)
     if run is None or not total or not run.has("train/loss"):

@@ -17,6 +17,7 @@ from passo.store import Outline
 from passo.web.answering import Asked
 from passo.web.beside import Said
 from passo.web.going_on import going_on
+from passo.web.groups import groups
 from passo.web.kinds import KINDS, LANDSCAPE, Of, source
 from passo.web.listing import Listing
 from passo.web.shelf import Entry
@@ -78,6 +79,7 @@ def study(asked: Asked) -> Response:
         [entry],
         under_way=asked.lab.shelf.under_way(found.folder.name),
         can=going_on(found),
+        groups=groups(found),
         made_of=(of := _made_of(entry)),
         source_here=of is not None and asked.lab.shelf.has(of.study),
         **here,
