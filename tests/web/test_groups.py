@@ -12,7 +12,7 @@ from passo.store import Store
 
 TOLD = {"trainings": 40, "going": 38, "epoch": 3, "epochs": 10, "step": 1250, "since": 1.7e9, "done": 9.5}
 TOLD["means"] = {"train/loss": 0.51234, "validation/accuracy": 0.875}
-SENTENCE = "40 trainings are one network since"
+SENTENCE = "40 trainings have run as one network since"
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ def test_a_group_that_trains_is_told_on_its_study_s_page(page: Asking, study: Pa
     tell(study)
     text = page.get("/study/many").text
     assert SENTENCE in text and "epoch 3 of 10, step 1,250." in text
-    assert "Means over the 38 that still train: train/loss 0.5123, validation/accuracy 0.875" in text
+    assert "0 of 40 runs are done (0 %); 40 are not written yet, with a network of them training." in text
+    assert "Means over the 38 that have not ended: train/loss 0.5123, validation/accuracy 0.875" in text
     assert "passo 1.250" in page.get("/study/many", accept_language="pt-BR").text
 
 
@@ -73,7 +74,7 @@ def test_what_passo_did_not_write_so_is_left_out(page: Asking, study: Path, told
     tell(study, told)
     tell(study, {**TOLD, "trainings": 7}, "group-02")
     text = page.get("/study/many").text
-    assert "7 trainings are one network" in text and text.count("are one network") == 1
+    assert "7 trainings have run as one network" in text and text.count("have run as one network") == 1
 
 
 def test_a_link_is_not_followed(page: Asking, study: Path, tmp_path: Path):

@@ -39,8 +39,8 @@ class Group:
         if self.live:
             begun = f"{datetime.fromtimestamp(self.since):%Y-%m-%d %H:%M}"
             where = tn(
-                "{n:,} training is one network since {begun}: epoch {epoch:,} of {epochs:,}, step {step:,}.",
-                "{n:,} trainings are one network since {begun}: epoch {epoch:,} of {epochs:,}, step {step:,}.",
+                "{n:,} training has run as one network since {begun}: epoch {epoch:,} of {epochs:,}, step {step:,}.",
+                "{n:,} trainings have run as one network since {begun}: epoch {epoch:,} of {epochs:,}, step {step:,}.",
                 self.trainings,
                 begun=begun,
                 **numbers,
@@ -56,8 +56,8 @@ class Group:
             return where
         known = ", ".join(f"{name} {numeral(f'{value:.4g}')}" for name, value in list(self.means.items())[:SHOWN])
         told = tn(
-            "Of {n:,} that still trains: {known}.",
-            "Means over the {n:,} that still train: {known}.",
+            "Of {n:,} that has not ended: {known}.",
+            "Means over the {n:,} that have not ended: {known}.",
             self.going,
             known=known,
         )
