@@ -1,6 +1,7 @@
 """A group of trainings tells how far it is while it trains, and leaves nothing of that behind."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_what_an_earlier_command_told_is_not_told_again(folder: Path):
     for step in going:
         if step.status == "running":
             break
+    assert isinstance(going, Generator)
     going.close()
     (path,) = folder.glob("pending/group-*.json")
     stale = path.with_name("group-0123.json")

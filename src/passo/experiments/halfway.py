@@ -24,6 +24,7 @@ class Halfway:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._since = folder, dict[Path, float]()
+        self._paths: dict[str, Path] = {}  # by a group's first run: a name of all settings takes a while to make
         for path in (folder / PENDING).glob("group-*"):
             if path.suffix in (TOLD, PART):
                 path.unlink(missing_ok=True)
@@ -44,4 +45,7 @@ class Halfway:
         self._path(tasks).unlink(missing_ok=True)
 
     def _path(self, tasks: Sequence[Task]) -> Path:
-        return kept_at(self._folder, tasks).with_suffix(TOLD)
+        first = tasks[0].run_id
+        if first not in self._paths:
+            self._paths[first] = kept_at(self._folder, tasks).with_suffix(TOLD)
+        return self._paths[first]

@@ -91,11 +91,11 @@ def _read(path: Path, live: bool) -> Group | None:
     try:
         with path.open("rb") as file:
             told: dict[str, Any] = dict(json.loads(file.read(MOST)))
-        whole = {name: int(told[name]) for name in WHOLE}
-        share = {name: float(told[name]) for name in SHARE}
+        trainings, going, epoch, epochs, step = (int(told[name]) for name in WHOLE)
+        since, done = (float(told[name]) for name in SHARE)
         means = {str(name)[:60]: float(value) for name, value in dict(told["means"]).items()}
-        if not all(map(math.isfinite, (*share.values(), *means.values()))) or not 0 <= share["since"] < 2**37:
+        if not all(map(math.isfinite, (since, done, *means.values()))) or not 0 <= since < 2**37:
             return None
-        return Group(**whole, **share, live=live, means=means)
+        return Group(trainings, going, epoch, epochs, step, since, done, live, means)
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         return None
