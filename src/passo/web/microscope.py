@@ -17,7 +17,7 @@ from passo.analysis.halves import half_of, halves
 from passo.analysis.hardest import hardest
 from passo.analysis.recorded import Recorded, watch_facts
 from passo.analysis.tables import Table
-from passo.errors import PassoError, UsageError
+from passo.errors import PassoError, StoreError, UsageError
 from passo.figures.apart import draw_apart
 from passo.figures.style import Figure
 from passo.figures.watched import RUN_FIGURES, draw_run
@@ -26,7 +26,7 @@ from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.kept import KeptRun
 from passo.web.numbers import whole
-from passo.web.pictures import PICTURE, answer, words_of
+from passo.web.pictures import PICTURE, answer, lacking, words_of
 
 APART, HARDEST = "apart", "hardest"
 GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
@@ -178,9 +178,12 @@ def figure(asked: Asked) -> Response:
     name = asked.place("figure")
     run = asked.lab.kept.run(asked.place("study"), asked.place("run"))
     name, picture = name.removesuffix(PICTURE), name.endswith(PICTURE)
-    if name == HARDEST:
-        return asked.json({"spec": None, "sentence": hardest_told(run), "caption": "", "tables": []})
-    drawn, tables = drawn_of(run, name, chosen(asked, name))
+    try:
+        if name == HARDEST:
+            return asked.json({"spec": None, "sentence": hardest_told(run), "caption": "", "tables": []})
+        drawn, tables = drawn_of(run, name, chosen(asked, name))
+    except StoreError as why:
+        return lacking(asked, why, picture=picture)
     if picture:
         return answer(asked, drawn, picture=True)
     return asked.json({**words_of(drawn), "tables": [_told(one) for one in tables]})

@@ -143,5 +143,6 @@ def _words(asked: Asked, values: Mapping[str, str], name: str) -> list[str]:
     words = ["study", "run", source, *(f"--set={line}" for line in _settings(values))]
     words += ["--quick"] if values.get("quick") else []
     executor = values.get("executor", "")
-    words += ["--executor", executor] if executor in EXECUTORS[1:] else []
+    said = EXECUTORS if (asked.lab.root / name).exists() else EXECUTORS[1:]  # a study goes on as before, if nobody says
+    words += ["--executor", executor] if executor in said else []
     return [*words, "--out", out(asked, name)]

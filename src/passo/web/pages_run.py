@@ -12,9 +12,11 @@ from passo.errors import UnknownName
 from passo.figures.plotted import WIDE, curve, told_curve
 from passo.figures.style import Written
 from passo.language import language
+from passo.registry import unknown
 from passo.store import StoredRun
 from passo.web.answering import Asked
 from passo.web.beside import Said
+from passo.web.going_on import going_on_of
 from passo.web.happened import happenings
 from passo.web.made import facts_of, settings_of
 from passo.web.microscope import LABELS, figures_of, microscope, pictures
@@ -22,7 +24,6 @@ from passo.web.numbers import decimal
 from passo.web.pages_epochs import has_epochs
 from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
-from passo.web.shelf import heeds
 from passo.web.spoken import spoken_words
 
 JSON = "application/json"
@@ -34,11 +35,11 @@ PLAIN = "plain"  # what a browser without scripts asks for: everything as pictur
 def run(asked: Asked) -> Response:
     """The page of a run; its curves and figures are asked for by the page, or stand in it where no script runs."""
     study, name = asked.place("study"), asked.place("run")
+    whole = asked.lab.shelf.whole(study)
     try:
         found = asked.lab.kept.run(study, name)
     except UnknownName:
-        whole, colon, _ = study.rpartition(":")  # it was trained in a folder of its own, and is part of its study now
-        if not colon:
+        if whole == study:  # it was trained in a folder of its own, and is part of its study now
             raise
         asked.lab.shelf.run(whole, name)
         return RedirectResponse(f"/study/{quote(whole, safe='')}/run/{quote(name, safe='')}", 303)
@@ -54,7 +55,8 @@ def run(asked: Asked) -> Response:
         metrics=metrics,
         lasts=lasts,
         about=about,
-        heeds=heeds(asked.lab.shelf.outline(study)),
+        whole=whole,
+        can=going_on_of(asked.lab.shelf.outline(whole), found.status),
         figures=figures_of(found),
         look=look,
         labels=LABELS,
@@ -86,5 +88,7 @@ def pictured(asked: Asked) -> Response:
 
 
 def _curve(found: StoredRun, name: str) -> Written:
+    if not found.has(name):
+        raise unknown("metric", name, found.metrics())
     whole = found.metric(name)
     return curve(name, *extremes(whole.steps, whole.values), wide=WIDE)

@@ -16,8 +16,11 @@ from passo.language import later, numeral
 from passo.store import Outline
 from passo.web.answering import Asked
 from passo.web.beside import Said
+from passo.web.going_on import going_on
+from passo.web.groups import groups
+from passo.web.kinds import KINDS, LANDSCAPE, Of, source
 from passo.web.listing import Listing
-from passo.web.shelf import Entry, heeds
+from passo.web.shelf import Entry
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
@@ -27,19 +30,29 @@ STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unrea
 def studies(asked: Asked) -> Response:
     """All studies, those that train first, then the newest."""
     said = asked.lab.beside.said()
-    status, sought = asked.query("status"), asked.query("q").lower().split()
+    status, sought, kind = asked.query("status"), asked.query("q").lower().split(), asked.query("kind")
     found = [one for one in asked.lab.shelf.entries() if _matches(status, sought, one, said)]
+    surfaces = 0 if kind else sum(one.kind == LANDSCAPE for one in found)
+    found = [one for one in found if kind in ("all", one.kind) or (not kind and one.kind != LANDSCAPE)]
     order: dict[str, Callable[[Entry], Any]] = {
         "name": lambda one: one.name,
         "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
         "begun": lambda one: 0 if one.outline is None else one.outline.facts.get("created", 0),
         "status": lambda one: one.status,
+        "kind": lambda one: one.kind,
     }
     found = _sorted(asked, found, order) or found
     shown, pages = _cut(asked, found)
-    rows = [(one, begun(one.outline), said.get(one.name, Said())) for one in shown]
+    rows = [(one, begun(one.outline), said.get(one.name, Said()), _made_of(one)) for one in shown]
     return asked.page(
-        "studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES, address=partial(address, asked)
+        "studies.html.j2",
+        rows=rows,
+        pages=pages,
+        total=len(found),
+        statuses=STATUSES,
+        kinds=KINDS,
+        surfaces=surfaces,
+        address=partial(address, asked),
     )
 
 
@@ -65,9 +78,17 @@ def study(asked: Asked) -> Response:
         "study.html.j2",
         [entry],
         under_way=asked.lab.shelf.under_way(found.folder.name),
-        heeds=heeds(found),
+        can=going_on(found),
+        groups=groups(found),
+        made_of=(of := _made_of(entry)),
+        source_here=of is not None and asked.lab.shelf.has(of.study),
         **here,
     )
+
+
+def _made_of(entry: Entry) -> Of | None:
+    """The run that a loss surface is of."""
+    return source(entry.outline) if entry.outline is not None and entry.kind == LANDSCAPE else None
 
 
 def say(asked: Asked) -> Response:
