@@ -65,7 +65,13 @@ class Asked:
 
     def part(self, template: str, **values: Any) -> str:
         """A part of a page, as HTML."""
-        return str(_templates().get_template(template).render(asked=self, **values))
+        return str(fragment(template, asked=self, **values))
+
+    def kept(self, mark: object, make: Callable[[], Response]) -> Response:
+        """The page as it was made before, while `mark` is the same: what it shows hangs on that and the request alone."""
+        url = self.request.url
+        key = (url.path, url.query, language(), theme(self.request))
+        return HTMLResponse(self.lab.pages.made(key, mark, lambda: bytes(make().body)))
 
     def told(self, error: Exception | str) -> str:
         """What was wrong, in the reader's language, with places as they lie under the root."""
@@ -173,6 +179,11 @@ def _accepted(header: str) -> list[str]:
 def theme(request: Request) -> str:
     chosen = request.cookies.get(THEME, "")
     return chosen if chosen in THEMES else THEMES[0]
+
+
+def fragment(template: str, **values: Any) -> Any:
+    """A part of a page that hangs on nothing but these values, as HTML."""
+    return require("markupsafe", "web").Markup(_templates().get_template(template).render(**values))
 
 
 @functools.cache

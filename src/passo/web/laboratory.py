@@ -16,6 +16,7 @@ from passo.web.growing import Curves
 from passo.web.jobs import Jobs
 from passo.web.kept import Kept
 from passo.web.keys import Keys
+from passo.web.room import Room
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from passo.web.arithmetic import Arithmetic
 
 AT_A_TIME = 8
+PAGES = 24_000_000  # bytes of pages that are kept
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Laboratory:
         self.root = self.root.resolve()
         self.shelf = Shelf(self.root)
         self.kept = Kept(self.shelf)
+        self.pages = Room(PAGES)
         self.curves = Curves(self.shelf)
         self.beside = Beside(self.root)
         self.jobs = Jobs(self.root, self.beside)

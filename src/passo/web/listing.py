@@ -31,11 +31,11 @@ ORDERS: dict[str, Callable[[Pair], Any]] = {
 
 
 class Row(NamedTuple):
-    """One run as a table shows it; `values` are those of the listing's metrics that it has."""
+    """One run as a table shows it; `values` are of the listing's metrics, None where it has none."""
 
     study: str
     run: RunLine
-    values: Mapping[str, float]
+    values: tuple[float | None, ...]
     said: Said
 
     @property
@@ -100,7 +100,7 @@ class Listing:
 
     def row(self, pair: Pair) -> Row:
         entry, run = pair
-        values = {name: lasts[run.id] for name in self.metrics if run.id in (lasts := self._lasts(entry, name))}
+        values = tuple(self._lasts(entry, name).get(run.id) for name in self.metrics)
         return Row(entry.name, run, values, self._said.get(f"{entry.name}/{run.id}", Said()))
 
     def _by_metric(self, name: str) -> Callable[[Pair], float]:

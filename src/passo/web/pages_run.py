@@ -17,6 +17,7 @@ from passo.store import StoredRun
 from passo.web.answering import Asked
 from passo.web.beside import Said
 from passo.web.happened import happenings
+from passo.web.kept import KeptRun
 from passo.web.microscope import LABELS, figures_of, microscope, pictures
 from passo.web.pages_epochs import has_epochs
 from passo.web.pages_studies import duration
@@ -42,19 +43,23 @@ def run(asked: Asked) -> Response:
             raise
         asked.lab.shelf.run(whole, name)
         return RedirectResponse(f"/study/{quote(whole, safe='')}/run/{quote(name, safe='')}", 303)
+    about, heeded = asked.lab.beside.said().get(f"{study}/{name}", Said()), heeds(asked.lab.shelf.outline(study))
+    return asked.kept((found.mark, about, heeded), lambda: _page(asked, found, about, heeded))
+
+
+def _page(asked: Asked, found: KeptRun, about: Said, heeded: bool) -> Response:
     metrics = found.metrics()
     lasts = {metric: value for metric, value in found.lasts().items() if math.isfinite(value)}
-    about = asked.lab.beside.said().get(f"{study}/{name}", Said())
-    drawn = [name for name in metrics if name in DRAWN]
+    drawn = [metric for metric in metrics if metric in DRAWN]
     plain, look = bool(asked.query(PLAIN)), microscope(found, asked)
     return asked.page(
         "run.html.j2",
-        study=study,
+        study=asked.place("study"),
         run=found,
         metrics=metrics,
         lasts=lasts,
         about=about,
-        heeds=heeds(asked.lab.shelf.outline(study)),
+        heeds=heeded,
         figures=figures_of(found),
         look=look,
         labels=LABELS,

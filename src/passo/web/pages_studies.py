@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -12,23 +12,28 @@ from starlette.responses import RedirectResponse, Response
 
 from passo.analysis.standing import standing
 from passo.errors import StoreError
-from passo.language import later, numeral
+from passo.language import language, later, numeral
 from passo.store import Outline
-from passo.web.answering import Asked
+from passo.web.answering import Asked, fragment
 from passo.web.beside import Said
-from passo.web.listing import Listing
-from passo.web.shelf import Entry, heeds
+from passo.web.listing import Listing, Row
+from passo.web.shelf import Entry, heeds, versions
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
+DRAWN = 2000  # rows of all lists that are kept as HTML
 STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unreadable"))  # as a filter offers them
 
 
 def studies(asked: Asked) -> Response:
     """All studies, those that train first, then the newest."""
-    said = asked.lab.beside.said()
+    entries, said = asked.lab.shelf.entries(), asked.lab.beside.said()
+    return asked.kept((versions(entries), said), lambda: _studies(asked, entries, said))
+
+
+def _studies(asked: Asked, entries: Sequence[Entry], said: Mapping[str, Said]) -> Response:
     status, sought = asked.query("status"), asked.query("q").lower().split()
-    found = [one for one in asked.lab.shelf.entries() if _matches(status, sought, one, said)]
+    found = [one for one in entries if _matches(status, sought, one, said)]
     order: dict[str, Callable[[Entry], Any]] = {
         "name": lambda one: one.name,
         "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
@@ -45,7 +50,7 @@ def studies(asked: Asked) -> Response:
 
 def runs(asked: Asked) -> Response:
     """The runs of all studies in one list."""
-    return _listed(asked, "runs.html.j2", asked.lab.shelf.entries())
+    return _listed(asked, "runs.html.j2", asked.lab.shelf.entries(), asked.lab.beside.said())
 
 
 def study(asked: Asked) -> Response:
@@ -58,16 +63,10 @@ def study(asked: Asked) -> Response:
         progress = standing(found, planned if isinstance(planned, int) else None).progress()
     except StoreError:  # its metrics are damaged, which the list says
         progress = ""
-    about = asked.lab.beside.said().get(found.folder.name, Said())
-    here: dict[str, Any] = {"study": found, "progress": progress, "about": about, "begun": begun(found)}
-    return _listed(
-        asked,
-        "study.html.j2",
-        [entry],
-        under_way=asked.lab.shelf.under_way(found.folder.name),
-        heeds=heeds(found),
-        **here,
-    )
+    said, under_way = asked.lab.beside.said(), asked.lab.shelf.under_way(found.folder.name)
+    about = said.get(found.folder.name, Said())
+    here: dict[str, Any] = {"study": found, "progress": progress, "under_way": under_way, "about": about}
+    return _listed(asked, "study.html.j2", [entry], said, heeds=heeds(found), begun=begun(found), **here)
 
 
 def say(asked: Asked) -> Response:
@@ -102,24 +101,33 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _listed(asked: Asked, template: str, entries: Sequence[Entry], **more: Any) -> Response:
-    listing = Listing(entries, asked.lab.beside.said())
-    found = listing.found(asked.query("status"), asked.query("q").lower().split())
-    shown, pages = _cut(asked, listing.ordered(found, asked.query("sort")))
-    rows = [listing.row(pair) for pair in shown]
-    return asked.page(
-        template,
-        rows=rows,
-        pages=pages,
-        total=len(found),
-        metrics=listing.metrics,
-        troubles=[*((one.name, one.trouble) for one in entries if one.outline is None), *listing.damaged.items()],
-        statuses=STATUSES,
-        told_metric=lambda value: "" if value is None else numeral(f"{value:.4g}"),
-        duration=duration,
-        address=partial(address, asked),
-        **more,
-    )
+def _listed(
+    asked: Asked, template: str, entries: Sequence[Entry], said: Mapping[str, Said], **more: Any
+) -> Response:
+    listing = Listing(entries, said)
+
+    def page() -> Response:
+        found = listing.found(asked.query("status"), asked.query("q").lower().split())
+        shown, pages = _cut(asked, listing.ordered(found, asked.query("sort")))
+        return asked.page(
+            template,
+            rows=[_row(listing.row(pair), template == "runs.html.j2", language()) for pair in shown],
+            pages=pages,
+            total=len(found),
+            metrics=listing.metrics,
+            troubles=[*((one.name, one.trouble) for one in entries if one.outline is None), *listing.damaged.items()],
+            statuses=STATUSES,
+            address=partial(address, asked),
+            **more,
+        )
+
+    return asked.kept((versions(entries), listing.metrics, listing.damaged, said, more), page)
+
+
+@lru_cache(DRAWN)
+def _row(row: Row, with_study: bool, spoken: str) -> Any:
+    """A run's row as HTML, which hangs on nothing but what it shows: it is written once, though others of its list grow."""
+    return fragment("row.html.j2", row=row, with_study=with_study, duration=duration(row.seconds))
 
 
 def _words(entry: Entry, said: Mapping[str, Said]) -> str:

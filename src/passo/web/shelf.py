@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +73,7 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._known: dict[Path, tuple[Mark, Entry]] = {}
+        self._names: Mapping[str, bool] = {}  # of folders that were there last, and whether each is no link
         self._reading = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -85,8 +86,10 @@ class Shelf:
             names = {}
         found = [entry for name in sorted(names) if (entry := self._listed(name, names[name])) is not None]
         with self._reading:
-            for gone in [place for place in self._known if place.relative_to(self.root).parts[0] not in names]:
-                del self._known[gone]
+            if names != self._names:
+                self._names = names
+                for gone in [place for place in self._known if place.relative_to(self.root).parts[0] not in names]:
+                    del self._known[gone]
         return sorted(found, key=_created, reverse=True)
 
     def entry(self, name: str) -> Entry:
@@ -95,6 +98,11 @@ class Shelf:
         if found.outline is None:
             raise StoreError(found.trouble)
         return found
+
+    def mark(self, name: str) -> tuple[Mark, str]:
+        """What changes when a study does: its files; or how it stands, where whoever wrote it ended without a word."""
+        folder = self.folder(name)
+        return stamp(folder), self._entry(folder).status
 
     def folder(self, name: str) -> Path:
         """The folder of a study; raises `UnknownName` for a name that none under the root has.
@@ -197,7 +205,7 @@ def _read(folder: Path) -> Entry:
 def _mode(folder: Path) -> int:
     """What a folder's database is, itself; 0 where it is not there."""
     try:
-        return (folder / DATABASE).lstat().st_mode
+        return os.lstat(f"{folder}/{DATABASE}").st_mode
     except (FileNotFoundError, NotADirectoryError):
         return 0
 
@@ -220,6 +228,11 @@ def _meant(folder: Path) -> bool:
     if not there:
         return not folder.name.startswith(".")
     return not there.isdisjoint({DATABASE, f"{DATABASE}-wal", LOCK, "runs"})
+
+
+def versions(entries: Sequence[Entry]) -> tuple[tuple[str, object], ...]:
+    """What changes when one of these studies is read anew, or cannot be read for another reason."""
+    return tuple((one.name, one.trouble or one.read) for one in entries)
 
 
 def _created(entry: Entry) -> float:
