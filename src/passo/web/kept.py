@@ -27,6 +27,10 @@ class KeptRun(StoredRun):
         """What `make` gave for this key, or gave before."""
         return self.room.made((self.folder, self.id, key), self.mark, make)
 
+    def known(self, key: Hashable) -> Any | None:
+        """The same where it was made before, else None."""
+        return self.room.known((self.folder, self.id, key), self.mark)
+
     def metrics(self) -> list[str]:
         return self.made("metrics", super().metrics)
 

@@ -59,6 +59,11 @@ class Laboratory:
         """Pages that are made at a time: of more threads, each only keeps the others from their work."""
         return anyio.CapacityLimiter(AT_A_TIME)
 
+    @cached_property
+    def waits(self) -> anyio.CapacityLimiter:
+        """Pages that wait for the process with torch at a time: the others need not wait for them."""
+        return anyio.CapacityLimiter(AT_A_TIME)
+
     def offered(self) -> dict[str, Any]:
         """What forms can offer, which takes torch to know: asked of the worker once."""
         found = self._offered or self.worker.ask("offered")

@@ -78,19 +78,28 @@ class Listing:
         found: list[Pair] = []
         for entry in self._entries:
             assert entry.outline is not None
-            if not status and not sought:
-                found.extend(zip(repeat(entry), entry.outline.runs))
-                continue
-            for run, text in zip(entry.outline.runs, entry.texts, strict=True):
-                if status and run.status != status:
-                    continue
-                if sought and not all(word in text for word in sought):
-                    about = self._said.get(f"{entry.name}/{run.id}")
-                    more = "" if about is None else " ".join((*about.tags, about.note)).lower()
-                    if about is None or not all(word in text or word in more for word in sought):
-                        continue
-                found.append((entry, run))
+            runs: Sequence[RunLine] = entry.outline.runs
+            if sought:
+                left = [*zip(runs, self._texts(entry), strict=True)]
+                for word in sought:
+                    left = [pair for pair in left if word in pair[1]]
+                runs = [run for run, _ in left]
+            found.extend(zip(repeat(entry), [run for run in runs if run.status == status] if status else runs))
         return found
+
+    def _texts(self, entry: Entry) -> Sequence[str]:
+        """Of each run of a study, what it may be found by, and what was said about it."""
+        if entry.name not in self._talked_of:
+            return entry.texts
+        assert entry.outline is not None
+        said = [self._said.get(f"{entry.name}/{run.id}", Said()) for run in entry.outline.runs]
+        told = (" ".join((*about.tags, about.note)).lower() for about in said)
+        return [f"{text} {more}" for text, more in zip(entry.texts, told, strict=True)]
+
+    @cached_property
+    def _talked_of(self) -> frozenset[str]:
+        """Studies of whose runs something was said."""
+        return frozenset(thing.partition("/")[0] for thing in self._said if "/" in thing)
 
     def ordered(self, found: list[Pair], by: str) -> list[Pair]:
         """The same by a column, downwards where a minus stands before it; as they are where there is no such column."""
@@ -108,7 +117,7 @@ class Listing:
 
         def value(pair: Pair) -> float:
             found = lasts[pair[0].name].get(pair[1].id, -math.inf)
-            return -math.inf if math.isnan(found) else found  # NaN has no place in an order
+            return found if found == found else -math.inf  # NaN has no place in an order
 
         return value
 

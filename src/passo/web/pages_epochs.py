@@ -97,10 +97,12 @@ def pictured_epochs(asked: Asked) -> Response:
 
 def _epochs(asked: Asked, run: KeptRun) -> tuple[dict[str, Any] | None, str]:
     """What the worker knows of the run's epochs, asked once."""
+    key = ("epochs", language())
     try:
-        return run.made(("epochs", language()), lambda: _worked(asked, "epochs", language=language())), ""
+        found = run.known(key) or _worked(asked, "epochs", language=language())
     except PassoError as why:
         return None, asked.told(why)
+    return run.made(key, lambda: found), ""
 
 
 def _shown(asked: Asked, run: StoredRun) -> dict[str, Any]:

@@ -101,9 +101,7 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _listed(
-    asked: Asked, template: str, entries: Sequence[Entry], said: Mapping[str, Said], **more: Any
-) -> Response:
+def _listed(asked: Asked, template: str, entries: Sequence[Entry], said: Mapping[str, Said], **more: Any) -> Response:
     listing = Listing(entries, said)
 
     def page() -> Response:
@@ -126,7 +124,7 @@ def _listed(
 
 @lru_cache(DRAWN)
 def _row(row: Row, with_study: bool, spoken: str) -> Any:
-    """A run's row as HTML, which hangs on nothing but what it shows: it is written once, though others of its list grow."""
+    """A run's row as HTML. It hangs on what it shows alone, and stays as it is while others of its list grow."""
     return fragment("row.html.j2", row=row, with_study=with_study, duration=duration(row.seconds))
 
 

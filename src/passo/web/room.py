@@ -1,4 +1,4 @@
-"""Things that were read or made lately, as many as there is room for: each is made once for all who ask at the moment."""
+"""Things that were read or made lately, as many as there is room for; each is made once for all who ask."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Room:
         self._keeping = threading.Lock()
 
     def made(self, key: Hashable, mark: object, make: Callable[[], Thing]) -> Thing:
-        """What `make` gave for this key and mark: others who ask meanwhile wait for it, and get the same."""
+        """What `make` gave for this key and mark: others who ask meanwhile wait for it, and get the same.
+
+        `make` asks no other process, which may take long: those who wait keep their turns.
+        """
         with self._keeping:
             there, turn = self._there(key, mark), self._turns.setdefault(key, threading.Lock())
         if there is not None:
@@ -49,6 +52,12 @@ class Room:
                 while self.taken > self._most:
                     self._drop(next(iter(self._things)))
         return found
+
+    def known(self, key: Hashable, mark: object) -> Any | None:
+        """What is kept for this key and mark; None where nothing is."""
+        with self._keeping:
+            there = self._there(key, mark)
+        return None if there is None else there[1]
 
     def _there(self, key: Hashable, mark: object) -> tuple[object, Any, int] | None:
         found = self._things.get(key)
