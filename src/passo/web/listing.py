@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import repeat
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -19,9 +18,9 @@ from passo.web.shelf import Entry
 
 METRICS = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "train/loss")
 COLUMNS = 3  # metrics that a table shows beside a run
-Pair = tuple[Entry, RunLine]
+Pair = tuple[str, RunLine]  # a study's name, and a run of it
 ORDERS: dict[str, Callable[[Pair], Any]] = {
-    "study": lambda pair: pair[0].name,
+    "study": lambda pair: pair[0],
     "run": lambda pair: pair[1].id,
     "kind": lambda pair: pair[1].kind,
     "status": lambda pair: pair[1].status,
@@ -57,7 +56,7 @@ class Listing:
     """The runs of some studies, with what was said about them."""
 
     def __init__(self, entries: Sequence[Entry], said: Mapping[str, Said]) -> None:
-        self._entries = [one for one in entries if one.outline is not None]
+        self._entries = {one.name: one for one in entries if one.outline is not None}
         self._said = said
         self.damaged: dict[str, str] = {}  # studies whose metrics cannot be read, and why
 
@@ -76,23 +75,21 @@ class Listing:
     def found(self, status: str, sought: Sequence[str]) -> list[Pair]:
         """The runs of a status, or of any where it is empty, that all of the words belong to."""
         found: list[Pair] = []
-        for entry in self._entries:
-            assert entry.outline is not None
-            runs: Sequence[RunLine] = entry.outline.runs
+        for entry in self._entries.values():
+            pairs: Sequence[Pair] = entry.pairs
             if sought:
-                left = [*zip(runs, self._texts(entry), strict=True)]
+                texts, left = self._texts(entry), range(len(pairs))
                 for word in sought:
-                    left = [pair for pair in left if word in pair[1]]
-                runs = [run for run, _ in left]
-            found.extend(zip(repeat(entry), [run for run in runs if run.status == status] if status else runs))
+                    left = [place for place in left if word in texts[place]]
+                pairs = [pairs[place] for place in left]
+            found += [pair for pair in pairs if pair[1].status == status] if status else pairs
         return found
 
     def _texts(self, entry: Entry) -> Sequence[str]:
         """Of each run of a study, what it may be found by, and what was said about it."""
         if entry.name not in self._talked_of:
             return entry.texts
-        assert entry.outline is not None
-        said = [self._said.get(f"{entry.name}/{run.id}", Said()) for run in entry.outline.runs]
+        said = (self._said.get(f"{name}/{run.id}", Said()) for name, run in entry.pairs)
         told = (" ".join((*about.tags, about.note)).lower() for about in said)
         return [f"{text} {more}" for text, more in zip(entry.texts, told, strict=True)]
 
@@ -108,24 +105,24 @@ class Listing:
         return found if key is None else sorted(found, key=key, reverse=by.startswith("-"))
 
     def row(self, pair: Pair) -> Row:
-        entry, run = pair
-        values = tuple(self._lasts(entry, name).get(run.id) for name in self.metrics)
-        return Row(entry.name, run, values, self._said.get(f"{entry.name}/{run.id}", Said()))
+        study, run = pair
+        values = tuple(self._lasts(study, name).get(run.id) for name in self.metrics)
+        return Row(study, run, values, self._said.get(f"{study}/{run.id}", Said()))
 
     def _by_metric(self, name: str) -> Callable[[Pair], float]:
-        lasts = {entry.name: self._lasts(entry, name) for entry in self._entries}
+        lasts = {study: self._lasts(study, name) for study in self._entries}
 
         def value(pair: Pair) -> float:
-            found = lasts[pair[0].name].get(pair[1].id, -math.inf)
+            found = lasts[pair[0]].get(pair[1].id, -math.inf)
             return found if found == found else -math.inf  # NaN has no place in an order
 
         return value
 
-    def _lasts(self, entry: Entry, name: str) -> Mapping[str, float]:
-        if entry.name in self.damaged:
+    def _lasts(self, study: str, name: str) -> Mapping[str, float]:
+        if study in self.damaged:
             return {}
         try:
-            return entry.lasts(name)
+            return self._entries[study].lasts(name)
         except StoreError as error:
-            self.damaged[entry.name] = str(error)
+            self.damaged[study] = str(error)
             return {}

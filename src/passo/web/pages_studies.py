@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +13,6 @@ from starlette.responses import RedirectResponse, Response
 from passo.analysis.standing import standing
 from passo.errors import StoreError
 from passo.language import language, later, numeral
-from passo.store import Outline
 from passo.web.answering import Asked, fragment
 from passo.web.beside import Said
 from passo.web.listing import Listing, Row
@@ -25,24 +24,59 @@ DRAWN = 2000  # rows of all lists that are kept as HTML
 STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unreadable"))  # as a filter offers them
 
 
+class Line(NamedTuple):
+    """What the list of studies shows of one; `runs` is -1 and `created` 0 where it cannot be read."""
+
+    name: str
+    status: str
+    trouble: str
+    runs: int
+    created: float
+    said: Said
+
+    @property
+    def begun(self) -> str:
+        return begun(self.created)
+
+    def has(self, words: Sequence[str]) -> bool:
+        """Whether all these words are in its name or in what was written about it."""
+        text = " ".join((self.name, *self.said.tags, self.said.note)).lower() if words else ""
+        return all(word in text for word in words)
+
+
+ORDERS: dict[str, Callable[[Line], Any]] = {
+    "name": lambda one: one.name,
+    "runs": lambda one: one.runs,
+    "begun": lambda one: one.created,
+    "status": lambda one: one.status,
+}
+"""What studies are sorted by."""
+
+
 def studies(asked: Asked) -> Response:
-    """All studies, those that train first, then the newest."""
-    entries, said = asked.lab.shelf.entries(), asked.lab.beside.said()
-    return asked.kept((versions(entries), said), lambda: _studies(asked, entries, said))
+    """All studies, the newest first unless another order is asked for."""
+    said = asked.lab.beside.said()
+    lines = [
+        Line(
+            one.name,
+            one.status,
+            one.trouble,
+            -1 if one.outline is None else len(one.outline.runs),
+            one.created,
+            said.get(one.name, Said()),
+        )
+        for one in asked.lab.shelf.entries()
+    ]
+    return asked.kept(lines, lambda: _studies(asked, lines))
 
 
-def _studies(asked: Asked, entries: Sequence[Entry], said: Mapping[str, Said]) -> Response:
+def _studies(asked: Asked, lines: Sequence[Line]) -> Response:
     status, sought = asked.query("status"), asked.query("q").lower().split()
-    found = [one for one in entries if _matches(status, sought, one, said)]
-    order: dict[str, Callable[[Entry], Any]] = {
-        "name": lambda one: one.name,
-        "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
-        "begun": lambda one: 0 if one.outline is None else one.outline.facts.get("created", 0),
-        "status": lambda one: one.status,
-    }
-    found = _sorted(asked, found, order) or found
-    shown, pages = _cut(asked, found)
-    rows = [(one, begun(one.outline), said.get(one.name, Said())) for one in shown]
+    found = [one for one in lines if status in ("", one.status) and one.has(sought)]
+    by = asked.query("sort")
+    if (key := ORDERS.get(by.lstrip("-"))) is not None:
+        found.sort(key=key, reverse=by.startswith("-"))
+    rows, pages = _cut(asked, found)
     return asked.page(
         "studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES, address=partial(address, asked)
     )
@@ -66,7 +100,7 @@ def study(asked: Asked) -> Response:
     said, under_way = asked.lab.beside.said(), asked.lab.shelf.under_way(found.folder.name)
     about = said.get(found.folder.name, Said())
     here: dict[str, Any] = {"study": found, "progress": progress, "under_way": under_way, "about": about}
-    return _listed(asked, "study.html.j2", [entry], said, heeds=heeds(found), begun=begun(found), **here)
+    return _listed(asked, "study.html.j2", [entry], said, heeds=heeds(found), begun=begun(entry.created), **here)
 
 
 def say(asked: Asked) -> Response:
@@ -80,11 +114,9 @@ def say(asked: Asked) -> Response:
     return RedirectResponse(asked.request.url.path.removesuffix("/said"), 303)
 
 
-def begun(found: Outline | None) -> str:
+def begun(created: float) -> str:
     """When a study was begun, in the machine's time."""
-    if found is None or not found.facts.get("created"):
-        return ""
-    return f"{datetime.fromtimestamp(found.facts['created']):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(created):%Y-%m-%d %H:%M}" if created else ""
 
 
 def duration(seconds: float | None) -> str:
@@ -126,26 +158,6 @@ def _listed(asked: Asked, template: str, entries: Sequence[Entry], said: Mapping
 def _row(row: Row, with_study: bool, spoken: str) -> Any:
     """A run's row as HTML. It hangs on what it shows alone, and stays as it is while others of its list grow."""
     return fragment("row.html.j2", row=row, with_study=with_study, duration=duration(row.seconds))
-
-
-def _words(entry: Entry, said: Mapping[str, Said]) -> str:
-    about = said.get(entry.name, Said())
-    return " ".join((entry.name, *about.tags, about.note))
-
-
-def _matches(status: str, sought: Sequence[str], entry: Entry, said: Mapping[str, Said]) -> bool:
-    """Whether all words that are looked for are there, and the status is the one wanted."""
-    if status not in ("", entry.status):
-        return False
-    text = _words(entry, said).lower() if sought else ""
-    return all(word in text for word in sought)
-
-
-def _sorted(asked: Asked, found: list[Thing], order: Mapping[str, Callable[[Thing], Any]]) -> list[Thing]:
-    by = asked.query("sort")
-    if by.lstrip("-") not in order:
-        return []
-    return sorted(found, key=order[by.lstrip("-")], reverse=by.startswith("-"))
 
 
 def _cut(asked: Asked, found: list[Thing]) -> tuple[list[Thing], list[tuple[int, str, bool]]]:

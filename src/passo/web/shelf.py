@@ -16,7 +16,18 @@ from functools import cached_property
 from pathlib import Path
 
 from passo.errors import StoreError, UnknownName
-from passo.store import DATABASE, LOCK, Outline, StoredRun, StoredStudy, abandoned, open_run, open_study, outline
+from passo.store import (
+    DATABASE,
+    LOCK,
+    Outline,
+    RunLine,
+    StoredRun,
+    StoredStudy,
+    abandoned,
+    open_run,
+    open_study,
+    outline,
+)
 
 PENDING = "pending"  # where a study's trainings are until they are done: see experiments/pending.py
 JOBS = ".passo-jobs"  # what the queue keeps: see web/jobs.py
@@ -42,10 +53,19 @@ class Entry:
         return "unreadable" if self.outline is None else self.outline.status
 
     @cached_property
+    def created(self) -> float:
+        """When it was begun, in seconds; 0 where that is not known."""
+        return 0.0 if self.outline is None else float(self.outline.facts.get("created", 0))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, RunLine], ...]:
+        """Its runs, each with the study's name: as lists of several studies have them."""
+        return tuple((self.name, run) for run in (() if self.outline is None else self.outline.runs))
+
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """Of each run, what it may be found by: its study, itself and its kind, in small letters."""
-        runs = () if self.outline is None else self.outline.runs
-        return tuple(f"{self.name} {run.id} {run.kind}".lower() for run in runs)
+        return tuple(f"{name} {run.id} {run.kind}".lower() for name, run in self.pairs)
 
     def lasts(self, metric: str) -> Mapping[str, float]:
         """The last value of a scalar of every run that has it; raises `StoreError` where that cannot be read."""
@@ -90,7 +110,7 @@ class Shelf:
                 self._names = names
                 for gone in [place for place in self._known if place.relative_to(self.root).parts[0] not in names]:
                     del self._known[gone]
-        return sorted(found, key=_created, reverse=True)
+        return sorted(found, key=lambda one: one.created, reverse=True)
 
     def entry(self, name: str) -> Entry:
         """A study as lists have it; raises `UnknownName`, or `StoreError` for one that cannot be read."""
@@ -233,10 +253,6 @@ def _meant(folder: Path) -> bool:
 def versions(entries: Sequence[Entry]) -> tuple[tuple[str, object], ...]:
     """What changes when one of these studies is read anew, or cannot be read for another reason."""
     return tuple((one.name, one.trouble or one.read) for one in entries)
-
-
-def _created(entry: Entry) -> float:
-    return 0.0 if entry.outline is None else float(entry.outline.facts.get("created", 0))
 
 
 def stamp(folder: Path) -> Mark:
