@@ -9,6 +9,7 @@ from asking import Asking
 
 from passo.errors import UnknownName
 from passo.store import Store
+from passo.web.answering import Asked
 from passo.web.kept import Kept
 from passo.web.shelf import Shelf
 
@@ -91,3 +92,19 @@ def test_pages_are_kept_for_each_reader_as_they_chose(page: Asking):
             assert f'lang="{tag}"' in text and words in text
     cookie = {"cookie": f"{page.cookie}; passo-theme=dark"}
     assert 'data-theme="dark"' in page.get("/runs", **cookie).text and 'data-theme="auto"' in page.get("/runs").text
+
+
+def test_a_page_is_made_once_until_what_it_shows_changes(page: Asking, monkeypatch: pytest.MonkeyPatch):
+    made: list[str] = []
+    make = Asked.page
+    monkeypatch.setattr(
+        Asked, "page", lambda asked, *words, **more: made.append(asked.request.url.path) or make(asked, *words, **more)
+    )
+    places = ["/", "/runs", "/study/first", "/study/first/run/adam-s0", "/averages"]
+    for place in places * 3:
+        assert page.get(place).status == 200
+    assert made == places
+    page.post("/study/first/run/adam-s0/said", {"key": page.key, "tags": "", "note": "good"})
+    for place in places * 2:
+        assert page.get(place).status == 200
+    assert made[5:] == places[1:4]  # the other two show nothing of what is said about a run
