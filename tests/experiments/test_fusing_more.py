@@ -116,14 +116,14 @@ def test_trainings_of_several_lengths_are_one_network_that_gets_smaller(
 
 
 def test_what_is_recorded_of_a_replica_is_what_is_recorded_of_it_alone(file: Path, tmp_path: Path) -> None:
-    settings = {"base": {"record": {"every": 2, "path": 5, "snapshots": [3]}}, **EPOCHS}
+    settings = {"base": {"record": {"every": 2, "path": 5, "snapshots": [3], "histograms": 8}}, **EPOCHS}
     alone = study(file, settings).run(tmp_path / "alone", jobs=1)
     fused = study(file, settings).run(tmp_path / "fused", jobs=1, executor="replicas")
     assert fused.facts["alone"] == {}
     for run in alone.select():
         twin = fused.run(run.id)
         assert sorted(run.arrays()) == sorted(twin.arrays()) and run.array("trace/steps").size
-        for name in ("statistics", "trace", "path", "path/steps", "trace/lr", "trace/steps"):
+        for name in ("statistics", "trace", "path", "path/steps", "trace/lr", "trace/steps", "histograms/ends"):
             assert run.meta(name) == twin.meta(name) and near(twin, run, name), (run.id, name)
         whole = "snapshot/3/fc1.weight"
         stages = run.meta(whole)["stages"]

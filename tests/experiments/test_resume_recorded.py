@@ -30,7 +30,15 @@ RECORDS: dict[str, dict[str, Any]] = {
     "every step": {"every": 1},
     "coordinates alone": {"every": 1, "statistics": False, "coordinates": "random:16"},
     "moved": {"every": 1, "coordinates": "moved:6"},
-    "all of it": {"every": 2, "activations": True, "loss": True, "snapshots": [4, 11], "predictions": True, "path": 6},
+    "all of it": {
+        "every": 2,
+        "activations": True,
+        "loss": True,
+        "snapshots": [4, 11],
+        "histograms": 3,
+        "predictions": True,
+        "path": 6,
+    },
     "between": {"every": 1, "between": [6, 12]},
     "path": {"path": 9},
 }

@@ -4,8 +4,8 @@ A run keeps of each tensor and step the mean and the root mean square of all of 
 
     standard deviation = √(rms² − mean²)
 
-is known of all of them. Values themselves are kept of the weights that were followed, and of all weights at the steps
-that were kept whole (`record.snapshots`): shares of bins are of these, the latter where there are any.
+is known of all of them. Shares of bins are of all weights where the run kept histograms (`record.histograms`) or steps
+whole (`record.snapshots`), and else of the weights that were followed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Distributions:
-    """The three stages of one parameter. `followed` weights were traced; `whole` are the steps kept whole, if any."""
+    """The three stages of one parameter. `followed` weights were traced; `whole` are steps with all weights, if any."""
 
     run: str
     parameter: str
@@ -65,7 +65,8 @@ def distributions(run: Recorded, parameter: str | None = None) -> Distributions:
     known = coordinates(run)
     if parameter is None:
         parameter = traces(run).parameter
-    whole = _whole(run, parameter)
+    counted = _counted(run, parameter)
+    whole = _whole(run, parameter) if counted is None else counted.steps.tolist()
     if not whole:
         find_coordinate(run, parameter)
     places = [k for k, (name, _) in enumerate(known) if name == parameter]
@@ -73,12 +74,16 @@ def distributions(run: Recorded, parameter: str | None = None) -> Distributions:
     column = seen.column(parameter) if seen is not None else 0
     spreads = []
     for stage in STAGES:
-        steps, values = _kept_whole(run, parameter, whole, stage) if whole else _followed(run, places, stage)
-        if not len(steps):
-            continue
         around = _around(seen, stage, column)
         lines = [mean + side * sd for mean, sd in around for side in (-1, 1)]
-        spread = _binned(stage, steps, values, np.concatenate(lines) if lines else _NONE)
+        reach = np.concatenate(lines) if lines else _NONE
+        if counted is not None:
+            spread = counted.spread(stage, reach[np.isfinite(reach)])
+        else:
+            steps, values = _kept_whole(run, parameter, whole, stage) if whole else _followed(run, places, stage)
+            spread = _binned(stage, steps, values, reach) if len(steps) else None
+        if spread is None:
+            continue
         if seen is not None and around:
             ((mean, sd),) = around
             spread = replace(spread, steps=seen.steps, mean=mean, sd=sd)
@@ -87,6 +92,49 @@ def distributions(run: Recorded, parameter: str | None = None) -> Distributions:
         raise StoreError(f"no finite value of {parameter} was recorded by run {run.id}")
     size = None if seen is None or seen.sizes is None else int(seen.sizes[column])
     return Distributions(run.id, parameter, size, len(places), tuple(whole), tuple(spreads))
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Histograms of one parameter at steps (H,): counts (H, S, B) between ends (H, S, 2)."""
+
+    steps: np.ndarray
+    stages: tuple[str, ...]
+    counts: np.ndarray
+    ends: np.ndarray
+
+    def spread(self, stage: str, reach: np.ndarray) -> Spread | None:
+        """In common bins; within a bin of its own, each histogram is taken as even."""
+        if stage not in self.stages:
+            return None
+        counts, ends = (of[:, self.stages.index(stage)] for of in (self.counts, self.ends))
+        there = counts.sum(1) > 0
+        if not there.any():
+            return None
+        own = np.linspace(ends[there, 0], ends[there, 1], counts.shape[1] + 1, axis=1)
+        middles = ((own[:, :-1] + own[:, 1:]) / 2).ravel()
+        edges = _edges(np.repeat(middles, _thinly(counts[there]).ravel()), reach)
+        shares = np.zeros((len(self.steps), BINS))
+        for row, bins, found in zip(np.flatnonzero(there), own, counts[there], strict=True):
+            below = np.interp(edges[1:-1], bins, np.append(0, np.cumsum(found)) / found.sum())
+            shares[row] = np.diff(below, prepend=0, append=1)
+        return Spread(stage, *_between(self.steps), edges, shares, _NONE, _NONE, _NONE)
+
+
+def _counted(run: Recorded, parameter: str) -> _Counted | None:
+    if "histograms" not in run.arrays():
+        return None
+    counts, meta = recorded(run, "histograms")  # (H, P, S, B)
+    if parameter not in meta["parameters"]:
+        return None
+    column = meta["parameters"].index(parameter)
+    ends = recorded(run, "histograms/ends")[0][:, column]
+    return _Counted(recorded(run, "histograms/steps")[0], tuple(meta["stages"]), counts[:, column], ends)
+
+
+def _thinly(counts: np.ndarray) -> np.ndarray:
+    """Counts with the same shares, some thousand in each row at most."""
+    return np.ceil(counts * (1000 / np.maximum(1000, counts.sum(1, keepdims=True)))).astype(int)
 
 
 def _whole(run: Recorded, parameter: str) -> list[int]:
@@ -132,9 +180,14 @@ def _binned(stage: str, steps: np.ndarray, values: Sequence[np.ndarray], reach: 
     for row, column in enumerate(columns):
         if len(column):
             shares[row] = np.histogram(np.clip(column, edges[0], edges[-1]), edges)[0] / len(column)
-    left = np.array([float(steps[group[0]]) for group in groups])
-    after = np.append(left[1:], float(steps[-1]) + (float(steps[-1] - steps[0]) / max(1, len(steps) - 1) or 1.0))
+    left, after = _between(steps, [group[0] for group in groups])
     return Spread(stage, left, after, edges, shares, _NONE, _NONE, _NONE)
+
+
+def _between(steps: np.ndarray, first: Sequence[int] | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    """The steps that columns are drawn between, from the first of each to that of the next."""
+    left = steps[first].astype(np.float64)
+    return left, np.append(left[1:], float(steps[-1]) + (float(steps[-1] - steps[0]) / max(1, len(steps) - 1) or 1.0))
 
 
 def _edges(values: np.ndarray, reach: np.ndarray) -> np.ndarray:

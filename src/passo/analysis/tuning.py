@@ -25,6 +25,7 @@ from passo.language import t
 from passo.store import StoredRun, StoredStudy
 
 BY, REPORT = "validation/loss", "test/accuracy"
+MOST = 6  # groups that the sentence names; the table has them all
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Tuned:
             )
             for g in self.groups
         ]
+        if len(parts) > MOST:
+            parts = [*parts[: MOST - 1], t("{count} more", count=len(parts) - MOST + 1)]
         by, report = spoken(self.by), spoken(self.report)
         told = t("Tuned by {by}, the {report} is {values}.", by=by, report=report, values=joined(parts)) + self._equal()
         return f"{told} {self.fair.sentence()}" if len(self.groups) > 1 else told

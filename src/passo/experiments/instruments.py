@@ -201,6 +201,7 @@ def _lens(
         coordinates=wanted.coordinates,
         statistics=wanted.statistics,
         snapshots=wanted.snapshots,
+        histograms=wanted.histograms,
         activations=wanted.activations,
         loss=loss,
         scaler=scaler,

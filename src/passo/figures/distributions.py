@@ -30,18 +30,18 @@ def distributions(run: Recorded, *, parameter: str | None = None) -> Figure:
 def _caption(found: Distributions) -> str:
     if found.whole:
         of = t(
-            "Each column is a histogram of all {n:,} weights of {parameter} at a step that was kept whole.",
+            "Each column is a histogram of all {n:,} weights of {parameter} at a step.",
             n=found.size or 0,
             parameter=found.parameter,
         )
     else:
         of = tn(
             "Each column is a histogram of what was recorded in a stretch of steps of the {n} weight of {parameter} "
-            "that was followed: no histogram of all weights is recorded. record.coordinates=100 follows more, "
-            "record.snapshots keeps some steps whole.",
+            "that was followed: no histogram of all weights was recorded. record.histograms=40 records them, "
+            "record.coordinates=100 follows more.",
             "Each column is a histogram of what was recorded in a stretch of steps of the {n} weights of {parameter} "
-            "that were followed: no histogram of all weights is recorded. record.coordinates=100 follows more, "
-            "record.snapshots keeps some steps whole.",
+            "that were followed: no histogram of all weights was recorded. record.histograms=40 records them, "
+            "record.coordinates=100 follows more.",
             found.followed,
             parameter=found.parameter,
         )

@@ -23,6 +23,14 @@ const unpacked = (node, texts) => {
   return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, unpacked(value, texts)]));
 };
 
+// Rows keep their title where an axis goes; names longer than half a phone's screen get a line each.
+const encodingNarrowed = ({ ...encoding }, room) => {
+  if (encoding.y?.axis === null) encoding.y = { ...encoding.y, axis: { title: null } };
+  for (const [key, channel] of Object.entries(encoding))
+    if (channel?.legend?.labelLimit > room) encoding[key] = { ...channel, legend: { ...channel.legend, columns: 1, labelLimit: room - 30 } };
+  return encoding;
+};
+
 // On a phone, panels that stand side by side go below each other, and none is wider than the screen.
 const narrowed = (spec, room) => {
   const inner = Object.fromEntries(
@@ -30,7 +38,7 @@ const narrowed = (spec, room) => {
       if (["hconcat", "vconcat", "concat"].includes(key)) return [key === "concat" ? key : "vconcat", value.map((s) => narrowed(s, room))];
       if (key === "layer") return [key, value.map((s) => narrowed(s, room))];
       if (key === "spec") return [key, narrowed(value, room)];
-      if (key === "encoding" && value.y?.axis === null) return [key, { ...value, y: { ...value.y, axis: { title: null } } }];
+      if (key === "encoding") return [key, encodingNarrowed(value, room)];
       if (key === "width" && typeof value === "number") return [key, Math.min(value, room)];
       return [key, value];
     }),
@@ -58,7 +66,7 @@ const titled = (title, room) => {
 
 const forPhone = (spec, room) => {
   const { legend = {}, title = {}, ...config } = spec.config ?? {};
-  const narrow = { ...config, legend: { ...legend, columns: 2, labelLimit: room / 2 }, title: { ...title, limit: room + 60 } };
+  const narrow = { ...config, legend: { ...legend, columns: 2, labelLimit: room / 2 - 30 }, title: { ...title, limit: room + 60 } };
   return { ...narrowed(spec, room), ...titled(spec.title, room), config: narrow };
 };
 

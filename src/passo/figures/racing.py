@@ -72,7 +72,8 @@ def still(scene: Scene) -> str:
     subtitle = _text(MAP[0], 45, shortened("; ".join(told)), fill=FAINT)
     heading = _text(MAP[0], 24, scene.title, size=19, weight=600) + subtitle
     paper = f'<rect width="{WIDTH}" height="{height(scene):g}" fill="#fff"/>'
-    return _sheet(scene, f"{paper}{heading}{_ground(scene)}{_axes(scene)}{_head(scene)}{MOVING}")
+    behind = f'<g id="behind-losses" fill="none">{_rect(*LOSS)}</g>'
+    return _sheet(scene, f"{paper}{behind}{heading}{_ground(scene)}{_axes(scene)}{_head(scene)}{MOVING}")
 
 
 def glass(scene: Scene, step: int) -> str:

@@ -23,6 +23,7 @@ from passo.errors import UsageError
 from passo.optim.stages import explanation
 from passo.recording.activations import Activations
 from passo.recording.choosing import Coordinates, Every, Steps, When, steps_named
+from passo.recording.histograms import Histograms
 from passo.recording.layout import banks
 from passo.recording.lens import Lens
 from passo.recording.noticing import Noticing
@@ -51,6 +52,7 @@ def watch(
     seed: int = 0,
     statistics: bool = True,
     snapshots: Collection[int] = (),
+    histograms: int = 0,
     activations: bool | Sequence[str] = False,
     loss: Callable[[], Any] | None = None,
     scaler: Any = None,
@@ -71,6 +73,8 @@ def watch(
             recorded steps.
         statistics: False follows the coordinates alone, which is much cheaper.
         snapshots: steps at which every stage of every weight is kept whole.
+        histograms: at how many of the recorded steps at most, evenly apart, to keep histograms of all weights,
+            gradients and updates of each parameter.
         activations: True, or names of layers: also record each layer's output and its gradient.
         loss: a function that computes the loss of the current batch; it is called before and after each recorded step,
             without gradients, and with every random state and buffer put back.
@@ -95,14 +99,18 @@ def watch(
         raise UsageError("activations are recorded by the model's layers: watch(optimizer, model, activations=True)")
     if not 0 < memory < float("inf"):
         raise UsageError(f"memory must be a number of MB > 0, got {memory}")
+    if not isinstance(histograms, int) or isinstance(histograms, bool) or histograms < 0 or histograms == 1:
+        raise UsageError(f"histograms must be a whole number of steps ≥ 2, or 0 for none, got {histograms!r}")
     if snapshots and not statistics:
         raise UsageError("snapshots keep whole tensors, and statistics=False looks at coordinates alone")
+    if histograms and not statistics:
+        raise UsageError("histograms count whole tensors, and statistics=False looks at coordinates alone")
     steps = Steps(every, between, when, budget)
     whole = steps_named("snapshots", snapshots)
     found = banks(optimizer, model, parameters)
     eye = Eye(optimizer, found, explanation(optimizer), coordinates, seed, statistics)
     records = Records(int(memory * 1e6), sink, steps.thin)
-    probe = Probe(optimizer, model, steps, eye, records, scaler, whole)
+    probe = Probe(optimizer, model, steps, eye, records, scaler, whole, histograms)
     try:
         probe.activate(activations)
         probe.loss = None if loss is None else Remeasured(loss, model)
@@ -144,11 +152,15 @@ class Probe:
         records: Records,
         scaler: Any,
         snapshots: frozenset[int],
+        histograms: int,
     ) -> None:
         self.optimizer, self.model, self.steps = optimizer, model, steps
         self.eye, self.records, self.scaler, self.snapshots = eye, records, scaler, snapshots
         records.develop, records.layout, records.coordinates = eye.develop, eye.layout(), eye.coordinates
         records.check = self._check_options
+        self.histograms = Histograms(eye, histograms) if histograms else None
+        if self.histograms is not None:
+            records.summaries = self.histograms.arrays
         self.loss: Remeasured | None = None
         self.activations: Activations | None = None
         self.step = 0
@@ -295,6 +307,8 @@ class Probe:
             self.records.coordinates = self.eye.coordinates
         if self.step in self.snapshots:
             self._keep_whole()
+        if self.histograms is not None:
+            self.histograms.look(self.step)
         if len(self.optimizer.param_groups) != self._groups:
             self._groups = len(self.optimizer.param_groups)
             told = "a parameter group was added: its parameters are not watched; watch the optimizer anew to see them"
@@ -327,6 +341,7 @@ class Probe:
             "eye": self.eye.state_dict(),
             "noticing": self.noticing.state_dict(),
             "activations": None if self.activations is None else self.activations.state_dict(),
+            "histograms": None if self.histograms is None else self.histograms.state_dict(),
             "records": records,
         }
 
@@ -334,6 +349,8 @@ class Probe:
         """The inverse of `state_dict`: whether the next step is due is known, and not asked again."""
         if (state["activations"] is None) != (self.activations is None):
             raise ValueError("activations are recorded on one side only")
+        if (state["histograms"] is None) != (self.histograms is None):
+            raise ValueError("histograms are recorded on one side only")
         self.eye.load_state_dict(state["eye"])
         self.records.load_state_dict(state["records"], self.eye.device)
         self.records.layout, self.records.coordinates = self.eye.layout(), self.eye.coordinates
@@ -341,6 +358,8 @@ class Probe:
         self.noticing.load_state_dict(state["noticing"])
         if self.activations is not None:
             self.activations.load_state_dict(state["activations"])
+        if self.histograms is not None:
+            self.histograms.load_state_dict(state["histograms"])
         self.step, self.hyper, self._groups = state["step"], list(state["hyper"]), state["groups"]
         self._due = self._open = state["due"]
 
@@ -356,7 +375,7 @@ class Probe:
         self.noticing.close()
         if self.activations is not None:
             self.activations.close()
-        self.records.settle()
+        self.records.close()
         _WATCHED.discard(self.optimizer)
 
 

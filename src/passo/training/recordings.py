@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-_WATCHING = ("between", "budget", "parameters", "coordinates", "statistics", "snapshots", "activations", "loss")
+_WATCHING = (
+    "between", "budget", "parameters", "coordinates", "statistics", "snapshots", "histograms", "activations", "loss"
+)  # fmt: skip
 
 
 class RecordConfig(BaseModel):
@@ -17,9 +19,11 @@ class RecordConfig(BaseModel):
     `every` is each n-th step, 0 for nothing, "auto" for as often as the share `budget` of the time allows; `between`
     is the first and the last step. `coordinates` are the weights to follow: a number for each parameter, "random:64",
     "moved:64", or a table from parameter to a number or to index lists; `statistics=false` follows them alone.
-    `snapshots` are steps that are kept whole, `activations` records every layer's output and `loss` the batch's loss
-    before and after the step (two more forward passes). `predictions` keeps the test's probabilities. `path` is how
-    many points of the weights' path are kept (0: none), evenly over the run: for `passo landscape`.
+    `snapshots` are steps that are kept whole; `histograms` is at how many steps at most, evenly apart, histograms of
+    all weights, gradients and updates of each parameter are kept (0: none). `activations` records every layer's output
+    and `loss` the batch's loss before and after the step (two more forward passes). `predictions` keeps the test's
+    probabilities. `path` is how many points of the weights' path are kept (0: none), evenly over the run: for `passo
+    landscape`.
 
     Raises ConfigError (as a part of a `TrainConfig`) for what cannot be, and for options that have no effect.
     """
@@ -33,6 +37,7 @@ class RecordConfig(BaseModel):
     coordinates: int | str | dict[str, int | list[list[int]]] = 3
     statistics: bool = True
     snapshots: tuple[int, ...] = ()
+    histograms: int = 0
     activations: bool = False
     loss: bool = False
     predictions: bool = False
@@ -72,6 +77,11 @@ class RecordConfig(BaseModel):
     def _snapshots_are_steps(cls, value: Any) -> Any:
         return _must(_all_whole(value, 1), value, "snapshots must be a list of steps ≥ 1, such as [1, 10]")
 
+    @field_validator("histograms")
+    @classmethod
+    def _histograms_begin_and_end(cls, value: int) -> int:
+        return _must(value == 0 or value >= 2, value, "histograms must be ≥ 2 steps, or 0 for none")
+
     @field_validator("path")
     @classmethod
     def _path_has_a_middle(cls, value: int) -> int:
@@ -90,6 +100,8 @@ class RecordConfig(BaseModel):
             raise ValueError(
                 "record.statistics=false with no coordinates records nothing: ask for record.coordinates=3"
             )
+        if self.histograms and not self.statistics:
+            raise ValueError("record.histograms counts whole tensors, and record.statistics=false looks at none")
         return self
 
 

@@ -52,6 +52,7 @@ ABOUT: dict[str, str] = {
     "record.parameters": later("which tensors: ['conv1.weight']"),
     "record.coordinates": later("weights that are followed, of each tensor"),
     "record.statistics": later("norms and shares of every tensor as well"),
+    "record.histograms": later("steps with histograms of all weights, gradients and updates; 0: none"),
     "record.snapshots": later("steps that are kept whole: [1, 10]"),
     "record.activations": later("what every layer gives out"),
     "record.loss": later("the batch's loss before and after the step"),

@@ -100,6 +100,7 @@ function handle() {
 }
 
 // ── The form ──
+if (window.matchMedia("(max-width: 640px)").matches) form.querySelector("details").open = false; // else a screen of it comes first
 const rated = (row) => {
   const spec = row.querySelector("[name=o]");
   const rate = row.querySelector(".rate");
