@@ -323,7 +323,7 @@ def test_a_run_is_rebuilt_from_its_names_and_its_landscape_read_back_from_the_st
     for name in ("x", "y", "loss", "steps", "path", "path_loss", "plane_loss", "distances", "moves", "shares"):
         assert np.array_equal(getattr(kept, name), getattr(held, name))
     assert kept.info["source"] == {
-        "study": "run", "run": "tiny-cnn-adam-s0", "seed": 0, "status": "done",
+        "study": "run", "run": "tiny-cnn-adam-s0", "started": run.run.started, "seed": 0, "status": "done",
         "model": "tiny-cnn", "optimizer": "adam", "dataset": "fashion-mnist-sample",
     }  # fmt: skip
     assert found.folder == tmp_path / "kept"

@@ -64,7 +64,9 @@ def test_one_traced_weight_is_chosen_and_another_is_refused(studies: Path, page:
     index = ",".join(map(str, next(at for name, at in run.meta("trace")["coordinates"] if name == "fc1.weight")))
     told = page.get(f"{WATCHED}/figure/apart?parameter=fc1.weight&index={index}&step=2", accept="application/json")
     assert told.status == 200 and f"fc1.weight[{index.replace(',', ', ')}]" in told.text
-    for bad in ("index=9,9,9,9", "index=a", "step=0", "step=x", "step=99999", "parameter=nowhere"):
+    lacked = page.get(f"{WATCHED}/figure/apart?parameter=fc1.weight&step=99999", accept="application/json").text
+    assert "did not record step 99999" in lacked and '"spec":null' in lacked
+    for bad in ("index=9,9,9,9", "index=a", "step=0", "step=x", "parameter=nowhere"):
         query = f"parameter=fc1.weight&{bad}" if "parameter" not in bad else bad
         answer = page.get(f"{WATCHED}/figure/apart?{query}", accept="application/json")
         assert answer.status in (400, 404, 500) and '"error"' in answer.text

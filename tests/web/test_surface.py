@@ -1,14 +1,17 @@
 """The loss surfaces of a run in the browser: those that lie under the root, and the command that computes another."""
 
+import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from asking import Asking, a_study
 
-from passo.store import open_study
+from passo.store import named, open_study
 
 RUN = "/study/cnn/run/tiny-cnn-adam-s0"
 SURFACE = f"{RUN}/surface"
@@ -66,6 +69,47 @@ def test_a_run_s_surfaces_are_those_that_say_so(page: Asking):
     other = page.get("/study/first/run/adam-s0/surface").text
     assert "data-figure=" not in other and "record.path=40" in other
     assert 'id="begin"' not in other and 'id="begin"' in text
+
+
+def test_the_run_under_the_root_is_queued_and_not_one_of_its_name_elsewhere(
+    page: Asking, queue: Queue, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    a_study(tmp_path, "cnn", ("tiny-cnn-adam",))  # its only run is called the same
+    monkeypatch.chdir(tmp_path)  # where the server was begun, and its commands run
+    assert page.post(SURFACE, {"key": page.key}).status == 303
+    found = named(queue.taken[0][-1])
+    assert found.folder == root / "cnn" and found.id == "tiny-cnn-adam-s0"
+
+
+def test_a_surface_is_its_own_run_s_alone_also_when_folders_are_renamed(page: Asking, root: Path):
+    assert open_study(root / "seen").config["source"]["started"] == open_study(root / "cnn").runs[0].started
+    (root / "cnn").rename(root / "moved")
+    a_study(root, "cnn", ("tiny-cnn-adam",))  # another one takes its name
+    assert "data-figure=" in page.get(SURFACE.replace("cnn", "moved", 1)).text
+    assert "data-figure=" not in page.get(SURFACE).text
+    assert page.get(f"{SURFACE}/figure/seen").status == 404
+
+
+def test_a_surface_that_does_not_say_when_its_run_began_is_known_by_the_name(page: Asking, root: Path):
+    there = open_study(root / "seen").config
+    del there["source"]["started"]
+    with closing(sqlite3.connect(root / "seen" / "study.sqlite")) as connection, connection:
+        connection.execute("UPDATE study SET value=? WHERE key='config'", (json.dumps(there),))
+    assert page.get(SURFACE).text.count("data-figure=") == 1
+    assert "data-figure=" not in page.get("/study/first/run/adam-s0/surface").text
+
+
+def test_surfaces_are_set_apart_from_the_studies_and_name_their_run(page: Asking):
+    text = page.get("/").text
+    assert 'href="/study/seen"' not in text and 'href="/study/cnn"' in text and "<td>training</td>" in text
+    assert "1 loss surface is shown with its run, and not listed here." in text
+    listed = page.get("/?kind=landscape").text
+    assert 'href="/study/seen"' in listed and 'href="/study/cnn"' not in listed and "cnn/tiny-cnn-adam-s0" in listed
+    everything = page.get("/?kind=all").text
+    assert 'href="/study/seen"' in everything and 'href="/study/cnn"' in everything
+    assert 'href="/study/first"' in page.get("/?kind=study").text
+    assert f'href="{SURFACE}"' in page.get("/study/seen").text
+    assert "superfície de perda" in page.get("/?kind=all", accept_language="pt-BR").text
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def told_run(name: str) -> str:
 def recorded(run: Recorded, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     """An array of a watched run with its meaning; where it was not recorded, the error says what to do."""
     if name not in run.arrays():
-        if name == "relations":
+        if name == "relations" and "trace/steps" in run.arrays():
             raise StoreError(f"run {run.id} has no array {name!r}: {NEWER}")
         if name in _SETTINGS:
             raise StoreError(f"run {run.id} has no array {name!r}: train it again with {setting(run, name)}")

@@ -39,7 +39,8 @@ class Standing:
     """A study's runs by their status, its configurations from the best to the worst, and its runs without a result.
 
     planned: runs of the whole study, None where that is not known. networks: those that were begun, of many trainings
-    each, and are not written. kept: runs that were begun and are not written, whose state waits in `pending/`.
+    each, and are not written; training: those that train now. kept: runs that were begun and are not written, whose
+    state waits in `pending/`.
     metric: None where no run has any that ranks.
     """
 
@@ -50,6 +51,7 @@ class Standing:
     places: tuple[Place, ...]
     lost: tuple[RunLine, ...]
     networks: int = 0
+    training: int = 0
     kept: int = 0
 
     @property
@@ -70,6 +72,13 @@ class Standing:
         return f"{', '.join([start + share, *others])}{left}."
 
     def _left(self, count: int) -> str:
+        if self.training:
+            return tn(
+                "{count:,} are not written yet, with a network of them training",
+                "{count:,} are not written yet, with {n} networks of them training",
+                self.training,
+                count=count,
+            )
         if not self.networks:
             kept = min(self.kept, count)
             told = [tn("{n:,} was begun, and its state is kept", "{n:,} were begun, and their states are kept", kept)]
@@ -127,10 +136,11 @@ def standing(study: Outline, planned: int | None = None) -> Standing:
     counts = Counter(run.status for run in study.runs)
     lost = tuple(run for run in study.runs if run.status in STATES[1:])
     networks = sum(1 for _ in (study.folder / "pending").glob("group-*.safetensors"))
+    training = sum(1 for _ in (study.folder / "pending").glob("group-*.json")) if study.status == "running" else 0
     written = {run.id for run in study.runs}
     begun = {path.parents[2].name for path in (study.folder / "pending").glob("*/runs/*/checkpoint.*.safetensors")}
     places = () if metric is None else ranked(study, metric)
-    return Standing(study.name, counts, planned, metric, places, lost, networks, len(begun - written))
+    return Standing(study.name, counts, planned, metric, places, lost, networks, training, len(begun - written))
 
 
 def ranking_metric(study: Outline) -> str | None:

@@ -25,12 +25,12 @@ def needed(figure: str) -> str | tuple[str, ...]:
 def tell_epochs(run: StoredRun) -> None:
     """An iteration, a mini-batch and an epoch on this run's own data, in words and tables."""
     from passo.explaining import first_epochs, run_config, run_data
-    from passo.figures.epochs import batches_table, sizes_table, told_epochs
+    from passo.figures.epochs import batches_table, sizes_table, told_epochs, told_first
 
     found = first_epochs(run_config(run), run_data(run))
     out.print(told_epochs(found, run.id), markup=False)
     for head, shown, left in (
-        (t("Its first mini-batches"), batches_table(found), (t("the first of them"), t("classes"))),
+        (told_first(found.counts.accumulate), batches_table(found), (t("the first of them"), t("classes"))),
         (t("The same data in other mini-batches"), sizes_table(found), (t("trained on"),)),
     ):
         out.print(f"\n[bold]{head}[/]")

@@ -36,7 +36,7 @@ Engine = Annotated[
     Executor | None,
     typer.Option(
         help="How: --jobs at a time, one by one here, trainings of a kind as one network, what is quicker, or on Ray "
-        "(default: as the study says, else --jobs at a time)."
+        "(default: as it was begun, or as the study says, else --jobs at a time)."
     ),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="The study's quick form: fewer seeds and runs, wider intervals.")]
@@ -46,7 +46,9 @@ Address = Annotated[
         metavar="HOST:PORT", help="The Ray cluster, for --executor ray (auto: this machine's; default: one begun here)."
     ),
 ]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="How many runs at a time (default: one a core).")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="How many runs at a time (default: as it was begun, or one a core).")
+]
 
 
 @app.command("list")

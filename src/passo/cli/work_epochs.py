@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ SIDE = 40  # points of a picture
 def epochs(folder: str, run: str, language: str) -> dict[str, Any]:
     """What an iteration, a mini-batch and an epoch are in this run, in words and numbers, and the first ones drawn."""
     from passo.explaining import first_epochs, scaled
-    from passo.figures.epochs import draw_epochs, sizes_table, told_epochs
+    from passo.figures.epochs import draw_epochs, sizes_table, told_epochs, told_first
     from passo.figures.scaled import draw_scaled
     from passo.language import speaking
 
@@ -32,8 +33,7 @@ def epochs(folder: str, run: str, language: str) -> dict[str, Any]:
         return {
             "told": told_epochs(found, run),
             "sizes": {"columns": sizes.columns, "rows": sizes.rows, "note": sizes.note},
-            "per_epoch": order.per_epoch,
-            "accumulate": order.accumulate,
+            "first": told_first(order.counts.accumulate),
             "augmented": found.augmented,
             "figures": {} if drawn is None else {"epochs": _told(drawn), "scaling": _told(draw_scaled(scaled(data)))},
         }
@@ -52,6 +52,7 @@ def mini_batch(folder: str, run: str, step: int, most: int) -> dict[str, Any]:
     return {
         "epoch": one.epoch,
         "size": len(one.index),
+        "batches": min(order.counts.accumulate, math.ceil(len(one.index) / order.counts.batch_size)),
         "places": shown.tolist(),
         "file": [int(data.train.index[place]) for place in shown],
         "classes": names,
@@ -99,4 +100,4 @@ def _read(folder: str, run: str, started: float) -> tuple[TrainConfig, Data, Ord
 
     found = open_study(folder).run(run)
     config, data = run_config(found), run_data(found)
-    return config, data, Order(config, data, int(found.config.get("accumulate") or 1))
+    return config, data, Order(config, data)

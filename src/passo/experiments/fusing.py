@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -45,12 +45,17 @@ COLUMNS = ("train/loss", "lr", "momentum", "train/penalty")  # of every step, in
 
 
 class OnTheWay(NamedTuple):
-    """How far trainings are: `done` counts, in parts too, what is not written yet. Or what was `chosen` for them."""
+    """How far trainings are: `done` counts, in parts too, what is not written yet. Or what was `chosen` for them.
+
+    `at` is where a group is, in numbers: epoch, epochs, step, how many still train, and the means over these of what
+    is known of them.
+    """
 
     tasks: Sequence[Task]
     done: float
     told: str
     chosen: bool = False
+    at: Mapping[str, Any] | None = None
 
 
 def fused(
@@ -126,6 +131,7 @@ class Group:
         self._progress = Progress()
         self._seconds = 0.0  # that its training has taken
         self._told: list[np.ndarray] = []  # of each step: (4, members), as COLUMNS
+        self._ends: dict[str, Mapping[str, float]] = {}  # of each run what its last epoch brought
         self._path = None if folder is None else kept_at(folder, [one.task for one in members])
         for row, numbers in enumerate(() if timed else self._rows):
             if (watching := members[numbers[0]].watch()) is not None:
@@ -180,7 +186,14 @@ class Group:
         steps = len(self._batches)
         made = [1.0 if one.last is not None else record.step / (one.config.epochs * steps) for one in self.members]
         told = f"{sum(map(len, self._rows))} trainings as one network, epoch {record.epoch} of {self.epochs}"
-        return OnTheWay([one.task for one in self.members], sum(made), told)
+        going = [one.task.run_id for one in self.members if one.last is None]
+        known = [self._ends[run] for run in going if run in self._ends]
+        means = {name: math.fsum(one[name] for one in known) / len(known) for name in (known[0] if known else ())}
+        losses = record.loss[torch.isfinite(record.loss)]
+        means |= {"train/loss": float(losses.mean())} if len(losses) else {}
+        finite = {name: value for name, value in means.items() if math.isfinite(value)}
+        at = {"epoch": record.epoch, "epochs": self.epochs, "step": record.step, "going": len(going), "means": finite}
+        return OnTheWay([one.task for one in self.members], sum(made), told, at=at)
 
     def _lead(self) -> None:
         """Batches and tasks are those of one member of each seed that is left, always the same one."""
@@ -214,7 +227,8 @@ class Group:
         if end.validation is not None and not np.isfinite(end.validation.loss):
             member.diverged = True
             return True
-        draft.scalars(record.step, record.epoch, {**epoch_values(end), "epoch/seconds": end.seconds})
+        self._ends[member.task.run_id] = values = epoch_values(end)
+        draft.scalars(record.step, record.epoch, {**values, "epoch/seconds": end.seconds})
         self.engine.network.put_one(row, parts.model)
         for name, values, meta in parts.task.at_epoch(parts.model):
             draft.array(name, values, first_step=record.step, **meta)

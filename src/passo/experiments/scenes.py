@@ -110,7 +110,8 @@ def _parameter(model: nn.Module, name: str) -> Tensor:
 def _source(run: StoredRun) -> dict[str, Any]:
     """Where the path comes from, and what was trained: figures say it years later."""
     names = {part: run.config[part]["name"] for part in ("model", "optimizer", "dataset")}
-    return {"study": run.folder.name, "run": run.id, "seed": run.seed, "status": run.status, **names}
+    own = {"study": run.folder.name, "run": run.id, "started": run.started}  # no other run began then
+    return {**own, "seed": run.seed, "status": run.status, **names}
 
 
 def _rebuilt(run: StoredRun, model: nn.Module | None, loss_fn: Any, data: Any) -> tuple[nn.Module, Any, Any]:

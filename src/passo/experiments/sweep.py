@@ -23,6 +23,7 @@ from passo.experiments.looks import looked, stale
 from passo.experiments.on_ray import on_ray
 from passo.experiments.pending import PENDING, Ended, adopt, discard, place, trained
 from passo.experiments.possible import ready, told
+from passo.experiments.recalling import Engine, recalled
 from passo.experiments.short import loaded, perform
 from passo.experiments.sink import Draft
 from passo.experiments.stages import LOOKS, Task, check_search, stages
@@ -99,13 +100,16 @@ class Study:
         A training that was stopped, or killed, goes on from its last state. A run that fails is marked so, and the
         others go on; raises `StoreError` only where nothing could be done.
 
-        `executor` (the file's own, where none is given): "processes", `jobs` at a time; "here", one after another;
-        "replicas", trainings of a kind as one network, and the others in processes; "auto" measures some steps and
-        takes what is quicker (the study's fact `executors` says what, and `alone` why a run could not be fused); "ray",
-        on the cluster at `address`, or one begun here. Engines agree to rounding, not to the bit.
+        `executor` (that of the last call, or the file's own, where none is given): "processes", `jobs` at a time;
+        "here", one after another; "replicas", trainings of a kind as one network, and the others in processes; "auto"
+        measures some steps and takes what is quicker (the study's fact `executors` says what, and `alone` why a run
+        could not be fused); "ray", on the cluster at `address`, or one begun here. Engines agree to rounding, not to
+        the bit. The folder remembers what is given here, for when it goes on and nothing else is given.
         """
         keep_memory()
-        executor = executor or self.file.executor
+        said = Engine(executor, jobs, address)
+        said = said if force else recalled(folder, self.file, said)
+        executor, jobs, address = said.executor or self.file.executor, said.jobs, said.address
         data = self._data()  # missing data show before a folder is made
         check_search(self.file, data)
         settings = self.file.model_dump(mode="json", exclude_defaults=True)
@@ -117,6 +121,7 @@ class Study:
             heeding(folder),
         ):
             study.facts(data=data.facts(), title=self.file.title, planned=self.file.count, **told(self.file, data))
+            study.facts(engine=said._asdict())
             begun, done, failed, part_of = time.perf_counter(), 0, [], set[str]()
             for stage in self._stages(study):
                 part_of.update(task.run_id for task in stage)

@@ -24,6 +24,7 @@ from passo.experiments.eligible import eligible, rectangles
 from passo.experiments.executors import here, processes
 from passo.experiments.fusing import Group, OnTheWay, forget, fused, kept_at
 from passo.experiments.grouping import kind
+from passo.experiments.halfway import Halfway
 from passo.experiments.members import Member, OfSeeds, of_seeds
 from passo.experiments.sink import Draft
 from passo.experiments.stages import Task
@@ -270,16 +271,18 @@ def _train(
     groups: Sequence[Chosen], folder: Path, loading: Loading, jobs: int, wanted: set[str], facts: Facts
 ) -> Iterator[Step]:
     """All groups; what is yielded of one is written before its state is dropped."""
-    work = partial(_made, folder, loading, wanted)
+    work, halfway = partial(_made, folder, loading, wanted), Halfway(folder)
     side = min(jobs, len(groups))
     done: dict[str, float] = {}  # trainings of each group that are done, and not yet written
     left = {group.name: len(wanted & set(group.fact["runs"])) for group in groups}
     for group, step in processes(work, groups, side, _lost) if side > 1 else _one_by_one(work, groups):
         if isinstance(step, Failed):
+            halfway.ended(group.tasks)
             done.pop(group.name, None)
             facts.add({**group.fact, "failed": step.why})
         elif isinstance(step, OnTheWay):
             done[group.name] = step.done
+            halfway.tell(step)
             more = f"{len(done)} networks side by side; " if len(done) > 1 else ""
             yield OnTheWay(group.tasks, sum(done.values()), more + step.told)
         else:
@@ -288,6 +291,7 @@ def _train(
             done[group.name] = left[group.name]
             if not left[group.name]:
                 forget(folder, group.tasks)
+                halfway.ended(group.tasks)
 
 
 def _one_by_one(

@@ -14,7 +14,7 @@ from passo.training.rebuilding import describe, rebuilt, run_weights
 if TYPE_CHECKING:
     from passo.store import StoredRun
 
-_PARTS = ("dataset", "model", "seed", "batch_size", "epochs", "sampling")  # all that explaining asks for
+_PARTS = ("dataset", "model", "seed", "batch_size", "accumulate", "epochs", "sampling")  # all that explaining asks for
 
 
 def run_config(run: StoredRun) -> TrainConfig:

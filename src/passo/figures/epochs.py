@@ -43,13 +43,20 @@ def _caption(found: Epochs, run: str, more: bool) -> str:
         "row is one mini-batch, and one iteration: the gradient of its mean loss, then a step.",
         run=run,
     )
+    if found.counts.accumulate > 1:
+        rows = t(
+            "The very images that {run} drew, worked out again from its seed, with their places in the training part; "
+            "each row is one iteration, of {n} mini-batches: the gradient of their mean loss, then a step.",
+            run=run,
+            n=found.counts.accumulate,
+        )
     over = t("An epoch is over after {n:,} of them.", n=found.counts.per_epoch)
     if _reorders(found):
         over = t("An epoch is over after {n:,} of them; the next one draws another order.", n=found.counts.per_epoch)
     told = (
         rows,
         over,
-        t("Of each mini-batch, up to {n} images are drawn.", n=ACROSS) if more else "",
+        t("Of each row, up to {n} images are drawn.", n=ACROSS) if more else "",
         t("They are shown as they are in the data; this run changes them anew each time.") if found.augmented else "",
     )
     return " ".join(sentence for sentence in told if sentence)
@@ -79,6 +86,14 @@ def _row(canvas: Canvas, found: Epochs, batch: MiniBatch, images: np.ndarray, y:
 
 
 def told_counts(found: Epochs) -> str:
+    if found.counts.accumulate > 1:
+        return t(
+            "{n:,} training examples, {many} × {size:,} at a time, {epochs}",
+            n=found.counts.count,
+            many=found.counts.accumulate,
+            size=found.counts.batch_size,
+            epochs=_epochs(found),
+        )
     return t(
         "{n:,} training examples, {size:,} at a time, {epochs}",
         n=found.counts.count,
@@ -109,19 +124,29 @@ def told_epochs(found: Epochs, run: str) -> str:
             different=found.different,
             batches=_batches(found),
         )
+    numbers = {"told": epoch, "n": counts.per_epoch, "all": counts.steps, "epochs": _epochs(found)}
+    if counts.accumulate > 1:
+        return t(
+            "{told}; {many} mini-batches make one iteration, so one step of the optimiser, by the gradient of their "
+            "mean loss: {n:,} steps in an epoch, {all:,} in {epochs}.",
+            many=counts.accumulate,
+            **numbers,
+        )
     return t(
         "{told}; each mini-batch is one iteration, so one step of the optimiser: {n:,} in an epoch, {all:,} in "
         "{epochs}.",
-        told=epoch,
-        n=counts.per_epoch,
-        all=counts.steps,
-        epochs=_epochs(found),
+        **numbers,
     )
+
+
+def told_first(accumulate: int) -> str:
+    """What the steps that are shown first are called: a step is one mini-batch, or several."""
+    return t("Its first steps") if accumulate > 1 else t("Its first mini-batches")
 
 
 def _batches(found: Epochs) -> str:
     """The mini-batches of an epoch; the last may be smaller."""
-    n, size, last = found.counts.per_epoch, found.counts.batch_size, found.counts.last
+    n, size, last = found.counts.batches, found.counts.batch_size, found.counts.last
     if n <= 1:
         return t("one batch")
     if last == size:
@@ -136,9 +161,10 @@ def sizes_table(found: Epochs) -> Table:
     rows = []
     for one in found.others():
         name = names.get(one.batch_size, t("mini-batches"))
-        counts = (one.batch_size, one.per_epoch, one.last, one.steps)
+        size = f"{one.accumulate} × {one.batch_size:,}" if one.accumulate > 1 else f"{one.batch_size:,}"
+        counts = (size, *(f"{count:,}" for count in (one.per_epoch, one.last_step, one.steps)))
         mine = t("{name} (this run)", name=name) if one.batch_size == own else name
-        rows.append((mine, *(numeral(f"{count:,}") for count in counts)))
+        rows.append((mine, *map(numeral, counts)))
     note = tn(
         "Every one of them sees each example once an epoch, {n} times in all.",
         "Every one of them sees each example once an epoch, {n} times in all.",

@@ -90,6 +90,8 @@ def lines(folder: Path, *more: str, run: str | None = None) -> tuple[dict[str, A
         which = "" if run is None else "WHERE id = :run"
         sql = f"SELECT {columns} FROM runs {which} ORDER BY started, rowid"
         rows = connection.execute(sql, {"run": run}).fetchall()
+        if facts["status"] == "failed" and "planned" not in facts:
+            facts["status"] = _ended(connection.execute("SELECT DISTINCT status FROM runs").fetchall())
     typed_rows(folder, rows, *LINE.values(), *(str for _ in more))
     with damage_told(folder, StoreError):
         for run_id, *_ in rows:
@@ -97,6 +99,11 @@ def lines(folder: Path, *more: str, run: str | None = None) -> tuple[dict[str, A
     if facts["status"] == "running" and abandoned(folder):
         return facts, "interrupted", [_abandoned(row) for row in rows]
     return facts, facts["status"], rows
+
+
+def _ended(statuses: list[tuple[Any, ...]]) -> str:
+    """How a single training ended that raised: one that diverged has an outcome, and did not fail."""
+    return "diverged" if statuses == [("diverged",)] else "failed"
 
 
 def _abandoned(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ from passo.language import speaking, t
 from passo.store import patient
 from passo.telling import told
 from passo.web.answering import spoken
+from passo.web.groups import mark
 from passo.web.laboratory import Laboratory
 from passo.web.shelf import stamp
 
@@ -140,4 +141,5 @@ def _state(lab: Laboratory, name: str) -> dict[str, object]:
         "runs": len(found.runs),
         "running": running,
         "mark": hash(stamp(folder)),
+        "groups": hash(tuple(mark(folder))),
     }

@@ -15,7 +15,7 @@ from passo.analysis.apart import apart
 from passo.analysis.halves import half_of, halves
 from passo.analysis.recorded import Recorded, watch_facts
 from passo.analysis.tables import Table
-from passo.errors import PassoError, UsageError
+from passo.errors import PassoError, StoreError, UsageError
 from passo.figures.apart import draw_apart
 from passo.figures.style import Figure
 from passo.figures.watched import RUN_FIGURES, draw_run
@@ -24,7 +24,7 @@ from passo.telling import told
 from passo.web.answering import Asked
 from passo.web.kept import KeptRun
 from passo.web.numbers import whole
-from passo.web.pictures import PICTURE, answer, words_of
+from passo.web.pictures import PICTURE, answer, lacking, words_of
 
 APART = "apart"
 GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
@@ -176,7 +176,11 @@ def figure(asked: Asked) -> Response:
     name = asked.place("figure")
     run = asked.lab.kept.run(asked.place("study"), asked.place("run"))
     name, picture = name.removesuffix(PICTURE), name.endswith(PICTURE)
-    drawn, tables = drawn_of(run, name, chosen(asked, name))
+    options = chosen(asked, name)
+    try:
+        drawn, tables = drawn_of(run, name, options)
+    except StoreError as why:
+        return lacking(asked, why, picture=picture)
     if picture:
         return answer(asked, drawn, picture=True)
     return asked.json({**words_of(drawn), "tables": [_told(one) for one in tables]})

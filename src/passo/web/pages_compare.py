@@ -18,7 +18,7 @@ from passo.registry import unknown
 from passo.store import StoredStudy
 from passo.telling import told
 from passo.web.answering import Asked
-from passo.web.pictures import PICTURE, answer
+from passo.web.pictures import PICTURE, answer, lacking
 from passo.web.spoken import spoken_words
 
 NAMED = 200  # configurations that a page offers to choose from
@@ -30,6 +30,8 @@ def compare(asked: Asked) -> Response:
     """The parts of a comparison, each with its sentence and its table; figures are asked for by the page."""
     found = asked.lab.shelf.study(asked.place("study"))
     names, metrics = found.names(), [name for name in found.metrics() if "/" in name]
+    if not names:
+        return asked.page("compare_nothing.html.j2", study=found)
     wish = wished(asked, found)
     told_parts: list[dict[str, Any]] = []
     for part in parts(found, wish, wish.names):
@@ -58,8 +60,12 @@ def compare(asked: Asked) -> Response:
 def figure(asked: Asked) -> Response:
     """A figure of the comparison as JSON, or as a picture; `curves` are the bands over seeds."""
     found, name = asked.lab.shelf.study(asked.place("study")), asked.place("figure")
-    drawn = _drawn(found, name.removesuffix(PICTURE), wished(asked, found))
-    return answer(asked, drawn, picture=name.endswith(PICTURE))
+    picture = name.endswith(PICTURE)
+    try:
+        drawn = _drawn(found, name.removesuffix(PICTURE), wished(asked, found))
+    except StoreError as why:
+        return lacking(asked, why, picture=picture)
+    return answer(asked, drawn, picture=picture)
 
 
 def _drawn(found: StoredStudy, name: str, wish: Wish) -> Figure:

@@ -29,7 +29,10 @@ WIDE, HIGH = 720.0, 90.0  # points of the curve of losses
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a step is: epoch and place in it, from 1; what is done of epoch and run; `loss` of this step, if known."""
+    """Where a step is: epoch and place in it, from 1; what is done of epoch and run; `loss` of this step, if known.
+
+    A step is one mini-batch, or `accumulate` of them.
+    """
 
     step: int
     epoch: int
@@ -38,6 +41,7 @@ class Standing:
     epochs: int
     steps: int
     loss: float | None
+    accumulate: int = 1
 
     @property
     def share(self) -> float:
@@ -45,18 +49,28 @@ class Standing:
         return self.place / self.per_epoch
 
     def sentence(self) -> str:
+        numbers = {"step": self.step, "steps": self.steps, "place": self.place, "per": self.per_epoch}
+        numbers |= {"epoch": self.epoch, "epochs": self.epochs}
         where = t(
-            "Step {step:,} of {steps:,} is mini-batch {place:,} of {per:,} in epoch {epoch} of {epochs}.",
-            step=self.step,
-            steps=self.steps,
-            place=self.place,
-            per=self.per_epoch,
-            epoch=self.epoch,
-            epochs=self.epochs,
+            "Step {step:,} of {steps:,} is mini-batch {place:,} of {per:,} in epoch {epoch} of {epochs}.", **numbers
         )
+        if self.accumulate > 1:
+            where = t(
+                "Step {step:,} of {steps:,} is step {place:,} of {per:,} in epoch {epoch} of {epochs}; a step takes "
+                "{n} mini-batches.",
+                n=self.accumulate,
+                **numbers,
+            )
         if self.loss is None:
             return where
         return f"{where} {t('The mean loss of its examples is {loss}.', loss=significant(self.loss))}"
+
+    def strip(self) -> str:
+        """What the strip of the epoch shows."""
+        numbers = {"epoch": self.epoch, "place": self.place, "per": self.per_epoch}
+        if self.accumulate > 1:
+            return t("Epoch {epoch}: step {place:,} of {per:,} is drawn; those before it are done.", **numbers)
+        return t("Epoch {epoch}: mini-batch {place:,} of {per:,} is drawn; those before it are done.", **numbers)
 
 
 def has_epochs(run: StoredRun) -> bool:
@@ -147,9 +161,10 @@ def _standing(run: StoredRun, step: int) -> Standing:
     per_epoch, losses = int(run.info["steps_per_epoch"]), run.metric("train/loss")
     at = np.flatnonzero(losses.steps == step)
     loss = float(losses.values[at[0]]) if len(at) and math.isfinite(losses.values[at[0]]) else None
+    accumulate = int(run.config.get("accumulate") or 1)
     planned = int(run.config.get("epochs") or math.ceil(_steps(run) / per_epoch))
     epoch, place = divmod(step - 1, per_epoch)
-    return Standing(step, epoch + 1, place + 1, per_epoch, planned, per_epoch * planned, loss)
+    return Standing(step, epoch + 1, place + 1, per_epoch, planned, per_epoch * planned, loss, accumulate)
 
 
 def _curve(run: StoredRun, step: int) -> dict[str, Any]:

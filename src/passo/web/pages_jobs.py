@@ -12,9 +12,10 @@ from passo.errors import PassoError, UnknownName, UsageError
 from passo.language import LANGUAGES, t
 from passo.store import DATABASE, ask_to_stop
 from passo.web.answering import Asked
+from passo.web.going_on import going_on
+from passo.web.groups import groups
 from passo.web.jobs import ENDED, Job
 from passo.web.pages_studies import duration
-from passo.web.shelf import heeds
 
 FORMATS = ("html", "pdf", "medium", "notebook")
 SANDBOX = (
@@ -51,7 +52,9 @@ def jobs(asked: Asked) -> Response:
         over=[one for one in found if one.job.status in ENDED],
         held=any(one.job.status == "paused" for one in found),
         duration=duration,
-        resumable={job.number for job in newest.values() if job.status in ("failed", "stopped") and _there(asked, job)},
+        resumable={
+            job.number for job in newest.values() if job.status in ("failed", "stopped") and _resumable(asked, job)
+        },
         printed=asked.lab.jobs.printed,
         there=partial(_there, asked),
     )
@@ -108,7 +111,10 @@ def resume(asked: Asked) -> Response:
     found = asked.lab.shelf.outline(name)
     if found.status == "running":
         raise UsageError(f"{name} is training: there is nothing to resume")
-    if found.status == "done" or not heeds(found):
+    can = going_on(found)
+    if can.told and not can.do:
+        raise UsageError(f"{name} cannot be resumed: its page says why")
+    if not can.do:
         raise UsageError(f"{name} is finished: there is nothing to resume")
     folder = str(asked.lab.shelf.folder(name))
     single = "optimizer" in found.config
@@ -185,7 +191,8 @@ def progress(asked: Asked, study: str) -> tuple[float | None, str]:
     planned = found.facts.get("planned")
     if isinstance(planned, int) and planned > 0:
         done = sum(run.status not in ("running", "interrupted") for run in found.runs)
-        return min(1.0, done / planned), t("{done:,} of {n:,} runs", done=done, n=planned)
+        parts = sum(group.done for group in groups(found))  # of groups, which write their runs at their end
+        return min(1.0, (done + parts) / planned), t("{done:,} of {n:,} runs", done=done, n=planned)
     run = asked.lab.shelf.run(study, found.runs[0].id) if found.runs else None
     total = None if run is None else _steps(run.info, run.config)
     if run is None or not total or not run.has("train/loss"):
@@ -197,6 +204,14 @@ def progress(asked: Asked, study: str) -> tuple[float | None, str]:
 def _there(asked: Asked, job: Job) -> bool:
     """Whether the study that a job writes has a page already."""
     return bool(job.study) and (asked.lab.root / job.study / DATABASE).is_file()
+
+
+def _resumable(asked: Asked, job: Job) -> bool:
+    """Whether going on with what a job wrote does something."""
+    try:
+        return _there(asked, job) and going_on(asked.lab.shelf.outline(job.study)).do == "resume"
+    except PassoError:
+        return False
 
 
 def _steps(info: dict[str, Any], config: dict[str, Any]) -> int | None:

@@ -224,7 +224,8 @@ def _study_words(asked: Asked, values: dict[str, str], name: str) -> list[str]:
     words = ["study", "run", source, *(f"--set={line}" for line in _settings(values.get("set", "")))]
     words += ["--quick"] if values.get("quick") else []
     executor = values.get("executor", "")
-    words += ["--executor", executor] if executor in EXECUTORS[1:] else []
+    said = EXECUTORS if (asked.lab.root / name).exists() else EXECUTORS[1:]  # a study goes on as before, if nobody says
+    words += ["--executor", executor] if executor in said else []
     return [*words, "--out", _out(asked, name)]
 
 

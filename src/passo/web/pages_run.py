@@ -13,9 +13,11 @@ from passo.errors import UnknownName, UsageError
 from passo.figures.plotted import WIDE, curve, told_curve
 from passo.figures.style import Written
 from passo.language import language
+from passo.registry import unknown
 from passo.store import StoredRun
 from passo.web.answering import Asked
 from passo.web.beside import Said
+from passo.web.going_on import GoingOn, going_on_of
 from passo.web.happened import happenings
 from passo.web.kept import KeptRun
 from passo.web.microscope import LABELS, figures_of, microscope, pictures
@@ -23,7 +25,6 @@ from passo.web.pages_epochs import has_epochs
 from passo.web.pages_studies import duration
 from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
-from passo.web.shelf import heeds
 from passo.web.spoken import spoken_words
 
 JSON = "application/json"
@@ -35,19 +36,20 @@ PLAIN = "plain"  # what a browser without scripts asks for: everything as pictur
 def run(asked: Asked) -> Response:
     """The page of a run; its curves and figures are asked for by the page, or stand in it where no script runs."""
     study, name = asked.place("study"), asked.place("run")
+    whole = asked.lab.shelf.whole(study)
     try:
         found = asked.lab.kept.run(study, name)
     except UnknownName:
-        whole, colon, _ = study.rpartition(":")  # it was trained in a folder of its own, and is part of its study now
-        if not colon:
+        if whole == study:  # it was trained in a folder of its own, and is part of its study now
             raise
         asked.lab.shelf.run(whole, name)
         return RedirectResponse(f"/study/{quote(whole, safe='')}/run/{quote(name, safe='')}", 303)
-    about, heeded = asked.lab.beside.said().get(f"{study}/{name}", Said()), heeds(asked.lab.shelf.outline(study))
-    return asked.kept((found.mark, about, heeded), lambda: _page(asked, found, about, heeded))
+    about = asked.lab.beside.said().get(f"{study}/{name}", Said())
+    can = going_on_of(asked.lab.shelf.outline(whole), found.status)
+    return asked.kept((found.mark, about, can), lambda: _page(asked, found, whole, about, can))
 
 
-def _page(asked: Asked, found: KeptRun, about: Said, heeded: bool) -> Response:
+def _page(asked: Asked, found: KeptRun, whole: str, about: Said, can: GoingOn) -> Response:
     metrics = found.metrics()
     lasts = {metric: value for metric, value in found.lasts().items() if math.isfinite(value)}
     drawn = [metric for metric in metrics if metric in DRAWN]
@@ -59,7 +61,8 @@ def _page(asked: Asked, found: KeptRun, about: Said, heeded: bool) -> Response:
         metrics=metrics,
         lasts=lasts,
         about=about,
-        heeds=heeded,
+        whole=whole,
+        can=can,
         figures=figures_of(found),
         look=look,
         labels=LABELS,
@@ -92,6 +95,8 @@ def pictured(asked: Asked) -> Response:
 
 
 def _curve(found: StoredRun, name: str) -> Written:
+    if not found.has(name):
+        raise unknown("metric", name, found.metrics())
     whole = found.metric(name)
     return curve(name, *extremes(whole.steps, whole.values), wide=WIDE)
 

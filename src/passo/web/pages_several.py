@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from passo.analysis.paired import fair
 from passo.analysis.profiles import profiles
-from passo.errors import PassoError, UsageError
+from passo.errors import PassoError, StoreError, UsageError
 from passo.figures.compared import Wish, draw_compared
 from passo.figures.style import DASHES, OTHERS
 from passo.language import t
@@ -19,11 +19,12 @@ from passo.registry import unknown
 from passo.store import StoredRun, StoredStudy
 from passo.web.answering import Asked
 from passo.web.pages_compare import ROWS, wished
-from passo.web.pictures import answer
+from passo.web.pictures import answer, lacking
 from passo.web.series import POINTS
 from passo.web.spoken import spoken_words
 
 RUNS, STUDIES = len(OTHERS), 8  # that one page lays over each other, or holds against each other
+OFFERED = 200  # studies that a form offers, the newest
 FIRST = ("validation/loss", "train/loss", "validation/accuracy")  # metrics that are laid over each other unasked
 
 
@@ -32,6 +33,8 @@ FIRST = ("validation/loss", "train/loss", "validation/accuracy")  # metrics that
 
 def overlay(asked: Asked) -> Response:
     """Curves of any runs over each other, with a table of where they end; the curves are asked for by the page."""
+    if not asked.queries("run"):
+        return asked.page("overlay_choose.html.j2", most=RUNS)
     found, troubles = _runs(asked)
     metrics = sorted({name for _, run in found for name in run.metrics()})
     metric = _metric(asked, metrics)
@@ -91,7 +94,13 @@ def _metric(asked: Asked, metrics: Sequence[str]) -> str:
 
 
 def compare(asked: Asked) -> Response:
-    """What `passo compare A B` says: each study's ranking, and who is quick on how many of them."""
+    """What `passo compare A B` says: each study's ranking, and who is quick on how many of them.
+
+    Where none are ticked, or too many, the form in which to tick them.
+    """
+    ticked = list(dict.fromkeys(asked.queries("study")))
+    if not 1 <= len(ticked) <= STUDIES:
+        return _choose(asked, ticked)
     names = _studies(asked)
     if len(names) == 1:
         return RedirectResponse(f"/study/{quote(names[0], safe='')}/compare", 303)
@@ -121,8 +130,20 @@ def compare(asked: Asked) -> Response:
 def figure(asked: Asked) -> Response:
     """A figure of several studies as JSON; there is one, `profiles`."""
     found = [asked.lab.shelf.study(name) for name in _studies(asked)]
-    drawn = draw_compared(asked.place("figure"), found, _wish(asked, found[0]))
+    try:
+        drawn = draw_compared(asked.place("figure"), found, _wish(asked, found[0]))
+    except StoreError as why:
+        return lacking(asked, why)
     return answer(asked, drawn)
+
+
+def _choose(asked: Asked, ticked: Sequence[str]) -> Response:
+    """The form, with those studies ticked that were."""
+    entries = [one for one in asked.lab.shelf.entries() if one.outline is not None]
+    trained = [one.name for one in entries if one.kind in ("study", "training")]
+    return asked.page(
+        "compare_choose.html.j2", 400 if ticked else 200, offered=trained[:OFFERED], ticked=ticked, most=STUDIES
+    )
 
 
 def _studies(asked: Asked) -> list[str]:

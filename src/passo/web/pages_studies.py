@@ -15,8 +15,11 @@ from passo.errors import StoreError
 from passo.language import language, later, numeral
 from passo.web.answering import Asked, fragment
 from passo.web.beside import Said
+from passo.web.going_on import going_on
+from passo.web.groups import groups
+from passo.web.kinds import KINDS, LANDSCAPE, Of, source
 from passo.web.listing import Listing, Row
-from passo.web.shelf import Entry, heeds, versions
+from passo.web.shelf import Entry, versions
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
@@ -32,6 +35,8 @@ class Line(NamedTuple):
     trouble: str
     runs: int
     created: float
+    kind: str
+    of: Of | None
     said: Said
 
     @property
@@ -49,6 +54,7 @@ ORDERS: dict[str, Callable[[Line], Any]] = {
     "runs": lambda one: one.runs,
     "begun": lambda one: one.created,
     "status": lambda one: one.status,
+    "kind": lambda one: one.kind,
 }
 """What studies are sorted by."""
 
@@ -63,6 +69,8 @@ def studies(asked: Asked) -> Response:
             one.trouble,
             -1 if one.outline is None else len(one.outline.runs),
             one.created,
+            one.kind,
+            _made_of(one),
             said.get(one.name, Said()),
         )
         for one in asked.lab.shelf.entries()
@@ -71,14 +79,23 @@ def studies(asked: Asked) -> Response:
 
 
 def _studies(asked: Asked, lines: Sequence[Line]) -> Response:
-    status, sought = asked.query("status"), asked.query("q").lower().split()
+    status, sought, kind = asked.query("status"), asked.query("q").lower().split(), asked.query("kind")
     found = [one for one in lines if status in ("", one.status) and one.has(sought)]
+    surfaces = 0 if kind else sum(one.kind == LANDSCAPE for one in found)
+    found = [one for one in found if kind in ("all", one.kind) or (not kind and one.kind != LANDSCAPE)]
     by = asked.query("sort")
     if (key := ORDERS.get(by.lstrip("-"))) is not None:
         found.sort(key=key, reverse=by.startswith("-"))
     rows, pages = _cut(asked, found)
     return asked.page(
-        "studies.html.j2", rows=rows, pages=pages, total=len(found), statuses=STATUSES, address=partial(address, asked)
+        "studies.html.j2",
+        rows=rows,
+        pages=pages,
+        total=len(found),
+        statuses=STATUSES,
+        kinds=KINDS,
+        surfaces=surfaces,
+        address=partial(address, asked),
     )
 
 
@@ -98,9 +115,16 @@ def study(asked: Asked) -> Response:
     except StoreError:  # its metrics are damaged, which the list says
         progress = ""
     said, under_way = asked.lab.beside.said(), asked.lab.shelf.under_way(found.folder.name)
-    about = said.get(found.folder.name, Said())
+    about, of = said.get(found.folder.name, Said()), _made_of(entry)
     here: dict[str, Any] = {"study": found, "progress": progress, "under_way": under_way, "about": about}
-    return _listed(asked, "study.html.j2", [entry], said, heeds=heeds(found), begun=begun(entry.created), **here)
+    here |= {"begun": begun(entry.created), "can": going_on(found), "groups": groups(found)}
+    here |= {"made_of": of, "source_here": of is not None and asked.lab.shelf.has(of.study)}
+    return _listed(asked, "study.html.j2", [entry], said, **here)
+
+
+def _made_of(entry: Entry) -> Of | None:
+    """The run that a loss surface is of."""
+    return source(entry.outline) if entry.outline is not None and entry.kind == LANDSCAPE else None
 
 
 def say(asked: Asked) -> Response:

@@ -16,10 +16,10 @@ from passo.errors import PassoError, UnknownName, UsageError
 from passo.figures.landscapes import landscape_chart
 from passo.store import StoredRun
 from passo.web.answering import Asked
+from passo.web.kinds import LANDSCAPE, source
 from passo.web.pictures import answer
 from passo.web.spoken import spoken_words
 
-KIND = "landscape"
 NUMBERS: dict[str, tuple[float, float, float]] = {
     "points": (41, 3, 121),
     "images": (1000, 1, 100_000),
@@ -63,7 +63,8 @@ def begin(asked: Asked) -> Response:
         raise UsageError(f"run {run.id} recorded no path of its weights: train it with record.path=40")
     words = [word for name in (*CHOICES, *NUMBERS) for word in (f"--{name.replace('_', '-')}", _setting(asked, name))]
     named = f"{asked.place('study')}/{run.id}"
-    asked.lab.jobs.add([KIND, *words, "--", named], study=f"{named}/{KIND}")
+    whole = f"{asked.lab.shelf.folder(asked.place('study'))}/{run.id}"  # a name could be another's, where passo runs
+    asked.lab.jobs.add([LANDSCAPE, *words, "--", whole], study=f"{named}/{LANDSCAPE}")
     return RedirectResponse("/jobs", 303)
 
 
@@ -100,14 +101,14 @@ def _stored(asked: Asked, run: StoredRun) -> list[tuple[str, StoredRun]]:
     found = []
     for entry in asked.lab.shelf.entries():
         there = entry.outline
-        if there is None or not any(one.kind == KIND and one.status == "done" for one in there.runs):
+        if there is None or not any(one.kind == LANDSCAPE and one.status == "done" for one in there.runs):
             continue
-        source = there.config.get("source")
-        if not isinstance(source, dict) or (source.get("study"), source.get("run")) != (asked.place("study"), run.id):
+        made = source(there)
+        if made is None or not made.is_of(asked.place("study"), run):
             continue
         try:
             study = asked.lab.shelf.study(entry.name)
-            kept = next(one for one in study.runs if one.kind == KIND and one.status == "done")
+            kept = next(one for one in study.runs if one.kind == LANDSCAPE and one.status == "done")
             loss_surface(kept)
         except PassoError:
             continue

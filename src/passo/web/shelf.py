@@ -28,6 +28,7 @@ from passo.store import (
     open_study,
     outline,
 )
+from passo.web.kinds import kind_of
 
 PENDING = "pending"  # where a study's trainings are until they are done: see experiments/pending.py
 JOBS = ".passo-jobs"  # what the queue keeps: see web/jobs.py
@@ -51,6 +52,11 @@ class Entry:
     @property
     def status(self) -> str:
         return "unreadable" if self.outline is None else self.outline.status
+
+    @cached_property
+    def kind(self) -> str:
+        """One of `KINDS`; empty of what cannot be read."""
+        return "" if self.outline is None else kind_of(self.outline)
 
     @cached_property
     def created(self) -> float:
@@ -129,8 +135,8 @@ class Shelf:
 
         STUDY:RUN is a run that a study trains in a folder of its own, until it is done.
         """
-        study, colon, run = name.rpartition(":")
-        if colon and not os.path.lexists(self.root / name):
+        if (study := self.whole(name)) != name:
+            run = name.removeprefix(f"{study}:")
             folder, plain = self.root / study / PENDING / run, _plain(study) and _plain(run)
         else:
             folder, plain = self.root / name, _plain(name)
@@ -143,6 +149,18 @@ class Shelf:
         if not there:
             raise UnknownName(f"there is no study {name!r} here")
         return folder
+
+    def has(self, name: str) -> bool:
+        """Whether there is a study of this name."""
+        try:
+            return bool(self.folder(name))
+        except (UnknownName, StoreError):
+            return False
+
+    def whole(self, name: str) -> str:
+        """The study that STUDY:RUN is a part of; any other name itself."""
+        study, colon, _ = name.rpartition(":")
+        return study if colon and not os.path.lexists(self.root / name) else name
 
     def under_way(self, name: str) -> list[str]:
         """The runs of a study that train now, or were stopped, in folders of their own."""
@@ -203,11 +221,6 @@ class Shelf:
         with self._reading:
             self._known[folder] = (mark, entry)
         return entry
-
-
-def heeds(study: Outline) -> bool:
-    """Whether whoever makes a study heeds a request to stop, and can go on: trainings and studies, no races or maps."""
-    return "optimizer" in study.config or "planned" in study.facts
 
 
 def _plain(name: str) -> bool:

@@ -7,7 +7,7 @@ const draw = async (figure) => {
   const [sentence, caption] = figure.querySelectorAll("figcaption p");
   try {
     const found = await asked(`${address}${figure.dataset.figure}?${query}`);
-    await embed(figure.querySelector(".chart"), found.spec, found.sentence);
+    if (found.spec) await embed(figure.querySelector(".chart"), found.spec, found.sentence);
     [sentence.textContent, caption.textContent] = [found.sentence, found.caption];
   } catch (error) {
     sentence.textContent = error.message;

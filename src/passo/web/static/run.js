@@ -146,7 +146,8 @@ const shown = async (tab, section) => {
     const found = await asked(`${address}/figure/${name}?${query}`);
     [sentence.textContent, caption.textContent] = [found.sentence, found.caption];
     figure.querySelector(".tables").replaceChildren(...tablesOf(found.tables, "apart"));
-    await embed(box, found.spec, found.sentence);
+    if (found.spec) await embed(box, found.spec, found.sentence);
+    else box.replaceChildren();
   } catch (error) {
     box.replaceChildren();
     figure.querySelector(".tables").replaceChildren();

@@ -10,7 +10,7 @@ if (standing?.dataset.study) {
     waiting = false;
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const place of ["#standing", "#acts", "#under-way", "[role=search] .soft", "tbody", "h1"]) {
+    for (const place of ["#standing", "#acts", "#under-way", "#groups", "[role=search] .soft", "tbody", "h1"]) {
       const [now, then] = [document.querySelector(place), page.querySelector(place)];
       if (now && then) now.replaceWith(then);
     }
@@ -18,7 +18,7 @@ if (standing?.dataset.study) {
   source.addEventListener("study", ({ data }) => {
     const state = JSON.parse(data);
     if (lost(state.told)) return state.status === "gone" && source.close();
-    const seen = JSON.stringify([state.status, state.done, state.runs, state.running]);
+    const seen = JSON.stringify([state.status, state.done, state.runs, state.running, state.groups]);
     if (first !== null && seen !== first && !waiting) {
       waiting = true;
       setTimeout(renewed, 2000);
