@@ -23,8 +23,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
-import random
 import re
 import shutil
 import statistics
@@ -33,172 +31,28 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import interleaved
+from ui_server import serving
+from ui_studies import growing, invented, trained
 
 PARTS = ("start", "lists", "long", "watch", "load")
-STEPS = 20_000
 CURVES = "metric=train/loss&metric=validation/loss&metric=validation/accuracy&metric=lr"
-TICK = 0.2  # seconds between two writings of a run that grows
 SETTLED = 6.0  # seconds after which the server has imported what it will need
-GROWTH = 20  # steps that it then grows by
 
 
-# ── What is asked ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-
-def invented(root: Path, studies: int, runs: int, epochs: int = 20) -> Path:
-    """That many finished studies of that many runs each."""
-    from passo.store import Store
-
-    drawn = random.Random(0)
-    for number in range(studies):
-        folder = root / f"study-{number:03d}"
-        if folder.exists():
-            continue
-        with Store.create(folder, name=folder.name, config={"metric": "test/accuracy"}) as store:
-            for one in range(runs):
-                run = store.add_run(f"run-{one:05d}", config={"optimizer": {"name": "adam", "lr": 0.001}}, seed=0)
-                level = drawn.uniform(0.3, 1.0)
-                for epoch in range(1, epochs + 1):
-                    loss = level + 2 / epoch
-                    run.scalars(epoch, float(epoch), {"train/loss": loss, "lr": 0.001, "validation/loss": loss + 0.1})
-                run.scalars(
-                    epochs, float(epochs), {"validation/accuracy": 1 - level / 4, "test/accuracy": 1 - level / 3}
-                )
-                run.finish()
-    return root
-
-
-def trained(root: Path) -> Path:
-    """A real training of 20,000 steps with every step watched."""
-    folder = root / "long"
-    if not folder.exists():
-        words = [
-            "dataset=fashion-mnist-sample",
-            "model=mlp",
-            "optimizer=adam",
-            "lr=0.001",
-            "epochs=466",
-            "record.every=1",
-        ]
-        command = [sys.executable, "-m", "passo", "train", *words, "--out", str(folder)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return root
-
-
-def grow(folder: str, seconds: float) -> None:
-    """A study whose one run grows, and then ends; in a process of its own. It prints the share of the time it wrote."""
-    from passo.store import Store
-
-    shutil.rmtree(folder, ignore_errors=True)
-    wrote, step, end = 0.0, 0, time.monotonic() + seconds
-    with Store.create(folder, name="growing", config={}) as study:
-        run = study.add_run("adam", config={}, seed=0)
-        while time.monotonic() < end:
-            begun = time.perf_counter()
-            for _ in range(GROWTH):
-                step += 1
-                run.scalars(step, step / 100, {"train/loss": 1 / step, "lr": 0.001})
-            run.scalars(step, step / 100, {"validation/loss": time.time()})  # when this was written
-            run.flush()
-            wrote += time.perf_counter() - begun
-            time.sleep(TICK)
-        run.finish()
-    print(wrote / seconds)
-
-
-# ── The server, and a client ──────────────────────────────────────────────────────────────────────────────
-
-
-class Server:
-    """`passo ui` of a root, and a session in it."""
-
-    def __init__(self, root: Path) -> None:
-        self.begun = time.perf_counter()
-        words = [sys.executable, "-m", "passo", "ui", str(root), "--no-browser", "--port", "28700"]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        address = ""
-        while not (found := re.search(r"http://[^:]+:(\d+)(/\?token=\S+)", address)):
-            address = self.process.stdout.readline()
-            if not address:
-                raise SystemExit("passo ui ended")
-        self.port, self.cookie = int(found[1]), ""
-        self.local = threading.local()
-        while True:
-            try:
-                headers, _ = self.asked(found[2])
-                break
-            except ConnectionError:
-                time.sleep(0.005)
-        self.cookie = headers["set-cookie"].partition(";")[0]
-
-    def asked(self, path: str) -> tuple[dict[str, str], bytes]:
-        """One request, over a connection of this thread that is kept."""
-        connection = getattr(self.local, "connection", None)
-        if connection is None:
-            connection = self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request("GET", path, headers={"cookie": self.cookie, "accept": "text/html"})
-            answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.local.connection = None
-            if self.cookie and isinstance(error, http.client.RemoteDisconnected):  # it was idle, and was closed
-                return self.asked(path)
-            raise ConnectionError(path) from error
-        if answer.status != 200:
-            raise RuntimeError(f"{answer.status} for {path}: {body[:300]!r}")
-        return {name.lower(): value for name, value in answer.getheaders()}, body
-
-    def timed(self, path: str) -> float:
-        begun = time.perf_counter()
-        self.asked(path)
-        return time.perf_counter() - begun
-
-    def processor(self) -> float:
-        """Seconds of processor time so far."""
-        told = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
-
-    def holds(self) -> dict[str, float]:
-        """What the process holds: memory in MB, threads, handles."""
-        place = Path(f"/proc/{self.process.pid}")
-        resident = int((place / "statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
-        return {
-            "resident_MB": round(resident, 1),
-            "threads": len(list((place / "task").iterdir())),
-            "handles": len(list((place / "fd").iterdir())),
-        }
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-
-@contextmanager
-def serving(root: Path) -> Iterator[Server]:
-    server = Server(root)
-    try:
-        yield server
-    finally:
-        server.stop()
+Seconds = dict[str, list[float]]
 
 
 def clocked(call: Callable[[], Any]) -> float:
     begun = time.perf_counter()
     call()
     return time.perf_counter() - begun
-
-
-# ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-Seconds = dict[str, list[float]]
 
 
 def starts(place: Path, rounds: int) -> Seconds:
@@ -279,16 +133,6 @@ def long_run(place: Path, rounds: int) -> Seconds:
         whole = sum(seconds[f"20,000 steps: {name}"][-1] for name in opening)
         seconds.setdefault("20,000 steps: opened, these three", []).append(whole)
     return seconds
-
-
-def growing(folder: Path, seconds: float) -> subprocess.Popen[str]:
-    """A process in which a study grows."""
-    words = [sys.executable, __file__, "--grow", str(folder), "--seconds", str(seconds)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    while not (folder / "study.sqlite-wal").exists():
-        time.sleep(0.01)
-    time.sleep(3 * TICK)
-    return process
 
 
 def watch(place: Path, clients: int, seconds: float) -> dict[str, Any]:
@@ -383,11 +227,7 @@ def main() -> None:
     words.add_argument("--seconds", type=float, default=60.0)
     words.add_argument("--folder", type=Path, help="keep the studies here, and use those that are here")
     words.add_argument("--out", type=Path, help="write the results here, as JSON")
-    words.add_argument("--grow", help=argparse.SUPPRESS)
     given = words.parse_args()
-    if given.grow:
-        grow(given.grow, given.seconds)
-        return
     wanted = ("load",) if given.load else given.part
     facts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:

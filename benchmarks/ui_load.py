@@ -10,6 +10,7 @@ import itertools
 import json
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 LATE = 30.0  # seconds after which an answer counts as none
@@ -79,17 +80,20 @@ async def run(port: int, cookie: str, clients: int, rate: int, seconds: float, p
             due = begun + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             tasks.create_task(there.ask(path, due))
-    every = sorted(itertools.chain.from_iterable(there.latencies.values()))
     return {
-        "requests": len(every),
+        "requests": sum(map(len, there.latencies.values())),
         "errors": len(there.errors),
         "first_errors": sorted({*there.errors})[:5],
-        "latency_ms": {
-            f"p{q}": round(1e3 * every[min(len(every) - 1, len(every) * q // 100)], 1) for q in (50, 95, 99)
-        },
-        "median_ms": {path: round(1e3 * sorted(of)[len(of) // 2], 1) for path, of in there.latencies.items()},
-        "news_a_second_each": round(there.news / clients / seconds, 2),
+        "latency_ms": percentiles(itertools.chain.from_iterable(there.latencies.values())),
+        "of_each_ms": {path: percentiles(of) for path, of in there.latencies.items()},
+        "news_a_second_each": round(there.news / max(1, clients) / seconds, 2),
     }
+
+
+def percentiles(latencies: Iterable[float]) -> dict[str, float]:
+    """In milliseconds."""
+    every = sorted(latencies)
+    return {f"p{q}": round(1e3 * every[min(len(every) - 1, len(every) * q // 100)], 1) for q in (50, 95, 99)}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from passo.store import patient
 from passo.telling import told
 from passo.web.guard import KEY, SAFE
 from passo.web.laboratory import Laboratory
+from passo.web.worker import Waits, prompt
 
 LANGUAGE, THEME = "passo-language", "passo-theme"
 THEMES = ("auto", "light", "dark")
@@ -65,7 +67,13 @@ class Asked:
 
     def part(self, template: str, **values: Any) -> str:
         """A part of a page, as HTML."""
-        return str(_templates().get_template(template).render(asked=self, **values))
+        return str(fragment(template, asked=self, **values))
+
+    def kept(self, mark: object, make: Callable[[], Response]) -> Response:
+        """The page as it was made before, while `mark` is the same: it hangs on that and the request alone."""
+        url = self.request.url
+        key = (url.path, url.query, language(), theme(self.request))
+        return HTMLResponse(self.lab.pages.made(key, mark, lambda: bytes(make().body)))
 
     def told(self, error: Exception | str) -> str:
         """What was wrong, in the reader's language, with places as they lie under the root."""
@@ -99,9 +107,20 @@ def endpoint(lab: Laboratory, handler: Handler) -> Callable[[Request], Awaitable
                 if not lab.keys.permits(request.headers.get(KEY) or form.get("key")):
                     return Response("not asked by a page of this session\n", 403, media_type="text/plain")
             asked = Asked(lab, request, form, body)
-            return await anyio.to_thread.run_sync(_handled, handler, asked, limiter=lab.turns)
+            with suppress(Waits):
+                return await anyio.to_thread.run_sync(_prompt, handler, asked, limiter=lab.turns)
+            return await anyio.to_thread.run_sync(_handled, handler, asked, limiter=lab.waits)
 
     return answered
+
+
+def _prompt(handler: Handler, asked: Asked) -> Response:
+    """The answer, unless it takes the process that computes: then `Waits`, and the page is begun anew where pages wait.
+
+    A handler therefore asks that process before it changes anything.
+    """
+    with prompt():
+        return _handled(handler, asked)
 
 
 def _handled(handler: Handler, asked: Asked) -> Response:
@@ -173,6 +192,11 @@ def _accepted(header: str) -> list[str]:
 def theme(request: Request) -> str:
     chosen = request.cookies.get(THEME, "")
     return chosen if chosen in THEMES else THEMES[0]
+
+
+def fragment(template: str, **values: Any) -> Any:
+    """A part of a page that hangs on nothing but these values, as HTML."""
+    return require("markupsafe", "web").Markup(_templates().get_template(template).render(**values))
 
 
 @functools.cache

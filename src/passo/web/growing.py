@@ -17,11 +17,11 @@ import numpy as np
 from passo.errors import StoreError
 from passo.language import language
 from passo.store import Series, StoredRun, grown
+from passo.web.room import Room
 from passo.web.series import extremes
-from passo.web.shelf import Mark, Shelf, stamp
+from passo.web.shelf import Shelf
 
-ANSWERS = 64  # that are kept
-ROOM = 64_000_000  # bytes of curves that are kept
+ANSWERS, ROOM = 4_000_000, 64_000_000  # bytes of answers and of curves that are kept
 Query = tuple[tuple[str, ...], float, float, int]  # metrics; the first and the last step; points of each curve
 Tell = Callable[[str, np.ndarray, np.ndarray], str]
 
@@ -31,7 +31,7 @@ class Curves:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._answers: OrderedDict[tuple[str, str, str, Query], tuple[Mark, bytes]] = OrderedDict()
+        self._answers = Room(ANSWERS)
         self._known: OrderedDict[tuple[str, str, str], tuple[float, Series]] = OrderedDict()
         self._reading = threading.Lock()
 
@@ -40,20 +40,15 @@ class Curves:
 
         `tell` puts a whole curve into a sentence, in the language that is spoken.
         """
-        mark, key = stamp(self._shelf.folder(study)), (study, run, language(), query)
+        key = (study, run, language(), query)
+        return self._answers.made(key, self._shelf.mark(study), lambda: self._read(study, run, query, tell))
+
+    def _read(self, study: str, run: str, query: Query, tell: Tell) -> bytes:
         with self._reading:
-            known = self._answers.get(key)
-            if known is not None and known[0] == mark:
-                return known[1]
             found = self._shelf.run(study, run)
             there = {name: series for name in query[0] if (series := self._series(study, found, name)) is not None}
-            curves = {name: _curve(series, query, tell) for name, series in there.items()}
-            answer = json.dumps({"status": found.status, "curves": curves}, allow_nan=False).encode()
-            self._answers[key] = (mark, answer)
-            self._answers.move_to_end(key)
-            while len(self._answers) > ANSWERS:
-                self._answers.popitem(last=False)
-        return answer
+        curves = {name: _curve(series, query, tell) for name, series in there.items()}
+        return json.dumps({"status": found.status, "curves": curves}, allow_nan=False).encode()
 
     def _series(self, study: str, run: StoredRun, metric: str) -> Series | None:
         key = (study, run.id, metric)

@@ -16,6 +16,7 @@ from passo.web.growing import Curves
 from passo.web.jobs import Jobs
 from passo.web.kept import Kept
 from passo.web.keys import Keys
+from passo.web.room import Room
 from passo.web.shelf import Shelf
 from passo.web.worker import Worker
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from passo.web.arithmetic import Arithmetic
 
 AT_A_TIME = 8
+PAGES = 24_000_000  # bytes of pages that are kept
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Laboratory:
         self.root = self.root.resolve()
         self.shelf = Shelf(self.root)
         self.kept = Kept(self.shelf)
+        self.pages = Room(PAGES)
         self.curves = Curves(self.shelf)
         self.beside = Beside(self.root)
         self.jobs = Jobs(self.root, self.beside)
@@ -54,6 +57,11 @@ class Laboratory:
     @cached_property
     def turns(self) -> anyio.CapacityLimiter:
         """Pages that are made at a time: of more threads, each only keeps the others from their work."""
+        return anyio.CapacityLimiter(AT_A_TIME)
+
+    @cached_property
+    def waits(self) -> anyio.CapacityLimiter:
+        """Pages that wait for the process with torch at a time: the others need not wait for them."""
         return anyio.CapacityLimiter(AT_A_TIME)
 
     def offered(self) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import repeat
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -19,9 +18,9 @@ from passo.web.shelf import Entry
 
 METRICS = ("test/accuracy", "validation/accuracy", "test/loss", "validation/loss", "train/loss")
 COLUMNS = 3  # metrics that a table shows beside a run
-Pair = tuple[Entry, RunLine]
+Pair = tuple[str, RunLine]  # a study's name, and a run of it
 ORDERS: dict[str, Callable[[Pair], Any]] = {
-    "study": lambda pair: pair[0].name,
+    "study": lambda pair: pair[0],
     "run": lambda pair: pair[1].id,
     "kind": lambda pair: pair[1].kind,
     "status": lambda pair: pair[1].status,
@@ -31,11 +30,11 @@ ORDERS: dict[str, Callable[[Pair], Any]] = {
 
 
 class Row(NamedTuple):
-    """One run as a table shows it; `values` are those of the listing's metrics that it has."""
+    """One run as a table shows it; `values` are of the listing's metrics, None where it has none."""
 
     study: str
     run: RunLine
-    values: Mapping[str, float]
+    values: tuple[float | None, ...]
     said: Said
 
     @property
@@ -57,7 +56,7 @@ class Listing:
     """The runs of some studies, with what was said about them."""
 
     def __init__(self, entries: Sequence[Entry], said: Mapping[str, Said]) -> None:
-        self._entries = [one for one in entries if one.outline is not None]
+        self._entries = {one.name: one for one in entries if one.outline is not None}
         self._said = said
         self.damaged: dict[str, str] = {}  # studies whose metrics cannot be read, and why
 
@@ -76,21 +75,28 @@ class Listing:
     def found(self, status: str, sought: Sequence[str]) -> list[Pair]:
         """The runs of a status, or of any where it is empty, that all of the words belong to."""
         found: list[Pair] = []
-        for entry in self._entries:
-            assert entry.outline is not None
-            if not status and not sought:
-                found.extend(zip(repeat(entry), entry.outline.runs))
-                continue
-            for run, text in zip(entry.outline.runs, entry.texts, strict=True):
-                if status and run.status != status:
-                    continue
-                if sought and not all(word in text for word in sought):
-                    about = self._said.get(f"{entry.name}/{run.id}")
-                    more = "" if about is None else " ".join((*about.tags, about.note)).lower()
-                    if about is None or not all(word in text or word in more for word in sought):
-                        continue
-                found.append((entry, run))
+        for entry in self._entries.values():
+            pairs: Sequence[Pair] = entry.pairs
+            if sought:
+                texts, left = self._texts(entry), range(len(pairs))
+                for word in sought:
+                    left = [place for place in left if word in texts[place]]
+                pairs = [pairs[place] for place in left]
+            found += [pair for pair in pairs if pair[1].status == status] if status else pairs
         return found
+
+    def _texts(self, entry: Entry) -> Sequence[str]:
+        """Of each run of a study, what it may be found by, and what was said about it."""
+        if entry.name not in self._talked_of:
+            return entry.texts
+        said = (self._said.get(f"{name}/{run.id}", Said()) for name, run in entry.pairs)
+        told = (" ".join((*about.tags, about.note)).lower() for about in said)
+        return [f"{text} {more}" for text, more in zip(entry.texts, told, strict=True)]
+
+    @cached_property
+    def _talked_of(self) -> frozenset[str]:
+        """Studies of whose runs something was said."""
+        return frozenset(thing.partition("/")[0] for thing in self._said if "/" in thing)
 
     def ordered(self, found: list[Pair], by: str) -> list[Pair]:
         """The same by a column, downwards where a minus stands before it; as they are where there is no such column."""
@@ -99,24 +105,24 @@ class Listing:
         return found if key is None else sorted(found, key=key, reverse=by.startswith("-"))
 
     def row(self, pair: Pair) -> Row:
-        entry, run = pair
-        values = {name: lasts[run.id] for name in self.metrics if run.id in (lasts := self._lasts(entry, name))}
-        return Row(entry.name, run, values, self._said.get(f"{entry.name}/{run.id}", Said()))
+        study, run = pair
+        values = tuple(self._lasts(study, name).get(run.id) for name in self.metrics)
+        return Row(study, run, values, self._said.get(f"{study}/{run.id}", Said()))
 
     def _by_metric(self, name: str) -> Callable[[Pair], float]:
-        lasts = {entry.name: self._lasts(entry, name) for entry in self._entries}
+        lasts = {study: self._lasts(study, name) for study in self._entries}
 
         def value(pair: Pair) -> float:
-            found = lasts[pair[0].name].get(pair[1].id, -math.inf)
-            return -math.inf if math.isnan(found) else found  # NaN has no place in an order
+            found = lasts[pair[0]].get(pair[1].id, -math.inf)
+            return found if found == found else -math.inf  # NaN has no place in an order
 
         return value
 
-    def _lasts(self, entry: Entry, name: str) -> Mapping[str, float]:
-        if entry.name in self.damaged:
+    def _lasts(self, study: str, name: str) -> Mapping[str, float]:
+        if study in self.damaged:
             return {}
         try:
-            return entry.lasts(name)
+            return self._entries[study].lasts(name)
         except StoreError as error:
-            self.damaged[entry.name] = str(error)
+            self.damaged[study] = str(error)
             return {}

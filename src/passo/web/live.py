@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -26,7 +27,7 @@ from passo.web.laboratory import Laboratory
 from passo.web.shelf import stamp
 
 PERIOD = 0.2  # seconds between two looks
-SHARE = 10  # a look that takes long is followed by so many times as long without one,
+SHARE = 10  # a look that takes long, in processor time, is followed by so many times as long without one,
 LONGEST = 3.0  # but by no more than so many seconds
 BEAT = 15.0  # seconds of silence after which a line is sent, so that a page knows that it is still connected
 MOST = 200  # pages that listen at a time
@@ -82,12 +83,12 @@ async def _events(
         while True:
             now = anyio.current_time()
             if now >= watch.due:
-                watch.due = math.inf  # the others need not look as well
+                watch.due, took = math.inf, 0.0  # the others need not look as well
                 try:
-                    await _look(lab, name, watch)
+                    took = await _look(lab, name, watch)
                 finally:
-                    end = anyio.current_time()
-                    watch.due = end + max(PERIOD, min(LONGEST, SHARE * (end - now))) - PERIOD / 10
+                    rest = max(PERIOD, min(LONGEST, SHARE * took))
+                    watch.due = anyio.current_time() + rest - PERIOD / 10
             if watch.state and watch.number != seen:
                 seen, silent = watch.number, now
                 status = str(watch.state.get("status"))
@@ -105,11 +106,18 @@ async def _events(
             watches.pop(name, None)
 
 
-async def _look(lab: Laboratory, name: str, watch: Watch) -> None:
-    found = await anyio.to_thread.run_sync(_state, lab, name)
+async def _look(lab: Laboratory, name: str, watch: Watch) -> float:
+    """See how the study stands; the processor time that it took, which a busy machine does not lengthen."""
+    found, took = await anyio.to_thread.run_sync(_seen, lab, name)
     if found != watch.state:
         watch.state = found
         watch.number += 1
+    return took
+
+
+def _seen(lab: Laboratory, name: str) -> tuple[dict[str, object], float]:
+    begun = time.thread_time()
+    return _state(lab, name), time.thread_time() - begun
 
 
 def _state(lab: Laboratory, name: str) -> dict[str, object]:

@@ -112,16 +112,20 @@ def pictured_epochs(asked: Asked) -> Response:
 def _epochs(asked: Asked, run: KeptRun) -> tuple[dict[str, Any] | None, str]:
     """What the worker knows of the run's epochs, asked once."""
     key = ("epochs", language())
-    if key in run.seen:
-        return run.seen[key]
-    found = _asked(asked, "epochs", language=language())
-    return found if found[0] is None else run.made(key, lambda: found)  # what failed may be asked again
+    try:
+        found = run.known(key) or _worked(asked, "epochs", language=language())
+    except PassoError as why:
+        return None, asked.told(why)
+    return run.made(key, lambda: found), ""
 
 
 def _shown(asked: Asked, run: StoredRun) -> dict[str, Any]:
     """A step with its examples, and where it stands."""
     step = whole(asked, "step", 1, _steps(run))
-    found, trouble = _asked(asked, "mini_batch", step=step, most=SHOWN)
+    try:
+        found, trouble = _worked(asked, "mini_batch", step=step, most=SHOWN), ""
+    except PassoError as why:
+        found, trouble = None, asked.told(why)
     report = lost(run)
     culprits = set(report.culprits) if report is not None and report.step == step else set()
     return {
@@ -141,13 +145,10 @@ def _run(asked: Asked) -> KeptRun:
     return run
 
 
-def _asked(asked: Asked, task: str, **given: Any) -> tuple[dict[str, Any] | None, str]:
-    """The worker's answer; or none, and why."""
+def _worked(asked: Asked, task: str, **given: Any) -> dict[str, Any]:
+    """The worker's answer about this run."""
     folder = asked.lab.shelf.folder(asked.place("study"))
-    try:
-        return asked.lab.worker.ask(task, folder=str(folder), run=asked.place("run"), **given), ""
-    except PassoError as why:
-        return None, asked.told(why)
+    return asked.lab.worker.ask(task, folder=str(folder), run=asked.place("run"), **given)
 
 
 def _steps(run: StoredRun) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ from passo.figures.plotted import WIDE, plans, remembered, smoothed
 from passo.figures.style import Written
 from passo.language import numeral, t
 from passo.web.answering import Asked
+from passo.web.kept import KeptRun
 from passo.web.microscope import parameters
 from passo.web.numbers import decimal, pointed, pointed_settings, whole
 from passo.web.pictures import answer
 from passo.web.series import extremes
 from passo.web.spoken import spoken_words
 
-PLANS, AVERAGES, POINTS = 6, 4, 800
+PLANS, AVERAGES, POINTS, RUNS = 6, 4, 800, 400  # RUNS are offered to choose from
 USUAL_PLANS = ("StepLR step_size=3 gamma=0.5", "CosineAnnealingLR", "OneCycleLR max_lr=0.3")
 USUAL_BETAS = (0.5, 0.9, 0.99)
 
@@ -83,15 +85,19 @@ class Values:
 
 
 def averages(asked: Asked) -> Response:
-    """The page of averages."""
-    runs = [
+    """The page of averages: it hangs on which runs there are, and on the one that is chosen."""
+    trained = (
         f"{one.name}/{run.id}"
         for one in asked.lab.shelf.entries()
         if one.outline is not None
         for run in one.outline.runs
         if run.kind == "train"
-    ][:400]
-    chosen = _source(asked)
+    )
+    runs, chosen = [*islice(trained, RUNS)], _source(asked)
+    return asked.kept((runs, None if chosen is None else chosen.mark), lambda: _averages(asked, runs, chosen))
+
+
+def _averages(asked: Asked, runs: list[str], chosen: KeptRun | None) -> Response:
     names = [] if chosen is None else parameters(chosen)
     drawn = _drawn(asked)
     return asked.page(
@@ -188,7 +194,7 @@ def _values(asked: Asked) -> Values:
     return Values(at + 1, shapes[kind] + _noise(asked) * rng.standard_normal(n), t("made-up values with noise"))
 
 
-def _source(asked: Asked) -> Any:
+def _source(asked: Asked) -> KeptRun | None:
     wanted = asked.query("run")
     if not wanted:
         return None

@@ -16,8 +16,9 @@ from passo.registry import unknown
 from passo.store import StoredRun
 from passo.web.answering import Asked
 from passo.web.beside import Said
-from passo.web.going_on import going_on_of
+from passo.web.going_on import GoingOn, going_on_of
 from passo.web.happened import happenings
+from passo.web.kept import KeptRun
 from passo.web.made import facts_of, settings_of
 from passo.web.microscope import LABELS, figures_of, microscope, pictures
 from passo.web.numbers import decimal
@@ -43,20 +44,25 @@ def run(asked: Asked) -> Response:
             raise
         asked.lab.shelf.run(whole, name)
         return RedirectResponse(f"/study/{quote(whole, safe='')}/run/{quote(name, safe='')}", 303)
+    about = asked.lab.beside.said().get(f"{study}/{name}", Said())
+    can = going_on_of(asked.lab.shelf.outline(whole), found.status)
+    return asked.kept((found.mark, about, can), lambda: _page(asked, found, whole, about, can))
+
+
+def _page(asked: Asked, found: KeptRun, whole: str, about: Said, can: GoingOn) -> Response:
     metrics = found.metrics()
     lasts = {metric: value for metric, value in found.lasts().items() if math.isfinite(value)}
-    about = asked.lab.beside.said().get(f"{study}/{name}", Said())
-    drawn = [name for name in metrics if name in DRAWN]
+    drawn = [metric for metric in metrics if metric in DRAWN]
     plain, look = bool(asked.query(PLAIN)), microscope(found, asked)
     return asked.page(
         "run.html.j2",
-        study=study,
+        study=asked.place("study"),
         run=found,
         metrics=metrics,
         lasts=lasts,
         about=about,
         whole=whole,
-        can=going_on_of(asked.lab.shelf.outline(whole), found.status),
+        can=can,
         figures=figures_of(found),
         look=look,
         labels=LABELS,

@@ -4,46 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeVar
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from passo.analysis.standing import standing
 from passo.errors import StoreError
-from passo.language import later, numeral
-from passo.store import Outline
-from passo.web.answering import Asked
+from passo.language import language, later, numeral
+from passo.web.answering import Asked, fragment
 from passo.web.beside import Said
 from passo.web.going_on import going_on
 from passo.web.groups import groups
 from passo.web.kinds import KINDS, LANDSCAPE, Of, source
-from passo.web.listing import Listing
-from passo.web.shelf import Entry
+from passo.web.listing import Listing, Row
+from passo.web.shelf import Entry, versions
 
 Thing = TypeVar("Thing")
 ROWS = 100  # of a list that one page shows
+DRAWN = 2000  # rows of all lists that are kept as HTML
 STATUSES = ("running", "done", "interrupted", "diverged", "failed", later("unreadable"))  # as a filter offers them
 
 
+class Line(NamedTuple):
+    """What the list of studies shows of one; `runs` is -1 and `created` 0 where it cannot be read."""
+
+    name: str
+    status: str
+    trouble: str
+    runs: int
+    created: float
+    kind: str
+    of: Of | None
+    said: Said
+
+    @property
+    def begun(self) -> str:
+        return begun(self.created)
+
+    def has(self, words: Sequence[str]) -> bool:
+        """Whether all these words are in its name or in what was written about it."""
+        text = " ".join((self.name, *self.said.tags, self.said.note)).lower() if words else ""
+        return all(word in text for word in words)
+
+
+ORDERS: dict[str, Callable[[Line], Any]] = {
+    "name": lambda one: one.name,
+    "runs": lambda one: one.runs,
+    "begun": lambda one: one.created,
+    "status": lambda one: one.status,
+    "kind": lambda one: one.kind,
+}
+"""What studies are sorted by."""
+
+
 def studies(asked: Asked) -> Response:
-    """All studies, those that train first, then the newest."""
+    """All studies, the newest first unless another order is asked for."""
     said = asked.lab.beside.said()
+    lines = [
+        Line(
+            one.name,
+            one.status,
+            one.trouble,
+            -1 if one.outline is None else len(one.outline.runs),
+            one.created,
+            one.kind,
+            _made_of(one),
+            said.get(one.name, Said()),
+        )
+        for one in asked.lab.shelf.entries()
+    ]
+    return asked.kept(lines, lambda: _studies(asked, lines))
+
+
+def _studies(asked: Asked, lines: Sequence[Line]) -> Response:
     status, sought, kind = asked.query("status"), asked.query("q").lower().split(), asked.query("kind")
-    found = [one for one in asked.lab.shelf.entries() if _matches(status, sought, one, said)]
+    found = [one for one in lines if status in ("", one.status) and one.has(sought)]
     surfaces = 0 if kind else sum(one.kind == LANDSCAPE for one in found)
     found = [one for one in found if kind in ("all", one.kind) or (not kind and one.kind != LANDSCAPE)]
-    order: dict[str, Callable[[Entry], Any]] = {
-        "name": lambda one: one.name,
-        "runs": lambda one: -1 if one.outline is None else len(one.outline.runs),
-        "begun": lambda one: 0 if one.outline is None else one.outline.facts.get("created", 0),
-        "status": lambda one: one.status,
-        "kind": lambda one: one.kind,
-    }
-    found = _sorted(asked, found, order) or found
-    shown, pages = _cut(asked, found)
-    rows = [(one, begun(one.outline), said.get(one.name, Said()), _made_of(one)) for one in shown]
+    by = asked.query("sort")
+    if (key := ORDERS.get(by.lstrip("-"))) is not None:
+        found.sort(key=key, reverse=by.startswith("-"))
+    rows, pages = _cut(asked, found)
     return asked.page(
         "studies.html.j2",
         rows=rows,
@@ -58,7 +101,7 @@ def studies(asked: Asked) -> Response:
 
 def runs(asked: Asked) -> Response:
     """The runs of all studies in one list."""
-    return _listed(asked, "runs.html.j2", asked.lab.shelf.entries())
+    return _listed(asked, "runs.html.j2", asked.lab.shelf.entries(), asked.lab.beside.said())
 
 
 def study(asked: Asked) -> Response:
@@ -71,19 +114,12 @@ def study(asked: Asked) -> Response:
         progress = standing(found, planned if isinstance(planned, int) else None).progress()
     except StoreError:  # its metrics are damaged, which the list says
         progress = ""
-    about = asked.lab.beside.said().get(found.folder.name, Said())
-    here: dict[str, Any] = {"study": found, "progress": progress, "about": about, "begun": begun(found)}
-    return _listed(
-        asked,
-        "study.html.j2",
-        [entry],
-        under_way=asked.lab.shelf.under_way(found.folder.name),
-        can=going_on(found),
-        groups=groups(found),
-        made_of=(of := _made_of(entry)),
-        source_here=of is not None and asked.lab.shelf.has(of.study),
-        **here,
-    )
+    said, under_way = asked.lab.beside.said(), asked.lab.shelf.under_way(found.folder.name)
+    about, of = said.get(found.folder.name, Said()), _made_of(entry)
+    here: dict[str, Any] = {"study": found, "progress": progress, "under_way": under_way, "about": about}
+    here |= {"begun": begun(entry.created), "can": going_on(found), "groups": groups(found)}
+    here |= {"made_of": of, "source_here": of is not None and asked.lab.shelf.has(of.study)}
+    return _listed(asked, "study.html.j2", [entry], said, **here)
 
 
 def _made_of(entry: Entry) -> Of | None:
@@ -102,11 +138,9 @@ def say(asked: Asked) -> Response:
     return RedirectResponse(asked.request.url.path.removesuffix("/said"), 303)
 
 
-def begun(found: Outline | None) -> str:
+def begun(created: float) -> str:
     """When a study was begun, in the machine's time."""
-    if found is None or not found.facts.get("created"):
-        return ""
-    return f"{datetime.fromtimestamp(found.facts['created']):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(created):%Y-%m-%d %H:%M}" if created else ""
 
 
 def duration(seconds: float | None) -> str:
@@ -123,44 +157,31 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _listed(asked: Asked, template: str, entries: Sequence[Entry], **more: Any) -> Response:
-    listing = Listing(entries, asked.lab.beside.said())
-    found = listing.found(asked.query("status"), asked.query("q").lower().split())
-    shown, pages = _cut(asked, listing.ordered(found, asked.query("sort")))
-    rows = [listing.row(pair) for pair in shown]
-    return asked.page(
-        template,
-        rows=rows,
-        pages=pages,
-        total=len(found),
-        metrics=listing.metrics,
-        troubles=[*((one.name, one.trouble) for one in entries if one.outline is None), *listing.damaged.items()],
-        statuses=STATUSES,
-        told_metric=lambda value: "" if value is None else numeral(f"{value:.4g}"),
-        duration=duration,
-        address=partial(address, asked),
-        **more,
-    )
+def _listed(asked: Asked, template: str, entries: Sequence[Entry], said: Mapping[str, Said], **more: Any) -> Response:
+    listing = Listing(entries, said)
+
+    def page() -> Response:
+        found = listing.found(asked.query("status"), asked.query("q").lower().split())
+        shown, pages = _cut(asked, listing.ordered(found, asked.query("sort")))
+        return asked.page(
+            template,
+            rows=[_row(listing.row(pair), template == "runs.html.j2", language()) for pair in shown],
+            pages=pages,
+            total=len(found),
+            metrics=listing.metrics,
+            troubles=[*((one.name, one.trouble) for one in entries if one.outline is None), *listing.damaged.items()],
+            statuses=STATUSES,
+            address=partial(address, asked),
+            **more,
+        )
+
+    return asked.kept((versions(entries), listing.metrics, listing.damaged, said, more), page)
 
 
-def _words(entry: Entry, said: Mapping[str, Said]) -> str:
-    about = said.get(entry.name, Said())
-    return " ".join((entry.name, *about.tags, about.note))
-
-
-def _matches(status: str, sought: Sequence[str], entry: Entry, said: Mapping[str, Said]) -> bool:
-    """Whether all words that are looked for are there, and the status is the one wanted."""
-    if status not in ("", entry.status):
-        return False
-    text = _words(entry, said).lower() if sought else ""
-    return all(word in text for word in sought)
-
-
-def _sorted(asked: Asked, found: list[Thing], order: Mapping[str, Callable[[Thing], Any]]) -> list[Thing]:
-    by = asked.query("sort")
-    if by.lstrip("-") not in order:
-        return []
-    return sorted(found, key=order[by.lstrip("-")], reverse=by.startswith("-"))
+@lru_cache(DRAWN)
+def _row(row: Row, with_study: bool, spoken: str) -> Any:
+    """A run's row as HTML. It hangs on what it shows alone, and stays as it is while others of its list grow."""
+    return fragment("row.html.j2", row=row, with_study=with_study, duration=duration(row.seconds))
 
 
 def _cut(asked: Asked, found: list[Thing]) -> tuple[list[Thing], list[tuple[int, str, bool]]]:

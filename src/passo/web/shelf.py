@@ -10,13 +10,24 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from passo.errors import StoreError, UnknownName
-from passo.store import DATABASE, LOCK, Outline, StoredRun, StoredStudy, abandoned, open_run, open_study, outline
+from passo.store import (
+    DATABASE,
+    LOCK,
+    Outline,
+    RunLine,
+    StoredRun,
+    StoredStudy,
+    abandoned,
+    open_run,
+    open_study,
+    outline,
+)
 from passo.web.kinds import kind_of
 
 PENDING = "pending"  # where a study's trainings are until they are done: see experiments/pending.py
@@ -48,10 +59,19 @@ class Entry:
         return "" if self.outline is None else kind_of(self.outline)
 
     @cached_property
+    def created(self) -> float:
+        """When it was begun, in seconds; 0 where that is not known."""
+        return 0.0 if self.outline is None else float(self.outline.facts.get("created", 0))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, RunLine], ...]:
+        """Its runs, each with the study's name: as lists of several studies have them."""
+        return tuple((self.name, run) for run in (() if self.outline is None else self.outline.runs))
+
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """Of each run, what it may be found by: its study, itself and its kind, in small letters."""
-        runs = () if self.outline is None else self.outline.runs
-        return tuple(f"{self.name} {run.id} {run.kind}".lower() for run in runs)
+        return tuple(f"{name} {run.id} {run.kind}".lower() for name, run in self.pairs)
 
     def lasts(self, metric: str) -> Mapping[str, float]:
         """The last value of a scalar of every run that has it; raises `StoreError` where that cannot be read."""
@@ -79,6 +99,7 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._known: dict[Path, tuple[Mark, Entry]] = {}
+        self._names: Mapping[str, bool] = {}  # of folders that were there last, and whether each is no link
         self._reading = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -91,9 +112,11 @@ class Shelf:
             names = {}
         found = [entry for name in sorted(names) if (entry := self._listed(name, names[name])) is not None]
         with self._reading:
-            for gone in [place for place in self._known if place.relative_to(self.root).parts[0] not in names]:
-                del self._known[gone]
-        return sorted(found, key=_created, reverse=True)
+            if names != self._names:
+                self._names = names
+                for gone in [place for place in self._known if place.relative_to(self.root).parts[0] not in names]:
+                    del self._known[gone]
+        return sorted(found, key=lambda one: one.created, reverse=True)
 
     def entry(self, name: str) -> Entry:
         """A study as lists have it; raises `UnknownName`, or `StoreError` for one that cannot be read."""
@@ -101,6 +124,11 @@ class Shelf:
         if found.outline is None:
             raise StoreError(found.trouble)
         return found
+
+    def mark(self, name: str) -> tuple[Mark, str]:
+        """What changes when a study does: its files; or how it stands, where whoever wrote it ended without a word."""
+        folder = self.folder(name)
+        return stamp(folder), self._entry(folder).status
 
     def folder(self, name: str) -> Path:
         """The folder of a study; raises `UnknownName` for a name that none under the root has.
@@ -210,7 +238,7 @@ def _read(folder: Path) -> Entry:
 def _mode(folder: Path) -> int:
     """What a folder's database is, itself; 0 where it is not there."""
     try:
-        return (folder / DATABASE).lstat().st_mode
+        return os.lstat(f"{folder}/{DATABASE}").st_mode
     except (FileNotFoundError, NotADirectoryError):
         return 0
 
@@ -235,8 +263,9 @@ def _meant(folder: Path) -> bool:
     return not there.isdisjoint({DATABASE, f"{DATABASE}-wal", LOCK, "runs"})
 
 
-def _created(entry: Entry) -> float:
-    return 0.0 if entry.outline is None else float(entry.outline.facts.get("created", 0))
+def versions(entries: Sequence[Entry]) -> tuple[tuple[str, object], ...]:
+    """What changes when one of these studies is read anew, or cannot be read for another reason."""
+    return tuple((one.name, one.trouble or one.read) for one in entries)
 
 
 def stamp(folder: Path) -> Mark:

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from queue import Empty, Queue
 from typing import Any
 
@@ -15,6 +17,23 @@ from passo import errors
 from passo.errors import PassoError
 
 PATIENCE = 30.0  # seconds for an answer, the first import of torch included
+
+
+_waiting: ContextVar[bool] = ContextVar("waiting", default=True)
+
+
+class Waits(BaseException):
+    """A page asks the process that computes, and was not to wait; no page takes it for an error of its own."""
+
+
+@contextmanager
+def prompt() -> Iterator[None]:
+    """Within, whoever asks a worker gets `Waits` in place of an answer."""
+    before = _waiting.set(False)
+    try:
+        yield
+    finally:
+        _waiting.reset(before)
 
 
 class Worker:
@@ -29,6 +48,8 @@ class Worker:
 
     def ask(self, do: str, **given: Any) -> Any:
         """The answer; raises what was wrong, or `PassoError` where no answer came in time."""
+        if not _waiting.get():
+            raise Waits
         with self._asking:
             process = self._started()
             try:
