@@ -68,7 +68,7 @@ def test_a_state_goes_on_as_if_it_had_never_stopped() -> None:
     _walk(again, other, 12, 30)
     for name in ("histograms", "histograms/ends", "histograms/steps"):
         assert np.array_equal(lens.run.array(name), second.run.array(name))
-    with pytest.raises(UsageError, match="one side only"):
+    with pytest.raises(UsageError, match="on one side only"):
         _lens(0)[2].load_state_dict(lens.state_dict())
 
 

@@ -166,7 +166,7 @@ def test_thinning_was_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """That the case `thinned` is one: its steps are not all of them."""
     monkeypatch.setattr("passo.recording.records.BLOCK", 6)
     _, sink = _whole(23, "Adam", **OPTIONS["thinned"])
-    steps = np.concatenate([arrays["trace/steps"] for _, arrays in sink.chunks])
+    steps = np.concatenate([arrays["trace/steps"] for _, arrays in sink.chunks if "trace/steps" in arrays])
     assert len(steps) < 23 and any(data["what"] == "thinned" for *_, data in sink.events)
 
 
@@ -260,7 +260,7 @@ def test_what_was_said_is_not_said_twice(tmp_path: Path) -> None:
 def test_a_budget_goes_on_without_a_gap_or_a_step_twice(tmp_path: Path) -> None:
     """Which steps are looked at depends on time; that they go up, and that the times are not forgotten, does not."""
     _, sink = _parts(60, [20, 40], tmp_path, "Adam", every="auto", budget=0.5)
-    steps = np.concatenate([arrays["trace/steps"] for _, arrays in sink.chunks])
+    steps = np.concatenate([arrays["trace/steps"] for _, arrays in sink.chunks if "trace/steps" in arrays])
     assert (np.diff(steps) > 0).all() and steps[0] == 1 and steps[-1] <= 60
 
 

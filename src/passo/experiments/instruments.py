@@ -202,6 +202,7 @@ def _lens(
         statistics=wanted.statistics,
         snapshots=wanted.snapshots,
         histograms=wanted.histograms,
+        witness=wanted.witness,
         activations=wanted.activations,
         loss=loss,
         scaler=scaler,

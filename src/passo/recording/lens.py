@@ -187,7 +187,7 @@ class Lens:
         """What is known of the optimiser and its residual, as JSON can keep it: see docs/store.md."""
         eye = self._probe.eye
         facts: dict[str, Any] = {"optimizer": type(self._probe.optimizer).__name__, "explained": eye.explained}
-        facts["hyper"] = self._probe.hyper
+        facts.update(hyper=self._probe.hyper, around=self._probe.around())
         if eye.explained and eye.explanation is not None:
             found = {n: r for n, r in zip(self.parameters, eye.roundings(), strict=True) if not np.isnan(r)}
             facts.update(bound=eye.explanation.bound, roundings=found)

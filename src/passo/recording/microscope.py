@@ -11,7 +11,8 @@ It only reads: a watched run ends bit for bit like an unwatched one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -26,11 +27,12 @@ from passo.recording.choosing import Coordinates, Every, Steps, When, steps_name
 from passo.recording.histograms import Histograms
 from passo.recording.layout import banks
 from passo.recording.lens import Lens
-from passo.recording.noticing import Noticing
+from passo.recording.noticing import Noticing, schedules_of
 from passo.recording.records import Records, Sink
 from passo.recording.remeasured import Remeasured
 from passo.recording.seeing import Eye, hyperparameters
 from passo.recording.skipping import tell_skips
+from passo.recording.witness import Witness
 from passo.recording.writing import Writing
 
 MANNERS = 50  # steps over which a training's manners are looked at; after these, only whether it is in eval mode
@@ -53,6 +55,7 @@ def watch(
     statistics: bool = True,
     snapshots: Collection[int] = (),
     histograms: int = 0,
+    witness: bool = True,
     activations: bool | Sequence[str] = False,
     loss: Callable[[], Any] | None = None,
     scaler: Any = None,
@@ -75,6 +78,8 @@ def watch(
         snapshots: steps at which every stage of every weight is kept whole.
         histograms: at how many of the recorded steps at most, evenly apart, to keep histograms of all weights,
             gradients and updates of each parameter.
+        witness: also look at what goes into the model and comes out of it, where there is one: what `passo.diagnose`
+            reads. See `recording.witness`.
         activations: True, or names of layers: also record each layer's output and its gradient.
         loss: a function that computes the loss of the current batch; it is called before and after each recorded step,
             without gradients, and with every random state and buffer put back.
@@ -113,6 +118,7 @@ def watch(
     probe = Probe(optimizer, model, steps, eye, records, scaler, whole, histograms)
     try:
         probe.activate(activations)
+        probe.attend(witness)
         probe.loss = None if loss is None else Remeasured(loss, model)
         writing = Writing(out, type(optimizer).__name__) if out is not None else None
     except BaseException:
@@ -160,9 +166,10 @@ class Probe:
         records.check = self._check_options
         self.histograms = Histograms(eye, histograms) if histograms else None
         if self.histograms is not None:
-            records.summaries = self.histograms.arrays
+            records.summaries.append(self.histograms.arrays)
         self.loss: Remeasured | None = None
         self.activations: Activations | None = None
+        self.witness: Witness | None = None
         self.step = 0
         self.hyper: list[dict[str, Any]] = []
         sentinel = next((slot.parameter for slot in eye.slots if slot.parameter.requires_grad), None)
@@ -192,6 +199,12 @@ class Probe:
             due = lambda: self.step + 1 if self._due else None  # noqa: E731
             self.activations = Activations(self.model, due, layers, scale=scale)
             self.records.drain, self.records.beside = self.activations.drain, self.activations.arrays
+
+    def attend(self, wanted: bool) -> None:
+        """Look at what goes into the model and comes out of it."""
+        if wanted and self.model is not None:
+            self.witness = Witness(self.model, lambda: self.step + 1 if self._due else None)
+            self.records.summaries.append(self.witness.arrays)
 
     @property
     def hooked(self) -> bool:
@@ -273,7 +286,8 @@ class Probe:
         if not self.hyper:
             self.hyper = hyperparameters(self.optimizer.param_groups)
         if self.loss is not None:
-            self.loss.before()
+            with self._alone():
+                self.loss.before()
         self._spent += time.perf_counter() - begun
 
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
@@ -300,7 +314,8 @@ class Probe:
         self.eye.after()
         if not self.records.known:
             self.records.layout = self.eye.layout()
-        loss = None if self.loss is None else self.loss.after()
+        with self._alone():
+            loss = None if self.loss is None else self.loss.after()
         undecided = self.eye.undecided
         self.records.add(self.eye.look(self.step, loss))
         if undecided:
@@ -313,6 +328,17 @@ class Probe:
             self._groups = len(self.optimizer.param_groups)
             told = "a parameter group was added: its parameters are not watched; watch the optimizer anew to see them"
             self.records.note("unwatched", told, self.step)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Passes in here are the microscope's own."""
+        if self.witness is not None:
+            self.witness.paused = True
+        try:
+            yield
+        finally:
+            if self.witness is not None:
+                self.witness.paused = False
 
     def _check_options(self) -> None:
         """An option that is switched on later is explained, but its stages have no place in the records."""
@@ -342,15 +368,29 @@ class Probe:
             "noticing": self.noticing.state_dict(),
             "activations": None if self.activations is None else self.activations.state_dict(),
             "histograms": None if self.histograms is None else self.histograms.state_dict(),
+            "witness": None if self.witness is None else self.witness.state_dict(),
             "records": records,
         }
+
+    def around(self) -> dict[str, Any]:
+        """What is known of the training beside its steps, as JSON can keep it: see docs/store.md."""
+        facts: dict[str, Any] = {"taken": self.step, "schedules": schedules_of(self.optimizer)}
+        if self.model is not None:
+            held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+            named = list(self.model.named_parameters())
+            facts["lacking"] = [name for name, p in named if p.requires_grad and id(p) not in held]
+            facts["frozen"] = [name for name, p in named if not p.requires_grad]
+        if self.witness is not None:
+            facts["witness"] = self.witness.facts()
+        return facts
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The inverse of `state_dict`: whether the next step is due is known, and not asked again."""
         if (state["activations"] is None) != (self.activations is None):
             raise ValueError("activations are recorded on one side only")
-        if (state["histograms"] is None) != (self.histograms is None):
-            raise ValueError("histograms are recorded on one side only")
+        for name in ("histograms", "witness"):
+            if (state[name] is None) != (getattr(self, name) is None):
+                raise ValueError(f"{name}: recorded on one side only")
         self.eye.load_state_dict(state["eye"])
         self.records.load_state_dict(state["records"], self.eye.device)
         self.records.layout, self.records.coordinates = self.eye.layout(), self.eye.coordinates
@@ -360,6 +400,8 @@ class Probe:
             self.activations.load_state_dict(state["activations"])
         if self.histograms is not None:
             self.histograms.load_state_dict(state["histograms"])
+        if self.witness is not None:
+            self.witness.load_state_dict(state["witness"])
         self.step, self.hyper, self._groups = state["step"], list(state["hyper"]), state["groups"]
         self._due = self._open = state["due"]
 
@@ -375,6 +417,8 @@ class Probe:
         self.noticing.close()
         if self.activations is not None:
             self.activations.close()
+        if self.witness is not None:
+            self.witness.close()
         self.records.close()
         _WATCHED.discard(self.optimizer)
 

@@ -45,7 +45,7 @@ class Records:
 
     `thin` tells whoever chooses the steps to look half as often; `develop` works a look's stages out where they are not
     yet; `check` is called before looks are read. Another instrument's arrays go the same way: `drain` hands them over,
-    `beside` only shows them. `summaries` are arrays of all steps so far, which are written at the end.
+    `beside` only shows them. `summaries` give arrays of all steps so far, which are written at the end.
     """
 
     def __init__(self, limit: int, sink: Sink | None, thin: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ class Records:
         self.check: Callable[[], None] = lambda: None
         self.drain: Callable[[], Arrays | None] = lambda: None
         self.beside: Callable[[], Arrays] = dict
-        self.summaries: Callable[[], Arrays] = dict
+        self.summaries: list[Callable[[], Arrays]] = []
         self.limit, self.sink = limit, sink
         self.events: list[Event] = []
         self.written = 0  # bytes
@@ -109,8 +109,11 @@ class Records:
     def close(self) -> None:
         """Settle, and write what is known only at the end."""
         self.settle()
-        for name, (values, meta) in self.summaries().items():
+        for name, (values, meta) in self._summed().items():
             self.whole(name, values, meta)
+
+    def _summed(self) -> Arrays:
+        return {name: one for arrays in self.summaries for name, one in arrays().items()}
 
     def _pending(self) -> Block | None:
         """What waits, as arrays; and what it shows is noted."""
@@ -221,4 +224,4 @@ class Records:
         others = [*self._others, *([{name: values for name, (values, _) in now.items()}] if now else [])]
         for name, values in (joined(others) if others else {}).items():
             arrays[name] = (values, now[name][1] if name in now else self._others_meaning[name])
-        return {**arrays, **self.summaries(), **self._whole}
+        return {**arrays, **self._summed(), **self._whole}

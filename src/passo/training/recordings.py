@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 _WATCHING = (
-    "between", "budget", "parameters", "coordinates", "statistics", "snapshots", "histograms", "activations", "loss"
+    "between", "budget", "parameters", "coordinates", "statistics", "snapshots", "histograms", "activations", "loss", "witness"
 )  # fmt: skip
 
 
@@ -20,7 +20,8 @@ class RecordConfig(BaseModel):
     is the first and the last step. `coordinates` are the weights to follow: a number for each parameter, "random:64",
     "moved:64", or a table from parameter to a number or to index lists; `statistics=false` follows them alone.
     `snapshots` are steps that are kept whole; `histograms` is at how many steps at most, evenly apart, histograms of
-    all weights, gradients and updates of each parameter are kept (0: none). `activations` records every layer's output
+    all weights, gradients and updates of each parameter are kept (0: none). `witness` looks at what goes into the
+    model and comes out of it. `activations` records every layer's output
     and `loss` the batch's loss before and after the step (two more forward passes). `predictions` keeps the test's
     probabilities. `path` is how many points of the weights' path are kept (0: none), evenly over the run: for `passo
     landscape`.
@@ -38,6 +39,7 @@ class RecordConfig(BaseModel):
     statistics: bool = True
     snapshots: tuple[int, ...] = ()
     histograms: int = 0
+    witness: bool = False
     activations: bool = False
     loss: bool = False
     predictions: bool = False

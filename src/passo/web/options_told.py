@@ -54,6 +54,7 @@ ABOUT: dict[str, str] = {
     "record.statistics": later("norms and shares of every tensor as well"),
     "record.histograms": later("steps with histograms of all weights, gradients and updates; 0: none"),
     "record.snapshots": later("steps that are kept whole: [1, 10]"),
+    "record.witness": later("what goes into the model and comes out of it"),
     "record.activations": later("what every layer gives out"),
     "record.loss": later("the batch's loss before and after the step"),
     "record.predictions": later("keep the test's probabilities, for its confusions"),
