@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 _WATCHING = (
-    "between", "budget", "parameters", "coordinates", "statistics", "snapshots", "histograms", "activations", "loss", "witness"
+    "between", "budget", "parameters", "coordinates", "statistics", "snapshots", "histograms", "activations", "loss",
+    "witness",
 )  # fmt: skip
 
 
@@ -21,10 +22,9 @@ class RecordConfig(BaseModel):
     "moved:64", or a table from parameter to a number or to index lists; `statistics=false` follows them alone.
     `snapshots` are steps that are kept whole; `histograms` is at how many steps at most, evenly apart, histograms of
     all weights, gradients and updates of each parameter are kept (0: none). `witness` looks at what goes into the
-    model and comes out of it. `activations` records every layer's output
-    and `loss` the batch's loss before and after the step (two more forward passes). `predictions` keeps the test's
-    probabilities. `path` is how many points of the weights' path are kept (0: none), evenly over the run: for `passo
-    landscape`.
+    model and comes out of it, `activations` records every layer's output and `loss` the batch's loss before and after
+    the step (two more forward passes). `predictions` keeps the test's probabilities. `path` is how many points of the
+    weights' path are kept (0: none), evenly over the run: for `passo landscape`.
 
     Raises ConfigError (as a part of a `TrainConfig`) for what cannot be, and for options that have no effect.
     """
