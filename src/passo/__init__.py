@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from passo.analysis.event_files import export_tensorboard
     from passo.analysis.metrics_table import metrics_table
     from passo.data import Batches, load
+    from passo.diagnosis import diagnose
     from passo.errors import PassoError
     from passo.experiments import Loaders, landscape, lr_range, resume, study, train, verify_range
     from passo.experiments.race import descend
@@ -43,6 +44,7 @@ __all__ = [
     "build",
     "compare",
     "descend",
+    "diagnose",
     "draw",
     "draw_run",
     "evaluate",
@@ -79,6 +81,7 @@ _HOME = {
     "passo.analysis.event_files": ("export_tensorboard",),
     "passo.analysis.metrics_table": ("metrics_table",),
     "passo.data": ("Batches", "load"),
+    "passo.diagnosis": ("diagnose",),
     "passo.errors": ("PassoError",),
     "passo.experiments": ("Loaders", "landscape", "lr_range", "resume", "study", "train", "verify_range"),
     "passo.experiments.race": ("descend",),

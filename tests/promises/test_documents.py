@@ -28,6 +28,7 @@ TREE = {
     "data": ["list", "info", "fetch", "where", "export"],
     "train": [],
     "inspect": [],
+    "doctor": [],
     "export": [],
     "predict": [],
     "lr-range": [],

@@ -15,6 +15,7 @@ from passo.cli import (
     compare,
     data,
     descend,
+    doctor,
     explain,
     export,
     inspect,
@@ -51,6 +52,7 @@ app.command("lr-range")(lr_range.lr_range)
 app.command("landscape")(landscape.landscape)
 app.command("explain")(reads(explain.explain))
 app.command("inspect")(reads(inspect.inspect))
+app.command("doctor")(reads(doctor.doctor))
 app.command("descend")(descend.descend)
 app.command("schedule")(schedule.schedule)
 app.command("proof")(proof.proof)

@@ -170,6 +170,7 @@ class Probe:
         self.loss: Remeasured | None = None
         self.activations: Activations | None = None
         self.witness: Witness | None = None
+        self._closed: dict[str, Any] | None = None
         self.step = 0
         self.hyper: list[dict[str, Any]] = []
         sentinel = next((slot.parameter for slot in eye.slots if slot.parameter.requires_grad), None)
@@ -373,12 +374,15 @@ class Probe:
         }
 
     def around(self) -> dict[str, Any]:
-        """What is known of the training beside its steps, as JSON can keep it: see docs/store.md."""
+        """What is known of the training beside its steps, as JSON can keep it; closed, it tells what was so then."""
+        if self._closed is not None:
+            return self._closed
         facts: dict[str, Any] = {"taken": self.step, "schedules": schedules_of(self.optimizer)}
         if self.model is not None:
             held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
             named = list(self.model.named_parameters())
             facts["lacking"] = [name for name, p in named if p.requires_grad and id(p) not in held]
+            facts["dtypes"] = sorted({str(p.dtype) for _, p in named})
             facts["frozen"] = [name for name, p in named if not p.requires_grad]
         if self.witness is not None:
             facts["witness"] = self.witness.facts()
@@ -419,6 +423,7 @@ class Probe:
             self.activations.close()
         if self.witness is not None:
             self.witness.close()
+        self._closed = self.around()
         self.records.close()
         _WATCHED.discard(self.optimizer)
 

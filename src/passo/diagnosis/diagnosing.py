@@ -1,0 +1,141 @@
+"""All detectors over one run: what they found, the surest first, and which could not look."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from passo.analysis.recorded import Recorded
+from passo.diagnosis import examples, fit, flow, handling, rates
+from passo.diagnosis.evidence import ACTIVATIONS, VALIDATION, WATCH, WITNESS, Evidence, NotSeen
+from passo.diagnosis.findings import FOUND, Detector, Finding
+from passo.errors import StoreError, UsageError
+from passo.language import later, t
+from passo.registry import unknown
+
+DETECTORS: Mapping[str, Detector] = {
+    one.name: one
+    for family in (handling, examples, rates, flow, fit)
+    for one in family.DETECTORS
+}  # fmt: skip
+"""Every detector by its name."""
+MOST = 5  # findings that are told
+RECORDING = {
+    WATCH: later("what happens in its steps: record.every=1, or passo.watch(optimizer, model)"),
+    WITNESS: later("what goes into the model and comes out: record.witness=true, or passo.watch(optimizer, model)"),
+    ACTIVATIONS: later("its activations: record.activations=true, or watch(..., activations=True)"),
+    VALIDATION: later("a validation loss: dataset.validation=0.1, or run.scalars(...) in a loop of one's own"),
+}
+"""What detectors need that a run may lack, and how it is recorded."""
+OVERSHADOWED: Mapping[str, frozenset[str]] = {
+    "unscaled": frozenset({"lr-high", "exploding", "dead"}),
+    "zero-init": frozenset({"vanishing", "lr-low", "labels-shuffled", "dead"}),
+    "zero-grad": frozenset({"lr-high", "dead"}),
+    "exploding": frozenset({"lr-high", "dead"}),
+    "lr-high": frozenset({"dead", "labels-shuffled"}),
+    "sorted": frozenset({"labels-shuffled", "dead"}),
+    "labels-shuffled": frozenset({"dead"}),
+    "vanishing": frozenset({"labels-shuffled", "lr-low"}),
+    "dead": frozenset({"labels-shuffled", "lr-low"}),
+    "clipping": frozenset({"lr-low"}),
+    "batch-of-one": frozenset({"sorted"}),
+    "underflow": frozenset({"vanishing", "lr-low"}),
+}
+"""Causes, and what follows from them: an effect is not told beside its cause."""
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """A finding with its detector."""
+
+    detector: Detector
+    finding: Finding
+
+    @property
+    def name(self) -> str:
+        return self.detector.name
+
+    @property
+    def level(self) -> str:
+        return self.finding.level
+
+    @property
+    def evidence(self) -> str:
+        return self.finding.evidence
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found in one run, the surest first; `blind` maps what was not recorded to the detectors that need it."""
+
+    run: str
+    findings: tuple[Diagnosed, ...]
+    blind: Mapping[str, tuple[str, ...]]
+    looked: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.findings)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self, most: int = MOST) -> list[str]:
+        """The diagnosis as text, a paragraph of lines for each finding."""
+        told: list[str] = []
+        for number, one in enumerate(self.findings[:most], 1):
+            level = t("found") if one.level == FOUND else t("suspected")
+            told += [
+                f"{number}. {t(one.detector.title)} ({level})",
+                f"   {one.evidence}",
+                f"   {t(one.detector.meaning)}",
+                f"   {t(one.detector.cure)}  →  {one.detector.try_}",
+            ]
+        if not self.findings:
+            told.append(t("Nothing was found: {n} detectors looked.", n=self.looked))
+        elif len(self.findings) > most:
+            told.append(
+                t("{n} more are suspected or found; diagnose(run).findings has them.", n=len(self.findings) - most)
+            )
+        for what, names in self.blind.items():
+            told.append(
+                t("{names} could not look: the run lacks {what}.", names=", ".join(names), what=t(RECORDING[what]))
+            )
+        return told
+
+
+def diagnose(run: Any, only: str | None = None) -> Diagnosis:
+    """What is wrong with a run: a stored one, or what a lens (`passo.watch`) has seen so far.
+
+    `only` asks one detector. An effect is left out where its cause was found (`OVERSHADOWED`). Raises `UnknownName` for
+    a detector that is not there, `UsageError` for what is no run.
+
+    >>> from passo.recording.held import HeldRun
+    >>> str(diagnose(HeldRun("empty", {}))).splitlines()[0]
+    'Nothing was found: 0 detectors looked.'
+    """
+    recorded: Recorded = getattr(run, "run", run)
+    if not hasattr(recorded, "arrays"):
+        raise UsageError(f"diagnose(run): a stored run or a lens, got {type(run).__name__}")
+    if only is not None and only not in DETECTORS:
+        raise unknown("detector", only, tuple(DETECTORS))
+    seen, found, blind, looked = Evidence(recorded), [], dict[str, list[str]](), 0
+    for one in DETECTORS.values() if only is None else (DETECTORS[only],):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # medians of what is NaN throughout
+                finding = one.look(seen)
+            looked += 1
+        except (NotSeen, StoreError) as lacking:
+            blind.setdefault(lacking.what if isinstance(lacking, NotSeen) else WATCH, []).append(one.name)
+            continue
+        if finding is not None:
+            found.append(Diagnosed(one, finding))
+    causes = {one.name for one in found if one.level == FOUND}
+    hidden = {effect for cause in causes for effect in OVERSHADOWED.get(cause, ())}
+    kept = [one for one in found if one.name not in hidden]
+    kept.sort(key=lambda one: (one.level != FOUND, -one.finding.strength))
+    told = {what: tuple(names) for what, names in blind.items() if what in RECORDING}
+    return Diagnosis(recorded.id, tuple(kept), told, looked)
