@@ -16,6 +16,7 @@ PassoError                 something the person at the keyboard can act on; exit
 └── MissingExtra           an optional dependency is not installed; says the line that installs it
 
 RecordingWarning           a warning: what is recorded no longer reaches its store; the training goes on
+TrainingWarning            a warning: the microscope sees that a training handles its parts wrongly
 """
 
 from __future__ import annotations
@@ -98,6 +99,10 @@ class MissingExtra(PassoError):
 
 class RecordingWarning(UserWarning):
     """What is recorded no longer reaches its store; the training goes on."""
+
+
+class TrainingWarning(UserWarning):
+    """A training handles its parts wrongly: gradients never cleared, eval mode, a schedule stepped too early."""
 
 
 def require(module: str, extra: str) -> ModuleType:

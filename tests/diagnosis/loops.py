@@ -57,7 +57,7 @@ def trained(
     x, y, new_x, _ = data or images()
     optimizer_ = optimizer(model)
     turning = None if schedule is None else schedule(optimizer_)
-    lens = passo.watch(optimizer_, model, activations=activations)
+    lens = passo.watch(optimizer_, model, activations=activations, warn=False)
     for _ in range(epochs):
         mode(model, True)
         order = torch.randperm(len(x)) if shuffle else torch.arange(len(x))

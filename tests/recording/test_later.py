@@ -15,6 +15,7 @@ from passo.errors import StoreError
 from passo.optim.stages import explanation
 from passo.optim.stages.oracle import explained_step
 
+pytestmark = pytest.mark.filterwarnings("ignore::passo.errors.TrainingWarning")  # events are what is looked at here
 BOTH = pytest.mark.parametrize("statistics", [True, False])
 
 

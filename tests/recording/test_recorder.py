@@ -23,6 +23,7 @@ from passo.recording import Lens, watch
 from passo.recording.choosing import Budget
 from passo.store import Store
 
+pytestmark = pytest.mark.filterwarnings("ignore::passo.errors.TrainingWarning")  # events are what is looked at here
 Loop = Callable[[nn.Module, torch.optim.Optimizer, int], None]
 
 

@@ -16,6 +16,7 @@ from passo.models import build
 from passo.recording import Activations, Lens, PathRecorder, record_path, watch
 from passo.training.checkpoint import load, save
 
+pytestmark = pytest.mark.filterwarnings("ignore::passo.errors.TrainingWarning")  # events are what is looked at here
 Made = tuple[nn.Module, torch.optim.Optimizer]
 
 

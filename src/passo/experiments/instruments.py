@@ -207,6 +207,7 @@ def _lens(
         loss=loss,
         scaler=scaler,
         sink=telling,
+        warn=False,
     )
     return lens
 

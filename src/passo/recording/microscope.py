@@ -62,6 +62,7 @@ def watch(
     memory: float = MEMORY,
     out: str | Path | None = None,
     sink: Sink | None = None,
+    warn: bool = True,
 ) -> Lens:
     """Put a microscope on an optimiser; call it after building both (and the scheduler) and before training.
 
@@ -85,6 +86,8 @@ def watch(
             without gradients, and with every random state and buffer put back.
         scaler: the GradScaler of a mixed-precision training: gradients are told unscaled, skipped steps marked.
         memory: MB that records may take; beyond, every other step is dropped, and an event says so.
+        warn: say at once, as a `TrainingWarning`, that gradients are never cleared, that the model trains in eval mode,
+            that a schedule is stepped too early. The lens keeps it as an event in either case.
         out: a new study folder to stream to, which `passo.open` and `passo inspect` read; `sink` is a writer of one.
 
     Raises `UsageError` for an optimizer that is watched already or does not hold the model's parameters, and for
@@ -116,6 +119,7 @@ def watch(
     eye = Eye(optimizer, found, explanation(optimizer), coordinates, seed, statistics)
     records = Records(int(memory * 1e6), sink, steps.thin)
     probe = Probe(optimizer, model, steps, eye, records, scaler, whole, histograms)
+    probe.noticing.aloud = warn
     try:
         probe.activate(activations)
         probe.attend(witness)

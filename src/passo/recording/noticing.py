@@ -7,12 +7,16 @@ One parameter stands for all: its hook fires in every backward pass, and costs a
 from __future__ import annotations
 
 import gc
+import warnings
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from passo.errors import TrainingWarning
+from passo.telling import told
 
 CERTAIN = 3  # steps in a row before a habit is named
 
@@ -30,6 +34,7 @@ class Noticing:
         scaler: Any,
         note: Note,
     ) -> None:
+        self.aloud = True
         self.optimizer, self.model, self.sentinel, self.scaler = optimizer, model, sentinel, scaler
         self.skipped: list[int] = []
         self._note, self._said = note, set[str]()
@@ -146,6 +151,8 @@ class Noticing:
         if what not in self._said:
             self._said.add(what)
             self._note(what, message, step)
+            if self.aloud:
+                warnings.warn(f"step {step}: {told(message)}", TrainingWarning, stacklevel=2)
 
 
 def schedules_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
