@@ -23,7 +23,9 @@ def named(asked: Asked, name: str, there: bool = False) -> str:
 
 def free(asked: Asked, name: str) -> str:
     """The name, or the first of it with a number that is not taken."""
-    taken = {path.name for path in asked.lab.root.iterdir()} | {job.study for job in asked.lab.jobs.all()}
+    root = asked.lab.root
+    there = root.iterdir() if root.is_dir() else ()  # the usual root is made by the first training
+    taken = {path.name for path in there} | {job.study for job in asked.lab.jobs.all()}
     number = next(number for number in range(1, 10**6) if (name if number == 1 else f"{name}-{number}") not in taken)
     return name if number == 1 else f"{name}-{number}"
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from passo.analysis.averages import Smoothing, correction, ewma, weights_by_lag
 from passo.analysis.recomputed import series as recorded_series
-from passo.errors import UsageError
+from passo.errors import StoreError, UsageError
 from passo.figures.plotted import WIDE, plans, remembered, smoothed
 from passo.figures.style import Written
 from passo.language import numeral, t
@@ -98,8 +98,11 @@ def averages(asked: Asked) -> Response:
 
 
 def _averages(asked: Asked, runs: list[str], chosen: KeptRun | None) -> Response:
-    names = [] if chosen is None else parameters(chosen)
-    drawn = _drawn(asked)
+    wrong = ""
+    try:
+        names, drawn = [] if chosen is None else parameters(chosen), _drawn(asked)
+    except StoreError as why:  # a run that was not watched: its form, with the reason and invented values
+        names, wrong, drawn = [], asked.told(why), _drawn(asked, _invented(asked))
     return asked.page(
         "averages.html.j2",
         runs=runs,
@@ -107,6 +110,7 @@ def _averages(asked: Asked, runs: list[str], chosen: KeptRun | None) -> Response
         betas=_betas(asked),
         corrected=_corrected(asked),
         noise=_noise(asked),
+        wrong=wrong,
         told=drawn.told,
         of=drawn.of,
         sentences=(drawn.averages().sentence, drawn.weights().sentence),
@@ -146,8 +150,8 @@ class Drawn:
         return remembered(self.lags, self.told, wide=wide)
 
 
-def _drawn(asked: Asked) -> Drawn:
-    found, curves, weights, told = _values(asked), {}, {}, []
+def _drawn(asked: Asked, of: Values | None = None) -> Drawn:
+    found, curves, weights, told = of or _values(asked), {}, {}, []
     for place, beta in enumerate(_betas(asked)):
         by = Smoothing(beta=beta)
         mean = ewma(found.values, by)
@@ -181,6 +185,10 @@ def _values(asked: Asked) -> Values:
         found = recorded_series(run, asked.query("parameter") or None, None)
         told = t("gradients of {weight} in {run}", weight=found.coordinate, run=run.id)
         return Values(np.asarray(found.steps), np.asarray(found.grad, np.float64), told)
+    return _invented(asked)
+
+
+def _invented(asked: Asked) -> Values:
     kind, n = asked.query("kind") or "step", 300
     rng, at = np.random.default_rng(0), np.arange(300)
     shapes = {

@@ -107,7 +107,8 @@ const halt = (moment) => { run(false); show(moment); };
 on(play, "click", () => run(!playing));
 on(slider, "input", () => halt(Number(slider.value)));
 on(document, "keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target === speed) return;
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.target !== slider && event.target.closest?.("input, select, textarea")) return; // its own keys
   const stride = event.shiftKey ? 10 : 1, step = Math.floor(at);
   const moves = { ArrowLeft: step - stride, ArrowRight: step + stride, Home: 0, End: race.steps };
   if (event.key in moves) halt(moves[event.key]);

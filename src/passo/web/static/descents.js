@@ -34,6 +34,8 @@ const draw = inTurn(async (still) => {
     slider.max = data.steps;
     end = playRace(data, still);
     handle();
+    rates();
+    document.getElementById("tip").hidden = true;
     const [sentence, note] = document.querySelectorAll("#result > p");
     [sentence.textContent, note.textContent] = [found.sentence, found.note];
     const cells = (tag, row) => row.map((words) => Object.assign(document.createElement(tag), { textContent: words }));
@@ -105,15 +107,22 @@ const rated = (row) => {
   const spec = row.querySelector("[name=o]");
   const rate = row.querySelector(".rate");
   if (!rate) return;
-  const known = spec.value.match(/\blr=([0-9.,e+-]+)/);
-  if (known) rate.value = Math.log10(read(known[1]));
   rate.addEventListener("input", () => {
     const lr = `lr=${Number((10 ** Number(rate.value)).toPrecision(3))}`;
     spec.value = /\blr=\S+/.test(spec.value) ? spec.value.replace(/\blr=\S+/, lr) : `${spec.value} ${lr}`;
     draw(true);
   });
 };
+// A slider stands where its racer's rate is, unless it is being moved.
+const rates = () => {
+  const rows = [...form.querySelectorAll(".racers li")].filter((row) => row.querySelector("[name=o]").value.trim());
+  for (const [place, row] of rows.entries()) {
+    const [rate, lr] = [row.querySelector(".rate"), data.racers[place]?.lr?.[0]];
+    if (rate && lr > 0 && document.activeElement !== rate) rate.value = Math.log10(lr);
+  }
+};
 for (const row of form.querySelectorAll(".racers li")) rated(row);
+rates();
 form.elements.surface.addEventListener("change", () => {
   const { start } = surfaces[form.elements.surface.value];
   [form.elements.x.value, form.elements.y.value] = start;

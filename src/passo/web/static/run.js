@@ -65,6 +65,7 @@ const draw = inTurn(async (anew = false) => {
   if (names.length === 0) return;
   try {
     const { curves: found } = await fetched(names);
+    for (const name of Object.keys(found)) panel(name); // all of them, so that each has its width before it is drawn
     for (const [name, curve] of Object.entries(found)) await drawn(name, curve, anew);
     document.documentElement.dataset.curves = "drawn";
   } catch (error) {
@@ -90,18 +91,35 @@ const drawWhole = async (name) => {
   await drawn(name, found[name], true);
 };
 
-for (const box of document.querySelectorAll("[name=metric]")) box.addEventListener("change", () => draw());
+const heeded = (box) => box.addEventListener("change", () => draw());
+for (const box of document.querySelectorAll("[name=metric]")) heeded(box);
 logarithmic.addEventListener("change", () => draw(true));
 onChange(() => draw(true));
 draw();
 
 // ── Live ──
+// Metrics that were first measured after the page was made: their boxes and last values are taken from it as it is now.
+let looked = Date.now();
+const renewed = async () => {
+  if (Date.now() - looked < 2000) return;
+  looked = Date.now();
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const box of page.querySelectorAll("[name=metric]")) {
+    if (document.querySelector(`[name=metric][value="${CSS.escape(box.value)}"]`)) continue;
+    logarithmic.closest("label").before(box.closest("label"), " ");
+    heeded(box);
+  }
+  const [now, then] = [curves, page].map((place) => place.querySelector("#lasts"));
+  if (then && now.rows.length !== then.rows.length) now.replaceWith(then);
+};
+
 if (curves.dataset.live) {
   const source = new EventSource(curves.dataset.live);
   source.addEventListener("study", ({ data }) => {
     const { status, running, told } = JSON.parse(data);
     if (lost(told)) return status === "gone" && source.close();
-    draw();
+    renewed().catch(() => {}).finally(() => draw());
     if (status !== "running" || !running.includes(curves.dataset.run)) {
       source.close();
       location.reload();

@@ -10,10 +10,14 @@ if (standing?.dataset.study) {
     waiting = false;
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const place of ["#standing", "#acts", "#under-way", "#groups", "[role=search] .soft", "tbody", "h1"]) {
+    const ticked = [...document.querySelectorAll("[name=run]:checked")].map((box) => box.value);
+    for (const place of ["#standing", "#acts", "#under-way", "#groups", "[role=search] .soft", "thead", "tbody", "h1"]) {
       const [now, then] = [document.querySelector(place), page.querySelector(place)];
       if (now && then) now.replaceWith(then);
     }
+    const choice = page.querySelector("#overlay");
+    if (choice && !document.querySelector("#overlay")) document.querySelector(".table").after(choice);
+    for (const box of document.querySelectorAll("[name=run]")) box.checked = ticked.includes(box.value);
   };
   source.addEventListener("study", ({ data }) => {
     const state = JSON.parse(data);
