@@ -1,6 +1,10 @@
 """The pages in Chromium: each does its main task, logs nothing and asks for nothing from outside."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+from asking import Asking
 
 
 @pytest.mark.parametrize(("locale", "title"), [("en-US", "Studies"), ("pt-BR", "Estudos")])
@@ -50,3 +54,15 @@ def test_a_race_is_run_anew_from_another_start(opened):
     page.press("[name=x]", "Tab")
     page.wait_for_selector("[data-raced='1']")
     assert "x=1" in page.url and page.locator("#result tbody tr").count() == 2
+
+
+def test_a_root_that_no_training_has_made_yet_offers_a_new_one(page: Asking, root: Path):
+    shutil.rmtree(root)
+    assert 'href="/new"' in page.get("/").text
+    assert page.get("/new").status == 200 and page.get("/new/study").status == 200
+
+
+def test_averages_of_a_run_that_was_not_watched_say_so_and_keep_their_form(page: Asking):
+    run = page.lab.shelf.entries()[0].outline.runs[0].id
+    found = page.get(f"/averages?run=first/{run}")
+    assert found.status == 200 and "record.every=1" in found.text and 'name="run"' in found.text

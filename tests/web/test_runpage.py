@@ -44,6 +44,15 @@ def test_the_microscope_takes_a_step_apart_and_follows_its_slider(studies: Path,
     assert "step=1" in page.url and "figure=apart" in page.url
 
 
+def test_every_curve_is_drawn_in_the_place_that_it_has(studies: Path, opened):
+    page = opened(WATCHED)
+    page.wait_for_selector("[data-curves=drawn]")
+    sizes = page.locator("#panels svg.marks").evaluate_all(
+        "all => all.map(one => [one.getBoundingClientRect().height, one.viewBox.baseVal.height])"
+    )
+    assert len(sizes) >= 3 and all(shown > 0.95 * drawn for shown, drawn in sizes), sizes
+
+
 def test_a_layer_of_the_tree_is_chosen_with_the_keyboard_and_the_address_brings_it_back(studies: Path, opened):
     page = opened(WATCHED)
     page.locator("#microscope").scroll_into_view_if_needed()

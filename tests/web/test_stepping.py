@@ -43,6 +43,26 @@ def test_a_change_of_the_race_keeps_the_step_that_is_looked_at(opened):
     assert "racer=2" in page.url and "step=5" in page.url and "x=-2" in page.url
 
 
+def test_keys_belong_to_what_is_typed_into_and_a_slider_stands_at_its_rate(opened):
+    page = opened("/descents?o=sgd&o=adam+lr%3D0.01&steps=50")
+    page.wait_for_selector(".handle")
+    box, rate = page.locator("[name=o]").first, page.locator(".rate").nth(1)
+    assert abs(float(rate.input_value()) - -2) < 0.03
+    box.focus()
+    page.keyboard.press("End")
+    page.keyboard.type("XY")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.type("-")
+    page.keyboard.press("Home")
+    page.keyboard.type("Z")
+    assert box.input_value() == "ZsgdX-Y"
+    box.fill("sgd")
+    rate.focus()
+    before = float(rate.input_value())
+    page.keyboard.press("ArrowRight")
+    assert float(rate.input_value()) > before
+
+
 def test_without_equations_only_what_was_seen_is_told(page: Asking):
     text = page.get(f"/descents/step?{RACE}&racer=1&step=1").text
     assert "The equations of LBFGS are not written in passo" in text and "m̂" not in text
