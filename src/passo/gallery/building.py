@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from passo.gallery.loop import Optimizer
 from passo.gallery.networks import deep, network, own_optimizer
 from passo.language import later
 
-GAIN = 1.5  # the exploding network's weights, as a multiple of He's
+GAIN = 1.4  # the exploding network's weights, as a multiple of He's
 
 
 def with_softmax(model: nn.Module) -> None:
@@ -39,7 +40,7 @@ def zeroed(model: nn.Module) -> None:
 def deadened(model: nn.Module) -> None:
     """What stands right before a ReLU gets the bias -10."""
     layers = [layer for layer in model.get_submodule("features").modules() if not isinstance(layer, nn.Sequential)]
-    for layer, after in zip(layers, layers[1:], strict=False):
+    for layer, after in pairwise(layers):
         if isinstance(after, nn.ReLU):
             layer.get_parameter("bias").fill_(-10.0)
 
@@ -90,7 +91,9 @@ DEFECTS = (
         wrong=later("Units that begin alike stay alike, and behind a ReLU they get no gradient at all."),
         broken="nn.init.zeros_(layer.weight)",
         cured="nn.init.kaiming_normal_(layer.weight)",
-        symptom=later("The activations are 0, the gradients of all but the last bias too, and the loss stays at ln 10."),
+        symptom=later(
+            "The activations are 0, the gradients of all but the last bias too, and the loss stays at ln 10."
+        ),
         cure=later("Draw the weights at random, with He's or Glorot's standard deviation."),
         change={"spoil": zeroed},
     ),
@@ -108,9 +111,11 @@ DEFECTS = (
         key="exploding",
         title=later("Gradients explode"),
         wrong=later("Eight layers without normalisation multiply by weights that are too large."),
-        broken="nn.init.normal_(layer.weight, std=1.5 * (2 / width) ** 0.5)",
+        broken="nn.init.normal_(layer.weight, std=1.4 * (2 / width) ** 0.5)",
         cured="layer = nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU())",
-        symptom=later("Activations and gradients grow from layer to layer, and with them the loss until it is no number."),
+        symptom=later(
+            "Activations and gradients grow from layer to layer, and with them the loss until it is no number."
+        ),
         cure=later("Begin with He's standard deviation, normalise, clip gradients, or add residual connections."),
         twin="healthy-deep",
         change={"build": exploding},
@@ -121,7 +126,9 @@ DEFECTS = (
         wrong=later("Eight sigmoids in a row: each multiplies the gradient by at most a quarter."),
         broken="layer = nn.Sequential(nn.Linear(64, 64), nn.Sigmoid())",
         cured="layer = nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU())",
-        symptom=later("The first layers' gradients are many times smaller than the last one's, and the loss stays at ln 10."),
+        symptom=later(
+            "The first layers' gradients are many times smaller than the last one's, and the loss stays at ln 10."
+        ),
         cure=later("Take ReLU with He's standard deviation, normalise, or add residual connections."),
         twin="healthy-deep",
         change={"build": partial(deep, unit=nn.Sigmoid, normed=False)},
@@ -132,7 +139,7 @@ DEFECTS = (
         wrong=later("With one image a batch, BatchNorm normalises each image by itself, and differently in eval mode."),
         broken="loader = DataLoader(training, batch_size=1)  # BatchNorm2d",
         cured="loader = DataLoader(training, batch_size=1)  # GroupNorm",
-        symptom=later("The batch holds one example; validation in eval mode is far worse than training, and restless."),
+        symptom=later("The batch holds one example; validation in eval mode is worse than training, and restless."),
         cure=later("Take batches of 16 and more, or GroupNorm in place of BatchNorm."),
         twin="healthy-single",
         change={"build": network},

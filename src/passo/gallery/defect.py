@@ -13,7 +13,7 @@ from passo.gallery.settings import HEALTHY, healthy
 
 @dataclass(frozen=True, kw_only=True)
 class Defect:
-    """`title`, `wrong`, `symptom`, `cure` and `without` are messages for `passo.language.t`; `broken`, `cured` are code.
+    """`title`, `wrong`, `symptom`, `cure`, `without` are messages for `passo.language.t`; `broken`, `cured` are code.
 
     `change` names the parts of the healthy training `twin` that the defect replaces. `models` are those of the gallery
     that can have it, and `without` says why others cannot.

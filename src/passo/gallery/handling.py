@@ -42,7 +42,9 @@ DEFECTS = (
         wrong=later("Images and labels were shuffled apart."),
         broken="x = x[torch.randperm(len(x))]",
         cured="order = torch.randperm(len(x))\nx, y = x[order], y[order]",
-        symptom=later("The training loss stays near that of guessing, and falls only as far as images are learnt by heart."),
+        symptom=later(
+            "The training loss stays near that of guessing, and falls only as far as images are learnt by heart."
+        ),
         cure=later("Shuffle images and labels by the same order; look at a few of them together."),
         change={"prepare": examples.shuffled_labels},
     ),
@@ -62,7 +64,9 @@ DEFECTS = (
         wrong=later("The images to validate on were drawn from the whole file, those to train on included."),
         broken="validation = all_images[torch.randperm(len(all_images))[:440]]",
         cured="validation = all_images[len(training):]",
-        symptom=later("Most images that are evaluated were trained on; validation is better than any new data will be."),
+        symptom=later(
+            "Most images that are evaluated were trained on; validation is better than any new data will be."
+        ),
         cure=later("Split once, before anything else, and keep copies and near copies of an image on one side."),
         change={"prepare": examples.leaked},
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,12 +51,12 @@ class Training:
 
 
 def train(training: Training, kind: str, seed: int, sink: Sink) -> None:
-    """Train a network by its name and write the run into `sink`, its end too: done, or diverged at a loss of nan or inf.
+    """Train a network by its name and write the run into `sink`; a loss that is no number ends it as diverged.
 
     Scalars: train/loss and lr of every step; train/accuracy (over the epoch, while it was trained), validation/loss and
     validation/accuracy of every epoch; test/loss and test/accuracy at the end, in eval mode, which no instrument sees.
     """
-    with _one_thread(), isolated(derive(seed, "gallery")):
+    with _one_thread(), _unwarned(), isolated(derive(seed, "gallery")):
         part = training.prepare(generator(seed, "gallery", "data"))
         drawing = generator(seed, "gallery", "order")
         model = training.build(kind)
@@ -118,6 +119,14 @@ def _evaluated(training: Training, model: nn.Module, x: Tensor, y: Tensor) -> di
     logits = torch.cat([model(part) for part in x.split(250)])
     accuracy = (logits.argmax(1) == y).float().mean()
     return {"loss": float(training.loss(logits, y)), "accuracy": float(accuracy)}
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without torch's warning of a schedule whose optimizer makes no steps, which is a defect's own doing."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+        yield
 
 
 @contextmanager

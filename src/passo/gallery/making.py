@@ -55,7 +55,7 @@ class Piece:
 def pieces(
     defects: Collection[str] | None = None, models: Sequence[str] = MODELS, seeds: Sequence[int] = SEEDS
 ) -> list[Piece]:
-    """The broken runs and their twins, each once: all defects where none are named, on the models that can have them."""
+    """The broken runs and their twins, each once, on the models that can have them; all defects where none is named."""
     found: dict[Piece, None] = {}
     for key, model in product(DEFECTS if defects is None else defects, models):
         _known(key, model)

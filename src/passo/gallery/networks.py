@@ -30,8 +30,9 @@ def network(kind: str) -> nn.Sequential:
 
 
 def deep(kind: str, unit: Callable[[], nn.Module] = nn.ReLU, normed: bool = True) -> nn.Sequential:
-    """The network with `DEPTH` hidden layers in front of its last one; `unit` makes their activation."""
+    """The network with `DEPTH` hidden layers before its last one, and no dropout; `unit` makes their activation."""
     features, width = _FEATURES[kind]()
+    features = [layer for layer in features if not isinstance(layer, nn.Dropout)]
     head: list[nn.Module] = []
     for _ in range(DEPTH):
         head += [nn.Linear(width, WIDTH), *([nn.BatchNorm1d(WIDTH)] if normed else []), unit()]

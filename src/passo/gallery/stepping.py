@@ -31,7 +31,9 @@ DEFECTS = (
     Defect(
         key="zero-grad",
         title=later("Gradients are never cleared"),
-        wrong=later("optimizer.zero_grad() is missing, so each step uses the sum of all gradients since the beginning."),
+        wrong=later(
+            "optimizer.zero_grad() is missing, so each step uses the sum of all gradients since the beginning."
+        ),
         broken="loss.backward()\noptimizer.step()",
         cured="optimizer.zero_grad()\nloss.backward()\noptimizer.step()",
         symptom=later("The raw gradient grows from step to step, and each one points where the last one did."),
@@ -44,7 +46,9 @@ DEFECTS = (
         wrong=later("OneCycleLR was given the number of batches, and its step() stands after the loop over them."),
         broken="for epoch in range(5):\n    for x, y in batches:\n        ...\n    scheduler.step()",
         cured="for epoch in range(5):\n    for x, y in batches:\n        ...\n        scheduler.step()",
-        symptom=later("The learning rate stays near its first, small value; the schedule ends a few steps into its cycle."),
+        symptom=later(
+            "The learning rate stays near its first, small value; the schedule ends a few steps into its cycle."
+        ),
         cure=later("Call scheduler.step() after each optimizer.step()."),
         twin="healthy-onecycle",
         change={"per_batch": False},
@@ -63,7 +67,9 @@ DEFECTS = (
     Defect(
         key="schedule-elsewhere",
         title=later("The schedule belongs to another optimizer"),
-        wrong=later("The scheduler was built on an optimizer that makes no steps: the one in use keeps its learning rate."),
+        wrong=later(
+            "The scheduler was built on an optimizer that makes no steps: the one in use keeps its learning rate."
+        ),
         broken="scheduler = CosineAnnealingLR(old_optimizer, steps)\noptimizer = SGD(model.parameters(), lr)",
         cured="optimizer = SGD(model.parameters(), lr)\nscheduler = CosineAnnealingLR(optimizer, steps)",
         symptom=later("The schedule goes on, and the learning rate of the steps stays the same."),
@@ -78,7 +84,9 @@ DEFECTS = (
         broken="optimizer = SGD(model.parameters(), lr=2.0, momentum=0.9)",
         cured="optimizer = SGD(model.parameters(), lr=0.02, momentum=0.9)",
         symptom=later("The updates are as large as the weights; the loss jumps up in the first steps or is no number."),
-        cure=later("Divide the learning rate by ten until the loss falls from the first steps on; passo lr-range finds it."),
+        cure=later(
+            "Divide the learning rate by ten until the loss falls from the first steps on; passo lr-range finds it."
+        ),
         change={"optimizer": partial(own_optimizer, rate=100)},
     ),
     Defect(
@@ -101,7 +109,9 @@ DEFECTS = (
         cure=later("Allow a norm that only few steps exceed: look at the norms before clipping first."),
         change={"limit": biting},
         models=tuple(kind for kind in MODELS + HELD_OUT if kind not in ADAM),
-        without=later("Adam divides by the size of the gradient, so that the same factor at every step changes little."),
+        without=later(
+            "Adam divides by the size of the gradient, so that the same factor at every step changes little."
+        ),
     ),
     Defect(
         key="decay",
@@ -117,7 +127,7 @@ DEFECTS = (
         key="underflow",
         title=later("Gradients are too small for half precision"),
         wrong=later("A loss of small weight is trained in float16 without a scaler: below 6e-8 a gradient is 0."),
-        broken="with torch.autocast('cpu', torch.float16):\n    loss = 1e-5 * loss_fn(model(x), y)\nloss.backward()",
+        broken="with torch.autocast('cpu', torch.float16):\n    loss = 3e-6 * loss_fn(model(x), y)\nloss.backward()",
         cured="scaler = torch.amp.GradScaler('cpu')\n...\nscaler.scale(loss).backward()\nscaler.step(optimizer)",
         symptom=later("Most gradients are exactly 0 or one of a few values, and the loss stays where it was."),
         cure=later("Scale the loss by a GradScaler, or compute in bfloat16, which has the range of float32."),
