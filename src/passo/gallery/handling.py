@@ -76,7 +76,7 @@ DEFECTS = (
         wrong=later("Grey values from 0 to 255 go into a network that is made for values near 1."),
         broken="x = images.float()",
         cured="x = (images.float() - mean) / std",
-        symptom=later("Inputs reach 255; the first losses and gradients are large, the first layer's above all."),
+        symptom=later("Inputs reach 255; the first losses and gradients are large, unless BatchNorm undoes the scale."),
         cure=later("Subtract the training part's mean and divide by its standard deviation, for all parts alike."),
         change={"prepare": examples.unscaled},
     ),
