@@ -10,10 +10,11 @@ from torch import nn
 
 from passo.gallery.defect import Defect
 from passo.gallery.loop import Optimizer
-from passo.gallery.networks import deep, network, own_optimizer
+from passo.gallery.networks import ADAM, deep, network, own_optimizer
 from passo.language import later
 
 GAIN = 1.4  # the exploding network's weights, as a multiple of He's
+ADAMS_GAIN = 2.5  # Adam bears more: it divides a gradient by its size
 
 
 def with_softmax(model: nn.Module) -> None:
@@ -46,11 +47,12 @@ def deadened(model: nn.Module) -> None:
 
 
 def exploding(kind: str) -> nn.Module:
-    """A deep head without normalisation whose weights are `GAIN` times He's."""
+    """A deep head without normalisation whose weights are `GAIN` or `ADAMS_GAIN` times He's."""
+    gain = ADAMS_GAIN if kind in ADAM else GAIN
     model = deep(kind, normed=False)
     for layer in model.get_submodule("head").modules():
         if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, std=GAIN * (2 / layer.in_features) ** 0.5)
+            nn.init.normal_(layer.weight, std=gain * (2 / layer.in_features) ** 0.5)
     return model
 
 
@@ -114,7 +116,7 @@ DEFECTS = (
         broken="nn.init.normal_(layer.weight, std=1.4 * (2 / width) ** 0.5)",
         cured="layer = nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU())",
         symptom=later(
-            "Activations and gradients grow from layer to layer, and with them the loss until it is no number."
+            "Activations and gradients grow from layer to layer; the first loss is far above ln 10, or soon no number."
         ),
         cure=later("Begin with He's standard deviation, normalise, clip gradients, or add residual connections."),
         twin="healthy-deep",
