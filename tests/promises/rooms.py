@@ -30,6 +30,7 @@ COMPUTING = {
     "replicas": frozenset({"models", "optim", "training", "recording"}),
     "explaining": frozenset({"data", "models", "training"}),
     "experiments": frozenset({"data", "models", "optim", "training", "recording", "replicas", "explaining"}),
+    "gallery": frozenset({"data", "recording", "experiments"}),
 }
 DATA_ONLY = {"samples": frozenset(), "studies": frozenset()}
 ROOMS = {**COMPUTING, **READING, **DATA_ONLY}
