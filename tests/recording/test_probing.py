@@ -70,7 +70,9 @@ def test_the_largest_curvature_is_that_of_the_whole_hessian(name: str) -> None:
     found = of(probes)
     assert found["residual"][-1] <= 0.01 and 2 <= found["products"][-1] <= 50
     assert found["sharpness"][-1] == pytest.approx(float(torch.linalg.eigvalsh(whole)[-1]), rel=1e-3)
-    bears = limit(optimizer, list(model.parameters()))
+    optimizer.zero_grad()
+    loss_fn(model(x), y).backward()
+    bears = limit(optimizer, list(model.parameters()), [p.grad for p in model.parameters() if p.grad is not None])
     assert bears is not None and found["limit"][-1] == bears.most
     if bears.divisors is not None:
         root = torch.cat([one.reshape(-1) for one in bears.divisors]).rsqrt()
@@ -94,6 +96,21 @@ def test_the_largest_is_not_the_one_of_the_largest_size_and_its_residual_tells_w
 def test_of_no_curvature_it_is_zero_and_of_none_that_is_finite_it_is_not_a_number() -> None:
     assert largest(torch.zeros_like, torch.ones(3)) == (0.0, 0.0, 2)
     assert math.isnan(largest(lambda v: v * math.nan, torch.ones(3)).value)
+
+
+@pytest.mark.parametrize("options", [{}, {"amsgrad": True}])
+def test_what_adam_divides_a_gradient_by_is_what_its_next_step_does(options: Any) -> None:
+    torch.manual_seed(0)
+    parameter = nn.Parameter(torch.randn(20, dtype=torch.float64))
+    optimizer = torch.optim.Adam([parameter], lr=0.1, betas=(0.0, 0.9), **options)
+    for size in (5.0, 1.0, 2.0):
+        gradient = parameter.grad = size * torch.randn(20, dtype=torch.float64)
+        bears = limit(optimizer, [parameter], [gradient]) if optimizer.state else None
+        before = parameter.detach().clone()
+        optimizer.step()
+        if bears is not None and bears.divisors is not None:
+            assert torch.allclose(parameter - before, -0.1 * gradient / bears.divisors[0])
+    assert bears is not None and bears.most == pytest.approx(2 / 0.1)
 
 
 def adam(parameter: nn.Parameter, lr: float) -> torch.optim.Optimizer:
@@ -121,7 +138,7 @@ def test_below_the_limit_a_quadratic_shrinks_and_above_it_grows(make: Any) -> No
         optimizer = make(parameter, 0.01)
         parameter.grad = torch.zeros_like(parameter)
         optimizer.step()
-        bears = limit(optimizer, [parameter])
+        bears = limit(optimizer, [parameter], [torch.zeros_like(parameter)])
         assert bears is not None
         curvature = share * bears.most * (1.0 if bears.divisors is None else float(bears.divisors[0]))
         with torch.no_grad():
@@ -138,13 +155,13 @@ def test_below_the_limit_a_quadratic_shrinks_and_above_it_grows(make: Any) -> No
 
 def test_an_optimiser_without_a_written_limit_and_groups_that_differ() -> None:
     one, two = (nn.Parameter(torch.ones(2)) for _ in range(2))
-    assert limit(torch.optim.Adamax([one]), [one]) is None
+    assert limit(torch.optim.Adamax([one]), [one], [one]) is None
     mixed = torch.optim.SGD([{"params": [one], "lr": 0.1}, {"params": [two], "lr": 0.4}], lr=1.0)
-    bears = limit(mixed, [one, two])
+    bears = limit(mixed, [one, two], [one, two])
     assert bears is not None and bears.divisors is not None and bears.most == pytest.approx(2 / 0.4)
     assert [float(d[0]) for d in bears.divisors] == pytest.approx([4, 1])
     uneven = torch.optim.SGD([{"params": [one], "momentum": 0.9}, {"params": [two]}], lr=1.0)
-    assert limit(uneven, [one, two]) is None
+    assert limit(uneven, [one, two], [one, two]) is None
 
 
 def test_the_noise_of_parts_of_one_example_is_the_covariance_of_all_examples() -> None:

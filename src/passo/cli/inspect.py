@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FIGURES = (
     "stages, layers, ratios, effective-lr, signal, cosine, distributions, loss-change, activations, clipping, "
-    "residual, apart, betas, weights"
+    "residual, apart, betas, weights, curvature, noise-scale, rank, drift"
 )
 EVALUATED = ", ".join(evaluated.FIGURES)
 EXPLAINED = ", ".join(explained.FIGURES)

@@ -16,7 +16,7 @@ from passo.recording.layers import first_tensor, layers_of
 from passo.recording.preconditioning import limit
 from passo.recording.ranks import effective_rank, rows_of
 from passo.recording.resting import Resting, resting
-from passo.recording.spectrum import Largest, largest
+from passo.recording.spectrum import MOST, Largest, largest
 
 LOOK = (
     *("batch", "part", "loss", "sharpness", "residual", "products"),
@@ -26,6 +26,7 @@ LOOK = (
 Hessian H, ‖Hv − λv‖ / |λ|, and how many products Hv it took; the same of P^(−1/2) H P^(−1/2), with P what the optimiser
 divides gradients by; and the largest such curvature that the optimiser bears (`preconditioning`)."""
 
+MEMORY = 2**30  # bytes that Lanczos's vectors may take, but for six of them
 _NONE = Largest(math.nan, math.nan, 0)
 _FAILS = (RuntimeError, ValueError, TypeError, IndexError)
 
@@ -111,7 +112,7 @@ def measure(
 def _curvature(
     again: Resting, loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], step: int
 ) -> dict[str, float]:
-    product = again.products(loss)
+    product, gradients = again.products(loss)
     sizes = [p.numel() for p in parameters]
     like = parameters[0]
     random = torch.randn(sum(sizes), generator=seeding.generator(step, "probe"), dtype=torch.float64)
@@ -123,14 +124,15 @@ def _curvature(
         found = torch.cat([one.reshape(-1) for one in product(pieces)])
         return found if scale is None else found * scale
 
-    plain = largest(lambda v: times(v, None), start)
-    bears = limit(optimizer, parameters)
+    most = min(MOST, max(6, MEMORY // start.nbytes))
+    plain = largest(lambda v: times(v, None), start, most=most)
+    bears = limit(optimizer, parameters, gradients)
     other = _NONE
     if bears is not None and bears.divisors is None:
         other = plain._replace(products=0)
     elif bears is not None and bears.divisors is not None:
         root = torch.cat([one.detach().reshape(-1) for one in bears.divisors]).rsqrt()
-        other = largest(lambda v: times(v, root), start) if torch.isfinite(root).all() else _NONE
+        other = largest(lambda v: times(v, root), start, most=most) if torch.isfinite(root).all() else _NONE
     return {
         "sharpness": plain.value,
         "residual": plain.residual,

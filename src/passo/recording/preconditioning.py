@@ -29,8 +29,12 @@ class Limit(NamedTuple):
     most: float
 
 
-def limit(optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]) -> Limit | None:
-    """What this optimiser bears after the step that it has just made; None of one whose limit is not written here.
+def limit(
+    optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor]
+) -> Limit | None:
+    """What this optimiser bears at a step with these `gradients`; None of one whose limit is not written here.
+
+    P is what it would divide them by: they count in its squares (Cohen et al. 2022, equation 2).
 
     Where learning rates differ between groups, P is made larger where the rate is smaller, and the limit is that of
     the largest rate. None, too, where groups differ in momentum.
@@ -51,7 +55,10 @@ def limit(optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]) 
         return None
     if kind is torch.optim.SGD and min(rates) == top:
         return Limit(None, bounds.pop() / top)
-    divided = [_divisor(kind, group, optimizer.state.get(p, {}), p) for p, group in zip(parameters, own, strict=True)]
+    divided = [
+        _divisor(kind, group, optimizer.state.get(p, {}), g.detach())
+        for p, g, group in zip(parameters, gradients, own, strict=True)
+    ]
     if any(one is None for one in divided):
         return None
     scaled = [one * (top / rate) for one, rate in zip(divided, rates, strict=True) if one is not None]
@@ -72,26 +79,29 @@ def _bound(kind: type, group: Mapping[str, Any]) -> float:
 def _rate(kind: type, group: Mapping[str, Any], state: Mapping[str, Any]) -> float:
     rate = float(group["lr"])
     if kind is torch.optim.Adagrad and "step" in state:
-        return rate / (1 + (float(state["step"]) - 1) * float(group["lr_decay"]))
+        return rate / (1 + float(state["step"]) * float(group["lr_decay"]))
     return rate
 
 
-def _divisor(kind: type, group: Mapping[str, Any], state: Mapping[str, Any], parameter: Tensor) -> Tensor | None:
-    """What the last step divided this parameter's gradient by; None before it had one."""
+def _divisor(kind: type, group: Mapping[str, Any], state: Mapping[str, Any], gradient: Tensor) -> Tensor | None:
+    """What a step with this gradient divides it by; None before the first step."""
     if kind is torch.optim.SGD:
-        return torch.ones_like(parameter)
+        return torch.ones_like(gradient)
     if kind is torch.optim.Adagrad:
-        return state["sum"].sqrt() + group["eps"] if "sum" in state else None
+        return (state["sum"] + gradient.square()).sqrt() + group["eps"] if "sum" in state else None
     if kind is torch.optim.RMSprop:
         if "square_avg" not in state:
             return None
-        squares = state["square_avg"]
+        share = 1 - group["alpha"]
+        squares = torch.lerp(state["square_avg"], gradient.square(), share)
         if group["centered"]:
-            squares = squares - state["grad_avg"].square()
+            squares = squares - torch.lerp(state["grad_avg"], gradient, share).square()
         return squares.sqrt() + group["eps"]
-    squares = state.get("max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq")
-    if squares is None:
+    if "exp_avg_sq" not in state:
         return None
-    step, (first, second) = float(state["step"]), group["betas"]
+    step, (first, second) = float(state["step"]) + 1, group["betas"]
+    squares = torch.lerp(state["exp_avg_sq"], gradient.square(), 1 - float(second))
+    if group["amsgrad"]:
+        squares = torch.maximum(squares, state["max_exp_avg_sq"])
     root = (squares / (1 - float(second) ** step)).sqrt() + group["eps"]
     return root * (1 - float(first) ** step)

@@ -175,8 +175,7 @@ class Probes:
         self._handle.remove()
         self._batch.close()
         self._handle = None
-        if self._sink is not None:
-            self._write()
+        self._write()
 
     def __enter__(self) -> Probes:
         return self
@@ -209,8 +208,7 @@ class Probes:
         self._count += 1
         self._kept.append(look)
         if self._at is not None:
-            if self._sink is not None:
-                self._write()
+            self._write()
         elif len(self._kept) > self._most:
             self._every *= 2
             self._kept = [kept for kept in self._kept if kept.step % self._every == 0]
@@ -218,7 +216,7 @@ class Probes:
     def _write(self) -> None:
         fresh = self._kept[self._written :]
         self._written = len(self._kept)
-        if not fresh:
+        if not fresh or self._sink is None:
             return
         try:
             self._sink.chunk(self._arrays(fresh), first_step=fresh[0].step)

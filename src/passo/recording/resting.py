@@ -51,8 +51,8 @@ class Resting:
         loss = _gradient(self.loss(x, y), list(self._leaves.values()))
         return loss if self._penalty is None else _sum(loss, _gradient(self._penalty(), self._own))
 
-    def products(self, loss: Tensor) -> Callable[[Sequence[Tensor]], list[Tensor]]:
-        """v ↦ Hv, with H the Hessian of this loss and the penalty; `v` and Hv have the shapes of the weights."""
+    def products(self, loss: Tensor) -> tuple[Callable[[Sequence[Tensor]], list[Tensor]], list[Tensor]]:
+        """v ↦ Hv, with H the Hessian of this loss and the penalty, and their gradient; all in the weights' shapes."""
         parts = [_Twice(loss, list(self._leaves.values()))]
         if self._penalty is not None:
             parts.append(_Twice(self._penalty(), self._own))
@@ -61,7 +61,8 @@ class Resting:
             first, *others = (part(v) for part in parts)
             return _sum(first, others[0]) if others else first
 
-        return product
+        first, *others = (part.gradient for part in parts)
+        return product, _sum(first, others[0]) if others else first
 
 
 class _Twice:
@@ -69,12 +70,12 @@ class _Twice:
 
     def __init__(self, value: Tensor, leaves: Sequence[Tensor]) -> None:
         self._leaves = leaves
-        self._gradient = _gradient(value, leaves, create_graph=True)
-        if _ends(self._gradient):
+        self.gradient = _gradient(value, leaves, create_graph=True)
+        if _ends(self.gradient):
             raise RuntimeError("a part of the model can be differentiated once only")
 
     def __call__(self, v: Sequence[Tensor]) -> list[Tensor]:
-        bent = [(g, one) for g, one in zip(self._gradient, v, strict=True) if g.requires_grad]
+        bent = [(g, one) for g, one in zip(self.gradient, v, strict=True) if g.requires_grad]
         if not bent:  # it is linear in all of them
             return [torch.zeros_like(one) for one in v]
         outputs, along = zip(*bent, strict=True)

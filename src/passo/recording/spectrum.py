@@ -50,10 +50,9 @@ def largest(
     while len(basis) < min(most, size):
         basis.append(vector)
         image = product(vector)
-        held = torch.stack(basis)
         diagonal.append(float(image @ vector))
-        image = image - held.T @ (held @ image)
-        image = image - held.T @ (held @ image)
+        for other in (*basis, *basis):
+            image = image - (other @ image) * other
         left = float(image.norm())
         if not np.isfinite([left, diagonal[-1]]).all():
             return Largest(float("nan"), float("nan"), len(basis))
@@ -64,7 +63,9 @@ def largest(
             break
         beside.append(left)
         vector = image / left
-    found = torch.stack(basis).T @ torch.as_tensor(weights, dtype=start.dtype, device=start.device)
+    found = torch.zeros_like(start)
+    for weight, vector in zip(weights.tolist(), basis, strict=True):
+        found = found.add_(vector, alpha=weight)
     found = found / found.norm()
     off = float((product(found) - value * found).norm())
     return Largest(value, off / abs(value) if value else (float("inf") if off else 0.0), len(basis) + 1)
