@@ -195,8 +195,8 @@ class Ranks:
             return t("No layer of {run} has an effective rank at its last look.", **told)
         low = int(np.nanargmin(last))
         return t(
-            "At the last of {n} looks at a whole batch of {run}, the outputs of {layer} use the smallest share of their "
-            "directions: an effective rank of {rank} of at most {most}; at the first look it was {first}.",
+            "At the last of {n} looks at a whole batch of {run}, the outputs of {layer} use the smallest share of "
+            "their directions: an effective rank of {rank} of at most {most}; at the first look it was {first}.",
             layer=self.layers[low],
             rank=significant(float(self.rank[-1, low])),
             most=f"{self.most[-1, low]:.0f}",
