@@ -115,3 +115,9 @@ def test_passo_trains_to_the_same_bits_with_probes_and_keeps_what_they_cost(tmp_
 def test_several_devices_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"record.probes would see one device's share"):
         passo.train("fashion-mnist-sample", "mlp", out=tmp_path, devices=2, record={"probes": 3}, **SMALL)
+
+
+def test_looks_at_the_rest_of_an_epoch_count_for_less() -> None:
+    gradients = np.array([[[10.0, 1.0]], [[10.0, 1.0]], [[40.0, 1.0]]])
+    found = noise(made(gradients, batch=[64.0, 64.0, 16.0]))
+    assert found.scale == pytest.approx([(640 + 640 + 640) / 144] * 3)

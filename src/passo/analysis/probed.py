@@ -166,9 +166,10 @@ def noise(run: Recorded) -> Noise:
     """Raises `StoreError` where the run was not probed."""
     steps, values, meta = _probed(run), _values(run), run.meta("probes/gradients")
     trace, square = np.moveaxis(run.array("probes/gradients"), 2, 0)  # (T, P) each
-    batch = float(np.median(values["batch"]))
-    scale = _positive(ratio(_running(trace.sum(1)), _positive(_running(square.sum(1)))))
-    each = _positive(ratio(_running(square), _running(trace) / batch))
+    sizes = np.nan_to_num(values["batch"])  # an epoch's rest tells less than a whole batch
+    batch = float(np.median(sizes))
+    scale = _positive(ratio(_running(trace.sum(1), sizes), _positive(_running(square.sum(1), sizes))))
+    each = _positive(ratio(_running(square, sizes), _running(trace, sizes) / batch))
     return Noise(run.id, steps, batch, scale, tuple(meta["names"]), each)
 
 
@@ -257,13 +258,13 @@ def _picked(names: Sequence[str], there: np.ndarray) -> tuple[str, ...]:
     return tuple(name for name, own in zip(names, there, strict=True) if own)
 
 
-def _running(values: np.ndarray) -> np.ndarray:
-    """The mean over `WINDOW` looks about each one, fewer at the ends; those that are not finite are left out."""
+def _running(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean over `WINDOW` looks about each one, fewer at the ends, weighted (T,); those not finite are left out."""
     half = WINDOW // 2
-    there = np.isfinite(values)
-    filled = np.where(there, values, 0.0)
+    weight = np.isfinite(values) * weights.reshape(-1, *[1] * (values.ndim - 1))
+    filled = np.where(weight > 0, values, 0.0) * weight
     rows = [slice(max(0, i - half), i + half + 1) for i in range(len(values))]
-    return np.stack([ratio(filled[own].sum(0), there[own].sum(0).astype(float)) for own in rows])
+    return np.stack([ratio(filled[own].sum(0), weight[own].sum(0)) for own in rows])
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
