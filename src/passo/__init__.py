@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from passo.models import build
     from passo.notes import note
     from passo.optim import make_optimizer, make_schedule, preview
-    from passo.recording import record_path, watch
+    from passo.recording import probe, record_path, watch
     from passo.store import find as open
     from passo.training import Penalty, evaluate, fit
 
@@ -64,6 +64,7 @@ __all__ = [
     "note",
     "open",
     "preview",
+    "probe",
     "race_page",
     "recompute",
     "record_path",
@@ -92,7 +93,7 @@ _HOME = {
     "passo.models": ("build",),
     "passo.notes": ("note",),
     "passo.optim": ("make_optimizer", "make_schedule", "preview"),
-    "passo.recording": ("record_path", "watch"),
+    "passo.recording": ("probe", "record_path", "watch"),
     "passo.stepbystep": ("stepbystep",),  # the module itself
     "passo.store": ("open",),
     "passo.training": ("Penalty", "evaluate", "fit"),

@@ -41,6 +41,7 @@ RECORDS: dict[str, dict[str, Any]] = {
     },
     "between": {"every": 1, "between": [6, 12]},
     "path": {"path": 9},
+    "probes": {"probes": 7},
 }
 
 

@@ -201,9 +201,9 @@ def stage_rms(run: Any, stage: str) -> np.ndarray:
     return run.array("statistics")[:, run.meta("statistics")["stages"].index(stage), :, 1]
 
 
-@pytest.mark.parametrize("key", ["loss", "activations", "path"])
+@pytest.mark.parametrize("key", ["loss", "activations", "path", "probes"])
 def test_what_needs_one_model_with_one_loss_is_not_recorded_of_a_gan(tmp_path: Path, key: str) -> None:
-    record = {"path": 3} if key == "path" else {"every": 1, key: True}
+    record = {key: 3} if key in ("path", "probes") else {"every": 1, key: True}
     with pytest.raises(PassoError, match=f"record.{key} is of one model with one loss"):
         _walk(_config(GAN, record=record), tmp_path / "out")
 

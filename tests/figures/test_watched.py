@@ -29,6 +29,7 @@ from passo.figures.watched import RUN_FIGURES, draw_run
 NAMES = ["activations", "apart", "betas", "clipping", "cosine", "distributions", "effective-lr", "layers",
          "loss-change", "ratios", "residual", "signal", "stages", "weights"]  # fmt: skip
 EVALUATED = ["calibration", "classes", "confusion", "cross-entropy", "hardest", "overfitting"]  # test_evaluated.py
+PROBED = ["curvature", "drift", "noise-scale", "rank"]  # test_probed.py
 OF_TASKS = ["discriminator", "errors", "reconstructions", "residuals", "samples"]  # test_tasks_drawn.py
 ADAM = train("Adam", clip=1.0, weight_decay=0.01)
 SGD = train("SGD", nesterov=True)
@@ -44,7 +45,7 @@ def series(spec: dict[str, Any], label: str) -> list[float]:
 
 
 def test_the_registry_holds_the_figures_of_a_run() -> None:
-    assert list(RUN_FIGURES) == sorted([*NAMES, *EVALUATED, *OF_TASKS])
+    assert list(RUN_FIGURES) == sorted([*NAMES, *EVALUATED, *PROBED, *OF_TASKS])
 
 
 @pytest.mark.parametrize("name", NAMES)

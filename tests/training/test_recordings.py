@@ -30,6 +30,7 @@ from passo.training.recordings import RecordConfig
         ({"every": 1, "loss": "maybe"}, "record.loss must be true or false, got 'maybe'"),
         ({"path": "long"}, "record.path must be a whole number, got 'long'"),
         ({"path": 2}, "record.path must be ≥ 3 points, or 0 for none, got 2"),
+        ({"probes": 1}, "record.probes must be ≥ 2 steps, or 0 for none, got 1"),
         ({"every": 1, "budget": 0.1}, "record.budget has no effect without record.every=auto"),
         ({"every": 1, "statistics": False, "coordinates": 0}, "records nothing"),
         ({"evry": 1}, "unknown key 'record.evry'. Did you mean 'record.every'"),

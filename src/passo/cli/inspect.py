@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 FIGURES = (
     "stages, layers, ratios, effective-lr, signal, cosine, distributions, loss-change, activations, clipping, "
-    "residual, apart, betas, weights"
+    "residual, apart, betas, weights, curvature, noise-scale, rank, drift"
 )
 EVALUATED = ", ".join(evaluated.FIGURES)
 EXPLAINED = ", ".join(explained.FIGURES)
+PROBED = ("curvature", "noise-scale", "rank", "drift")
 _KEPT = {
+    "probes/steps": ("was probed: train one with record.probes=20", "probed runs"),
     "trace/steps": (
         "was watched: train one with record.every=1, or ask for its --evaluation",
         "watched runs",
@@ -127,6 +129,8 @@ def _kept_for(figure: str | None) -> str | tuple[str, ...]:
             raise unknown("figure of a run", figure, [*RUN_FIGURES, *explained.FIGURES])
     if figure in evaluated.FIGURES:
         return evaluated.needed(figure)
+    if figure in PROBED:
+        return "probes/steps"
     return "weights/" if figure == "weights" else "trace/steps"
 
 

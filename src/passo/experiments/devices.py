@@ -65,8 +65,9 @@ def check_devices(
         )
     if type(task).step is not Task.step:
         raise ConfigError(f"{asked}: the task {task.name} makes its steps in a way of its own, which is not shared")
-    if config.record.loss:
-        raise ConfigError(f"{asked}: record.loss would see one device's share of a batch alone: leave it out")
+    for key in ("loss", "probes"):
+        if getattr(config.record, key):
+            raise ConfigError(f"{asked}: record.{key} would see one device's share of a batch alone: leave it out")
     size = len(data.train) if config.batch_size == "all" else min(config.batch_size, len(data.train))
     if size < config.devices:
         raise ConfigError(

@@ -126,7 +126,7 @@ def _why_alone(task: Task, rules: dict[str, str | None]) -> str | None:
     config = TrainConfig.model_validate(settings)
     if config.record.every == "auto":
         return "record.every=auto goes by a clock of its own"
-    for name in ("activations", "loss", "witness"):
+    for name in ("activations", "loss", "witness", "probes"):
         if getattr(config.record, name):
             return f"record.{name} needs its own forward pass"
     for name, usual in USUAL.items():

@@ -11,7 +11,7 @@ from torch import nn
 
 from passo.errors import CheckpointError, ConfigError, UsageError
 from passo.experiments.sink import Sink
-from passo.recording import LastBatch, Lens, PathRecorder, WeightPath, record_path, watch
+from passo.recording import LastBatch, Lens, PathRecorder, Probes, WeightPath, probe, record_path, watch
 from passo.recording.choosing import choose
 from passo.recording.layout import banks
 from passo.training.recordings import RecordConfig
@@ -25,25 +25,27 @@ class Instruments:
     def __init__(self, sink: Sink) -> None:
         self.lens: Lens | None = None
         self.path: PathRecorder | None = None
+        self.probes: Probes | None = None
         self.others: dict[str, Lens] = {}  # of further halves, where each has an optimizer of its own
         self._sink = sink
 
     @property
     def due(self) -> bool:
         """Whether any of them looks at the next step."""
-        there = (self.lens, self.path, *self.others.values())
+        there = (self.lens, self.path, self.probes, *self.others.values())
         return any(one.due for one in there if one is not None)
 
     def state(self) -> dict[str, Any]:
         """All that they hold, after a step. Points of the path that stay are written, and so are no part of it."""
         if self.path is not None:
             _keep_points(self.path.drain(), self._sink)
-        held = {"lens": self.lens, "path": self.path, **self.others}
+        held = {"lens": self.lens, "path": self.path, "probes": self.probes, **self.others}
         return {name: None if one is None else one.state_dict() for name, one in held.items()}
 
     def put_back(self, state: Mapping[str, Any]) -> None:
         """Raises `CheckpointError` where the state is of other instruments."""
-        for name, one in (("lens", self.lens), ("path", self.path), *self.others.items()):
+        own = (("lens", self.lens), ("path", self.path), ("probes", self.probes))
+        for name, one in (*own, *self.others.items()):
             try:
                 if one is not None:
                     one.load_state_dict(state[name])
@@ -87,6 +89,10 @@ def instruments(
         if wanted.path:
             found.path = record_path(model, whole, points=wanted.path, total=total)
             stack.callback(_keep_path, found.path, sink)
+        if wanted.probes:
+            looks = wanted.probes
+            found.probes = probe(model, whole, loss_fn, looks=looks, total=total, penalty=penalty, sink=sink)
+            stack.callback(_keep_probes, found.probes, sink)
         yield found
 
 
@@ -98,7 +104,7 @@ def check_recording(
     `steps` is how many the run has, None where that is not known. Raises `ConfigError`, which names the key.
     """
     if isinstance(optimizer, Halves):
-        for key in ("loss", "activations", "path"):
+        for key in ("loss", "activations", "path", "probes"):
             if getattr(wanted, key):
                 raise ConfigError(
                     f"record.{key} is of one model with one loss, and here {' and '.join(optimizer.parts)} have one "
@@ -225,6 +231,13 @@ def _keep_path(path: PathRecorder, sink: Sink) -> None:
     _keep_points(path.path(), sink)
     for notice in path.notices:
         sink.event("path", notice, path.step)
+
+
+def _keep_probes(probes: Probes, sink: Sink) -> None:
+    probes.close()
+    sink.info(probes=probes.facts())
+    for notice in probes.notices:
+        sink.event("probes", notice, probes.step)
 
 
 def _keep_points(points: WeightPath | None, sink: Sink) -> None:

@@ -29,6 +29,7 @@ from passo.figures.hardest import hardest
 from passo.figures.layers import cosine, effective, layers, ratios, signal, suited
 from passo.figures.overfitting import overfitting
 from passo.figures.panels import STEP, lines, stacked
+from passo.figures.probed import curvature, drift, noise_scale, rank
 from passo.figures.reconstructed import errors, reconstructions
 from passo.figures.regressed import residuals
 from passo.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, drawn, finished, interactive
@@ -154,6 +155,10 @@ for _name, _draw in (
     ("apart", apart),
     ("betas", betas),
     ("weights", weights),
+    ("curvature", curvature),
+    ("noise-scale", noise_scale),
+    ("rank", rank),
+    ("drift", drift),
     ("confusion", confusion),
     ("classes", classes),
     ("calibration", calibration),

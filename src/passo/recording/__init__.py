@@ -5,6 +5,7 @@ from passo.recording.held import HeldRun
 from passo.recording.lens import Lens, Residual
 from passo.recording.microscope import watch
 from passo.recording.path import PathRecorder, WeightPath, record_path
+from passo.recording.probing import Probes, probe
 from passo.recording.records import Event
 from passo.recording.remeasured import LastBatch
 
@@ -15,8 +16,10 @@ __all__ = [
     "LastBatch",
     "Lens",
     "PathRecorder",
+    "Probes",
     "Residual",
     "WeightPath",
+    "probe",
     "record_path",
     "watch",
 ]

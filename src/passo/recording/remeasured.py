@@ -75,6 +75,10 @@ class LastBatch:
         finally:
             self._again = False
 
+    def latest(self) -> tuple[tuple[Any, ...], Tensor | None]:
+        """The inputs and the targets; None before there was a loss."""
+        return self._x, self._y
+
     def close(self) -> None:
         for handle in self._handles:
             handle.remove()

@@ -24,7 +24,8 @@ class RecordConfig(BaseModel):
     all weights, gradients and updates of each parameter are kept (0: none). `witness` looks at what goes into the
     model and comes out of it, `activations` records every layer's output and `loss` the batch's loss before and after
     the step (two more forward passes). `predictions` keeps the test's probabilities. `path` is how many points of the
-    weights' path are kept (0: none), evenly over the run: for `passo landscape`.
+    weights' path are kept (0: none), evenly over the run: for `passo landscape`. `probes` is at how many steps at most,
+    evenly over the run, curvature, gradient noise, effective ranks and drift are measured (0: none).
 
     Raises ConfigError (as a part of a `TrainConfig`) for what cannot be, and for options that have no effect.
     """
@@ -44,6 +45,7 @@ class RecordConfig(BaseModel):
     loss: bool = False
     predictions: bool = False
     path: int = 0
+    probes: int = 0
 
     @field_validator("every", mode="before")
     @classmethod
@@ -101,6 +103,12 @@ class RecordConfig(BaseModel):
     @classmethod
     def _path_has_a_middle(cls, value: int) -> int:
         _must(value == 0 or value >= 3, f"record.path must be ≥ 3 points, or 0 for none, got {value!r}")
+        return value
+
+    @field_validator("probes")
+    @classmethod
+    def _probes_begin_and_end(cls, value: int) -> int:
+        _must(value == 0 or value >= 2, f"record.probes must be ≥ 2 steps, or 0 for none, got {value!r}")
         return value
 
     @model_validator(mode="after")

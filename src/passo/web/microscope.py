@@ -39,6 +39,7 @@ GROUPS: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
         ),
     ),
     (later("Activations"), frozenset({"activations/steps"}), ("activations",)),
+    (later("Curvature, noise, ranks"), frozenset({"probes/steps"}), ("curvature", "noise-scale", "rank", "drift")),
     (
         later("What it answers"),
         frozenset({"test/probabilities"}),
@@ -62,6 +63,10 @@ LABELS = {
     "residual": later("Explained and measured"),
     "weights": later("Weights at the end"),
     "activations": later("Activations"),
+    "curvature": later("Curvature"),
+    "noise-scale": later("Gradient noise"),
+    "rank": later("Effective rank"),
+    "drift": later("Drift"),
     "confusion": later("Confusion"),
     "classes": later("Classes"),
     "calibration": later("Calibration"),

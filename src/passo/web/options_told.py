@@ -59,6 +59,7 @@ ABOUT: dict[str, str] = {
     "record.loss": later("the batch's loss before and after the step"),
     "record.predictions": later("keep the test's probabilities, for its confusions"),
     "record.path": later("points of the weights' path, for the loss surface"),
+    "record.probes": later("steps at which curvature, gradient noise, ranks and drift are measured; 0: none"),
 }
 SECTIONS = {
     "dataset": later("Data"),
