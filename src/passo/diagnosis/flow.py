@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from passo.analysis.words import significant
-from passo.diagnosis.evidence import Evidence, late
-from passo.diagnosis.findings import Detector, Finding, few, found, share, suspected
+from passo.diagnosis.evidence import Evidence, NotSeen, late
+from passo.diagnosis.findings import Detector, Finding, few, found, share
 from passo.language import later, t
 
-DEAD, SOME = 0.6, 0.4
+DEAD = 0.6
 VANISHED, EXPLODED, HUGE = 1e-3, 1e3, 10.0
+ABOVE = 5.0  # times the loss of guessing
 RECTIFIERS = ("ReLU", "ReLU6")
 FIRST = 5  # steps
 TINY = 6.0e-8  # the least number of float16
@@ -43,14 +44,14 @@ def dead_units(seen: Evidence) -> Finding | None:
     if not shares:
         return None
     worst = max(shares, key=lambda name: shares[name])
-    if shares[worst] < SOME:
+    if shares[worst] < DEAD:
         return None
     told = t(
         "Of the units of {layer}, {share} give 0 for every example of a mini-batch (median of the later steps).",
         layer=worst,
         share=share(shares[worst]),
     )
-    return found(told, shares[worst]) if shares[worst] >= DEAD else suspected(told, shares[worst])
+    return found(told, shares[worst])
 
 
 def vanishing(seen: Evidence) -> Finding | None:
@@ -71,6 +72,8 @@ def _flow(seen: Evidence, vanished: bool) -> Finding | None:
         usual = np.nanmedian(np.where(np.isfinite(grad), grad, np.nan), 0)
     else:  # what explodes later is the work of the steps
         usual = grad[0]
+    if not vanished and (begun := _begun_high(seen)) is not None:
+        return begun
     if len(names) < 3 or not usual[-1] > 0 or not usual[0] > 0:
         return None
     ratio = float(usual[0] / usual[-1])
@@ -101,20 +104,38 @@ def _flow(seen: Evidence, vanished: bool) -> Finding | None:
     )
 
 
-def underflow(seen: Evidence) -> Finding | None:
-    """Gradients that are 0, or about to be, because half precision has no smaller numbers."""
-    if "torch.float16" not in seen.around.get("dtypes", ()):
+def _begun_high(seen: Evidence) -> Finding | None:
+    """A loss that begins far above guessing: what goes forward has grown already."""
+    try:
+        loss, (labels, _) = float(seen.seen("loss")[0]), seen.labels
+    except NotSeen:
         return None
-    grad = late(seen.layers.root("grad_raw" if "grad_raw" in seen.layers.stages else "grad", "the gradient"))
-    grad = grad[:, seen.weights]
-    gone = float((grad < 10 * TINY).mean())
-    if gone < 0.25:
+    guessing = float(np.log(labels.shape[1]))
+    if int(seen.layers.steps[0]) > 1 or not loss > ABOVE * guessing:
         return None
     return found(
         t(
-            "{share} of the layers' gradients are below 6e-7, ten times the least number of float16 (later half "
-            "of the steps).",
+            "Before the first step the cross-entropy is {loss}; guessing gives {guessing}.",
+            loss=significant(loss),
+            guessing=significant(guessing),
+        ),
+        0.95,
+    )
+
+
+def underflow(seen: Evidence) -> Finding | None:
+    """Gradients that are 0, or about to be, because half precision has no smaller numbers."""
+    grad = late(seen.layers.root("grad_raw" if "grad_raw" in seen.layers.stages else "grad", "the gradient"))
+    grad = grad[:, seen.weights]
+    gone = float((grad == 0).mean())
+    if gone < 0.25 or not 0 < grad.max() < 100 * TINY:
+        return None
+    return found(
+        t(
+            "{share} of the layers' gradients are exactly 0, and none is above {peak}; the least number of float16 is "
+            "6e-8.",
             share=share(gone),
+            peak=significant(float(grad.max())),
         )
     )
 
@@ -156,8 +177,9 @@ DETECTORS = (
         later("What comes back grows from layer to layer: one step ruins the weights."),
         later("Draw smaller weights, normalise, lower the learning rate, or clip the gradient."),
         "passo train clip_norm=1",
-        "Ten, or a thousandfold from the last layer to the first: gradients of a healthy network begin below 1.",
-        "Pascanu et al. 2013; Glorot & Bengio 2010",
+        "A loss five times that of guessing, a gradient of ten, or a thousandfold: healthy networks begin near "
+        "guessing.",
+        "Pascanu et al. 2013; Glorot & Bengio 2010; He et al. 2015",
         exploding,
     ),
     Detector(
@@ -166,7 +188,7 @@ DETECTORS = (
         later("Numbers below 6e-8 are 0 in float16: layers with small gradients stand still."),
         later("Scale the loss (torch.amp.GradScaler), or train in bfloat16, which has the range of float32."),
         "passo train precision=bf16",
-        "A quarter of the layers' gradients within ten of the least number: at that size most of their entries are 0.",
+        "A quarter of the layers' gradients exactly 0, and the rest within a hundred of the least number.",
         "Micikevicius et al. 2018, section 3.2",
         underflow,
     ),
