@@ -113,8 +113,8 @@ def diagnose(run: Any, only: str | None = None) -> Diagnosis:
     a detector that is not there, `UsageError` for what is no run.
 
     >>> from passo.recording.held import HeldRun
-    >>> str(diagnose(HeldRun("empty", {}))).splitlines()[0]
-    'Nothing was found: 0 detectors looked.'
+    >>> diagnose(HeldRun("empty", {})).names
+    ()
     """
     recorded: Recorded = getattr(run, "run", run)
     if not hasattr(recorded, "arrays"):
