@@ -59,7 +59,7 @@ def sorted_data(seen: Evidence) -> Finding | None:
     told_ = t(
         "A mini-batch of {size} has {few} classes on the average, and the data have {many}.",
         size=f"{size:.0f}",
-        few=significant(float((labels > 0).sum(1).mean())),
+        few=significant(float((labels[labels.any(1)] > 0).sum(1).mean())),
         many=int((labels.sum(0) > 0).sum()),
     )
     repeats = seen.passes["repeats"]

@@ -21,7 +21,7 @@ def too_high(seen: Evidence) -> Finding | None:
     """Steps of the size of the weights themselves."""
     change = np.nanmedian(seen.change[:, seen.weights], 1)
     change = change[np.isfinite(change)]
-    if len(change) < 2:
+    if not len(change):
         return None
     first, rest = float(np.mean(change[:BEGINNING])), float(np.median(late(change)))
     lost = seen.noticed("not-finite") is not None or getattr(seen.run, "status", "") == "diverged"

@@ -1,0 +1,44 @@
+"""`passo doctor` on the command line: a diverged training, one of several, and mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from passo.cli.app import app
+from passo.language import speaking
+
+SMALL = ("dataset=fashion-mnist-sample", "dataset.per_class=30", "model=mlp", "epochs=1", "record.every=1")
+
+
+def _passo(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    return done.exit_code, " ".join((done.output + str(done.exception or "")).split())
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("doctor")
+    _passo("train", *SMALL, "optimizer=sgd", "lr=1e12", "--out", place / "lost")
+    assert _passo("train", *SMALL, "record.witness=true", "record.activations=true", "--out", place / "well")[0] == 0
+    return place
+
+
+def test_a_training_that_was_lost_is_told_why_and_what_to_try(runs: Path) -> None:
+    code, said = _passo("doctor", runs / "lost")
+    assert code == 0 and "1. The learning rate is too high (found)" in said and "passo lr-range" in said
+    assert "could not look" in said and "inf" not in said
+    with speaking("pt-BR"):
+        assert "A taxa de aprendizado é alta demais" in _passo("doctor", runs / "lost")[1]
+
+
+def test_a_healthy_training_is_told_so(runs: Path) -> None:
+    code, said = _passo("doctor", runs / "well")
+    assert code == 0 and "Nothing was found: 26 detectors looked." in said, said
+
+
+def test_mistakes_get_one_sentence(runs: Path) -> None:
+    code, said = _passo("doctor", runs / "nowhere")
+    assert code == 1 and "neither a study folder" in said
