@@ -11,7 +11,7 @@ from torch import Tensor
 
 from passo.errors import UsageError
 from passo.recording.blocks import QUANTITIES, RELATIONS, Arrays
-from passo.recording.held import HeldRun
+from passo.recording.held import HeldRun, Later
 from passo.recording.records import Event
 from passo.registry import unknown
 
@@ -177,7 +177,7 @@ class Lens:
         if self._writing is not None and records.written:
             arrays = self._writing.before(arrays)
         events = tuple(("watch", e.step, e.message, {"what": e.what, **e.facts}) for e in records.events)
-        return HeldRun("watched", arrays, {"watch": self.facts()}, events)
+        return HeldRun("watched", arrays, Later(lambda: {"watch": self.facts()}), events)
 
     def arrays(self) -> Arrays:
         """Everything recorded and still in memory, as arrays with their meaning."""
