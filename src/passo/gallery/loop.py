@@ -67,7 +67,7 @@ def train(training: Training, kind: str, seed: int, sink: Sink) -> None:
         scaler = training.scaler()
         sink.info(parameters=sum(p.numel() for p in model.parameters()), steps_per_epoch=per_epoch)
         step, ended = 0, None
-        with watch(optimizer, model, activations=True, scaler=scaler, sink=sink) as lens:
+        with watch(optimizer, model, activations=True, scaler=scaler, sink=sink, warn=False) as lens:
             for epoch in range(1, training.epochs + 1):
                 right = seen = 0
                 training.mode(model)
