@@ -23,7 +23,9 @@ FIGURES = (
 EVALUATED = ", ".join(evaluated.FIGURES)
 EXPLAINED = ", ".join(explained.FIGURES)
 PROBED = ("curvature", "noise-scale", "rank", "drift")
+PATIENTS = ("train/loss", "trace/steps")  # what a run has that `passo doctor` can look at
 _KEPT = {
+    PATIENTS: ("is a training", "trainings"),
     "probes/steps": ("was probed: train one with record.probes=20", "probed runs"),
     "trace/steps": (
         "was watched: train one with record.every=1, or ask for its --evaluation",

@@ -66,6 +66,8 @@ class Evidence:
 
     def noticed(self, what: str) -> tuple[int | None, str] | None:
         """The step and the message of a thing that the microscope noticed."""
+        if "trace/steps" not in self.there:
+            raise NotSeen(WATCH)
         for _, step, message, data in self.run.events():
             if data.get("what") == what:
                 return step, message
@@ -73,7 +75,7 @@ class Evidence:
 
     @cached_property
     def around(self) -> Mapping[str, Any]:
-        """Facts of the training beside its steps: `recording.microscope.Probe.around`."""
+        """Facts of the training beside its steps: `recording.watching.Probe.around`."""
         found = watch_facts(self.run).get("around")
         if found is None:
             raise NotSeen(WATCH)

@@ -125,13 +125,15 @@ def over_steps(
     levels: Mapping[float, str] | None = None,
     x_title: str | None = STEP,
     width: float = WIDTH,
+    titled: bool = False,
 ) -> Any:
     """values (T, P) over steps: a line for each of a few layers, a map of colours for many.
 
-    `levels` are drawn across the lines, with their words.
+    `levels` are drawn across the lines, with their words. `titled`: the colours of a map say what they are, where the
+    figure's own title does not.
     """
     if len(names) > FEW:
-        return layer_map(steps, values, names, title, scale, x_title=x_title, width=width - 40)
+        return layer_map(steps, values, names, title, scale, x_title=x_title, width=width - 40, titled=titled)
     shades = dict(zip(names, colours(names), strict=True))
     columns = dict(zip(names, _clean(values, scale).T, strict=True))
     over = [layer for value, words in (levels or {}).items() for layer in level(value, words)]

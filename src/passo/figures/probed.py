@@ -127,7 +127,7 @@ def rank(run: Recorded) -> Figure:
         raise StoreError(f"no layer of run {run.id} has an effective rank")
     names = [f"{found.layers[i]} ({t('of {n}', n=f'{np.nanmax(found.most[:, i]):.0f}')})" for i in there]
     scale = {"domain": [0.0, 1.0], "nice": False}
-    chart = over_steps(found.steps, found.share[:, there], names, t("share of the directions"), scale)
+    chart = over_steps(found.steps, found.share[:, there], names, t("share of the directions"), scale, titled=True)
     chart = interactive(chart, zoom=True) if len(names) <= FEW else chart
     caption = t(
         "exp of the entropy of the normalised singular values of each layer's outputs, examples and positions by units "
@@ -143,7 +143,9 @@ def drift(run: Recorded) -> Figure:
     found = read_drift(run)
     if not found.names:
         raise StoreError(f"all weights of run {run.id} started at 0: there is no drift to draw")
-    chart = over_steps(found.steps, found.drift, found.names, t("drift from the start"), suited(found.drift))
+    chart = over_steps(
+        found.steps, found.drift, found.names, t("drift from the start"), suited(found.drift), titled=True
+    )
     chart = interactive(chart, zoom=True) if len(found.names) <= FEW else chart
     caption = t(
         "‖θ − θ₀‖ / ‖θ₀‖ of each parameter tensor at each look at {run}, with θ₀ its weights before the first step.",

@@ -15,33 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from passo.recording.layers import Layer, compiled_parts, first_tensor, layers_of
+from passo.recording.layers import LastingHook, Layer, compiled_parts, first_tensor, layers_of
 from passo.recording.passes import Seen, Step, values
 
 QUANTITIES = ("mean", "std", "dead", "grad_rms")
 BLOCK = 256  # rows that are joined into one tensor, so that a long run is not a long list
 
 Arrays = dict[str, tuple[np.ndarray, dict[str, Any]]]
-
-
-class _Hook:
-    """A forward hook that stays with its model: a copy of the model, or a loaded one, has one that does nothing."""
-
-    def __init__(self, look: Callable[..., None]) -> None:
-        self._look = look
-
-    def __call__(self, *arguments: Any) -> None:
-        self._look(*arguments)
-
-    def __deepcopy__(self, memo: Any) -> _Hook:
-        return _Hook(_nothing)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Hook, (_nothing,)
-
-
-def _nothing(*_: Any) -> None:
-    pass
 
 
 class Activations:
@@ -94,7 +74,7 @@ class Activations:
         self._channels: bool | None = None  # whether the latest layer to decide it put its units on the second axis
         self._forget()
         self._handles = [
-            layer.module.register_forward_hook(_Hook(self._hook(n))) for n, layer in enumerate(self._layers)
+            layer.module.register_forward_hook(LastingHook(self._hook(n))) for n, layer in enumerate(self._layers)
         ]
 
     @property

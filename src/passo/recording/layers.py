@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,3 +107,23 @@ def first_tensor(output: Any) -> Tensor | None:
         return output if plain else None
     inside = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
     return next((found for part in inside if (found := first_tensor(part)) is not None), None)
+
+
+class LastingHook:
+    """A forward hook that stays with its model: a copy of the model, or a loaded one, has one that does nothing."""
+
+    def __init__(self, look: Callable[..., None]) -> None:
+        self._look = look
+
+    def __call__(self, *arguments: Any) -> None:
+        self._look(*arguments)
+
+    def __deepcopy__(self, memo: Any) -> LastingHook:
+        return LastingHook(_nothing)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LastingHook, (_nothing,)
+
+
+def _nothing(*_: Any) -> None:
+    pass

@@ -16,7 +16,7 @@ from passo.recording.records import Event
 from passo.registry import unknown
 
 if TYPE_CHECKING:
-    from passo.recording.microscope import Probe
+    from passo.recording.watching import Probe
     from passo.recording.writing import Writing
     from passo.store import StoredRun
 

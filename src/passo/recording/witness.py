@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from passo.recording.blocks import Arrays
-from passo.recording.layers import first_tensor
+from passo.recording.layers import LastingHook, first_tensor
 
 QUANTITIES = ("examples", "mean", "std", "min", "max", "entropy", "accuracy", "loss", "probabilities")
 ROWS = 200_000  # examples that are told apart, of those trained on and of those evaluated on
@@ -58,7 +58,7 @@ class Witness:
         self._sizes = {"trained": 0, "evaluated": 0}
         self._passes = {"evaluation": 0, "evaluation_in_train_mode": 0}
         self._projection: Tensor | None = None
-        self._handle = model.register_forward_hook(_Hook(self._look))
+        self._handle = model.register_forward_hook(LastingHook(self._look))
 
     def close(self) -> None:
         """Take the hook off; what was seen stays readable."""
@@ -193,26 +193,6 @@ class Witness:
         self._trained = [torch.from_numpy(state["trained"])]
         self._evaluated = [torch.from_numpy(batch) for batch in state["evaluated"]]
         self._sizes, self._passes = dict(state["sizes"]), dict(state["passes"])
-
-
-class _Hook:
-    """A forward hook that stays with its model: a copy of the model, or a loaded one, has one that does nothing."""
-
-    def __init__(self, look: Callable[..., None]) -> None:
-        self._look = look
-
-    def __call__(self, *arguments: Any) -> None:
-        self._look(*arguments)
-
-    def __deepcopy__(self, memo: Any) -> _Hook:
-        return _Hook(_nothing)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Hook, (_nothing,)
-
-
-def _nothing(*_: Any) -> None:
-    pass
 
 
 @torch.no_grad()
