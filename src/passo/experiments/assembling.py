@@ -78,6 +78,8 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
         shape, classes = (data.in_shape, data.outputs) if isinstance(data, Data) else ((1, 28, 28), 10)
         model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
     model = model.to(device)
+    if config.optimizer.name == "lbfgs":  # torch's flattens gradients by view(), which channels-last ones refuse
+        model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     train, validation, test = _batches(config, data, device)
     steps = steps_in(train, config.accumulate)
     task.begin(data if isinstance(data, Data) else None, model)
