@@ -98,12 +98,12 @@ def test_a_generator_is_judged_under_every_precision(tmp_path: Path, precision: 
     assert done.test is not None
     assert done.test.metrics["distance"] > 0
 
+
 @pytest.mark.parametrize("model", ["lenet", "tiny-cnn", "cnn2", "cnn"])
 def test_lbfgs_trains_networks_whose_weights_are_kept_channels_last(tmp_path: Path, model: str) -> None:
     options: dict[str, Any] = {"optimizer": {"name": "lbfgs", "lr": 0.5, "max_iter": 2}, "epochs": 1}
     found = passo.train(load(**SMALL), model, out=tmp_path / "a", **options)
     assert found.test is not None
-
 
 
 @pytest.mark.parametrize("setting", [{"precision": "fp16"}, {"nonfinite": "skip"}])

@@ -30,7 +30,12 @@ SHOWS = {
     "zero-grad": lambda b, h: level(b) > 3 * level(h),
     "schedule-per-epoch": lambda b, h: rows(b, "lr").max() < 0.1 * rows(h, "lr").max() and level(b) > level(h) + 0.3,
     "schedule-per-batch": lambda b, h: rows(b, "lr")[-1] < 1e-6 * rows(b, "lr")[0] and level(b) > level(h) + 0.5,
-    "schedule-elsewhere": lambda b, h: not around(b)["schedules"][0]["own"] and level(b) > level(h) + 0.1,
+    "schedule-elsewhere": lambda b, h: (
+        not around(b)["schedules"][0]["own"]
+        and np.ptp(rows(b, "lr")) == 0
+        and rows(h, "lr")[-1] < 0.01 * rows(h, "lr")[0]
+        and level(b) > level(h)
+    ),
     "lr-high": lambda b, h: b.status == "diverged",
     "lr-low": lambda b, h: level(b) > level(h) + 1,
     "clipping": lambda b, h: level(b) > CHANCE,

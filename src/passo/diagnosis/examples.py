@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from passo.analysis.words import significant
-from passo.diagnosis.evidence import Evidence, late
+from passo.diagnosis.evidence import Evidence, NotSeen, late
 from passo.diagnosis.findings import Detector, Finding, found, share, suspected
 from passo.language import later, t
 
@@ -14,6 +16,7 @@ PLAIN = 0.99  # share of answers that are probabilities
 SORTED = 0.5  # of the entropy of all labels: what a mini-batch of sorted data is left with
 IMBALANCE, IGNORED = 10.0, 0.7
 ENOUGH = 200  # labels on which an accuracy is judged
+STEPS, LONG = 10, 100  # of half an epoch: in fewer, and for sure in so many, a model should have learned something
 
 
 def unscaled(seen: Evidence) -> Finding | None:
@@ -71,32 +74,35 @@ def sorted_data(seen: Evidence) -> Finding | None:
 def shuffled_labels(seen: Evidence) -> Finding | None:
     """Labels that have nothing to do with the inputs: what is new is answered no better than by chance.
 
-    Only examples that come for the first time count, and only where the weights moved as in a training that works.
+    Examples count in the later half of the first epoch, and in the second, where hardly any is known by heart yet; the
+    validation too, where there is one; and only where the weights moved as in a training that works.
     """
     labels, right = seen.labels
-    first = np.cumsum(labels.sum(1)) <= max(seen.passes["trained"], 1)
-    tried, hits = labels[first].sum(), right[first].sum()
+    passes = np.cumsum(labels.sum(1)) / max(seen.passes["trained"], 1)
+    new, again = passes <= 1, (passes > 1) & (passes <= 2)
+    new &= np.arange(len(new)) >= new.sum() // 2
     moved = float(np.nanmedian(late(seen.change[:, seen.weights])))
-    if tried < ENOUGH or not 3e-4 < moved < 0.3 or _constant(seen):
+    if new.sum() < STEPS or labels[new].sum() < ENOUGH or not 3e-4 < moved < 0.3 or _constant(seen):
         return None
     shares = labels.sum(0) / labels.sum()
-    chance = float((shares**2).sum())
-    begun = first.sum() // 2
-    tried, hits = labels[first][begun:].sum(), right[first][begun:].sum()
-    bound = chance + 3 * np.sqrt(chance * (1 - chance) / tried)
-    if hits / tried > max(bound, 1.3 * float(shares.max())):
+    chance, guess = float((shares**2).sum()), 1.3 * float(shares.max())
+    tried, share_right = int(labels[new].sum()), float(right[new].sum() / labels[new].sum())
+    if share_right > max(chance + 3 * np.sqrt(chance * (1 - chance) / tried), guess):
         return None
-    return found(
-        t(
-            "Of {n:,} new examples in the later half of the first epoch, {share} were answered rightly; chance gives "
-            "{chance}. The weights move as they should ({moved} of themselves per step).",
-            n=int(tried),
-            share=share(hits / tried),
-            chance=share(chance),
-            moved=significant(moved),
-        ),
-        0.9,
+    later_on = [float(right[again].sum() / labels[again].sum())] if again.any() else []
+    with suppress(NotSeen):
+        later_on.append(float(seen.curve("validation/accuracy")[1].max()))
+    if any(value > max(2 * chance, guess) for value in later_on):
+        return None
+    told_ = t(
+        "Of {n:,} new examples in the later half of the first epoch, {share} were answered rightly; chance gives "
+        "{chance}. The weights move as they should ({moved} of themselves per step).",
+        n=tried,
+        share=share(share_right),
+        chance=share(chance),
+        moved=significant(moved),
     )
+    return found(told_, 0.9) if later_on or new.sum() >= LONG else suspected(told_)
 
 
 def shifted_labels(seen: Evidence) -> Finding | None:
@@ -216,8 +222,8 @@ DETECTORS = (
         later("Nothing can be learned that holds for new examples; what falls later is memory."),
         later("Look at some examples with their labels; load and shuffle both together."),
         "passo inspect RUN --epochs",
-        "Three standard errors above chance after half an epoch: models that learn anything pass it within tens "
-        "of steps.",
+        "Three standard errors above chance after half an epoch, and twice chance in the next one and in the "
+        "validation: models that learn anything pass both within tens of steps.",
         "Zhang et al. 2017, Understanding deep learning requires rethinking generalization, section 2",
         shuffled_labels,
     ),

@@ -25,7 +25,7 @@ def too_high(seen: Evidence) -> Finding | None:
         return None
     first, rest = float(np.mean(change[:BEGINNING])), float(np.median(late(change)))
     lost = seen.noticed("not-finite") is not None or getattr(seen.run, "status", "") == "diverged"
-    harmed = lost or rest > FAR or _rose(seen)
+    harmed = lost or (rest > FAR and not _fell(seen)) or _rose(seen)
     if not (max(first, rest) > FARTHER or (harmed and max(first, rest) > FAR)):
         return None
     told = t(
@@ -42,12 +42,23 @@ def too_high(seen: Evidence) -> Finding | None:
 
 def _rose(seen: Evidence) -> bool:
     """Whether the loss rose far above its first value; False where it was not seen."""
+    loss = _losses(seen)
+    return len(loss) > 1 and float(loss[1:].max()) > ROSE * float(loss[0])
+
+
+def _fell(seen: Evidence) -> bool:
+    """Whether the loss is less than half of its first value; False where it was not seen."""
+    loss = _losses(seen)
+    return len(loss) > 1 and float(np.median(late(loss))) < 0.5 * float(loss[0])
+
+
+def _losses(seen: Evidence) -> np.ndarray:
+    """The finite losses; none where they were not seen."""
     try:
         loss = seen.seen("loss")
     except NotSeen:
-        return False
-    loss = loss[np.isfinite(loss)]
-    return len(loss) > 1 and float(loss[1:].max()) > ROSE * float(loss[0])
+        return np.empty(0)
+    return loss[np.isfinite(loss)]
 
 
 def too_low(seen: Evidence) -> Finding | None:

@@ -79,7 +79,7 @@ def assemble(config: TrainConfig, data: Data | Loaders, model: nn.Module | None 
         model = build(config.model.name, shape, classes, seed=config.seed, **config.model.options)
     model = model.to(device)
     if config.optimizer.name == "lbfgs":  # torch's flattens gradients by view(), which channels-last ones refuse
-        model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     train, validation, test = _batches(config, data, device)
     steps = steps_in(train, config.accumulate)
     task.begin(data if isinstance(data, Data) else None, model)

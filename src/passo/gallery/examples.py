@@ -76,9 +76,9 @@ def few(generator: torch.Generator) -> Examples:
 
 
 def imbalanced(generator: torch.Generator) -> Examples:
-    """A tenth and less of every second class: 6 images of each of 5 classes, all of the others."""
+    """A fortieth and less of every second class: 10 images of each of 5 classes, all of the others."""
     plain = scaled(generator)
-    rare = [torch.nonzero(plain.y == c)[:6, 0] for c in range(0, 10, 2)]
+    rare = [torch.nonzero(plain.y == c)[:10, 0] for c in range(0, 10, 2)]
     kept = torch.cat([torch.nonzero(plain.y % 2 == 1)[:, 0], *rare])
     return replace(plain, x=plain.x[kept], y=plain.y[kept])
 

@@ -96,7 +96,7 @@ DEFECTS = (
     Defect(
         key="imbalance",
         title=later("Rare classes are ignored"),
-        wrong=later("Five classes have 6 images each, the others hundreds, and the loss counts each image alike."),
+        wrong=later("Five classes have 10 images each, the others hundreds, and the loss counts each image alike."),
         broken="loader = DataLoader(training, batch_size=64, shuffle=True)",
         cured="sampler = WeightedRandomSampler(1 / counts[labels], len(labels))\n"
         "loader = DataLoader(training, batch_size=64, sampler=sampler)",

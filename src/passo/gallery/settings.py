@@ -73,7 +73,7 @@ TWINS: Mapping[str, Mapping[str, Any]] = {
     HEALTHY: {},
     "healthy-onecycle": {"schedule": one_cycle},
     "healthy-stairs": {"schedule": stairs, "per_batch": False},
-    "healthy-cosine": {"schedule": cosine, "optimizer": partial(own_optimizer, rate=4)},
+    "healthy-cosine": {"schedule": cosine, "optimizer": partial(own_optimizer, rate=2)},
     "healthy-deep": {"build": deep},
     "healthy-half": {
         "half": True,
@@ -89,7 +89,7 @@ TWINS: Mapping[str, Mapping[str, Any]] = {
         "build": grouped,
         "optimizer": partial(own_optimizer, rate=0.1),
     },
-    "healthy-balanced": {"prepare": examples.imbalanced, "order": examples.balanced, "epochs": 8},
+    "healthy-balanced": {"prepare": examples.imbalanced, "order": examples.balanced, "epochs": 3},
 }
 
 

@@ -1,0 +1,87 @@
+"""`passo doctor --score`: the detectors tried on broken runs and on healthy ones, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from passo.cli.show import err, out, progress
+from passo.language import t
+
+if TYPE_CHECKING:
+    from passo.diagnosis.scoring import Case
+
+STUDIES = ("healthy", "healthy-models")  # study files in the gallery
+FILE = "score.md"
+
+
+def score(folder: Path, jobs: int | None) -> None:
+    """Train what is not in the folder yet, diagnose all of it, and write the table; it is shown too."""
+    from passo.diagnosis.scoring import judged, score_lines
+
+    _trained(folder, jobs)
+    cases = [*_broken(folder), *_healthy(folder)]
+    with progress() as bar:
+        line = bar.add_task(t("diagnosing"), total=len(cases))
+        all_ = []
+        for case in cases:
+            all_.append(judged(case))
+            bar.advance(line)
+    text = "\n".join(score_lines(all_)) + "\n"
+    (folder / FILE).write_text(text, encoding="utf-8")
+    out.print(text, markup=False, soft_wrap=True)
+    err.print(t("kept in {folder}", folder=folder / FILE), soft_wrap=True)
+
+
+def _trained(folder: Path, jobs: int | None) -> None:
+    """Make the gallery and the healthy studies; what is there is left as it is."""
+    from passo import gallery
+    from passo.cli.studies import perform
+    from passo.experiments import Study
+
+    with progress("last") as bar:
+        line = bar.add_task(t("training the gallery"), total=None, last="")
+        for models, seeds in _parts():
+            gallery.make_all(
+                folder / "gallery",
+                models=models,
+                seeds=seeds,
+                jobs=jobs or 2,
+                told=lambda name, done, all_: bar.update(line, completed=done, total=all_, last=name),
+            )
+    for name in STUDIES:
+        with resources.as_file(resources.files("passo.gallery") / f"{name}.toml") as path:
+            perform(Study(path), folder / name, force=False, jobs=jobs)
+
+
+def _parts() -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Models and seeds: those that thresholds are chosen on, and those that are held out."""
+    from passo.gallery import HELD_OUT, HELD_OUT_SEEDS, MODELS, SEEDS
+
+    return [(MODELS, SEEDS), ((*MODELS, *HELD_OUT), HELD_OUT_SEEDS)]
+
+
+def _broken(folder: Path) -> Iterator[Case]:
+    """The gallery's runs: its defects, and the healthy twins."""
+    from passo.diagnosis.scoring import Case
+    from passo.gallery import DEFECTS, HELD_OUT, SEEDS
+    from passo.store import open_study
+
+    for run in open_study(folder / "gallery").runs:
+        kind = run.config["gallery"]
+        defect = DEFECTS.get(kind)
+        held_out = run.seed not in SEEDS or run.config["model"] in HELD_OUT
+        yield Case(run, kind, None if defect is None else defect.detector, held_out)
+
+
+def _healthy(folder: Path) -> Iterator[Case]:
+    """The trainings of passo's own models, optimizers and schedules."""
+    from passo.diagnosis.scoring import Case
+    from passo.gallery import SEEDS
+    from passo.store import open_study
+
+    for study in STUDIES:
+        for run in open_study(folder / study).runs:
+            yield Case(run, run.name.partition(",")[0], None, run.seed not in SEEDS)
