@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 from loops import Lens, images, mlp, trained
 
 from passo.diagnosis import DETECTORS, diagnose
+from passo.recording.held import HeldRun
 
 Schedule = torch.optim.lr_scheduler
 Optimizer = torch.optim.Optimizer
@@ -145,3 +148,43 @@ def test_a_detector_finds_its_defect_first(name: str) -> None:
     assert found.names[:1] == (name,), str(found)
     assert found.findings[0].level == ("suspected" if name == "frozen" else "found")
     assert any(character.isdigit() for character in found.findings[0].evidence) or name in ("zero-grad", "eval-mode")
+
+
+def test_what_another_optimizer_trains_is_not_lacking() -> None:
+    model = mlp()
+    other = torch.optim.Adam(model[:3].parameters())
+    lens = trained(model, lambda model: torch.optim.Adam(model[3:].parameters(), lr=1e-3), epochs=1)
+    assert diagnose(lens, only="lacking").names == ()
+    del other
+
+
+def test_labels_are_not_judged_before_a_warm_up_has_ended() -> None:
+    slow = trained(schedule=lambda o: Schedule.LinearLR(o, 1e-3, total_iters=3), epochs=3)
+    assert diagnose(slow, only="labels-shuffled").names == ()
+
+
+class Curves(HeldRun):
+    """A run of which nothing but curves was kept: metric → steps and values."""
+
+    def __init__(self, curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        super().__init__("curves", {})
+        self._curves = curves
+
+    def has(self, name: str) -> bool:
+        return name in self._curves
+
+    def metric(self, name: str) -> SimpleNamespace:
+        steps, values = self._curves[name]
+        return SimpleNamespace(steps=steps, values=values)
+
+
+def test_examples_known_by_heart_are_suspected_where_the_validation_hardly_rises() -> None:
+    steps = np.arange(1, 41)
+    curves = {
+        "train/loss": (steps, 2.0 / steps**2),
+        "validation/loss": (steps[3::4], np.array([1.0, 0.9, 0.9, 0.91, 0.92, 0.93, 0.93, 0.94, 0.94, 0.94])),
+    }
+    (only,) = diagnose(Curves(curves), only="over-fitting").findings
+    assert only.level == "suspected"
+    curves["train/loss"] = (steps, np.linspace(2.0, 0.7, 40))
+    assert diagnose(Curves(curves), only="over-fitting").names == ()

@@ -6,10 +6,11 @@ import numpy as np
 
 from passo.analysis.words import significant
 from passo.diagnosis.evidence import Evidence
-from passo.diagnosis.findings import Detector, Finding, found
+from passo.diagnosis.findings import Detector, Finding, found, suspected
 from passo.language import later, t
 
-WORSE = 1.15  # of the least validation loss
+WORSE, RISEN = 1.15, 1.02  # of the least validation loss
+BY_HEART = 0.1  # of the validation loss: what is left of the training loss where examples are known by heart
 AFTER = 3  # evaluations since then
 
 
@@ -23,12 +24,15 @@ def overfitting(seen: Evidence) -> Finding | None:
     last = float(np.median(validation[-AFTER:]))
     after = training[train_steps > steps[best]]
     before = training[train_steps <= steps[best]][-max(10, len(after)) :]
-    if len(validation) - 1 - best < AFTER or last < WORSE * validation[best] or not len(after) or not len(before):
+    if len(validation) - 1 - best < AFTER or not len(after) or not len(before):
         return None
     tail = float(after[-max(10, len(after) // 3) :].mean())
-    if tail >= float(before.mean()):
+    risen = last >= WORSE * validation[best]
+    by_heart = last >= RISEN * validation[best] and tail < BY_HEART * last
+    if tail >= float(before.mean()) or not (risen or by_heart):
         return None
-    return found(
+    level = found if risen else suspected
+    return level(
         t(
             "The validation loss was least at step {step:,} ({least}) and is {last} now, while the training loss fell "
             "from {before} to {tail}.",
@@ -49,7 +53,7 @@ DETECTORS = (
         later("Stop at the least validation loss, use more data or augmentation, or dropout and weight decay."),
         "passo train early_stopping.patience=3",
         "15 % above the least validation loss in three evaluations, with a training loss that falls: noise does "
-        "neither for long.",
+        "neither for long. Less is suspected where the training loss is a tenth of the validation loss.",
         "Prechelt 1998, Early Stopping: But When?; Geman et al. 1992",
         overfitting,
     ),

@@ -162,7 +162,7 @@ def schedules_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     """
     mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
     found = []
-    for schedule in _alive():
+    for schedule in _alive(torch.optim.lr_scheduler.LRScheduler):
         other = getattr(schedule, "optimizer", None)
         own = other is optimizer
         if own or any(id(p) in mine for group in getattr(other, "param_groups", ()) for p in group["params"]):
@@ -172,15 +172,24 @@ def schedules_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     return found
 
 
-def _alive() -> list[Any]:
-    """Every scheduler there is. Takes some 20 ms."""
-    kind = torch.optim.lr_scheduler.LRScheduler
+def held_elsewhere(optimizer: torch.optim.Optimizer) -> set[int]:
+    """The `id` of every parameter that another optimizer holds: a GAN has one for each half."""
+    others = [one for one in _alive(torch.optim.Optimizer) if one is not optimizer]
+    return {id(p) for one in others for group in one.param_groups for p in group["params"]}
+
+
+def _alive(kind: type) -> list[Any]:
+    """Every object of a kind that there is. Takes some 20 ms."""
     return [one for one in gc.get_objects() if issubclass(type(one), kind)]
 
 
 def _schedules(optimizer: torch.optim.Optimizer) -> list[Any]:
     """The schedulers that were built on an optimizer: they know it, it does not know them."""
-    return [schedule for schedule in _alive() if getattr(schedule, "optimizer", None) is optimizer]
+    return [
+        schedule
+        for schedule in _alive(torch.optim.lr_scheduler.LRScheduler)
+        if getattr(schedule, "optimizer", None) is optimizer
+    ]
 
 
 def _eval_mode(model: nn.Module) -> str:

@@ -15,7 +15,7 @@ from passo.errors import UsageError
 from passo.recording.activations import Activations
 from passo.recording.choosing import Steps
 from passo.recording.histograms import Histograms
-from passo.recording.noticing import Noticing, schedules_of
+from passo.recording.noticing import Noticing, held_elsewhere, schedules_of
 from passo.recording.records import Records
 from passo.recording.remeasured import Remeasured
 from passo.recording.seeing import Eye, hyperparameters
@@ -280,7 +280,9 @@ class Probe:
         if self.model is not None:
             held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
             named = list(self.model.named_parameters())
-            facts["lacking"] = [name for name, p in named if p.requires_grad and id(p) not in held]
+            lacking = [(name, p) for name, p in named if p.requires_grad and id(p) not in held]
+            elsewhere = held_elsewhere(self.optimizer) if lacking else ()
+            facts["lacking"] = [name for name, p in lacking if id(p) not in elsewhere]
             facts["dtypes"] = sorted({str(p.dtype) for _, p in named})
             facts["frozen"] = [name for name, p in named if not p.requires_grad]
         if self.witness is not None:
