@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,15 @@ def test_a_training_that_was_lost_is_told_why_and_what_to_try(runs: Path) -> Non
 def test_a_healthy_training_is_told_so(runs: Path) -> None:
     code, said = _passo("doctor", runs / "well")
     assert code == 0 and "Nothing was found: 26 detectors looked." in said, said
+
+
+def test_the_command_that_is_told_names_the_run_and_can_be_typed(runs: Path) -> None:
+    _passo("train", *SMALL, "optimizer=sgd", "lr=0.1", "clip_norm=1e-4", "--out", runs / "cut short")
+    code, said = _passo("doctor", runs / "cut short")
+    told = re.search(r"→ passo (inspect '.*cut short/mlp-sgd-s0' --figure clipping)", said)
+    assert code == 0 and told, said
+    code, said = _passo(*shlex.split(told[1]), "--out", runs / "drawn.svg")
+    assert code == 0 and (runs / "drawn.svg").exists(), said
 
 
 def test_mistakes_get_one_sentence(runs: Path) -> None:

@@ -14,8 +14,9 @@ sys.path.append(str(Path(__file__).resolve().parent))
 from loops import mlp, trained
 
 import passo
-from passo.diagnosis import DETECTORS
+from passo.diagnosis import DETECTORS, Diagnosed, Diagnosis, Finding
 from passo.diagnosis.diagnosing import OVERSHADOWED
+from passo.diagnosis.findings import FOUND
 from passo.errors import TrainingWarning, UnknownName, UsageError
 from passo.language import speaking
 
@@ -57,6 +58,11 @@ def test_a_training_of_passo_is_diagnosed_and_says_what_it_lacks(tmp_path: Path)
     passo.train(**settings, record=record, out=tmp_path / "watched")  # type: ignore[arg-type]
     whole = passo.diagnose(passo.open(tmp_path / "watched").runs[0])
     assert whole.names == () and not whole.blind and whole.looked == len(DETECTORS), str(whole)
+    older = passo.open(tmp_path / "watched").runs[0]
+    del older.info["watch"]["around"]
+    found = passo.diagnose(older)
+    assert set(found.blind) == {"around"}
+    assert "newer versions of passo" in str(found) and "record.every" not in str(found)
 
 
 def test_it_is_told_in_the_reader_s_language() -> None:
@@ -65,7 +71,21 @@ def test_it_is_told_in_the_reader_s_language() -> None:
     with speaking("pt-BR"):
         found = passo.diagnose(trained(clear=False, epochs=1))
         assert str(found).startswith("1. Os gradientes nunca são zerados (encontrado)")
-        assert "optimizer.zero_grad()" in str(found)
+        assert found.findings[0].evidence.startswith("os gradientes não foram zerados entre os últimos")
+
+
+def test_what_is_to_be_typed_names_the_run_or_asks_the_lens() -> None:
+    one = Diagnosed(DETECTORS["vanishing"], Finding(FOUND, ""))
+    assert one.command("my runs/a-s0") == "passo inspect 'my runs/a-s0' --figure layers"
+    assert one.command("") == 'lens.figure("layers")'
+    told = Diagnosis("a-s0", (one,) * 7, {}, 26, "runs/a-s0").lines()
+    assert sum(line.strip() == "→ passo inspect runs/a-s0 --figure layers" for line in told) == 5
+    assert told[-1] == "2 more are found or suspected: passo doctor runs/a-s0 --all"
+
+
+def test_silence_says_how_many_looked() -> None:
+    assert Diagnosis("a", (), {}, 1).lines() == ["Nothing was found: 1 detector looked."]
+    assert Diagnosis("a", (), {}, 0).lines() == ["No detector could look: too little was recorded."]
 
 
 def test_a_run_that_has_just_begun_is_no_patient() -> None:

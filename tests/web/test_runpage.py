@@ -35,7 +35,7 @@ def test_the_microscope_takes_a_step_apart_and_follows_its_slider(studies: Path,
     page.wait_for_selector("[data-curves=drawn]")
     page.locator("#microscope").scroll_into_view_if_needed()
     page.wait_for_selector("figure[data-drawn^='apart?']")
-    assert page.locator("[role=tab][aria-selected=true]").inner_text() == WORDS[locale][0]
+    assert page.locator("[role=tab][aria-selected=true]").first.inner_text() == WORDS[locale][0]
     for stop, step in (("3", "step=4"), ("0", "step=1")):
         page.locator("[name=step]").fill(stop)
         page.wait_for_selector(f"figure[data-drawn$='{step}']")

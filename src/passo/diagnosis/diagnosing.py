@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +11,10 @@ from typing import Any
 
 from passo.analysis.recorded import Recorded
 from passo.diagnosis import examples, fit, flow, handling, rates
-from passo.diagnosis.evidence import ACTIVATIONS, VALIDATION, WATCH, WITNESS, Evidence, NotSeen
+from passo.diagnosis.evidence import ACTIVATIONS, AROUND, VALIDATION, WATCH, WITNESS, Evidence, NotSeen
 from passo.diagnosis.findings import FOUND, Detector, Finding
 from passo.errors import StoreError, UsageError
-from passo.language import later, t
+from passo.language import later, t, tn
 from passo.registry import unknown
 
 DETECTORS: Mapping[str, Detector] = {
@@ -25,6 +27,7 @@ MOST = 5  # findings that are told
 RECORDING = {
     WATCH: later("what happens in its steps: record.every=1, or passo.watch(optimizer, model)"),
     WITNESS: later("what goes into the model and comes out: record.witness=true, or passo.watch(optimizer, model)"),
+    AROUND: later("what only newer versions of passo record: record it again"),
     ACTIVATIONS: later("its activations: record.activations=true, or watch(..., activations=True)"),
     VALIDATION: later("a validation loss: dataset.validation=0.1, or run.scalars(...) in a loop of one's own"),
 }
@@ -68,15 +71,28 @@ class Diagnosed:
     def evidence(self) -> str:
         return self.finding.evidence
 
+    def command(self, place: str) -> str:
+        """What tries the cure, to be typed; `place` is the run as a command line takes it, STUDY/RUN.
+
+        A lens, which has no place, draws the figure itself.
+        """
+        if place:
+            return re.sub(r"\bRUN\b", lambda _: shlex.quote(place), self.detector.try_)
+        return re.sub(r"passo inspect RUN --figure (\S+)", r'lens.figure("\1")', self.detector.try_)
+
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found in one run, the surest first; `blind` maps what was not recorded to the detectors that need it."""
+    """What was found in one run, the surest first; `blind` maps what was not recorded to the detectors that need it.
+
+    `place` is the run as a command line takes it: STUDY/RUN, empty where it is in memory alone.
+    """
 
     run: str
     findings: tuple[Diagnosed, ...]
     blind: Mapping[str, tuple[str, ...]]
     looked: int
+    place: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,19 +110,29 @@ class Diagnosis:
                 f"{number}. {t(one.detector.title)} ({level})",
                 f"   {one.evidence}",
                 f"   {t(one.detector.meaning)}",
-                f"   {t(one.detector.cure)}  →  {one.detector.try_}",
+                f"   {t(one.detector.cure)}",
+                f"   → {one.command(self.place)}",
             ]
-        if not self.findings:
-            told.append(t("Nothing was found: {n} detectors looked.", n=self.looked))
-        elif len(self.findings) > most:
-            told.append(
-                t("{n} more are suspected or found; diagnose(run).findings has them.", n=len(self.findings) - most)
-            )
-        for what, names in self.blind.items():
-            told.append(
-                t("{names} could not look: the run lacks {what}.", names=", ".join(names), what=t(RECORDING[what]))
-            )
-        return told
+        told += [self.others(most)] if len(self.findings) > most else []
+        told += [] if self.findings else [self.silence()]
+        return told + [
+            t("{names} could not look: the run lacks {what}.", names=", ".join(names), what=t(RECORDING[what]))
+            for what, names in self.blind.items()
+        ]
+
+    def silence(self) -> str:
+        """What is said where nothing was found."""
+        if not self.looked:
+            return t("No detector could look: too little was recorded.")
+        return tn("Nothing was found: {n} detector looked.", "Nothing was found: {n} detectors looked.", self.looked)
+
+    def others(self, most: int = MOST) -> str:
+        """Where the findings stand that are not among the first."""
+        where = f"passo doctor {shlex.quote(self.place)} --all" if self.place else "diagnose(lens).findings"
+        left = len(self.findings) - most
+        return tn(
+            "{n} more is found or suspected: {where}", "{n} more are found or suspected: {where}", left, where=where
+        )
 
 
 def diagnose(run: Any, only: str | None = None) -> Diagnosis:
@@ -141,4 +167,5 @@ def diagnose(run: Any, only: str | None = None) -> Diagnosis:
     kept = [one for one in found if one.name not in hidden]
     kept.sort(key=lambda one: (one.level != FOUND, -one.finding.strength))
     told = {what: tuple(names) for what, names in blind.items() if what in RECORDING}
-    return Diagnosis(recorded.id, tuple(kept), told, looked)
+    folder = getattr(recorded, "folder", None)
+    return Diagnosis(recorded.id, tuple(kept), told, looked, "" if folder is None else f"{folder}/{recorded.id}")

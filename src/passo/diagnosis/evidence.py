@@ -12,6 +12,7 @@ from passo.analysis.layers import Layers, layers
 from passo.analysis.recorded import Recorded, watch_facts
 
 WATCH, WITNESS, ACTIVATIONS, VALIDATION = "statistics", "witness", "activations", "validation"
+AROUND = "around"
 LATE = 0.5  # detectors of habits look at the later half of what was recorded
 
 
@@ -75,10 +76,10 @@ class Evidence:
 
     @cached_property
     def around(self) -> Mapping[str, Any]:
-        """Facts of the training beside its steps: `recording.watching.Probe.around`."""
-        found = watch_facts(self.run).get("around")
+        """Facts of the training beside its steps: `recording.watching.Probe.around`; older recordings lack them."""
+        found = watch_facts(self.run).get(AROUND)
         if found is None:
-            raise NotSeen(WATCH)
+            raise NotSeen(AROUND if "trace/steps" in self.there else WATCH)
         return found
 
     @property

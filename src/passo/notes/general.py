@@ -27,6 +27,7 @@ from passo.analysis.varied import RATE, called, flat, is_number, settings
 from passo.analysis.words import higher_is_better, joined, ranged, spoken
 from passo.errors import StoreError, UsageError
 from passo.language import numeral, t
+from passo.notes.doctor import checkup
 from passo.notes.spoken import escaped, listed
 from passo.notes.unfinished import command
 from passo.registry import unknown
@@ -193,6 +194,7 @@ def vocabulary(found: Results, data: Mapping[str, Any]) -> dict[str, Any]:
         **asked,
         "has": lambda name: _has(there, name),
         "told": lambda name: _sentence(there, name),
+        "doctor": functools.cache(lambda: checkup(study)),
         "study": study.name,
         "folder": study.folder.name,
         "command": command(study),

@@ -22,6 +22,7 @@ ABOUT = {
     "setting": 'setting(best, "optimizer.lr")',
     "told": 'told("ranked")',
     "has": 'has("rates")',
+    "doctor": "doctor().defects | length",
     "listed": "listed(varied)",
     "code": "code(models)",
 }

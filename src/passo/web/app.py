@@ -18,7 +18,7 @@ from passo.web.lazy import Lazy
 
 pages_compare, pages_descents = Lazy("pages_compare"), Lazy("pages_descents")
 pages_play, pages_run = Lazy("pages_play"), Lazy("pages_run")
-pages_several, pages_epochs = Lazy("pages_several"), Lazy("pages_epochs")
+pages_several, pages_epochs, pages_doctor = Lazy("pages_several"), Lazy("pages_epochs"), Lazy("pages_doctor")
 microscope, pages_inside, pages_surface = Lazy("microscope"), Lazy("pages_inside"), Lazy("pages_surface")
 
 _ENTRANCE = """<!DOCTYPE html>
@@ -58,6 +58,7 @@ def create_app(lab: Laboratory) -> ASGIApp:
         get("/study/{study}/run/{run}/series", pages_run.series),
         get("/study/{study}/run/{run}/curve.svg", pages_run.pictured),
         get("/study/{study}/run/{run}/figure/{figure}", microscope.figure),
+        get("/study/{study}/run/{run}/doctor", pages_doctor.doctor),
         get("/study/{study}/run/{run}/epochs", pages_epochs.epochs),
         get("/study/{study}/run/{run}/epochs/batch", pages_epochs.batch),
         get("/study/{study}/run/{run}/epochs/{which}.svg", pages_epochs.pictured_epochs),

@@ -22,6 +22,7 @@ from passo.web.kept import KeptRun
 from passo.web.made import facts_of, settings_of
 from passo.web.microscope import LABELS, figures_of, microscope, pictures
 from passo.web.numbers import decimal
+from passo.web.pages_doctor import PATIENTS, consulted
 from passo.web.pages_epochs import has_epochs
 from passo.web.pictures import answer
 from passo.web.series import POINTS, extremes
@@ -71,7 +72,9 @@ def _page(asked: Asked, found: KeptRun, whole: str, about: Said, can: GoingOn) -
         facts=facts_of(found.info),
         drawn=drawn,
         epochs=has_epochs(found),
+        patient=found.kind in PATIENTS,
         plain=plain,
+        **(consulted(asked, found) if plain and found.kind in PATIENTS else {}),
         curves=[(name, _curve(found, name).sentence) for name in drawn] if plain else [],
         pictures=pictures(found, asked, look) if plain else {},
         words={**spoken_words(), "curve": curve("", np.array([]), np.array([])).spec()},

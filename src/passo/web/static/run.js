@@ -1,5 +1,6 @@
 // The page of a run: curves that grow while it trains, figures by tabs, the microscope's controls.
 import { asked, embed, inTurn, onChange, words } from "./charts.js";
+import { consult } from "./doctor.js";
 import { lost } from "./lost.js";
 import { written } from "./sliders.js";
 import { tablesOf } from "./tables.js";
@@ -95,7 +96,7 @@ const heeded = (box) => box.addEventListener("change", () => draw());
 for (const box of document.querySelectorAll("[name=metric]")) heeded(box);
 logarithmic.addEventListener("change", () => draw(true));
 onChange(() => draw(true));
-draw();
+draw().finally(consult);
 
 // ── Live ──
 // Metrics that were first measured after the page was made: their boxes and last values are taken from it as it is now.
@@ -119,7 +120,7 @@ if (curves.dataset.live) {
   source.addEventListener("study", ({ data }) => {
     const { status, running, told } = JSON.parse(data);
     if (lost(told)) return status === "gone" && source.close();
-    renewed().catch(() => {}).finally(() => draw());
+    renewed().catch(() => {}).finally(() => draw()).finally(consult);
     if (status !== "running" || !running.includes(curves.dataset.run)) {
       source.close();
       location.reload();
