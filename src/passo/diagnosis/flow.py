@@ -14,7 +14,7 @@ VANISHED, EXPLODED, HUGE = 1e-3, 1e3, 10.0
 ABOVE = 5.0  # times the loss of guessing
 RECTIFIERS = ("ReLU", "ReLU6")
 FIRST = 5  # steps
-TINY = 6.0e-8  # the least number of float16
+HALF, TINY = "float16", 6.0e-8  # the least number of float16
 
 
 def zero_init(seen: Evidence) -> Finding | None:
@@ -125,6 +125,8 @@ def _begun_high(seen: Evidence) -> Finding | None:
 
 def underflow(seen: Evidence) -> Finding | None:
     """Gradients that are 0, or about to be, because half precision has no smaller numbers."""
+    if seen.passes.get("dtype", HALF) != HALF and f"torch.{HALF}" not in seen.around.get("dtypes", ()):
+        return None
     grad = late(seen.layers.root("grad_raw" if "grad_raw" in seen.layers.stages else "grad", "the gradient"))
     grad = grad[:, seen.weights]
     gone = float((grad == 0).mean())

@@ -56,7 +56,7 @@ class Witness:
         self._trained: list[Tensor] = []
         self._evaluated: list[Tensor] = []
         self._sizes = {"trained": 0, "evaluated": 0}
-        self._passes = {"evaluation": 0, "evaluation_in_train_mode": 0}
+        self._passes: dict[str, Any] = {"evaluation": 0, "evaluation_in_train_mode": 0}
         self._projection: Tensor | None = None
         self._handle = model.register_forward_hook(LastingHook(self._look))
 
@@ -78,6 +78,7 @@ class Witness:
             self._passes["evaluation_in_train_mode"] += model.training and bool(self._mindful)
             self._remember("evaluated", self._evaluated, x)
             return
+        self._passes["dtype"] = str(z.dtype).removeprefix("torch.")
         self._remember("trained", self._trained, x)
         due = self._due()
         if due is None:
@@ -154,7 +155,8 @@ class Witness:
 
         `trained` and `evaluated`: different examples (of the first `ROWS` passed). `repeats`: the share of a second
         epoch's examples that came at the very place they had in the first; None before there was one. `shared`:
-        evaluated examples that were trained on. `mixed`: batches of evaluation that hold both kinds.
+        evaluated examples that were trained on. `mixed`: batches of evaluation that hold both kinds. `dtype`: what the
+        model gives in training.
         """
         order = _joined(self._trained)
         trained = np.unique(order)
