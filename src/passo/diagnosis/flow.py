@@ -11,7 +11,7 @@ from passo.language import later, t
 
 DEAD = 0.6
 VANISHED, EXPLODED, HUGE = 1e-3, 1e3, 10.0
-ABOVE = 5.0  # times the loss of guessing
+ABOVE = 2.5  # times the loss of guessing
 RECTIFIERS = ("ReLU", "ReLU6")
 FIRST = 5  # steps
 HALF, TINY = "float16", 6.0e-8  # the least number of float16
@@ -179,8 +179,8 @@ DETECTORS = (
         later("What comes back grows from layer to layer: one step ruins the weights."),
         later("Draw smaller weights, normalise, lower the learning rate, or clip the gradient."),
         "passo train clip_norm=1",
-        "A loss five times that of guessing, a gradient of ten, or a thousandfold: healthy networks begin near "
-        "guessing.",
+        "A loss two and a half times that of guessing, a gradient of ten, or a thousandfold: healthy networks begin "
+        "near guessing.",
         "Pascanu et al. 2013; Glorot & Bengio 2010; He et al. 2015",
         exploding,
     ),
