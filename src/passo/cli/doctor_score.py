@@ -29,10 +29,34 @@ def score(folder: Path, jobs: int | None) -> None:
         for case in cases:
             all_.append(judged(case))
             bar.advance(line)
-    text = "\n".join(score_lines(all_)) + "\n"
+    text = "\n".join((*_head(), *score_lines(all_))) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8")
     out.print(text, markup=False, soft_wrap=True)
     err.print(t("kept in {folder}", folder=folder / FILE), soft_wrap=True)
+
+
+def _head() -> Iterator[str]:
+    """What the table is of, and how it is made again."""
+    from passo.gallery import HELD_OUT, HELD_OUT_SEEDS, MODELS, SEEDS
+
+    yield f"# {t('The score of the detectors')}"
+    yield ""
+    yield t(
+        "Made by `passo doctor --score`: every defect of the gallery on every model that can have it, the healthy "
+        "twins, and healthy trainings of every optimizer, schedule and network of passo. A defect is recognised where "
+        "its own detector is among the five findings that are told; whatever is told of a healthy run, found or only "
+        "suspected, is a false alarm."
+    )
+    yield ""
+    yield t(
+        "Thresholds were chosen on the models {models} and the seeds {seeds}. The models {held} and the seeds "
+        "{held_seeds} were held out.",
+        models=", ".join(f"`{one}`" for one in MODELS),
+        seeds=", ".join(map(str, SEEDS)),
+        held=", ".join(f"`{one}`" for one in HELD_OUT),
+        held_seeds=", ".join(map(str, HELD_OUT_SEEDS)),
+    )
+    yield ""
 
 
 def _trained(folder: Path, jobs: int | None) -> None:
