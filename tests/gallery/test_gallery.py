@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from passo import gallery
+from passo.diagnosis import DETECTORS
 from passo.errors import FolderInUse, UnknownName, UsageError
 from passo.experiments.sink import Draft
 from passo.gallery.examples import data
@@ -137,3 +138,8 @@ def test_what_is_not_there_is_named():
         gallery.make("softmax", "vgg")
     with pytest.raises(UsageError, match="mlp cannot have the defect batch-of-one: BatchNorm refuses"):
         gallery.make("batch-of-one", "mlp")
+
+
+def test_each_defect_names_the_detector_that_tells_it():
+    assert {one.detector for one in gallery.DEFECTS.values()} == set(DETECTORS)
+    assert gallery.DEFECTS["decay"].detector == "weight-decay" and gallery.DEFECTS["sorted"].detector == "sorted"

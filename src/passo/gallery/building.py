@@ -59,6 +59,7 @@ def exploding(kind: str) -> nn.Module:
 DEFECTS = (
     Defect(
         key="softmax",
+        detector="softmax-twice",
         title=later("Softmax stands before the cross-entropy"),
         wrong=later("CrossEntropyLoss takes logits and applies the softmax itself; here it gets probabilities."),
         broken="model = nn.Sequential(..., nn.Linear(64, 10), nn.Softmax(dim=1))",
@@ -69,6 +70,7 @@ DEFECTS = (
     ),
     Defect(
         key="missing-parameters",
+        detector="lacking",
         title=later("The optimizer lacks parameters"),
         wrong=later("The optimizer was built on the last layer; the others have gradients and never move."),
         broken="optimizer = SGD(model.head.parameters(), lr)",
@@ -101,6 +103,7 @@ DEFECTS = (
     ),
     Defect(
         key="dead-relu",
+        detector="dead",
         title=later("ReLUs are dead"),
         wrong=later("The biases lie so far below 0 that no example makes a unit positive, and so it gets no gradient."),
         broken="nn.init.constant_(layer.bias, -10.0)",

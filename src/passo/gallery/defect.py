@@ -16,7 +16,8 @@ class Defect:
     """`title`, `wrong`, `symptom`, `cure`, `without` are messages for `passo.language.t`; `broken`, `cured` are code.
 
     `change` names the parts of the healthy training `twin` that the defect replaces. `models` are those of the gallery
-    that can have it, and `without` says why others cannot.
+    that can have it, and `without` says why others cannot. `detector` is the name of passo.diagnosis's detector that
+    tells it, the defect's own `key` where none is given.
     """
 
     key: str
@@ -30,6 +31,10 @@ class Defect:
     twin: str = HEALTHY
     models: tuple[str, ...] = MODELS + HELD_OUT
     without: str = ""
+    detector: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detector", self.detector or self.key)
 
     def training(self, switch: bool = True) -> Training:
         """The loop with the defect, or without it where the switch is off."""

@@ -14,6 +14,7 @@ NOT_MINDFUL = later("The network has neither dropout nor BatchNorm, so that the 
 DEFECTS = (
     Defect(
         key="training-in-eval",
+        detector="eval-mode",
         title=later("The training runs in eval mode"),
         wrong=later("model.eval() was called and never undone: dropout does nothing, BatchNorm learns no statistics."),
         broken="model.eval()\nfor x, y in batches:\n    ...",
@@ -26,6 +27,7 @@ DEFECTS = (
     ),
     Defect(
         key="evaluating-in-train",
+        detector="train-mode",
         title=later("The evaluation runs in train mode"),
         wrong=later("model.eval() is missing: dropout is at work and BatchNorm takes the statistics of the batch."),
         broken="with torch.no_grad():\n    logits = model(x)",
@@ -50,6 +52,7 @@ DEFECTS = (
     ),
     Defect(
         key="labels-off-by-one",
+        detector="labels-shifted",
         title=later("Training labels are off by one"),
         wrong=later("Classes are numbered from 1 in one file and from 0 in the other."),
         broken="y = (y + 1) % 10  # the training part only",
@@ -104,6 +107,7 @@ DEFECTS = (
     ),
     Defect(
         key="overfitting",
+        detector="over-fitting",
         title=later("A few examples are learnt by heart"),
         wrong=later("128 images are shown a hundred times each."),
         broken="training = Subset(training, range(128))\nfor epoch in range(100):\n    ...",

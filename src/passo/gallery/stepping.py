@@ -42,6 +42,7 @@ DEFECTS = (
     ),
     Defect(
         key="schedule-per-epoch",
+        detector="schedule-too-slow",
         title=later("A schedule for batches is stepped once per epoch"),
         wrong=later("OneCycleLR was given the number of batches, and its step() stands after the loop over them."),
         broken="for epoch in range(5):\n    for x, y in batches:\n        ...\n    scheduler.step()",
@@ -55,6 +56,7 @@ DEFECTS = (
     ),
     Defect(
         key="schedule-per-batch",
+        detector="schedule-too-fast",
         title=later("A schedule for epochs is stepped after each batch"),
         wrong=later("StepLR counts epochs, and its step() stands inside the loop over the batches."),
         broken="for x, y in batches:\n    ...\n    scheduler.step()  # StepLR(step_size=2, gamma=0.3)",
@@ -115,6 +117,7 @@ DEFECTS = (
     ),
     Defect(
         key="decay",
+        detector="weight-decay",
         title=later("Weight decay eats the weights"),
         wrong=later("The pull towards zero is stronger than what the loss asks for."),
         broken="optimizer = SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=0.5)",
