@@ -17,10 +17,16 @@ from passo.gallery.examples import SAMPLE
 from passo.gallery.loop import Training, train
 from passo.gallery.networks import ADAM, HELD_OUT, MODELS
 from passo.gallery.settings import HEALTHY, TWINS, healthy
+from passo.language import later
 from passo.registry import unknown
 from passo.store import DATABASE, Store, StoredRun, StoredStudy, open_study
 
-DEFECTS: dict[str, Defect] = {one.key: one for room in (stepping, handling, building) for one in room.DEFECTS}
+CHAPTERS: dict[str, tuple[Defect, ...]] = {
+    later("The step"): stepping.DEFECTS,
+    later("Data and modes"): handling.DEFECTS,
+    later("The network"): building.DEFECTS,
+}
+DEFECTS: dict[str, Defect] = {one.key: one for chapter in CHAPTERS.values() for one in chapter}
 ENDED = ("done", "diverged")
 SEEDS = (0, 1, 2, 3, 4)
 HELD_OUT_SEEDS = (5, 6, 7)
