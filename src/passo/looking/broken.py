@@ -17,7 +17,7 @@ from passo.gallery import CHAPTERS, DEFECTS, Defect, Piece, make_all, pieces
 from passo.language import language, later, speaking, t
 from passo.notes.exhibits import Exhibit
 from passo.notes.gallery import Gallery, page
-from passo.store import StoredStudy
+from passo.store import StoredStudy, open_study
 
 PAGE = "index.html"
 
@@ -59,8 +59,8 @@ def train_gallery(
     for place, part in enumerate(wanted):
         before = sum(sizes[:place])
         each = None if told is None else lambda run, done, _, before=before: told(run, before + done, sum(sizes))
-        study = make_all(out, part.keys, [part.model], [seed], jobs=jobs, told=each)
-    return study
+        make_all(out, part.keys, [part.model], [seed], jobs=jobs, told=each)
+    return open_study(out)
 
 
 def gallery_of(

@@ -193,5 +193,5 @@ def _eval_mode(model: nn.Module) -> str:
         "Dropout": "dropout does nothing",
         "BatchNorm": "BatchNorm uses its old statistics and learns no new ones",
     }
-    told = " and ".join(effects.get(word, f"{word} uses its old statistics") for word in touched)
+    told = "; ".join(effects.get(word, f"{word} uses its old statistics") for word in touched)
     return f"the model is trained in eval mode: {told}; call model.train() before training"
