@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from passo.analysis.words import amount, significant
 from passo.cli.app import app
 from passo.diagnosis import DETECTORS, diagnose
+from passo.errors import StoreError
 from passo.figures.beside import Beside
 from passo.figures.instruments import INSTRUMENTS
 from passo.gallery import CHAPTERS, DEFECTS
@@ -126,10 +127,17 @@ def test_a_defect_that_the_doctor_misses_is_told_so(place: Path) -> None:
 
 def test_the_page_speaks_portuguese(place: Path) -> None:
     with speaking("pt-BR"):
-        told = page(gallery_of(open_study(place), ONLY))
+        told = page(gallery_of(open_study(place)))  # all that it holds
         assert 'lang="pt-BR"' in told and "os gradientes não foram zerados" in told.lower()
         assert all(t(DEFECTS[key].title) in told for key in ONLY)
     assert "Encontrados: 2; suspeitos: 1; não percebidos: 0." in told
+
+
+def test_runs_that_are_not_there_are_asked_for(place: Path) -> None:
+    with pytest.raises(StoreError, match="lacks sorted-mlp-s0 or healthy-mlp-s0: train it with passo doctor --gallery"):
+        gallery_of(open_study(place), ["sorted"])
+    with pytest.raises(StoreError, match="no broken run of mlp, seed 7"):
+        gallery_of(open_study(place), seed=7)
 
 
 def test_a_model_that_cannot_have_a_defect_leaves_it_to_the_first_that_can() -> None:

@@ -71,6 +71,7 @@ def instrument(pair: Beside, shown: Instrument) -> Figure:
         warnings.simplefilter("ignore", RuntimeWarning)  # medians of what is NaN throughout
         found = {name: shown.read(Evidence(run)) for name, run in pair.both}
     bars = shown.axis != STEP and not shown.log
+    found = _shared(found) if bars else found
     caption = t(shown.title) + (", " + t("logarithmic scale") if shown.log else "")
     caption = caption[0].upper() + caption[1:]
     chart = _finished(_bars(found, shown) if bars else _lines(found, shown))
@@ -146,11 +147,13 @@ def _ends(pair: Beside, training: Mapping[str, Reading], axes: Any) -> list[Any]
 
 
 def _table(found: Mapping[str, Reading]) -> Any:
+    """What is a number, one run below the other: a line goes on past steps that have none."""
+    kept = {name: (np.asarray(xs)[np.isfinite(ys)], ys[np.isfinite(ys)]) for name, (xs, ys) in found.items()}
     return data(
         {
-            "x": np.concatenate([np.asarray(xs) for xs, _ in found.values()]),
-            "y": np.concatenate([ys for _, ys in found.values()]),
-            "label": np.concatenate([np.repeat(name, len(xs)) for name, (xs, _) in found.items()]),
+            "x": np.concatenate([xs for xs, _ in kept.values()]),
+            "y": np.concatenate([ys for _, ys in kept.values()]),
+            "label": np.concatenate([np.repeat(name, len(xs)) for name, (xs, _) in kept.items()]),
         }
     )
 
@@ -182,6 +185,16 @@ def _means(reading: Reading, together: int) -> Reading:
     xs, ys = (np.asarray(part, np.float64) for part in reading)
     whole = len(ys) // together * together
     return tuple(part[:whole].reshape(-1, together).mean(1) for part in (xs, ys))  # type: ignore[return-value]
+
+
+def _shared(found: Mapping[str, Reading]) -> dict[str, Reading]:
+    """The places that both runs have: of what an optimizer lacks, a run knows the names, not which are matrices."""
+    both = set.intersection(*(set(places) for places, _ in found.values()))
+    kept = {name: [place in both for place in places] for name, (places, _) in found.items()}
+    return {
+        name: ([place for place in places if place in both], values[kept[name]])
+        for name, (places, values) in found.items()
+    }
 
 
 def _values(found: Any) -> np.ndarray:

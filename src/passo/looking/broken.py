@@ -66,17 +66,25 @@ def train_gallery(
 def gallery_of(
     study: StoredStudy, only: Collection[str] | None = None, *, model: str = "mlp", seed: int = 0, command: str = ""
 ) -> Gallery:
-    """The exhibits of a study that holds them; raises `StoreError` for a run that it lacks."""
+    """The exhibits of a study: those that are named, or all of the model and the seed that it holds.
+
+    Raises `StoreError` where it lacks a run.
+    """
     chosen = {key: part.model for part in parts(model, only) for key in part.keys}
     there = {run.id for run in study.runs}
     chapters: dict[str, list[Exhibit]] = {}
     for chapter, defects in CHAPTERS.items():
         for defect in (one for one in defects if one.key in chosen):
             ids = [Piece(what, chosen[defect.key], seed).id for what in (defect.key, defect.twin)]
-            if lacking := [one for one in ids if one not in there]:
-                raise StoreError(f"{study.folder} lacks the run {lacking[0]}: train it with passo doctor --gallery")
-            exhibit = _exhibit(defect, Beside(*map(study.run, ids)), study.folder, model)
-            chapters.setdefault(chapter, []).append(exhibit)
+            if there.issuperset(ids):
+                exhibit = _exhibit(defect, Beside(*map(study.run, ids)), study.folder, model)
+                chapters.setdefault(chapter, []).append(exhibit)
+            elif only is not None:
+                raise StoreError(f"{study.folder} lacks {' or '.join(ids)}: train it with passo doctor --gallery")
+    if not chapters:
+        raise StoreError(
+            f"{study.folder} holds no broken run of {model}, seed {seed}: train them with passo doctor --gallery"
+        )
     return Gallery(chapters, model, seed, str(study.config["gallery"]), f"passo {__version__}", command)
 
 

@@ -9,7 +9,7 @@ from passo.figures import Figure
 from passo.figures.raster import flattened
 from passo.figures.style import BLUE, INK, RED
 
-SHADES = {INK: "ink", "#ECEEF0": "grid", "#B7BCC2": "axis", RED: "broken", BLUE: "healthy"}
+SHADES = {"#FFFFFF": "paper", INK: "ink", "#ECEEF0": "grid", "#B7BCC2": "axis", RED: "broken", BLUE: "healthy"}
 """The colours of a picture, and the page's variables that take their place."""
 _LOOK = ("class", "role", "pointer-events", "font-family", "aria-hidden", "aria-label", "aria-roledescription")
 _PLACES = ("d", "transform", "x2", "y2")
