@@ -13,7 +13,7 @@ from passo.cli.show import out
 
 def doctor(
     run: Annotated[
-        str | None, typer.Argument(metavar="[STUDY[/RUN]]", help="A training, watched (record.every=1) or not.")
+        str | None, typer.Argument(metavar="STUDY[/RUN]", help="A training, watched (record.every=1) or not.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Tell every finding, not the surest five alone.")] = False,
     gallery: Annotated[

@@ -65,12 +65,11 @@ class Exhibit:
     @cached_property
     def figures(self) -> tuple[Figure, Figure]:
         """The losses, and the instrument that shows the defect: the accuracies where none was recorded."""
-        if self.detector not in INSTRUMENTS:
-            return curves(self.runs, "loss"), curves(self.runs, "accuracy")
+        losses, shown = curves(self.runs, "loss"), INSTRUMENTS.get(self.detector)
         try:
-            return curves(self.runs, "loss"), instrument(self.runs, INSTRUMENTS[self.detector])
+            return losses, curves(self.runs, "accuracy") if shown is None else instrument(self.runs, shown)
         except NotSeen:
-            return curves(self.runs, "loss"), curves(self.runs, "accuracy")
+            return losses, curves(self.runs, "accuracy")
 
     @property
     def results(self) -> list[tuple[str, list[str]]]:
