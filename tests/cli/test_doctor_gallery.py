@@ -72,7 +72,7 @@ def test_an_article_tells_what_the_doctor_says_and_what_both_runs_reached(place:
 def test_a_run_that_lost_its_numbers_says_so_in_its_picture_and_in_its_table(place: Path, written: str) -> None:
     last = int(open_study(place).run("lr-high-mlp-s0").metric("train/loss").steps[-1])
     told = _article(written, "lr-high")
-    assert f"no number after step {last - 1}" in told and "10.0 % no number" in told
+    assert f"no number after step {last - 1}" in told and "broken run – 10.0 % NaN" in told
     assert "no number in training and no value in validation" in told
 
 

@@ -103,10 +103,10 @@ class Exhibit:
 
 
 def told(run: StoredRun, metric: str) -> str:
-    """The last value of a metric, in words where there is none."""
+    """The last value of a metric; NaN where it is no number, a dash where the run ended before it had one."""
     if not run.has(metric):
-        return t("none")
-    return amount(value, metric) if np.isfinite(value := run.last(metric)) else t("no number")
+        return "–"
+    return amount(value, metric) if np.isfinite(value := run.last(metric)) else "NaN"
 
 
 def spark(runs: Beside) -> list[str]:
