@@ -95,6 +95,10 @@ def test_the_commands_on_the_page_work_as_they_are_written(
     for command in commands:
         code, said = _passo(*shlex.split(command)[1:])
         assert code == 0, said
+    monkeypatch.chdir(place)
+    ((exhibit, *_), *_) = gallery_of(open_study(".")).chapters.values()
+    assert exhibit.commands[0] == "passo doctor ./zero-grad-mlp-s0"
+    assert _passo(*exhibit.commands[0].split()[1:])[0] == 0
 
 
 def test_the_page_carries_all_that_it_shows(written: str) -> None:

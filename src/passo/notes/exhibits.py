@@ -92,7 +92,7 @@ class Exhibit:
 
     def place(self, run: StoredRun) -> str:
         """A run as a command takes it."""
-        return shlex.quote((self.folder / run.id).as_posix())
+        return shlex.quote(f"{self.folder.as_posix()}/{run.id}")
 
     @property
     def commands(self) -> list[str]:
