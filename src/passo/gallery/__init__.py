@@ -7,11 +7,12 @@
 
 from passo.gallery.defect import Defect
 from passo.gallery.loop import Training, train
-from passo.gallery.making import DEFECTS, HELD_OUT_SEEDS, SEEDS, Piece, make, make_all, pieces
+from passo.gallery.making import CHAPTERS, DEFECTS, HELD_OUT_SEEDS, SEEDS, Piece, make, make_all, pieces
 from passo.gallery.networks import HELD_OUT, MODELS
 from passo.gallery.settings import HEALTHY, TWINS
 
 __all__ = [
+    "CHAPTERS",
     "DEFECTS",
     "HEALTHY",
     "HELD_OUT",

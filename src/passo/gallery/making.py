@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from passo.errors import UsageError
+from passo.errors import FolderInUse, UsageError
 from passo.experiments.executors import here, processes
 from passo.experiments.sink import Draft
 from passo.gallery import building, handling, stepping
@@ -17,10 +17,16 @@ from passo.gallery.examples import SAMPLE
 from passo.gallery.loop import Training, train
 from passo.gallery.networks import ADAM, HELD_OUT, MODELS
 from passo.gallery.settings import HEALTHY, TWINS, healthy
+from passo.language import later
 from passo.registry import unknown
 from passo.store import DATABASE, Store, StoredRun, StoredStudy, open_study
 
-DEFECTS: dict[str, Defect] = {one.key: one for room in (stepping, handling, building) for one in room.DEFECTS}
+CHAPTERS: dict[str, tuple[Defect, ...]] = {
+    later("The step"): stepping.DEFECTS,
+    later("Data and modes"): handling.DEFECTS,
+    later("The network"): building.DEFECTS,
+}
+DEFECTS: dict[str, Defect] = {one.key: one for chapter in CHAPTERS.values() for one in chapter}
 ENDED = ("done", "diverged")
 SEEDS = (0, 1, 2, 3, 4)
 HELD_OUT_SEEDS = (5, 6, 7)
@@ -100,11 +106,11 @@ def make_all(
 
 def _perform(folder: Path, wanted: Sequence[Piece], jobs: int, told: Callable[[str, int, int], None] | None) -> None:
     """Train what is not there yet; this process is the study's one writer."""
-    there = {run.id for run in open_study(folder).runs if run.status in ENDED} if (folder / DATABASE).is_file() else ()
+    there = _made(folder) if (folder / DATABASE).is_file() else ()
     missing = [piece for piece in wanted if piece.id not in there]
     if not missing:
         return
-    with Store.create(folder, name="gallery", config=CONFIG, contradiction=_another) as study:
+    with Store.create(folder, name="gallery", config=CONFIG, contradiction=lambda there: None) as study:
         jobs = min(jobs, len(missing))
         results = here(_draft, missing) if jobs == 1 else processes(_draft, missing, jobs)
         for done, (piece, draft) in enumerate(results, len(wanted) - len(missing) + 1):
@@ -120,8 +126,12 @@ def _draft(piece: Piece) -> Draft:
     return draft
 
 
-def _another(there: StoredStudy) -> str | None:
-    return None if there.config == CONFIG else "holds a study that is not of the gallery"
+def _made(folder: Path) -> set[str]:
+    """The runs of a gallery that are there, and at their end; raises `FolderInUse` for another study."""
+    study = open_study(folder)
+    if study.config != CONFIG:
+        raise FolderInUse(f"{folder} holds a study that is not of the gallery: give another folder")
+    return {run.id for run in study.runs if run.status in ENDED}
 
 
 def _known(what: str, model: str) -> None:
