@@ -17,7 +17,7 @@ STUDIES = ("healthy", "healthy-models")  # study files in the gallery
 FILE = "score.md"
 
 
-def score(folder: Path, jobs: int | None) -> None:
+def show_score(folder: Path, jobs: int) -> None:
     """Train what is not in the folder yet, diagnose all of it, and write the table; it is shown too."""
     from passo.diagnosis.scoring import judged, score_lines
 
@@ -59,7 +59,7 @@ def _head() -> Iterator[str]:
     yield ""
 
 
-def _trained(folder: Path, jobs: int | None) -> None:
+def _trained(folder: Path, jobs: int) -> None:
     """Make the gallery and the healthy studies; what is there is left as it is."""
     from passo import gallery
     from passo.cli.studies import perform
@@ -72,7 +72,7 @@ def _trained(folder: Path, jobs: int | None) -> None:
                 folder / "gallery",
                 models=models,
                 seeds=seeds,
-                jobs=jobs or 2,
+                jobs=jobs,
                 told=lambda name, done, all_: bar.update(line, completed=done, total=all_, last=name),
             )
     for name in STUDIES:

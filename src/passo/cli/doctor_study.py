@@ -11,9 +11,11 @@ from passo.language import t
 if TYPE_CHECKING:
     from passo.store import StoredRun
 
+MOST = 40  # trainings that are listed
 
-def show_study(name: str, runs: Sequence[StoredRun], most: int = 0) -> None:
-    """A table of the trainings in which something was found (the first `most`, or all), and how many had nothing."""
+
+def show_study(name: str, runs: Sequence[StoredRun], most: int = MOST) -> None:
+    """A table of the trainings in which something was found, `most` at most, and of how many nothing was found."""
     from passo.diagnosis import diagnose
     from passo.diagnosis.findings import FOUND
 
@@ -28,7 +30,7 @@ def show_study(name: str, runs: Sequence[StoredRun], most: int = 0) -> None:
             if findings:
                 rows.append((run.id, "; ".join(sure), "; ".join(doubtful)))
             bar.advance(line)
-    shown = rows[:most] if most else rows
+    shown = rows[:most]
     if shown:
         table((t("run"), t("found"), t("suspected")), shown)
     if len(shown) < len(rows):

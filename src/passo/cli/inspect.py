@@ -14,7 +14,7 @@ from passo.language import t
 
 if TYPE_CHECKING:
     from passo.analysis import Recorded, Table
-    from passo.store import StoredRun
+    from passo.store import StoredRun, StoredStudy
 
 FIGURES = (
     "stages, layers, ratios, effective-lr, signal, cosine, distributions, loss-change, activations, clipping, "
@@ -23,6 +23,7 @@ FIGURES = (
 EVALUATED = ", ".join(evaluated.FIGURES)
 EXPLAINED = ", ".join(explained.FIGURES)
 PROBED = ("curvature", "noise-scale", "rank", "drift")
+MOST = 20  # runs that an error names
 PATIENTS = ("train/loss", "trace/steps")  # what a run has that `passo doctor` can look at
 _KEPT = {
     PATIENTS: ("is a training", "trainings"),
@@ -147,13 +148,19 @@ def watched_run(name: str, *, kept: str | tuple[str, ...] = "trace/steps") -> St
     study = store.named(name)
     if isinstance(study, store.StoredRun):
         return study
-    there = [run for run in study.runs if any(one.startswith(kept) for one in (*run.arrays(), *run.metrics()))]
+    there = holding(study, kept)
     if len(there) == 1:
         return there[0]
     none, several = _KEPT[kept]
     if not there:
         raise StoreError(f"no run of {name} {none}")
-    raise StoreError(f"{name} holds {len(there)} {several}, say which: {', '.join(r.id for r in there)}")
+    named = [run.id for run in there[:MOST]] + ["…"] * (len(there) > MOST)
+    raise StoreError(f"{name} holds {len(there)} {several}, say which: {', '.join(named)}")
+
+
+def holding(study: StoredStudy, kept: str | tuple[str, ...]) -> list[StoredRun]:
+    """The runs that kept arrays or scalars whose names begin so."""
+    return [run for run in study.runs if any(one.startswith(kept) for one in (*run.arrays(), *run.metrics()))]
 
 
 def _tell(run: Recorded) -> None:
