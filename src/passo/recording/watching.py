@@ -278,11 +278,7 @@ class Probe:
         if self.witness is not None or "initial_lr" in self.optimizer.param_groups[0]:  # a schedule leaves that mark
             facts["schedules"] = schedules_of(self.optimizer)
         if self.model is not None:
-            held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
-            named = list(self.model.named_parameters())
-            facts["lacking"] = [name for name, p in named if p.requires_grad and id(p) not in held]
-            facts["dtypes"] = sorted({str(p.dtype) for _, p in named})
-            facts["frozen"] = [name for name, p in named if not p.requires_grad]
+            facts |= trained_of(self.optimizer, self.model)
         if self.witness is not None:
             facts["witness"] = self.witness.facts()
         return facts
@@ -325,6 +321,17 @@ class Probe:
         self._closed = self.around()
         self.records.close()
         WATCHED.discard(self.optimizer)
+
+
+def trained_of(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, list[str]]:
+    """Which of a model's parameters the optimizer lacks, and which are frozen; of what kinds they are."""
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    named = list(model.named_parameters())
+    return {
+        "lacking": [name for name, p in named if p.requires_grad and id(p) not in held],
+        "dtypes": sorted({str(p.dtype) for _, p in named}),
+        "frozen": [name for name, p in named if not p.requires_grad],
+    }
 
 
 def _hooked(parameter: Tensor, hook: Any) -> Any:

@@ -1,0 +1,130 @@
+"""A doctor who looks in on a training while it runs, and says what is wrong with it as soon as it can be told.
+
+Few steps are looked at, ever fewer of them (`recording.glimpses`), and a diagnosis is made after step 50, at the ends
+of epochs, and at the end. Neither changes a bit of the training. A training that cannot be looked at goes without.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from passo import store
+from passo.errors import Diverged, TrainingWarning
+from passo.language import ENGLISH, speaking, t
+from passo.recording.glimpses import Glimpses
+from passo.recording.held import HeldRun
+from passo.store import Series, StoredRun
+
+if TYPE_CHECKING:
+    from passo.diagnosis import Diagnosed
+    from passo.experiments.assembling import Parts
+    from passo.experiments.sink import Sink
+    from passo.training import StepRecord, TrainConfig
+
+FIRST = 50  # steps before the first diagnosis
+SOONER, LATER = 1.5, 2.0  # times the steps of the last one before the next: at an epoch's end, and inside of it
+SPARSER = 3  # a look, and then a third of the steps so far without one
+
+Doctor = Callable[[Any], "Sequence[Diagnosed]"]
+Tell = Callable[["Diagnosed", int], None]
+
+
+@dataclass(frozen=True)
+class Living(HeldRun):
+    """What was glimpsed of a run, with the curves that it has stored so far, and how it stands."""
+
+    stored: StoredRun | None = None
+    status: str = "running"
+    curves: dict[str, Series] = field(default_factory=dict)  # those that were read already
+
+    def has(self, metric: str) -> bool:
+        if metric not in self.curves and self.stored is not None and self.stored.has(metric):
+            self.curves[metric] = self.stored.metric(metric)
+        return metric in self.curves
+
+    def metric(self, name: str) -> Series:
+        return self.curves[name]
+
+
+class Attending:
+    """Asks a doctor, such as `passo.diagnosis.live`, about one run, and tells each of its findings once.
+
+    `tell(finding, step)` says it; without one it is a `TrainingWarning`. The run keeps it as an event.
+    """
+
+    def __init__(self, doctor: Doctor, tell: Tell | None = None) -> None:
+        self._doctor, self._tell = doctor, tell or _warn
+        self._glimpses: Glimpses | None = None
+        self._known: set[str] = set()
+
+    def begin(self, config: TrainConfig, parts: Parts, sink: Sink, folder: Path, run_id: str) -> None:
+        """Put it beside a run that is about to begin, or to go on."""
+        self._sink = sink
+        with suppress(Exception):  # what cannot be looked at is trained all the same
+            self._stored = store.open_study(folder).run(run_id)
+            self._known = {data["detector"] for *_, data in self._stored.events() if "detector" in data}
+            self._glimpses = None if config.devices > 1 else Glimpses(parts.optimizer, parts.model, parts.scaler)
+
+    def of(self, records: Iterator[StepRecord], done: int) -> Generator[StepRecord, None, None]:
+        """The same records, the first of them after `done` steps; what there is to tell is told between two of them."""
+        glimpses = self._glimpses
+        if glimpses is None:
+            yield from records
+            return
+        step, look, asked = done, done + 1, done
+        try:
+            glimpses.open(look)
+            for record in records:
+                step, made = record.step, record.step - done
+                if step == look:
+                    glimpses.close()
+                    look += max(1, made // SPARSER)
+                grown = LATER if record.end is None else SOONER
+                if made >= FIRST and made >= grown * (asked - done):
+                    asked = step
+                    self._ask(step)
+                if step + 1 == look:
+                    glimpses.open(look)
+                yield record
+            glimpses.close()
+            if step > asked:
+                self._ask(step)
+        except Diverged as error:
+            glimpses.close()
+            self._ask(error.step, error)
+            raise
+        finally:
+            glimpses.close()
+
+    def _ask(self, step: int, lost: Diverged | None = None) -> None:
+        new: Sequence[Diagnosed] = ()
+        with suppress(Exception):  # the training is worth more
+            run = self._run(lost)
+            new = [one for one in self._doctor(run) if one.name not in self._known]
+            with speaking(ENGLISH):  # as all messages are kept
+                english = self._doctor(run) if new else ()
+            self._known |= {one.name for one in new}
+            for one in english:
+                if one.name in {told.name for told in new}:
+                    message = f"{one.detector.title}: {one.evidence}"
+                    self._sink.event("warning", message, step, what="doctor", detector=one.name)
+        for one in new:
+            self._tell(one, step)
+
+    def _run(self, lost: Diverged | None) -> Living:
+        assert self._glimpses is not None
+        self._sink.flush()
+        seen = self._glimpses.run(self._stored.id)
+        events = () if lost is None else (("watch", lost.step, str(lost), {"what": "not-finite"}),)
+        status = "running" if lost is None else "diverged"
+        return Living(seen.id, seen.held, seen.info, events, self._stored, status)
+
+
+def _warn(finding: Diagnosed, step: int) -> None:
+    said = f"{t(finding.detector.title)}. {finding.evidence} {t(finding.detector.cure)}"
+    warnings.warn(f"step {step:,}: {said}", TrainingWarning, stacklevel=2)
