@@ -48,7 +48,8 @@ def train(
     ] = None,
     precision: Annotated[str | None, typer.Option(help="Of the forward pass: float32, bf16 or fp16.")] = None,
     doctor: Annotated[
-        bool, typer.Option("--doctor/--no-doctor", help="Say at once, while it trains, what is wrong with it.")
+        bool,
+        typer.Option("--doctor/--no-doctor", help="Warn while it trains, as soon as something is certainly wrong."),
     ] = True,
 ) -> None:
     """Train a model and test it once: passo train dataset=fashion-mnist model=lenet optimizer=adam lr=0.001 epochs=3
@@ -129,12 +130,12 @@ def train(
 
 
 def _tell(finding: Diagnosed, step: int) -> None:
-    """A finding of the doctor, above the bar."""
+    """A finding of the doctor, above the bar: what it is, the evidence, what it means, and what to try."""
     from rich.padding import Padding
     from rich.text import Text
 
     what, cure = t(finding.detector.title), t(finding.detector.cure)
-    err.print(Text(t("At step {step:,} the doctor says: {what}.", step=step, what=what), style="bold yellow"))
+    err.print(Text(t("Warning at step {step:,}: {what}.", step=step, what=what), style="bold yellow"))
     for words in (finding.evidence, t(finding.detector.meaning), f"{cure}  →  {finding.detector.try_}"):
         err.print(Padding(Text(words), (0, 0, 0, 3)))
 
