@@ -6,25 +6,37 @@ from typing import Any
 
 import numpy as np
 
-from passo.diagnosis.diagnosing import Diagnosed, diagnose
+from passo.diagnosis.diagnosing import OVERSHADOWED, Diagnosed, diagnose
 from passo.diagnosis.findings import FOUND
 
 PATIENT = {"lr-low": 1, "imbalance": 2}  # epochs that are to be over first
 SILENT = ("labels-shuffled",)  # a model that starts slowly looks the same
+LAST, FALLEN = 10, 2 / 3  # steps, and of the first loss
 EPOCHS, LOSS, RATE = "epoch/train_loss", "train/loss", "lr"
 
 
 def live(run: Any) -> tuple[Diagnosed, ...]:
     """What may be told of a run that goes on: findings of level found, that more steps will not take back.
 
-    Of `run` few steps were looked at, and its curves are whole: the course of the loss is read from these.
+    Of `run` few steps were looked at, and its curves are whole: the course of the loss is read from these. What was
+    told stands among its events, and what follows from that is not told any more.
     """
     epochs = len(run.metric(EPOCHS).steps) if run.has(EPOCHS) else 0
     findings = list(diagnose(run).findings)
     if epochs and "witness" in run.arrays() and not _warming_up(run):
         findings += diagnose(_EveryLoss(run), only="lr-low").findings
-    ripe = [one for one in findings if one.name not in SILENT and epochs >= PATIENT.get(one.name, 0)]
+    told = {data.get("detector") for *_, data in run.events()}
+    silent = {*SILENT, *(effect for cause in told for effect in OVERSHADOWED.get(cause, ()))}
+    if _learns(run):
+        silent.add("lr-high")
+    ripe = [one for one in findings if one.name not in silent and epochs >= PATIENT.get(one.name, 0)]
     return tuple(one for one in ripe if one.level == FOUND)
+
+
+def _learns(run: Any) -> bool:
+    """Whether the loss has fallen all the same: RMSprop's first steps are large, and FTRL's all are."""
+    loss = run.metric(LOSS).values if run.has(LOSS) else np.zeros(0)
+    return len(loss) > LAST and bool(np.median(loss[-LAST:]) < FALLEN * loss[0])
 
 
 def _warming_up(run: Any) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from passo.training import StepRecord, TrainConfig
 
 FIRST = 50  # steps before the first diagnosis
-SOONER, LATER = 1.5, 2.0  # times the steps of the last one before the next: at an epoch's end, and inside of it
+SOONER, LATER = 1.5, 4.0  # times the steps of the last one before the next: at an epoch's end, and inside of it
 SPARSER = 3  # a look, and then a third of the steps so far without one
 
 Doctor = Callable[[Any], "Sequence[Diagnosed]"]
@@ -36,18 +36,18 @@ Tell = Callable[["Diagnosed", int], None]
 
 @dataclass(frozen=True)
 class Living(HeldRun):
-    """What was glimpsed of a run, with the curves that it has stored so far, and how it stands."""
+    """What was glimpsed of a run, with the curves that it has stored so far, what was told of it, and how it stands."""
 
     stored: StoredRun | None = None
     status: str = "running"
     curves: dict[str, Series] = field(default_factory=dict)  # those that were read already
 
     def has(self, metric: str) -> bool:
-        if metric not in self.curves and self.stored is not None and self.stored.has(metric):
-            self.curves[metric] = self.stored.metric(metric)
-        return metric in self.curves
+        return metric in self.curves or (self.stored is not None and self.stored.has(metric))
 
     def metric(self, name: str) -> Series:
+        if name not in self.curves and self.stored is not None:
+            self.curves[name] = self.stored.metric(name)
         return self.curves[name]
 
 
@@ -120,9 +120,12 @@ class Attending:
         assert self._glimpses is not None
         self._sink.flush()
         seen = self._glimpses.run(self._stored.id)
-        events = () if lost is None else (("watch", lost.step, str(lost), {"what": "not-finite"}),)
+        events: list[tuple[str, int | None, str, dict[str, Any]]]
+        events = [("warning", None, "", {"what": "doctor", "detector": name}) for name in self._known]
+        if lost is not None:
+            events.append(("watch", lost.step, str(lost), {"what": "not-finite"}))
         status = "running" if lost is None else "diverged"
-        return Living(seen.id, seen.held, seen.info, events, self._stored, status)
+        return Living(seen.id, seen.held, seen.info, tuple(events), self._stored, status)
 
 
 def _warn(finding: Diagnosed, step: int) -> None:

@@ -56,7 +56,7 @@ class Glimpses:
         self._lrs: list[list[float]] = []
         self._rows: list[Tensor] = []  # (S, P) norms
         due = lambda: self.step  # noqa: E731
-        self._witness = Witness(model, due, guard=self._guarded)
+        self._witness = Witness(model, due, rows=0, guard=self._guarded)  # too few are seen to be known again
         rectifiers = [layer.name for layer in layers_of(model) if layer.rectifies]
         activations = [Activations(model, due, rectifiers, guard=self._guarded)] if rectifiers else []
         self._others: list[Witness | Activations] = [self._witness, *activations]

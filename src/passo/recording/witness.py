@@ -32,7 +32,7 @@ MINDFUL = ("Dropout", "BatchNorm", "InstanceNorm", "AlphaDropout")  # layers to 
 
 class Witness:
     """An instrument on a whole model; `due()` answers the number of the optimiser step that a pass belongs to, or None.
-    `guard` is put around every hook.
+    `rows` is how many examples are told apart at most, of each kind; `guard` is put around every hook.
 
     Of each step at which it looks, over all its forward passes (`QUANTITIES`): how many examples there were; mean,
     standard deviation, least and greatest value of the inputs; the entropy (nats) of the batch's labels, the share that
@@ -44,8 +44,15 @@ class Witness:
       bit are one example.
     """
 
-    def __init__(self, model: nn.Module, due: Callable[[], int | None], *, guard: Guard = lambda hook: hook) -> None:
-        self._model, self._due, self._guard, self.paused = model, due, guard, False
+    def __init__(
+        self,
+        model: nn.Module,
+        due: Callable[[], int | None],
+        *,
+        rows: int = ROWS,
+        guard: Guard = lambda hook: hook,
+    ) -> None:
+        self._model, self._due, self._most, self._guard, self.paused = model, due, rows, guard, False
         self._mindful = sorted({type(m).__name__ for m in model.modules() if type(m).__name__.startswith(MINDFUL)})
         self._now: int | None = None
         self._parts: list[Tensor] = []  # of the step under way: one row of sums a pass
@@ -102,7 +109,7 @@ class Witness:
 
     @torch.no_grad()
     def _remember(self, kind: str, known: list[Tensor], x: Tensor) -> None:
-        if self._sizes[kind] >= ROWS:
+        if self._sizes[kind] >= self._most:
             return
         flat = x.detach().flatten(1).double()
         if self._projection is None or len(self._projection) != flat.shape[1]:
