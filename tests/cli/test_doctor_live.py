@@ -186,3 +186,16 @@ def test_python_is_warned_by_a_warning_in_its_own_words(tmp_path: Path) -> None:
     data = passo.load("fashion-mnist-sample", per_class=100)
     with pytest.warns(TrainingWarning, match=r"^step 15: The learning rate is too high. It jumps. Try"):
         passo.train(data, "mlp", out=tmp_path / "run", epochs=1, doctor=lambda run: [finding])
+
+
+@pytest.mark.parametrize(("name", "said"), [("sorted", "come sorted by class"), ("unscaled", "inputs are not scaled")])
+def test_batches_of_ones_own_are_looked_at(tmp_path: Path, name: str, said: str) -> None:
+    part = passo.load("fashion-mnist-sample", per_class=200).train
+    images, labels = torch.as_tensor(part.images).reshape(-1, 1, 28, 28), torch.as_tensor(part.labels).long()
+    if name == "sorted":
+        images, labels = images[labels.argsort()], labels.sort().values
+    else:
+        images = images * 100
+    batches = list(zip(images.split(32), labels.split(32), strict=True))
+    with pytest.warns(TrainingWarning, match=f"step 50: .*{said}"):
+        passo.train(batches, "mlp", out=tmp_path / "run", epochs=1, optimizer="sgd", lr=0.01, doctor=live)

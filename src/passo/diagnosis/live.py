@@ -10,7 +10,6 @@ from passo.diagnosis.diagnosing import OVERSHADOWED, Diagnosed, diagnose
 from passo.diagnosis.findings import FOUND
 
 PATIENT = {"lr-low": 1, "imbalance": 2}  # epochs that are to be over first
-SILENT = ("labels-shuffled",)  # a model that starts slowly looks the same
 LAST, FALLEN = 10, 2 / 3  # steps, and of the first loss
 EPOCHS, LOSS, RATE = "epoch/train_loss", "train/loss", "lr"
 
@@ -25,12 +24,12 @@ def live(run: Any) -> tuple[Diagnosed, ...]:
     findings = list(diagnose(run).findings)
     if epochs and "witness" in run.arrays() and not _warming_up(run):
         findings += diagnose(_EveryLoss(run), only="lr-low").findings
-    told = {data.get("detector") for *_, data in run.events()}
-    silent = {*SILENT, *(effect for cause in told for effect in OVERSHADOWED.get(cause, ()))}
+    findings = [one for one in findings if one.level == FOUND]
+    causes = {one.name for one in findings} | {data.get("detector") for *_, data in run.events()}
+    silent = {effect for cause in causes for effect in OVERSHADOWED.get(cause, ())}
     if _learns(run):
         silent.add("lr-high")
-    ripe = [one for one in findings if one.name not in silent and epochs >= PATIENT.get(one.name, 0)]
-    return tuple(one for one in ripe if one.level == FOUND)
+    return tuple(one for one in findings if one.name not in silent and epochs >= PATIENT.get(one.name, 0))
 
 
 def _learns(run: Any) -> bool:
