@@ -131,13 +131,14 @@ def train(
 
 def _tell(finding: Diagnosed, step: int) -> None:
     """A finding of the doctor, above the bar: what it is, the evidence, what it means, and what to try."""
+    from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
 
-    what, cure = t(finding.detector.title), t(finding.detector.cure)
-    err.print(Text(t("Warning at step {step:,}: {what}.", step=step, what=what), style="bold yellow"))
-    for words in (finding.evidence, t(finding.detector.meaning), f"{cure}  →  {finding.detector.try_}"):
-        err.print(Padding(Text(words), (0, 0, 0, 3)))
+    title = t("Warning at step {step:,}: {what}.", step=step, what=t(finding.detector.title))
+    cure = f"{t(finding.detector.cure)}  →  {finding.detector.try_}"
+    below = "\n".join((finding.evidence, t(finding.detector.meaning), cure))
+    err.print(Group(Text(title, style="bold yellow"), Padding(Text(below), (0, 0, 0, 3))))
 
 
 def told_test(test: Evaluation) -> str:
