@@ -13,17 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from passo import store
-from passo.errors import Diverged, TrainingWarning
+from passo.errors import Diverged, StoreError, TrainingWarning
 from passo.language import ENGLISH, speaking, t
 from passo.recording.glimpses import Glimpses
 from passo.recording.held import HeldRun
-from passo.store import Series, StoredRun
+from passo.store import RunWriter, Series, open_study
 
 if TYPE_CHECKING:
     from passo.diagnosis import Diagnosed
     from passo.experiments.assembling import Parts
-    from passo.experiments.sink import Sink
     from passo.training import StepRecord, TrainConfig
 
 FIRST = 50  # steps before the first diagnosis
@@ -38,17 +36,20 @@ Tell = Callable[["Diagnosed", int], None]
 class Living(HeldRun):
     """What was glimpsed of a run, with the curves that it has stored so far, what was told of it, and how it stands."""
 
-    stored: StoredRun | None = None
     status: str = "running"
-    curves: dict[str, Series] = field(default_factory=dict)  # those that were read already
+    read: Callable[[str], Series | None] = lambda name: None
+    curves: dict[str, Series | None] = field(default_factory=dict)  # those that were asked for already
 
     def has(self, metric: str) -> bool:
-        return metric in self.curves or (self.stored is not None and self.stored.has(metric))
+        if metric not in self.curves:
+            self.curves[metric] = self.read(metric)
+        return self.curves[metric] is not None
 
     def metric(self, name: str) -> Series:
-        if name not in self.curves and self.stored is not None:
-            self.curves[name] = self.stored.metric(name)
-        return self.curves[name]
+        found = self.curves[name] if self.has(name) else None
+        if found is None:
+            raise StoreError(f"run {self.id} has no metric {name!r}; it has: {', '.join(self.curves)}")
+        return found
 
 
 class Attending:
@@ -62,12 +63,12 @@ class Attending:
         self._glimpses: Glimpses | None = None
         self._known: set[str] = set()
 
-    def begin(self, config: TrainConfig, parts: Parts, sink: Sink, folder: Path, run_id: str) -> None:
+    def begin(self, config: TrainConfig, parts: Parts, writer: RunWriter, folder: Path) -> None:
         """Put it beside a run that is about to begin, or to go on."""
-        self._sink = sink
+        self._writer = writer
         with suppress(Exception):  # what cannot be looked at is trained all the same
-            self._stored = store.open_study(folder).run(run_id)
-            self._known = {data["detector"] for *_, data in self._stored.events() if "detector" in data}
+            events = open_study(folder).run(writer.id).events()
+            self._known = {data["detector"] for *_, data in events if "detector" in data}
             self._glimpses = None if config.devices > 1 else Glimpses(parts.optimizer, parts.model, parts.scaler)
 
     def of(self, records: Iterator[StepRecord], done: int) -> Generator[StepRecord, None, None]:
@@ -112,20 +113,19 @@ class Attending:
             for one in english:
                 if one.name in {told.name for told in new}:
                     message = f"{one.detector.title}: {one.evidence}"
-                    self._sink.event("warning", message, step, what="doctor", detector=one.name)
+                    self._writer.event("warning", message, step, what="doctor", detector=one.name)
         for one in new:
             self._tell(one, step)
 
     def _run(self, lost: Diverged | None) -> Living:
         assert self._glimpses is not None
-        self._sink.flush()
-        seen = self._glimpses.run(self._stored.id)
+        seen = self._glimpses.run(self._writer.id)
         events: list[tuple[str, int | None, str, dict[str, Any]]]
         events = [("warning", None, "", {"what": "doctor", "detector": name}) for name in self._known]
         if lost is not None:
             events.append(("watch", lost.step, str(lost), {"what": "not-finite"}))
         status = "running" if lost is None else "diverged"
-        return Living(seen.id, seen.held, seen.info, tuple(events), self._stored, status)
+        return Living(seen.id, seen.held, seen.info, tuple(events), status, self._writer.curve)
 
 
 def _warn(finding: Diagnosed, step: int) -> None:

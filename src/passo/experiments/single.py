@@ -145,7 +145,7 @@ def training(
         progress = Progress() if state is None else Progress.of(state["progress"], parts.device)
         keeper = Keeper(writer, parts, progress, keeping or Keeping(), stop)
         if attending is not None:
-            attending.begin(config, parts, writer, folder, writer.id)
+            attending.begin(config, parts, writer, folder)
         records = running(config, writer, source, parts, keeper, state, attending)
         try:
             yield Opened(folder, writer.id, steps, records, progress.step, tuple(notes))
