@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 import passo
 from passo.cli.app import app
 from passo.cli.training import configuration
-from passo.diagnosis import DETECTORS, Diagnosed, Finding
-from passo.diagnosis.live import live
+from passo.diagnosis import DETECTORS, Diagnosed, Finding, live
 from passo.errors import TrainingWarning
 from passo.experiments import Attending, Keeping, Result, training
 from passo.language import speaking

@@ -56,7 +56,7 @@ def train(
 
     A training that was interrupted goes on, to the same bits, when the command is repeated.
     """
-    from passo.diagnosis.live import live
+    from passo.diagnosis import live
     from passo.experiments import Attending, Keeping, Result, training, unfinished
     from passo.models.own_file import is_own
 

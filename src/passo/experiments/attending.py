@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from passo.errors import Diverged, StoreError, TrainingWarning
+from passo.errors import Diverged, TrainingWarning
 from passo.language import ENGLISH, speaking, t
 from passo.recording.glimpses import Glimpses
 from passo.recording.held import HeldRun
@@ -47,8 +47,7 @@ class Living(HeldRun):
 
     def metric(self, name: str) -> Series:
         found = self.curves[name] if self.has(name) else None
-        if found is None:
-            raise StoreError(f"run {self.id} has no metric {name!r}; it has: {', '.join(self.curves)}")
+        assert found is not None, f"{name} is asked for where `has` says so"
         return found
 
 
