@@ -3,6 +3,7 @@
 Everything raises in English: logs hold it, and it can be searched for. Where a person reads it, `told` finds the
 template that a message was made of, and says it in another language. The catalogue `locale/<tag>/errors.toml` holds
 `"{0} is a file: give a folder for the note" = "{0} é um arquivo: dê uma pasta para a nota"`; fields are numbered.
+What a doctor finds is kept in English too, and is told by the catalogue of its messages, whose fields have names.
 
 >>> from passo.language import speaking
 >>> with speaking("pt-BR"):
@@ -21,8 +22,10 @@ from dataclasses import dataclass
 from passo.language import CATALOGUES, ENGLISH, language, numeral
 
 CATALOGUE = "errors.toml"
+NAMED = "doctor.toml"  # messages of `t` that are also kept in English
 _LEAST = 6  # letters that a template must have, and a field, to be looked up
 _MARKS = (".", "?", "!", ";", ":")
+_FIELD = re.compile(r"\{(\w+)[^}]*\}")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 _TOGETHER = 6  # sentences that one template may have, unless it is the whole message
 _SENTENCES = re.compile(r"(?<=[.?!;:]) ")
@@ -100,6 +103,17 @@ def _whole(text: str, tag: str) -> str | None:
     return None
 
 
+def _numbered(english: str, said: str) -> tuple[str, str]:
+    """A message of `t`, with numbers in place of its fields' names.
+
+    >>> _numbered("{n:,} of {all}", "de {all}, {n:,}")
+    ('{0} of {1}', 'de {1}, {0}')
+    """
+    places = {name: place for place, name in enumerate(_FIELD.findall(english))}
+    first, second = (_FIELD.sub(lambda found: f"{{{places[found[1]]}}}", text) for text in (english, said))
+    return first, second
+
+
 def _cut(text: str, end: int, letters: int, tag: str) -> bool:
     """Whether a first field that reaches to `end` cuts a message in two that fits a template of more letters.
 
@@ -117,6 +131,9 @@ def _field(value: str) -> str:
 @functools.cache
 def _templates(tag: str) -> tuple[Template, ...]:
     """Those of a language, the most telling first; fields alone, which fit everything, are not among them."""
-    path = CATALOGUES / tag / CATALOGUE
-    found = [Template(*pair) for pair in tomllib.loads(path.read_text(encoding="utf-8")).items()]
+    raised, named = (
+        tomllib.loads((CATALOGUES / tag / name).read_text(encoding="utf-8")) for name in (CATALOGUE, NAMED)
+    )
+    pairs = [*raised.items(), *(_numbered(*pair) for pair in named.items() if isinstance(pair[1], str))]
+    found = [Template(*pair) for pair in pairs]
     return tuple(sorted((one for one in found if one.letters >= _LEAST), key=lambda one: -one.letters))

@@ -16,6 +16,7 @@ from passo.language import t, tn
 from passo.telling import told
 
 if TYPE_CHECKING:
+    from passo.diagnosis import Diagnosed
     from passo.training import Evaluation, StepRecord, TrainConfig
 
 Settings = Annotated[
@@ -46,12 +47,17 @@ def train(
         int | None, typer.Option(min=1, help="Share each batch among this many devices (or cores).")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="Of the forward pass: float32, bf16 or fp16.")] = None,
+    doctor: Annotated[
+        bool,
+        typer.Option("--doctor/--no-doctor", help="Warn while it trains, as soon as something is certainly wrong."),
+    ] = True,
 ) -> None:
     """Train a model and test it once: passo train dataset=fashion-mnist model=lenet optimizer=adam lr=0.001 epochs=3
 
     A training that was interrupted goes on, to the same bits, when the command is repeated.
     """
-    from passo.experiments import Keeping, Result, training, unfinished
+    from passo.diagnosis import live
+    from passo.experiments import Attending, Keeping, Result, training, unfinished
     from passo.models.own_file import is_own
 
     said = {"devices": devices, "precision": precision}
@@ -67,7 +73,11 @@ def train(
             raise ConfigError(
                 f"the model of {resume} is {config.model.name}, not {settings[-1].removeprefix('model=')}"
             )
-    with training(config, out_, force=force, keeping=keeping) as opened, progress("loss", "seen", "speed") as bar:
+    attending = Attending(live, _tell) if doctor else None
+    with (
+        training(config, out_, force=force, keeping=keeping, attending=attending) as opened,
+        progress("loss", "seen", "speed") as bar,
+    ):
         folder, run_id, steps, records, done, notes = opened
         if done:
             words = t("going on after step {step:,} of {folder} (--force starts anew)", step=done, folder=folder)
@@ -117,6 +127,18 @@ def train(
     )
     out.print(t("kept in {folder} (run {run})", folder=folder, run=run_id))
     out.print(t("weights SHA-256 {digest}", digest=result.weights_sha256))
+
+
+def _tell(finding: Diagnosed, step: int) -> None:
+    """A finding of the doctor, above the bar: what it is, the evidence, what it means, and what to try."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    title = t("Warning at step {step:,}: {what}.", step=step, what=t(finding.detector.title))
+    cure = f"{t(finding.detector.cure)}  →  {finding.detector.try_}"
+    below = "\n".join((finding.evidence, t(finding.detector.meaning), cure))
+    err.print(Group(Text(title, style="bold yellow"), Padding(Text(below), (0, 0, 0, 3))))
 
 
 def told_test(test: Evaluation) -> str:

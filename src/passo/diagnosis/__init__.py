@@ -3,5 +3,6 @@
 from passo.diagnosis.diagnosing import DETECTORS, Diagnosed, Diagnosis, diagnose
 from passo.diagnosis.evidence import Evidence, NotSeen
 from passo.diagnosis.findings import Detector, Finding
+from passo.diagnosis.living import live
 
-__all__ = ["DETECTORS", "Detector", "Diagnosed", "Diagnosis", "Evidence", "Finding", "NotSeen", "diagnose"]
+__all__ = ["DETECTORS", "Detector", "Diagnosed", "Diagnosis", "Evidence", "Finding", "NotSeen", "diagnose", "live"]

@@ -1,6 +1,7 @@
 """Experiments: one training, an LR range test, descents over a surface, and studies of many runs."""
 
 from passo.experiments.assembling import Loaders
+from passo.experiments.attending import Attending
 from passo.experiments.concluding import Result
 from passo.experiments.descent import brightness, descend, surface
 from passo.experiments.keeping import Keeping
@@ -12,6 +13,7 @@ from passo.experiments.sweep import Progress, Study, study
 from passo.experiments.verifying import VerifiedRange, verify_range
 
 __all__ = [
+    "Attending",
     "Keeping",
     "Landscape",
     "Loaders",

@@ -17,6 +17,7 @@ from passo.data.reading import ended
 from passo.errors import Diverged, StoreError, TrainingError
 from passo.experiments import diverged
 from passo.experiments.assembling import Loaders, Parts, averaged, facts, records_of
+from passo.experiments.attending import Attending
 from passo.experiments.concluding import Result, conclude, stopped_early
 from passo.experiments.devices import shared
 from passo.experiments.failing import of_own_model, out_of_memory
@@ -41,14 +42,16 @@ def running(
     parts: Parts,
     keeper: Keeper | None = None,
     state: Mapping[str, Any] | None = None,
+    attending: Attending | None = None,
 ) -> Generator[StepRecord | Result, None, None]:
     """Train what `assemble` built, write into `sink`, and yield each step's record, then the `Result`.
 
-    With a `keeper` the run's state is kept on the way; with a `state` it goes on from there. However it ends, the run
-    says how: done, interrupted (Ctrl-C, its time is up, or the caller stopped listening) or failed.
+    With a `keeper` the run's state is kept on the way; with a `state` it goes on from there; `attending` looks in on
+    it. However it ends, the run says how: done, interrupted (Ctrl-C, its time is up, or the caller stopped listening)
+    or failed.
     """
     try:
-        yield from _running(config, sink, data, parts, keeper, state)
+        yield from _running(config, sink, data, parts, keeper, state, attending)
         sink.finish("done")
     except TimeUp as up:
         sink.finish("interrupted", str(up))
@@ -85,6 +88,7 @@ def _running(
     parts: Parts,
     keeper: Keeper | None,
     state: Mapping[str, Any] | None,
+    attending: Attending | None,
 ) -> Iterator[StepRecord | Result]:
     sink.info(**facts(config, data, parts))
     average = averaged(config, parts)
@@ -106,7 +110,7 @@ def _running(
         if keeper is not None:
             keeper.watching(watching)
         try:
-            yield from written
+            yield from written if attending is None else attending.of(written, first)
         finally:  # an interrupted run keeps what its instruments saw
             written.close()
             records.close()

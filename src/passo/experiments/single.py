@@ -15,6 +15,7 @@ from passo import store
 from passo.data import Data
 from passo.errors import ConfigError, StoreError, TrainingError
 from passo.experiments.assembling import Loaders, assemble, load_data
+from passo.experiments.attending import Attending, Doctor
 from passo.experiments.concluding import Result
 from passo.experiments.failing import memory_told
 from passo.experiments.heeding import heeding
@@ -58,6 +59,7 @@ def train(
     *,
     out: str | Path | None = None,
     force: bool = False,
+    doctor: Doctor | None = None,
     **settings: Any,
 ) -> Trained:
     """Train a model and keep everything that happened in a study folder.
@@ -66,13 +68,15 @@ def train(
         data: a name, loaded data, a DataLoader, or a tuple of up to three (training, validation, test).
         model: a name or a module; with a module, training goes on from its weights.
         out: the folder; a new one under `passo-runs` where none is given. `force` moves an old one aside.
+        doctor: who looks in while it trains, `passo.diagnosis.live`; each finding is a `TrainingWarning`, and an event.
         settings: fields of `TrainConfig`: optimizer="adam", lr=1e-3, epochs=5, seed=0, schedule={...}, …
 
     Raises `ConfigError` for a wrong setting, `FolderInUse` for a folder that holds something else.
     """
     config, source, module = _given(data, model, settings)
     result: Result | None = None
-    with training(config, out, force=force, data=source, model=module) as opened:
+    attending = None if doctor is None else Attending(doctor)
+    with training(config, out, force=force, data=source, model=module, attending=attending) as opened:
         for record in opened.records:
             if isinstance(record, Result):
                 result = record
@@ -111,12 +115,13 @@ def training(
     model: nn.Module | None = None,
     keeping: Keeping | None = None,
     name: str | None = None,
+    attending: Attending | None = None,
 ) -> Iterator[Opened]:
     """Open a study folder for one run; walk its records to train.
 
     A run that was interrupted goes on: the one in `out`, or else the newest of the same configuration, unless `force`
-    starts anew. `keeping` says when its state is kept, `name` what it is called. Data are loaded and everything is
-    built before the folder is made: a mistake leaves nothing behind.
+    starts anew. `keeping` says when its state is kept, `name` what it is called, `attending` who looks in. Data
+    are loaded and everything is built before the folder is made: a mistake leaves nothing behind.
     """
     keep_memory()
     with memory_told(config):
@@ -139,7 +144,9 @@ def training(
         writer, state, notes = _begun(study, name, config, settings)
         progress = Progress() if state is None else Progress.of(state["progress"], parts.device)
         keeper = Keeper(writer, parts, progress, keeping or Keeping(), stop)
-        records = running(config, writer, source, parts, keeper, state)
+        if attending is not None:
+            attending.begin(config, parts, writer, folder)
+        records = running(config, writer, source, parts, keeper, state, attending)
         try:
             yield Opened(folder, writer.id, steps, records, progress.step, tuple(notes))
         finally:

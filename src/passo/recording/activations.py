@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from passo.recording.layers import LastingHook, Layer, compiled_parts, first_tensor, layers_of
+from passo.recording.layers import Guard, LastingHook, Layer, compiled_parts, first_tensor, layers_of
 from passo.recording.passes import Seen, Step, values
 
 QUANTITIES = ("mean", "std", "dead", "grad_rms")
@@ -30,7 +30,7 @@ class Activations:
     `due()` answers the number of the step (from 1) when that step is to be recorded, else None. `layers` names the
     modules to look at; without it, all that have no modules of their own, except those that only hand on (`Flatten`,
     `Identity`). `scale()` answers the factor by which the loss is multiplied before backward (a GradScaler's), as a
-    tensor, or None.
+    tensor, or None. `guard` is put around every hook.
 
     Of a layer's output x, n values with the mean x̄, and the loss L:
 
@@ -65,17 +65,17 @@ class Activations:
         layers: Sequence[str] | None = None,
         *,
         scale: Callable[[], Tensor | None] | None = None,
+        guard: Guard = lambda hook: hook,
     ) -> None:
-        self._due, self._scale = due, scale
+        self._due, self._scale, self._guard = due, scale, guard
         self._layers = layers_of(model, layers)
         self._compiled = compiled_parts(model)
         self._now: Step | None = None
         self._order: list[int] | None = None  # forward order, fixed by the first recorded step
         self._channels: bool | None = None  # whether the latest layer to decide it put its units on the second axis
         self._forget()
-        self._handles = [
-            layer.module.register_forward_hook(LastingHook(self._hook(n))) for n, layer in enumerate(self._layers)
-        ]
+        self._handles: list[Any] = []
+        self.open()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -125,6 +125,13 @@ class Activations:
         self._steps, self._sizes = list(state["steps"]), [tuple(row) for row in state["sizes"].tolist()]
         self._blocks = [] if state["rows"] is None else [torch.from_numpy(state["rows"])]
 
+    def open(self) -> None:
+        """Put the hooks on, again where they were taken off."""
+        self._handles = [
+            layer.module.register_forward_hook(LastingHook(self._guard(self._hook(n))))
+            for n, layer in enumerate(self._layers)
+        ]
+
     def close(self) -> None:
         """Take the hooks off; what was gathered stays readable."""
         for handle in self._handles:
@@ -159,7 +166,7 @@ class Activations:
             if not signed:
                 seen.units(x, self._channels, rectifies)
             if x.grad_fn is not None:  # on a leaf a hook would stay from step to step
-                x.register_hook(partial(self._returned, step, seen))
+                x.register_hook(self._guard(partial(self._returned, step, seen)))
 
         return look
 

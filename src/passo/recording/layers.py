@@ -17,6 +17,8 @@ SILENT = (nn.Identity, nn.Flatten, nn.Unflatten, nn.ParameterList, nn.ParameterD
 WHOLE = (nn.MultiheadAttention,)  # their children hold weights and are not called as modules
 HIDDEN = "parametrizations"  # what weight_norm and its like hang under a layer makes weights, not activations
 
+Guard = Callable[[Callable[..., None]], Callable[..., None]]  # what stands between a hook and whoever calls it
+
 _inside_func = torch._C._functorch.is_functorch_wrapped_tensor  # type: ignore[attr-defined]
 _CHANNELS_SECOND = (nn.modules.conv._ConvNd,)
 _FEATURES_LAST = (nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.RNNBase, nn.RNNCellBase, *WHOLE)

@@ -278,13 +278,7 @@ class Probe:
         if self.witness is not None or "initial_lr" in self.optimizer.param_groups[0]:  # a schedule leaves that mark
             facts["schedules"] = schedules_of(self.optimizer)
         if self.model is not None:
-            held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
-            named = list(self.model.named_parameters())
-            lacking = [(name, p) for name, p in named if p.requires_grad and id(p) not in held]
-            elsewhere = held_elsewhere(self.optimizer) if lacking else ()
-            facts["lacking"] = [name for name, p in lacking if id(p) not in elsewhere]
-            facts["dtypes"] = sorted({str(p.dtype) for _, p in named})
-            facts["frozen"] = [name for name, p in named if not p.requires_grad]
+            facts |= trained_of(self.optimizer, self.model)
         if self.witness is not None:
             facts["witness"] = self.witness.facts()
         return facts
@@ -327,6 +321,19 @@ class Probe:
         self._closed = self.around()
         self.records.close()
         WATCHED.discard(self.optimizer)
+
+
+def trained_of(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, list[str]]:
+    """Which of a model's parameters no optimizer holds, and which are frozen; of what kinds they are."""
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    named = list(model.named_parameters())
+    lacking = [(name, p) for name, p in named if p.requires_grad and id(p) not in held]
+    elsewhere = held_elsewhere(optimizer) if lacking else ()
+    return {
+        "lacking": [name for name, p in lacking if id(p) not in elsewhere],
+        "dtypes": sorted({str(p.dtype) for _, p in named}),
+        "frozen": [name for name, p in named if not p.requires_grad],
+    }
 
 
 def _hooked(parameter: Tensor, hook: Any) -> Any:

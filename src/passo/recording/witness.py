@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from passo.recording.blocks import Arrays
-from passo.recording.layers import LastingHook, first_tensor
+from passo.recording.layers import Guard, LastingHook, first_tensor
 
 QUANTITIES = ("examples", "mean", "std", "min", "max", "entropy", "accuracy", "loss", "probabilities")
 ROWS = 200_000  # examples that are told apart, of those trained on and of those evaluated on
@@ -32,6 +32,7 @@ MINDFUL = ("Dropout", "BatchNorm", "InstanceNorm", "AlphaDropout")  # layers to 
 
 class Witness:
     """An instrument on a whole model; `due()` answers the number of the optimiser step that a pass belongs to, or None.
+    `rows` is how many examples are told apart at most, of each kind; `guard` is put around every hook.
 
     Of each step at which it looks, over all its forward passes (`QUANTITIES`): how many examples there were; mean,
     standard deviation, least and greatest value of the inputs; the entropy (nats) of the batch's labels, the share that
@@ -43,8 +44,15 @@ class Witness:
       bit are one example.
     """
 
-    def __init__(self, model: nn.Module, due: Callable[[], int | None]) -> None:
-        self._due, self.paused = due, False
+    def __init__(
+        self,
+        model: nn.Module,
+        due: Callable[[], int | None],
+        *,
+        rows: int = ROWS,
+        guard: Guard = lambda hook: hook,
+    ) -> None:
+        self._model, self._due, self._most, self._guard, self.paused = model, due, rows, guard, False
         self._mindful = sorted({type(m).__name__ for m in model.modules() if type(m).__name__.startswith(MINDFUL)})
         self._now: int | None = None
         self._parts: list[Tensor] = []  # of the step under way: one row of sums a pass
@@ -58,7 +66,11 @@ class Witness:
         self._sizes = {"trained": 0, "evaluated": 0}
         self._passes: dict[str, Any] = {"evaluation": 0, "evaluation_in_train_mode": 0}
         self._projection: Tensor | None = None
-        self._handle = model.register_forward_hook(LastingHook(self._look))
+        self.open()
+
+    def open(self) -> None:
+        """Put the hook on, again where it was taken off."""
+        self._handle = self._model.register_forward_hook(LastingHook(self._guard(self._look)))
 
     def close(self) -> None:
         """Take the hook off; what was seen stays readable."""
@@ -89,7 +101,7 @@ class Witness:
         place = len(self._parts)
         self._parts.append(_of_inputs(x))
         if z.ndim == 2 and 2 <= z.shape[1] <= CLASSES and z.grad_fn is not None:
-            z.register_hook(partial(self._returned, due, place, z.detach()))
+            z.register_hook(self._guard(partial(self._returned, due, place, z.detach())))
 
     @torch.no_grad()
     def _returned(self, due: int, place: int, logits: Tensor, grad: Tensor) -> None:
@@ -98,7 +110,7 @@ class Witness:
 
     @torch.no_grad()
     def _remember(self, kind: str, known: list[Tensor], x: Tensor) -> None:
-        if self._sizes[kind] >= ROWS:
+        if self._sizes[kind] >= self._most:
             return
         flat = x.detach().flatten(1).double()
         if self._projection is None or len(self._projection) != flat.shape[1]:

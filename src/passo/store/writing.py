@@ -17,7 +17,7 @@ from passo.errors import FolderInUse, StoreError
 from passo.store.folder import check_name, connected, inside, locked, moved_aside, refusals_told, unmake, write_chunk
 from passo.store.forged import json_object, typed_rows
 from passo.store.reading import StoredStudy, open_study
-from passo.store.scalars import LASTS_OF_ONE, not_nan
+from passo.store.scalars import LASTS_OF_ONE, SERIES_OF_ONE, Series, not_nan
 from passo.store.schema import CHECKPOINTS, DATABASE, EVENTS_OF_RUN, KEPT, LOCK, SCHEMA, TABLES
 
 Contradiction = Callable[[StoredStudy], str | None]  # what a folder holds that cannot be gone on from, in words
@@ -43,6 +43,15 @@ class RunWriter:
         if self._rows:
             self._store.write("INSERT OR REPLACE INTO metrics VALUES (?,?,?,?,?)", self._rows)
             self._rows = []
+
+    def curve(self, name: str) -> Series | None:
+        """A scalar as it was recorded so far; None where there is none."""
+        self.flush()
+        rows = self._store.read(SERIES_OF_ONE, (self.id, name))
+        if not rows:
+            return None
+        _, steps, epochs, values = zip(*rows, strict=True)
+        return Series(name, np.array(steps), np.array(epochs), np.array([not_nan(value) for value in values]))
 
     def array(self, name: str, values: np.ndarray, *, first_step: int = 0, **meta: Any) -> None:
         """Append a chunk along the first axis. `meta` (axes, labels, units) is kept as JSON."""
