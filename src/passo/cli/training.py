@@ -129,14 +129,16 @@ def train(
     out.print(t("weights SHA-256 {digest}", digest=result.weights_sha256))
 
 
-def _tell(finding: Diagnosed, step: int) -> None:
+def _tell(finding: Diagnosed, step: int, place: str) -> None:
     """A finding of the doctor, above the bar: what it is, the evidence, what it means, and what to try."""
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
 
     title = t("Warning at step {step:,}: {what}.", step=step, what=t(finding.detector.title))
-    cure = f"{t(finding.detector.cure)}  →  {finding.detector.try_}"
+    cure = t(finding.detector.cure)
+    if place or "RUN" not in finding.detector.try_:
+        cure += f"\n→ {finding.command(place)}"
     below = "\n".join((finding.evidence, t(finding.detector.meaning), cure))
     err.print(Group(Text(title, style="bold yellow"), Padding(Text(below), (0, 0, 0, 3))))
 

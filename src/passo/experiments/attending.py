@@ -29,7 +29,7 @@ SOONER, LATER = 1.5, 4.0  # times the steps of the last one before the next: at 
 SPARSER = 3  # a look, and then a third of the steps so far without one
 
 Doctor = Callable[[Any], "Sequence[Diagnosed]"]
-Tell = Callable[["Diagnosed", int], None]
+Tell = Callable[["Diagnosed", int, str], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Living(HeldRun):
 class Attending:
     """Asks a doctor, such as `passo.diagnosis.live`, about one run, and tells each of its findings once.
 
-    `tell(finding, step)` says it; without one it is a `TrainingWarning`. The run keeps it as an event.
+    `tell(finding, step, place)` says it; without one it is a `TrainingWarning`. The run keeps it as an event. `place`
+    is the run as a command line takes it, empty where nothing is recorded that could be drawn.
     """
 
     def __init__(self, doctor: Doctor, tell: Tell | None = None) -> None:
@@ -64,7 +65,7 @@ class Attending:
 
     def begin(self, config: TrainConfig, parts: Parts, writer: RunWriter, folder: Path) -> None:
         """Put it beside a run that is about to begin, or to go on."""
-        self._writer = writer
+        self._writer, self._place = writer, f"{folder}/{writer.id}" if config.record.every else ""
         with suppress(Exception):  # what cannot be looked at is trained all the same
             events = open_study(folder).run(writer.id).events()
             self._known = {data["detector"] for *_, data in events if "detector" in data}
@@ -114,7 +115,7 @@ class Attending:
                     message = f"{one.detector.title}: {one.evidence}"
                     self._writer.event("warning", message, step, what="doctor", detector=one.name)
         for one in new:
-            self._tell(one, step)
+            self._tell(one, step, self._place)
 
     def _run(self, lost: Diverged | None) -> Living:
         assert self._glimpses is not None
@@ -127,6 +128,6 @@ class Attending:
         return Living(seen.id, seen.held, seen.info, tuple(events), status, self._writer.curve)
 
 
-def _warn(finding: Diagnosed, step: int) -> None:
+def _warn(finding: Diagnosed, step: int, _: str) -> None:
     said = f"{t(finding.detector.title)}. {finding.evidence} {t(finding.detector.cure)}"
     warnings.warn(f"step {step:,}: {said}", TrainingWarning, stacklevel=2)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ class Probe:
         self.optimizer, self.model, self.steps = optimizer, model, steps
         self.eye, self.records, self.scaler, self.snapshots = eye, records, scaler, snapshots
         records.develop, records.layout, records.coordinates = eye.develop, eye.layout(), eye.coordinates
-        records.check = self._check_options
+        records.check = weakly(self._check_options)
         self.histograms = Histograms(eye, histograms) if histograms else None
         if self.histograms is not None:
             records.summaries.append(self.histograms.arrays)
@@ -94,15 +94,18 @@ class Probe:
         if wanted and self.model is not None:
             layers = None if wanted is True else wanted
             scale = None if self.scaler is None else lambda: torch.tensor(float(self.scaler.get_scale()))
-            due = lambda: self.step + 1 if self._due else None  # noqa: E731
-            self.activations = Activations(self.model, due, layers, scale=scale)
+            self.activations = Activations(self.model, weakly(self._looked_at), layers, scale=scale)
             self.records.drain, self.records.beside = self.activations.drain, self.activations.arrays
 
     def attend(self, wanted: bool) -> None:
         """Look at what goes into the model and comes out of it."""
         if wanted and self.model is not None:
-            self.witness = Witness(self.model, lambda: self.step + 1 if self._due else None)
+            self.witness = Witness(self.model, weakly(self._looked_at))
             self.records.summaries.append(self.witness.arrays)
+
+    def _looked_at(self) -> int | None:
+        """The number of the next step where it is due."""
+        return self.step + 1 if self._due else None
 
     @property
     def hooked(self) -> bool:
@@ -334,6 +337,12 @@ def trained_of(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, 
         "dtypes": sorted({str(p.dtype) for _, p in named}),
         "frozen": [name for name, p in named if not p.requires_grad],
     }
+
+
+def weakly(method: Callable[[], Any]) -> Callable[[], Any]:
+    """A method that does not keep its object: a lens that nobody holds is gone at once, its model and optimizer too."""
+    held = WeakMethod(method)
+    return lambda: None if (bound := held()) is None else bound()
 
 
 def _hooked(parameter: Tensor, hook: Any) -> Any:
