@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from passo import gallery
+from passo.cli import doctor_score
 from passo.cli.app import app
 from passo.language import speaking
 
@@ -53,3 +55,35 @@ def test_the_command_that_is_told_names_the_run_and_can_be_typed(runs: Path) -> 
 def test_mistakes_get_one_sentence(runs: Path) -> None:
     code, said = _passo("doctor", runs / "nowhere")
     assert code == 1 and "neither a study folder" in said
+
+
+def test_all_trainings_of_a_study_are_told_in_a_table(tmp_path: Path) -> None:
+    study = gallery.make_all(tmp_path / "gallery", ["frozen", "missing-parameters"], ["mlp"], [0], jobs=1)
+    code, said = _passo("doctor", study.folder)
+    assert code == 0 and re.search(r"frozen-mlp-s0 Layers are frozen", said), said
+    assert re.search(r"missing-parameters-mlp-s0 Parameters are missing from the optimizer", said)
+    assert "Nothing was found in 1 of 3 trainings." in said and "healthy-mlp-s0" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("one", "--score"), "--score makes its own runs: leave out 'one'"),
+        (("--score", "--gallery"), "one at a time"),
+        (("--score", "--only", "sorted"), "--only belongs to passo doctor --gallery"),
+        (("one", "--out", "there"), "--out belongs to passo doctor --gallery"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(words: tuple[str, ...], told: str) -> None:
+    code, said = _passo("doctor", *words)
+    assert code == 1 and told in said
+
+
+def test_the_score_is_counted_over_what_is_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_score, "_parts", lambda: [(("mlp",), (0,))])
+    monkeypatch.setattr(doctor_score, "DEFECTS", ["frozen", "zero-init"])
+    monkeypatch.setattr(doctor_score, "STUDIES", ())
+    code, said = _passo("doctor", "--score", "--out", tmp_path / "score", "--jobs", 1)
+    assert code == 0 and "| defects recognised | 2 of 2 (100 %) | – |" in said, said
+    assert "| `healthy` | 0/1 | – |" in said
+    assert (tmp_path / "score" / "score.md").read_text(encoding="utf-8").startswith("# The score of the detectors")

@@ -64,7 +64,7 @@ def _told(folder: Path, words: Sequence[str]) -> list[tuple[str, int]]:
             errors.append(error)
             raise
 
-    attending = Attending(doctor, lambda finding, step: found.append((finding.name, step)))
+    attending = Attending(doctor, lambda finding, step, _: found.append((finding.name, step)))
     _trained(folder, words, attending)
     assert not errors and not (attending._glimpses and attending._glimpses.broken)
     return found
@@ -149,7 +149,7 @@ def test_a_training_that_stops_and_goes_on_with_a_doctor_ends_in_the_same_bits(t
 
 def test_what_was_told_before_a_training_stopped_is_not_told_again(tmp_path: Path) -> None:
     told: list[int] = []
-    doctor = Attending(live, lambda _, step: told.append(step))
+    doctor = Attending(live, lambda _finding, step, _place: told.append(step))
     with training(configuration([*SMALL, *HIGH]), tmp_path / "run", attending=doctor) as opened:
         for record in opened.records:
             if record.step == 52:

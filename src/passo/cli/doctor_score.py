@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from passo.diagnosis.scoring import Case
 
 STUDIES = ("healthy", "healthy-models")  # study files in the gallery
+DEFECTS: Sequence[str] | None = None  # all of them
 FILE = "score.md"
 
 
@@ -70,6 +71,7 @@ def _trained(folder: Path, jobs: int) -> None:
         for models, seeds in _parts():
             gallery.make_all(
                 folder / "gallery",
+                DEFECTS,
                 models=models,
                 seeds=seeds,
                 jobs=jobs,
