@@ -25,7 +25,7 @@ def too_high(seen: Evidence) -> Finding | None:
         return None
     first, rest = float(np.mean(change[:BEGINNING])), float(np.median(late(change)))
     lost = seen.noticed("not-finite") is not None or getattr(seen.run, "status", "") == "diverged"
-    harmed = lost or (rest > FAR and not _fell(seen)) or _rose(seen)
+    harmed = lost or ((rest > FAR or _rose(seen)) and not _fell(seen))
     if not (max(first, rest) > FARTHER or (harmed and max(first, rest) > FAR)):
         return None
     told = t(
