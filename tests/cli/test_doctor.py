@@ -85,5 +85,5 @@ def test_the_score_is_counted_over_what_is_in_the_folder(tmp_path: Path, monkeyp
     monkeypatch.setattr(doctor_score, "STUDIES", ())
     code, said = _passo("doctor", "--score", "--out", tmp_path / "score", "--jobs", 1)
     assert code == 0 and "| defects recognised | 2 of 2 (100 %) | – |" in said, said
-    assert "| `healthy` | 0/1 | – |" in said
+    assert "| `healthy` | 0/1 | – | |" in said
     assert (tmp_path / "score" / "score.md").read_text(encoding="utf-8").startswith("# The score of the detectors")

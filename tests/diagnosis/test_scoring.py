@@ -6,6 +6,7 @@ import pytest
 
 from passo import gallery
 from passo.diagnosis.diagnosing import DETECTORS
+from passo.diagnosis.findings import share
 from passo.diagnosis.scoring import Case, Judged, judged, score_lines
 from passo.store import StoredRun
 
@@ -44,7 +45,8 @@ def test_the_table_counts_what_was_held_out_apart(runs: dict[str, StoredRun]) ->
     assert "| … as found, not suspected alone | 0 of 1 (0 %) | 1 of 2 (50 %) |" in lines
     assert "| false alarms on healthy runs | 1 of 2 (50 %) | – |" in lines
     assert f"| `frozen` | `frozen` | 1/1 | 1/2 | {run.id} (–) |" in lines
-    assert f"| `adam` | 1/2 | – | {run.id} (leak) |" in lines
+    accuracy = share(run.metric("test/accuracy").values[-1])
+    assert f"| `adam` | 1/2 | – | {run.id} (leak) | {accuracy} |" in lines
     assert "| `frozen` | `dead` | 1 |" in lines
 
 

@@ -11,6 +11,8 @@ from passo.diagnosis.findings import FOUND, share
 from passo.language import t
 from passo.store import StoredRun
 
+ACCURACY = "test/accuracy"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -75,12 +77,19 @@ def score_lines(all_: Sequence[Judged]) -> Iterator[str]:
     )
     yield from ("", f"## {t('Healthy runs')}", "")
     yield from _table(
-        (t("trainings"), t("with a false alarm"), t("with a false alarm, held out"), t("which ones")),
+        (
+            t("trainings"),
+            t("with a false alarm"),
+            t("with a false alarm, held out"),
+            t("which ones"),
+            t("least test accuracy"),
+        ),
         [
             (
                 f"`{kind}`",
                 *_halves(ones, _wrong),
                 ", ".join(_told(one) for one in ones if not one.right),
+                _least(ones),
             )
             for kind, ones in _by_kind(healthy)
         ],
@@ -109,6 +118,12 @@ def _first(one: Judged) -> bool:
 
 def _sure(one: Judged) -> bool:
     return bool(one.case.wrong) and one.told.get(str(one.case.wrong)) == FOUND
+
+
+def _least(ones: Iterable[Judged]) -> str:
+    """How well the worst of them does: a training that is called healthy should have learned something."""
+    found = [one.case.run.metric(ACCURACY).values[-1] for one in ones if one.case.run.has(ACCURACY)]
+    return share(float(min(found))) if found else "–"
 
 
 def _halves(ones: Sequence[Judged], tell: Callable[[Sequence[Judged]], str]) -> tuple[str, str]:
