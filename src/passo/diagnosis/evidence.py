@@ -106,6 +106,13 @@ class Evidence:
             raise NotSeen(WITNESS)
         return found
 
+    @property
+    def witnessed(self) -> np.ndarray:
+        """The steps that the witness has rows of, (T,)."""
+        if "witness/steps" not in self.there:
+            raise NotSeen(WITNESS)
+        return self.run.array("witness/steps").astype(np.float64)
+
     @cached_property
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
         """How often each class was a label, and was answered rightly: (T, C) each."""

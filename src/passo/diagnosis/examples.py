@@ -15,22 +15,23 @@ LARGE = 5.0  # standard deviation, or mean, of inputs beyond which they were not
 PLAIN = 0.99  # share of answers that are probabilities
 SORTED = 0.5  # of the entropy of all labels: what a mini-batch of sorted data is left with
 IMBALANCE, IGNORED = 10.0, 0.7
+COMPARED = 200_000  # examples that are known again: `recording.witness.ROWS`
 ENOUGH = 200  # labels on which an accuracy is judged
 STEPS, LONG = 10, 100  # of half an epoch: in fewer, and for sure in so many, a model should have learned something
 
 
 def unscaled(seen: Evidence) -> Finding | None:
     """Inputs as they are stored, 0 to 255."""
-    mean, sd = float(np.median(np.abs(seen.seen("mean")))), float(np.median(seen.seen("std")))
-    if max(mean, sd) <= LARGE:
+    mean, sd = float(np.nanmedian(np.abs(seen.seen("mean")))), float(np.nanmedian(seen.seen("std")))
+    if not max(mean, sd) > LARGE:
         return None
     return found(
         t(
             "The inputs have the mean {mean} and the standard deviation {sd}, from {low} to {high}.",
-            mean=significant(float(np.median(seen.seen("mean")))),
+            mean=significant(float(np.nanmedian(seen.seen("mean")))),
             sd=significant(sd),
-            low=significant(seen.seen("min").min()),
-            high=significant(seen.seen("max").max()),
+            low=significant(np.nanmin(seen.seen("min"))),
+            high=significant(np.nanmax(seen.seen("max"))),
         )
     )
 
@@ -78,7 +79,8 @@ def shuffled_labels(seen: Evidence) -> Finding | None:
     validation too, where there is one; and only where the weights moved as in a training that works.
     """
     labels, right = seen.labels
-    passes = np.cumsum(labels.sum(1)) / max(seen.passes["trained"], 1)
+    each = float(np.nanmedian(seen.seen("examples")))
+    passes = seen.witnessed * each / max(seen.passes["trained"], 1)  # not all steps have a row
     new, again = passes <= 1, (passes > 1) & (passes <= 2)
     new &= np.arange(len(new)) >= new.sum() // 2
     moved = float(np.nanmedian(late(seen.change[:, seen.weights])))
@@ -89,7 +91,7 @@ def shuffled_labels(seen: Evidence) -> Finding | None:
     tried, share_right = int(labels[new].sum()), float(right[new].sum() / labels[new].sum())
     if share_right > max(chance + 3 * np.sqrt(chance * (1 - chance) / tried), guess):
         return None
-    later_on = [float(right[again].sum() / labels[again].sum())] if again.any() else []
+    later_on = [float(right[again].sum() / labels[again].sum())] if labels[again].any() else []
     with suppress(NotSeen):
         later_on.append(float(seen.curve("validation/accuracy")[1].max()))
     if any(value > max(2 * chance, guess) for value in later_on):
@@ -112,8 +114,10 @@ def shifted_labels(seen: Evidence) -> Finding | None:
     trained = float(late(right).sum() / max(late(labels).sum(), 1))
     shares = labels.sum(0) / labels.sum()
     chance = float((shares**2).sum())
-    last = float(validation[-1])
-    if trained < 3 * chance or last > 0.5 * chance:
+    examples = max(seen.passes["evaluated"], 1)
+    last = float(validation[-2:].max())
+    unlucky = chance - 3 * np.sqrt(chance * (1 - chance) / examples)  # what guessing stays above
+    if len(validation) < 2 or trained < 3 * chance or not last <= min(0.5 * chance, unlucky):
         return None
     return found(
         t(
@@ -127,8 +131,10 @@ def shifted_labels(seen: Evidence) -> Finding | None:
 
 
 def leak(seen: Evidence) -> Finding | None:
-    """Examples that validate and were trained on. A part evaluated apart may be the training part itself: not a "
-    "leak."""
+    """Examples that validate and were trained on. A part evaluated apart may be the training part itself: no leak.
+
+    Where the first epoch is not over, or not all examples were compared, that part looks mixed: suspected at most.
+    """
     passes = seen.passes
     evaluated, shared = passes["evaluated"], passes["shared"]
     if not evaluated or not shared:
@@ -141,7 +147,8 @@ def leak(seen: Evidence) -> Finding | None:
     if shared == evaluated and evaluated >= passes["trained"]:
         return suspected(told_, 0.3)  # only the training part is evaluated
     if shared == evaluated or (passes["mixed"] and shared > 0.01 * evaluated):
-        return found(told_)
+        whole = passes["repeats"] is not None and max(passes["trained"], evaluated) < COMPARED
+        return found(told_) if whole else suspected(told_)
     return None
 
 

@@ -24,7 +24,7 @@ def zero_init(seen: Evidence) -> Finding | None:
     grad = seen.layers.root("grad", "the gradient")[:, seen.weights]
     begun = int(seen.layers.steps[0]) <= 1
     empty, still = theta[0] == 0, (grad[: max(FIRST, len(grad) // 2)] == 0).all(0)
-    if not begun or not empty.any() or not still.any():
+    if not begun or len(grad) < FIRST or not empty.any() or not still.any():
         return None
     return found(
         t(
@@ -72,6 +72,8 @@ def _flow(seen: Evidence, vanished: bool) -> Finding | None:
         usual = np.nanmedian(np.where(np.isfinite(grad), grad, np.nan), 0)
     else:  # what explodes later is the work of the steps
         usual = grad[0]
+    if not vanished and int(seen.layers.steps[0]) > 1:
+        return None
     if not vanished and (begun := _begun_high(seen)) is not None:
         return begun
     if len(names) < 3 or not usual[-1] > 0 or not usual[0] > 0:
@@ -111,7 +113,7 @@ def _begun_high(seen: Evidence) -> Finding | None:
     except NotSeen:
         return None
     guessing = float(np.log(labels.shape[1]))
-    if int(seen.layers.steps[0]) > 1 or not loss > ABOVE * guessing:
+    if not loss > ABOVE * guessing:
         return None
     return found(
         t(

@@ -72,7 +72,9 @@ def too_low(seen: Evidence) -> Finding | None:
     begin, middle, end = (float(part.mean()) for part in np.array_split(loss, 3))
     early, last = begin - middle, middle - end
     noise = float(np.std(np.diff(loss))) / np.sqrt(len(loss) / 3)
-    straight = early < 0.1 * begin and last > -2 * noise and last >= STEADY * early - 2 * noise and end > 0.5 * begin
+    falls = begin - end > 2 * noise
+    straight = falls and early < 0.1 * begin and last >= max(-2 * noise, STEADY * early - 2 * noise)
+    straight &= end > 0.5 * begin
     unfinished = last > max(0.1 * begin, 2 * noise) and end > 0.3 * begin
     if not straight and not unfinished:
         return None
@@ -131,11 +133,11 @@ def eaten(seen: Evidence) -> Finding | None:
     if not decay or len(theta) < BEGINNING:
         return None
     left = float(np.median(theta[-1] / theta[0]))
-    shrink = float(np.exp(-decay * seen.lr.sum() * _between(seen)))
+    shrink = float(np.exp(-decay * _rates(seen)))
     pull = 0.0
     if "decayed" in seen.layers.stages:  # it goes through the gradient
         pull = float(np.nanmedian(decay * theta / seen.layers.root("grad", "the gradient")[:, seen.weights]))
-    if left > EATEN or (shrink > GONE and pull < PULL):
+    if not left <= EATEN or (shrink > GONE and pull < PULL):
         return None
     told = t("The weights have shrunk to {left} of their first size (median over the layers).", left=significant(left))
     if shrink <= GONE:
@@ -147,10 +149,10 @@ def eaten(seen: Evidence) -> Finding | None:
     return found(told)
 
 
-def _between(seen: Evidence) -> float:
-    """Steps from one recorded step to the next, on the average."""
-    steps = seen.layers.steps
-    return float(steps[-1] - steps[0]) / max(1, len(steps) - 1)
+def _rates(seen: Evidence) -> float:
+    """The learning rates of all steps from the first to the last recorded one, added up."""
+    steps, lr = seen.layers.steps.astype(np.float64), seen.lr
+    return float(lr[0] + (np.diff(steps) * (lr[1:] + lr[:-1]) / 2).sum())
 
 
 DETECTORS = (
