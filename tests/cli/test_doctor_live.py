@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from typer.testing import CliRunner
 
 import passo
@@ -18,6 +20,7 @@ from passo.errors import TrainingWarning
 from passo.experiments import Attending, Keeping, Result, training
 from passo.language import speaking
 from passo.recording import witness
+from passo.recording.glimpses import Glimpses
 from passo.store import open_study
 
 SMALL = ("dataset=fashion-mnist-sample", "dataset.per_class=100", "model=mlp", "batch_size=32")
@@ -198,3 +201,28 @@ def test_batches_of_ones_own_are_looked_at(tmp_path: Path, name: str, said: str)
     batches = list(zip(images.split(32), labels.split(32), strict=True))
     with pytest.warns(TrainingWarning, match=f"step 50: .*{said}"):
         passo.train(batches, "mlp", out=tmp_path / "run", epochs=1, optimizer="sgd", lr=0.01, doctor=live)
+
+
+def test_a_look_that_fails_leaves_nothing_on_the_training() -> None:
+    model = nn.Sequential(nn.EmbeddingBag(10, 4, sparse=True), nn.Linear(4, 2))  # sparse gradients have no such norm
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    glimpses = Glimpses(optimizer, model)
+    glimpses.open(1)
+    model(torch.randint(0, 10, (6, 3))).sum().backward()
+    optimizer.step()
+    glimpses.close()
+    assert glimpses.broken and not glimpses._handles and not glimpses._theta
+    assert not optimizer._optimizer_step_pre_hooks and not optimizer._optimizer_step_post_hooks
+    assert not any(module._forward_hooks for module in model.modules())
+    assert not any(parameter._post_accumulate_grad_hooks for parameter in model.parameters())
+
+
+def test_a_warning_that_is_an_error_does_not_end_the_training(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _trained(tmp_path / "run", HIGH, Attending(live))[0] is not None
+
+
+def test_passes_of_other_instruments_are_no_evaluation_in_train_mode(tmp_path: Path) -> None:
+    words = ["model=cnn2", "record.every=1", "record.loss=true"]
+    assert _told(tmp_path / "run", words) == []

@@ -11,6 +11,7 @@ from passo import gallery
 from passo.diagnosis import DETECTORS
 from passo.errors import FolderInUse, UnknownName, UsageError
 from passo.experiments.sink import Draft
+from passo.gallery import making
 from passo.gallery.examples import data
 from passo.gallery.networks import network, own_optimizer
 from passo.gallery.settings import healthy
@@ -143,3 +144,10 @@ def test_what_is_not_there_is_named():
 def test_each_defect_names_the_detector_that_tells_it():
     assert {one.detector for one in gallery.DEFECTS.values()} == set(DETECTORS)
     assert gallery.DEFECTS["decay"].detector == "weight-decay" and gallery.DEFECTS["sorted"].detector == "sorted"
+
+
+def test_the_runs_of_another_version_are_not_taken_for_today_s(tmp_path, monkeypatch):
+    gallery.make(store=tmp_path / "gallery")
+    monkeypatch.setattr(making, "CONFIG", {**making.CONFIG, "recipes": making.RECIPES + 1})
+    with pytest.raises(FolderInUse, match="the gallery of another version of passo"):
+        gallery.make("frozen", store=tmp_path / "gallery")

@@ -15,7 +15,6 @@ LARGE = 5.0  # standard deviation, or mean, of inputs beyond which they were not
 PLAIN = 0.99  # share of answers that are probabilities
 SORTED = 0.5  # of the entropy of all labels: what a mini-batch of sorted data is left with
 IMBALANCE, IGNORED = 10.0, 0.7
-COMPARED = 200_000  # examples that are known again: `recording.witness.ROWS`
 ENOUGH = 200  # labels on which an accuracy is judged
 STEPS, LONG = 10, 100  # of half an epoch: in fewer, and for sure in so many, a model should have learned something
 
@@ -147,8 +146,7 @@ def leak(seen: Evidence) -> Finding | None:
     if shared == evaluated and evaluated >= passes["trained"]:
         return suspected(told_, 0.3)  # only the training part is evaluated
     if shared == evaluated or (passes["mixed"] and shared > 0.01 * evaluated):
-        whole = passes["repeats"] is not None and max(passes["trained"], evaluated) < COMPARED
-        return found(told_) if whole else suspected(told_)
+        return found(told_) if passes["repeats"] is not None else suspected(told_)  # a second epoch was there
     return None
 
 

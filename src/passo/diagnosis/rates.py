@@ -11,7 +11,7 @@ from passo.language import later, t
 
 FAR, FARTHER = 0.1, 0.3  # rms(Δθ) / rms(θ) per step
 ROSE = 1.2  # times the first loss
-NEAR, STEADY = 1e-3, 0.6
+NEAR, STEADY, UNLEARNT = 1e-3, 0.6, 0.9
 BEGINNING = 20  # steps
 BITES, OFTEN = 0.1, 0.9
 EATEN, GONE, PULL = 0.7, 0.5, 0.25  # of the first weights; what the decay leaves of them; its share of the gradient
@@ -72,11 +72,11 @@ def too_low(seen: Evidence) -> Finding | None:
     begin, middle, end = (float(part.mean()) for part in np.array_split(loss, 3))
     early, last = begin - middle, middle - end
     noise = float(np.std(np.diff(loss))) / np.sqrt(len(loss) / 3)
-    falls = begin - end > 2 * noise
-    straight = falls and early < 0.1 * begin and last >= max(-2 * noise, STEADY * early - 2 * noise)
-    straight &= end > 0.5 * begin
+    steady = early < 0.1 * begin and last >= max(-2 * noise, STEADY * early - 2 * noise) and end > 0.5 * begin
+    straight = steady and begin - end > 2 * noise
+    nowhere = steady and not straight and end > UNLEARNT * _guessing(seen)
     unfinished = last > max(0.1 * begin, 2 * noise) and end > 0.3 * begin
-    if not straight and not unfinished:
+    if not straight and not nowhere and not unfinished:
         return None
     facts = {
         "moved": significant(moved),
@@ -94,6 +94,15 @@ def too_low(seen: Evidence) -> Finding | None:
             ),
             0.8,
         )
+    if nowhere:
+        return found(
+            t(
+                "A step moves the weights by {moved} of themselves, at a learning rate of {lr}, and the loss stays "
+                "where guessing is: {begin}, {middle}, {end} in the thirds of the run.",
+                **facts,
+            ),
+            0.8,
+        )
     return suspected(
         t(
             "A step moves the weights by {moved} of themselves, at a learning rate of {lr}, and the loss was still "
@@ -102,6 +111,14 @@ def too_low(seen: Evidence) -> Finding | None:
         ),
         0.6,
     )
+
+
+def _guessing(seen: Evidence) -> float:
+    """The cross-entropy of guessing; NaN where labels were not seen."""
+    try:
+        return float(np.log(seen.labels[0].shape[1]))
+    except NotSeen:
+        return float("nan")
 
 
 def clipped(seen: Evidence) -> Finding | None:

@@ -115,7 +115,8 @@ class Attending:
                     message = f"{one.detector.title}: {one.evidence}"
                     self._writer.event("warning", message, step, what="doctor", detector=one.name)
         for one in new:
-            self._tell(one, step, self._place)
+            with suppress(Exception):  # where warnings are errors, too
+                self._tell(one, step, self._place)
 
     def _run(self, lost: Diverged | None) -> Living:
         assert self._glimpses is not None

@@ -48,14 +48,14 @@ def curves(pair: Beside, quantity: str) -> Figure:
     )
     together = max(len(xs) for xs, _ in training.values())
     together = 1 if together <= FINE else math.ceil(together / COARSE)
-    training = {name: _means(reading, together) for name, reading in training.items()}
+    each, training = training, {name: _means(reading, together) for name, reading in training.items()}
     log = not share and _far(training)
     axes = _axes([*training.values(), *validation.values()], share=share, log=log)
     look = [(training, {"strokeWidth": 1, "opacity": 0.55}), (validation, {"strokeWidth": 2})]
     layers: list[Any] = [alt.Chart(_table(of)).mark_line(**how).encode(**axes, color=_colour()) for of, how in look]
     dotted = {name: (xs, ys) for name, (xs, ys) in validation.items() if 0 < len(xs) <= DOTTED}
     layers += [_points(dotted, axes)] if dotted else []
-    layers += _ends(pair, training, axes)
+    layers += _ends(pair, each, training, axes)
     caption = t("{quantity}: thin in training, thick in validation", quantity=t(quantity).capitalize())
     caption += ", " + t("training as means of {n} steps", n=together) if together > 1 else ""
     caption += ", " + t("logarithmic scale") if log else ""
@@ -129,21 +129,26 @@ def _points(found: Mapping[str, Reading], axes: Any) -> Any:
     return chart.encode(**axes, color=_colour(), shape=shape("label", [t(BROKEN), t(HEALTHY)]))
 
 
-def _ends(pair: Beside, training: Mapping[str, Reading], axes: Any) -> list[Any]:
-    """A cross and a word where a run lost its numbers."""
+def _ends(pair: Beside, each: Mapping[str, Reading], drawn: Mapping[str, Reading], axes: Any) -> list[Any]:
+    """A cross at the end of what is drawn of a run that lost its numbers, and the step after `each` of which it did."""
     layers: list[Any] = []
     for (name, run), shade in zip(pair.both, SHADES, strict=True):
-        steps, values = training[name]
-        finite = np.flatnonzero(np.isfinite(values))
-        if run.status != "diverged" or not len(finite):
+        last, end = _end(each[name]), _end(drawn[name])
+        if run.status != "diverged" or last is None or end is None:
             continue
-        step = float(steps[finite[-1]])
-        words = t("no number after step {step:,}", step=int(step))
-        there = data({"x": [step], "y": values[finite[-1:]], "word": [words]})
+        words = t("no number after step {step:,}", step=int(last[0]))
+        there = data({"x": [end[0]], "y": [end[1]], "word": [words]})
         base = altair().Chart(there).encode(**axes)
         layers.append(base.mark_point(shape="cross", filled=True, size=90, angle=45, color=shade, opacity=1))
         layers.append(base.mark_text(align="left", dx=9, fontSize=11, color=shade).encode(text="word:N"))
     return layers
+
+
+def _end(reading: Reading) -> tuple[float, float] | None:
+    """The last place that has a number, and the number."""
+    places, values = reading
+    finite = np.flatnonzero(np.isfinite(values))
+    return (float(places[finite[-1]]), float(values[finite[-1]])) if len(finite) else None
 
 
 def _table(found: Mapping[str, Reading]) -> Any:
@@ -181,10 +186,13 @@ def _curve(run: StoredRun, metric: str) -> Reading:
 
 
 def _means(reading: Reading, together: int) -> Reading:
-    """Means of so many steps each."""
+    """Means of so many steps each, and of what is left."""
     xs, ys = (np.asarray(part, np.float64) for part in reading)
-    whole = len(ys) // together * together
-    return tuple(part[:whole].reshape(-1, together).mean(1) for part in (xs, ys))  # type: ignore[return-value]
+    begun = np.arange(0, len(ys), together)
+    if not len(ys):
+        return reading
+    sizes = np.diff(np.append(begun, len(ys)))
+    return tuple(np.add.reduceat(part, begun) / sizes for part in (xs, ys))  # type: ignore[return-value]
 
 
 def _shared(found: Mapping[str, Reading]) -> dict[str, Reading]:

@@ -30,7 +30,8 @@ DEFECTS: dict[str, Defect] = {one.key: one for chapter in CHAPTERS.values() for 
 ENDED = ("done", "diverged")
 SEEDS = (0, 1, 2, 3, 4)
 HELD_OUT_SEEDS = (5, 6, 7)
-CONFIG = {"gallery": SAMPLE}
+RECIPES = 1  # one more whenever a training of the gallery is changed: runs of others are not taken for today's
+CONFIG = {"gallery": SAMPLE, "recipes": RECIPES}
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def _draft(piece: Piece) -> Draft:
 def _made(folder: Path) -> set[str]:
     """The runs of a gallery that are there, and at their end; raises `FolderInUse` for another study."""
     study = open_study(folder)
+    if "gallery" in study.config and study.config != CONFIG:
+        raise FolderInUse(f"{folder} holds the gallery of another version of passo: give another folder")
     if study.config != CONFIG:
         raise FolderInUse(f"{folder} holds a study that is not of the gallery: give another folder")
     return {run.id for run in study.runs if run.status in ENDED}

@@ -8,6 +8,7 @@ nothing is left on the model and the optimizer. It only reads: a training ends b
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,9 @@ from passo.recording.watching import trained_of
 from passo.recording.witness import Witness
 
 STAGES = ("theta", "grad_raw", "grad", "update")
+COPIES = 6  # of the weights that a GPU is to have room for: the look's own, and an optimizer's first state
+
+NOT_COUNTED = {"evaluation": 0, "evaluation_in_train_mode": 0}  # other instruments' passes would be among them
 
 _norms: Any = torch._foreach_norm  # type: ignore[attr-defined]
 _less: Any = torch._foreach_sub_  # type: ignore[attr-defined]
@@ -63,27 +67,36 @@ class Glimpses:
         self._rest()
 
     def open(self, step: int) -> None:
-        """Look at the next step, which has this number."""
-        if self.broken:
-            return
+        """Look at the next step, which has this number, where there is memory for it."""
+        if not self.broken and self._room():
+            self._guarded(partial(self._hook, step))()
+
+    def close(self) -> None:
+        """The step has been made, or there will be none: nothing is left on the training, whatever happened."""
+        with suppress(Exception):
+            self._rest()
+
+    def _hook(self, step: int) -> None:
         self.step, self._witness.paused = step, False
         for one in self._others:
             one.open()
         self._raw: list[Tensor | None] = [None] * len(self._parameters)
         self._seen: list[list[Tensor]] = []
-        self._handles = [
-            self._optimizer.register_step_pre_hook(self._guarded(self._before)),
-            self._optimizer.register_step_post_hook(self._guarded(self._after)),
-            *(
-                parameter.register_post_accumulate_grad_hook(self._guarded(partial(self._returned, place)))
-                for place, parameter in enumerate(self._parameters)
-                if parameter.requires_grad
-            ),
-        ]
+        self._handles.append(self._optimizer.register_step_pre_hook(self._guarded(self._before)))
+        self._handles.append(self._optimizer.register_step_post_hook(self._guarded(self._after)))
+        for place, parameter in enumerate(self._parameters):
+            if parameter.requires_grad:
+                look = self._guarded(partial(self._returned, place))
+                self._handles.append(parameter.register_post_accumulate_grad_hook(look))
 
-    def close(self) -> None:
-        """The step has been made, or there will be none: nothing is left on the training."""
-        self._guarded(self._rest)()
+    def _room(self) -> bool:
+        """Whether a GPU has room for a copy of the weights while the optimizer may still make its state."""
+        device = self._parameters[0].device
+        if device.type != "cuda":
+            return True
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        needed = sum(parameter.numel() * parameter.element_size() for parameter in self._parameters)
+        return torch.cuda.mem_get_info(device)[0] + kept > COPIES * needed
 
     # ── during the step ──
 
@@ -93,7 +106,7 @@ class Glimpses:
                 if not self.broken:
                     look(*given)
             except Exception:  # whatever it is: a training is worth more than a look at it
-                self.broken = True
+                self.broken, self._theta, self._raw, self._seen = True, [], [], []
 
         return looked
 
@@ -164,7 +177,7 @@ class Glimpses:
         return {
             "optimizer": type(self._optimizer).__name__,
             "hyper": hyperparameters(self._optimizer.param_groups),
-            "around": {**around, "witness": self._witness.facts()},
+            "around": {**around, "witness": {**self._witness.facts(), **NOT_COUNTED}},
         }
 
 

@@ -170,10 +170,9 @@ class Witness:
         evaluated examples that were trained on. `mixed`: batches of evaluation that hold both kinds. `dtype`: what the
         model gives in training.
         """
-        order = _joined(self._trained)
-        trained = np.unique(order)
-        inside = [np.isin(batch.cpu().numpy(), trained) for batch in self._evaluated]
-        evaluated = np.unique(_joined(self._evaluated))
+        order, again = _joined(self._trained), _joined(self._evaluated)
+        trained, evaluated = np.unique(order), np.unique(again)
+        known = np.split(np.isin(again, trained), np.cumsum([len(batch) for batch in self._evaluated], dtype=int)[:-1])
         return {
             **self._passes,
             "mindful": self._mindful,
@@ -182,7 +181,7 @@ class Witness:
             "passed": len(order),
             "repeats": _repeats(order, len(trained)),
             "shared": int(np.isin(evaluated, trained).sum()),
-            "mixed": int(sum(0 < known.sum() < len(known) for known in inside)),
+            "mixed": sum(0 < int(batch.sum()) < len(batch) for batch in known),
         }
 
     def state_dict(self) -> dict[str, Any]:
