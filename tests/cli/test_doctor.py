@@ -87,3 +87,13 @@ def test_the_score_is_counted_over_what_is_in_the_folder(tmp_path: Path, monkeyp
     assert code == 0 and "| defects recognised | 2 of 2 (100 %) | – |" in said, said
     assert "| `healthy` | 0/1 | – | |" in said
     assert (tmp_path / "score" / "score.md").read_text(encoding="utf-8").startswith("# The score of the detectors")
+
+
+def test_what_was_said_while_it_trained_is_said_again(tmp_path: Path) -> None:
+    words = ("dataset=fashion-mnist-sample", "model=mlp", "epochs=1", "optimizer=adam", "lr=10")
+    code, said = _passo("train", *words, "dataset.per_class=250", "--out", tmp_path / "high")
+    assert code == 0 and "The learning rate is too high" in said, said
+    code, said = _passo("doctor", tmp_path / "high")
+    assert code == 0 and "1. The learning rate is too high (found) A step moves the weights by" in said
+    with speaking("pt-BR"):
+        assert "Um passo move os pesos em" in _passo("doctor", tmp_path / "high")[1]

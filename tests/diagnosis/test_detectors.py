@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 from loops import Lens, images, mlp, trained
 
 from passo.diagnosis import DETECTORS, diagnose
+from passo.recording import watch
 from passo.recording.held import HeldRun
 
 Schedule = torch.optim.lr_scheduler
@@ -188,3 +190,23 @@ def test_examples_known_by_heart_are_suspected_where_the_validation_hardly_rises
     assert only.level == "suspected"
     curves["train/loss"] = (steps, np.linspace(2.0, 0.7, 40))
     assert diagnose(Curves(curves), only="over-fitting").names == ()
+
+
+def test_a_schedule_that_nobody_holds_any_more_is_told_all_the_same() -> None:
+    lens = _left(lambda o: Schedule.StepLR(o, 5, 0.5))
+    gc.collect()
+    assert diagnose(lens, only="schedule-too-fast").names == ("schedule-too-fast",)
+
+
+def _left(schedule: Callable[[torch.optim.Optimizer], Any]) -> Lens:
+    """The open lens of a training whose schedule is gone."""
+    x, y, _, _ = images()
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    turning, lens = schedule(optimizer), watch(optimizer, model, warn=False)
+    for rows in torch.arange(len(x)).split(16):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+        optimizer.step()
+        turning.step()
+    return lens

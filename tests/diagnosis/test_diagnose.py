@@ -107,3 +107,28 @@ def test_every_detector_says_what_why_and_from_where() -> None:
     for name, one in DETECTORS.items():
         assert name == one.name and all((one.title, one.meaning, one.cure, one.try_, one.reason, one.source)), name
     assert {*OVERSHADOWED, *(effect for effects in OVERSHADOWED.values() for effect in effects)} <= set(DETECTORS)
+
+
+def test_a_lens_before_its_first_step_says_that_it_has_not_begun() -> None:
+    model = mlp()
+    lens = passo.watch(torch.optim.Adam(model.parameters()), model)
+    blind = passo.diagnose(lens).blind
+    assert "statistics" not in blind and "lr-high" in blind["steps"] and "unscaled" in blind["steps"]
+
+
+def test_answers_that_cannot_be_read_are_told_so() -> None:
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    lens = passo.watch(optimizer, model)
+    for _ in range(5):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(torch.randn(8, 4)), torch.randn(8, 1)).backward()
+        optimizer.step()
+    blind = passo.diagnose(lens).blind
+    assert "labels-shuffled" in blind["answers"] and "witness" not in blind
+
+
+def test_a_lens_is_told_no_command_that_cannot_change_its_loop() -> None:
+    one = Diagnosed(DETECTORS["lr-high"], Finding("found", "It jumps."))
+    assert one.command("") == "" and one.command("a/b") == "passo lr-range"
+    assert "→" not in "\n".join(Diagnosis("watched", (one,), {}, 1).lines())

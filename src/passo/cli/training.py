@@ -138,7 +138,7 @@ def _tell(finding: Diagnosed, step: int, place: str) -> None:
     title = t("Warning at step {step:,}: {what}.", step=step, what=t(finding.detector.title))
     cure = t(finding.detector.cure)
     if place or "RUN" not in finding.detector.try_:
-        cure += f"\n→ {finding.command(place)}"
+        cure += f"\n→ {finding.command(place) or finding.detector.try_}"
     below = "\n".join((finding.evidence, t(finding.detector.meaning), cure))
     err.print(Group(Text(title, style="bold yellow"), Padding(Text(below), (0, 0, 0, 3))))
 

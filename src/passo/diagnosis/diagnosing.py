@@ -9,10 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from passo import telling
 from passo.analysis.recorded import Recorded
 from passo.diagnosis import examples, fit, flow, handling, rates
-from passo.diagnosis.evidence import ACTIVATIONS, AROUND, VALIDATION, WATCH, WITNESS, Evidence, NotSeen
+from passo.diagnosis.evidence import (
+    ACTIVATIONS,
+    ANSWERS,
+    AROUND,
+    STEPS,
+    UNWRITTEN,
+    VALIDATION,
+    WATCH,
+    WITNESS,
+    Evidence,
+    NotSeen,
+)
 from passo.diagnosis.findings import FOUND, Detector, Finding
+from passo.diagnosis.findings import found as finding_of
 from passo.errors import StoreError, UsageError
 from passo.language import later, t, tn
 from passo.registry import unknown
@@ -27,11 +40,18 @@ MOST = 5  # findings that are told
 RECORDING = {
     WATCH: later("what happens in its steps: record.every=1, or passo.watch(optimizer, model)"),
     WITNESS: later("what goes into the model and comes out: record.witness=true, or passo.watch(optimizer, model)"),
+    ANSWERS: later(
+        "what it could read: one tensor that goes into the model, one of classes that comes out, and a cross-entropy"
+    ),
+    STEPS: later("steps: it has not begun"),
+    UNWRITTEN: later("what it was asked to record: not written yet, or lost with a process that was killed"),
     AROUND: later("what only newer versions of passo record: record it again"),
     ACTIVATIONS: later("its activations: record.activations=true, or watch(..., activations=True)"),
     VALIDATION: later("a validation loss: dataset.validation=0.1, or run.scalars(...) in a loop of one's own"),
 }
 """What detectors need that a run may lack, and how it is recorded."""
+ASKED = {WATCH: "every", WITNESS: "witness", ACTIVATIONS: "activations"}
+"""What of it is an option of the run's own recording."""
 OVERSHADOWED: Mapping[str, frozenset[str]] = {
     "unscaled": frozenset({"lr-high", "exploding", "dead"}),
     "zero-init": frozenset({"vanishing", "lr-low", "labels-shuffled", "dead"}),
@@ -75,11 +95,13 @@ class Diagnosed:
     def command(self, place: str) -> str:
         """What tries the cure, to be typed; `place` is the run as a command line takes it, STUDY/RUN.
 
-        A lens, which has no place, draws the figure itself.
+        A lens, which has no place, draws the figure itself, and is of a loop that no other command of passo changes:
+        there it is empty.
         """
         if place:
             return re.sub(r"\bRUN\b", lambda _: shlex.quote(place), self.detector.try_)
-        return re.sub(r"passo inspect RUN --figure (\S+)", r'lens.figure("\1")', self.detector.try_)
+        drawn = re.sub(r"passo inspect RUN --figure (\S+)", r'lens.figure("\1")', self.detector.try_)
+        return "" if drawn.startswith("passo ") else drawn
 
 
 @dataclass(frozen=True)
@@ -112,7 +134,7 @@ class Diagnosis:
                 f"   {one.evidence}",
                 f"   {t(one.detector.meaning)}",
                 f"   {t(one.detector.cure)}",
-                f"   → {one.command(self.place)}",
+                *([f"   → {command}"] if (command := one.command(self.place)) else []),
             ]
         told += [self.others(most)] if len(self.findings) > most else []
         told += [] if self.findings else [self.silence()]
@@ -136,6 +158,17 @@ class Diagnosis:
         )
 
 
+def _told_live(run: Recorded, only: str | None) -> list[Diagnosed]:
+    """What was said while the run trained (`passo.diagnosis.live`): kept, also where nothing else was recorded."""
+    kept: dict[str, Diagnosed] = {}
+    for *_, message, data in run.events():
+        name = str(data.get("detector")) if data.get("what") == "doctor" else ""
+        if name in DETECTORS and only in (None, name):
+            one = DETECTORS[name]
+            kept[name] = Diagnosed(one, finding_of(telling.told(message.removeprefix(f"{one.title}: "))))
+    return list(kept.values())
+
+
 def diagnose(run: Any, only: str | None = None) -> Diagnosis:
     """What is wrong with a run: a stored one, or what a lens (`passo.watch`) has seen so far.
 
@@ -151,7 +184,8 @@ def diagnose(run: Any, only: str | None = None) -> Diagnosis:
         raise UsageError(f"diagnose(run): a stored run or a lens, got {type(run).__name__}")
     if only is not None and only not in DETECTORS:
         raise unknown("detector", only, tuple(DETECTORS))
-    seen, found, blind, looked = Evidence(recorded), [], dict[str, list[str]](), 0
+    seen, found, blind, looked = Evidence(recorded), _told_live(recorded, only), dict[str, list[str]](), 0
+    asked = getattr(recorded, "config", {}).get("record") or {}
     for one in DETECTORS.values() if only is None else (DETECTORS[only],):
         try:
             with warnings.catch_warnings():
@@ -159,8 +193,11 @@ def diagnose(run: Any, only: str | None = None) -> Diagnosis:
                 finding = one.look(seen)
             looked += 1
         except (NotSeen, StoreError) as lacking:
-            blind.setdefault(lacking.what if isinstance(lacking, NotSeen) else WATCH, []).append(one.name)
+            what = lacking.what if isinstance(lacking, NotSeen) else WATCH
+            what = UNWRITTEN if what in ASKED and asked.get(ASKED[what]) else what
+            blind.setdefault(what, []).append(one.name)
             continue
+        found = [told for told in found if told.name != one.name]  # who has looked at all of it knows better
         if finding is not None:
             found.append(Diagnosed(one, finding))
     causes = {one.name for one in found if one.level == FOUND}

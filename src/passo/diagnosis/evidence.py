@@ -12,7 +12,7 @@ from passo.analysis.layers import Layers, layers
 from passo.analysis.recorded import Recorded, watch_facts
 
 WATCH, WITNESS, ACTIVATIONS, VALIDATION = "statistics", "witness", "activations", "validation"
-AROUND = "around"
+AROUND, ANSWERS, STEPS, UNWRITTEN = "around", "answers", "steps", "unwritten"
 LATE = 0.5  # detectors of habits look at the later half of what was recorded
 
 
@@ -37,7 +37,7 @@ class Evidence:
     def layers(self) -> Layers:
         """Statistics by stage: (T, P)."""
         if "statistics" not in self.there or not len(self.run.array("trace/steps")):
-            raise NotSeen(WATCH)
+            raise NotSeen(self._watch)
         return layers(self.run)
 
     @cached_property
@@ -68,7 +68,7 @@ class Evidence:
     def noticed(self, what: str) -> tuple[int | None, str] | None:
         """The step and the message of a thing that the microscope noticed."""
         if "trace/steps" not in self.there:
-            raise NotSeen(WATCH)
+            raise NotSeen(self._watch)
         for _, step, message, data in self.run.events():
             if data.get("what") == what:
                 return step, message
@@ -99,29 +99,42 @@ class Evidence:
     def seen(self, quantity: str) -> np.ndarray:
         """A quantity of the witness, (T,); it raises where it is NaN throughout."""
         if "witness" not in self.there:
-            raise NotSeen(WITNESS)
+            raise NotSeen(self._witness)
         values = self.run.array("witness").astype(np.float64)
         found = values[:, self.run.meta("witness")["quantities"].index(quantity)]
         if np.isnan(found).all():
-            raise NotSeen(WITNESS)
+            raise NotSeen(ANSWERS)
         return found
 
     @property
     def witnessed(self) -> np.ndarray:
         """The steps that the witness has rows of, (T,)."""
         if "witness/steps" not in self.there:
-            raise NotSeen(WITNESS)
+            raise NotSeen(self._witness)
         return self.run.array("witness/steps").astype(np.float64)
 
     @cached_property
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
         """How often each class was a label, and was answered rightly: (T, C) each."""
         if "witness/labels" not in self.there:
-            raise NotSeen(WITNESS)
+            raise NotSeen(self._witness)
         values = self.run.array("witness/labels").astype(np.float64)
         if not values.shape[2]:
-            raise NotSeen(WITNESS)
+            raise NotSeen(ANSWERS)
         return values[:, 0], values[:, 1]
+
+    # ── why it is not there ──
+
+    @property
+    def _watch(self) -> str:
+        """Nobody watches, or there was no step yet."""
+        return STEPS if watch_facts(self.run).get(AROUND, {}).get("taken") == 0 else WATCH
+
+    @property
+    def _witness(self) -> str:
+        """Nobody looks at what goes in and out, or it could not be read."""
+        there = "witness" in watch_facts(self.run).get(AROUND, {})
+        return WITNESS if not there else STEPS if self._watch == STEPS else ANSWERS
 
     # ── activations, curves ──
 

@@ -10,7 +10,7 @@ from passo.diagnosis.findings import Detector, Finding, few, found, share
 from passo.language import later, t
 
 DEAD = 0.6
-VANISHED, EXPLODED, HUGE = 1e-3, 1e3, 10.0
+VANISHED, FEW, EXPLODED, HUGE = 1e-3, 10.0, 1e3, 10.0
 ABOVE = 2.5  # times the loss of guessing
 RECTIFIERS = ("ReLU", "ReLU6")
 FIRST = 5  # steps
@@ -80,7 +80,8 @@ def _flow(seen: Evidence, vanished: bool) -> Finding | None:
         return None
     ratio = float(usual[0] / usual[-1])
     if vanished:
-        if ratio > VANISHED:
+        begun = np.nanmedian(grad[:FIRST], 0)  # what vanishes later is the work of the steps
+        if ratio > VANISHED or not begun[0] <= FEW * VANISHED * begun[-1]:
             return None
         return found(
             t(

@@ -127,8 +127,8 @@ def frozen(seen: Evidence) -> Finding | None:
         return None
     return suspected(
         tn(
-            "{n:,} parameter has requires_grad=False and stays as it was drawn: {names}.",
-            "{n:,} parameters have requires_grad=False and stay as they were drawn: {names}.",
+            "{n:,} parameter has requires_grad=False and does not move: {names}.",
+            "{n:,} parameters have requires_grad=False and do not move: {names}.",
             len(names),
             names=few(names),
         ),

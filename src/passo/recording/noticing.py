@@ -155,21 +155,25 @@ class Noticing:
                 warnings.warn(f"step {step}: {told(message)}", TrainingWarning, stacklevel=2)
 
 
-def schedules_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
-    """The schedulers alive that were built on an optimizer, and those on another one that holds a parameter of it.
-
-    `own` tells them apart; `turns` is how often each was stepped, `total` the steps of a cycle that has an end.
-    """
+def schedules_of(optimizer: torch.optim.Optimizer) -> list[Any]:
+    """The schedulers alive that were built on an optimizer, and those on another one that holds a parameter of it."""
     mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    found = []
-    for schedule in _alive(torch.optim.lr_scheduler.LRScheduler):
-        other = getattr(schedule, "optimizer", None)
-        own = other is optimizer
-        if own or any(id(p) in mine for group in getattr(other, "param_groups", ()) for p in group["params"]):
-            total = getattr(schedule, "total_steps", None)
-            turns, name = int(schedule.last_epoch), type(schedule).__name__
-            found.append({"name": name, "own": own, "turns": turns, "total": None if total is None else int(total)})
-    return found
+
+    def related(other: Any) -> bool:
+        return any(id(p) in mine for group in getattr(other, "param_groups", ()) for p in group["params"])
+
+    alive = _alive(torch.optim.lr_scheduler.LRScheduler)
+    return [one for one in alive if related(getattr(one, "optimizer", None))]
+
+
+def told_schedule(schedule: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """A scheduler as JSON keeps it: `own` says whether it is the optimizer's, `turns` how often it was stepped.
+
+    `total` is the steps of a cycle that has an end.
+    """
+    total, own = getattr(schedule, "total_steps", None), getattr(schedule, "optimizer", None) is optimizer
+    name, turns = type(schedule).__name__, int(schedule.last_epoch)
+    return {"name": name, "own": own, "turns": turns, "total": None if total is None else int(total)}
 
 
 def held_elsewhere(optimizer: torch.optim.Optimizer) -> set[int]:

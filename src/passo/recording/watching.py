@@ -15,13 +15,14 @@ from passo.errors import UsageError
 from passo.recording.activations import Activations
 from passo.recording.choosing import Steps
 from passo.recording.histograms import Histograms
-from passo.recording.noticing import Noticing, held_elsewhere, schedules_of
+from passo.recording.noticing import Noticing, held_elsewhere, schedules_of, told_schedule
 from passo.recording.records import Records
 from passo.recording.remeasured import Remeasured
 from passo.recording.seeing import Eye, hyperparameters
 from passo.recording.skipping import tell_skips
 from passo.recording.witness import Witness
 
+SETTLED = 20  # steps after which a training's schedules are taken to be there
 MANNERS = 50  # steps over which a training's manners are looked at; after these, only whether it is in eval mode
 
 WATCHED: WeakSet[torch.optim.Optimizer] = WeakSet()
@@ -68,6 +69,7 @@ class Probe:
         self.activations: Activations | None = None
         self.witness: Witness | None = None
         self._closed: dict[str, Any] | None = None
+        self._schedules: list[Any] = []
         self.step = 0
         self.hyper: list[dict[str, Any]] = []
         sentinel = next((slot.parameter for slot in eye.slots if slot.parameter.requires_grad), None)
@@ -198,6 +200,8 @@ class Probe:
             self.noticing.skip(self.step)
         elif self._due:
             self._look()
+        if self.step == SETTLED and self.witness is not None:
+            self._schedules = schedules_of(self.optimizer)  # held: whoever made them may let go of them
         if self.step <= MANNERS or self.scaler is not None:
             self.noticing.after()
         elif self.noticing.curious:
@@ -279,7 +283,8 @@ class Probe:
             return self._closed
         facts: dict[str, Any] = {"taken": self.step, "schedules": []}
         if self.witness is not None or "initial_lr" in self.optimizer.param_groups[0]:  # a schedule leaves that mark
-            facts["schedules"] = schedules_of(self.optimizer)
+            plans = {id(one): one for one in (*self._schedules, *schedules_of(self.optimizer))}
+            facts["schedules"] = [told_schedule(one, self.optimizer) for one in plans.values()]
         if self.model is not None:
             facts |= trained_of(self.optimizer, self.model)
         if self.witness is not None:
@@ -322,6 +327,7 @@ class Probe:
         if self.witness is not None:
             self.witness.close()
         self._closed = self.around()
+        self._schedules = []
         self.records.close()
         WATCHED.discard(self.optimizer)
 
