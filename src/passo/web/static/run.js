@@ -229,6 +229,6 @@ for (const list of document.querySelectorAll("[role=tablist]")) {
   new IntersectionObserver((there, observer) => {
     if (!there.some((one) => one.isIntersecting)) return;
     observer.disconnect();
-    select(first);
+    if (!showing.has(list.closest("section"))) select(first); // somebody may have chosen as it came into view
   }).observe(list);
 }
