@@ -473,7 +473,7 @@ def test_reading_in_the_middle_changes_nothing_of_what_is_kept() -> None:
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
-            if step < 40 or step % 7 == 0:
+            if step < 20 or step % 29 == 0:
                 kept.append((lens.steps.tolist(), lens.coordinates))
 
     kept: list[Any] = []

@@ -32,7 +32,7 @@ def made(seeds: tuple[int, ...]) -> list[Replica]:
 
 
 def watched(one: Replica) -> Lens:
-    lens = passo.watch(one.optimizer, one.model, every=3)
+    lens = passo.watch(one.optimizer, one.model, every=3, witness=False)  # which looks for schedules in all memory
     lens.rest()
     return lens
 
