@@ -45,9 +45,9 @@ def doctor(
 ) -> None:
     """Say what is wrong with a run: at most five findings, the surest first, with evidence and what to try.
 
-    With --gallery, train small networks that are broken in one known way each, and show them beside healthy ones on a
-    page that works offline. With --score, count how often the detectors are right. What is trained already is not
-    trained again.
+    With --gallery, show small trainings that are broken in one known way each beside healthy ones, on one page.
+
+    With --score, count how often the detectors are right. What is trained already is not trained again.
     """
     from passo.errors import UsageError
     from passo.store import root, understood

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from passo.cli.show import out, progress
+from passo.cli.show import interruptible, out, progress
 from passo.language import t
 
 
@@ -17,7 +17,7 @@ def show_gallery(folder: Path | None, only: str | None, model: str, seed: int, j
 
     place = folder if folder is not None else store.root() / "gallery"
     keys = None if only is None else [name.strip() for name in only.split(",")]
-    with progress("run") as bar:
+    with interruptible(place), progress("run") as bar:
         task = bar.add_task(t("training"), total=None, run="")
         study = train_gallery(
             place,

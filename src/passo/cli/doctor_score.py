@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from passo.cli.show import err, out, progress
+from passo.cli.show import err, interruptible, out, progress
 from passo.language import t
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _trained(folder: Path, jobs: int) -> None:
     from passo.cli.studies import perform
     from passo.experiments import Study
 
-    with progress("last") as bar:
+    with interruptible(folder), progress("last") as bar:
         line = bar.add_task(t("training the gallery"), total=None, last="")
         for models, seeds in _parts():
             gallery.make_all(

@@ -51,6 +51,21 @@ def progress(*fields: str) -> Iterator[Progress]:
         yield bar
 
 
+@contextmanager
+def interruptible(folder: object) -> Iterator[None]:
+    """What may be broken off with Ctrl-C and goes on when it is repeated: it is said so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print(
+            t(
+                "interrupted: what is finished or under way is kept in {folder}; the same command goes on from there",
+                folder=folder,
+            )
+        )
+        raise
+
+
 def saved_as(path: object) -> str:
     """Where a picture, or a file, went."""
     return t("saved as {path}", path=path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from passo.cli.show import err, out, percent, progress, saved_as, table
+from passo.cli.show import err, interruptible, out, percent, progress, saved_as, table
 from passo.errors import TrainingError, UsageError
 from passo.language import t, tn
 from passo.registry import unknown
@@ -238,39 +238,25 @@ def perform(
 ) -> None:
     """Run a study under a progress bar; failures are told and do not stop the rest."""
     failed, seen, furthest = 0, 0, 0.0
-    with progress("last") as bar:
+    with interruptible(folder), progress("last") as bar:
         line = bar.add_task(chosen.name, total=chosen.file.count, last="")
-        try:
-            for step in chosen.running(folder, force=force, jobs=jobs, executor=executor, address=address):
-                seen += 1
-                if step.status == "chosen":
-                    err.print(told(step.told), markup=False)
-                    continue
-                furthest = max(furthest, step.done)  # of networks side by side, one is written while others go on
-                if step.status == "running":
-                    bar.update(line, completed=furthest, last=told(step.told))
-                    continue
-                accuracy = step.metrics.get("test/accuracy")
-                last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
-                bar.update(line, completed=furthest, last=last)
-                if step.status == "failed":
-                    failed += 1
-                    err.print(
-                        t("{run} failed: {error}", run=step.task.run_id, error=told(str(step.error))), markup=False
-                    )
-                elif step.status == "diverged":
-                    err.print(
-                        t("{run} diverged: {error}", run=step.task.run_id, error=told(str(step.error))), markup=False
-                    )
-        except KeyboardInterrupt:
-            err.print(
-                t(
-                    "interrupted: what is finished or under way is kept in {folder}; "
-                    "the same command goes on from there",
-                    folder=folder,
-                )
-            )
-            raise
+        for step in chosen.running(folder, force=force, jobs=jobs, executor=executor, address=address):
+            seen += 1
+            if step.status == "chosen":
+                err.print(told(step.told), markup=False)
+                continue
+            furthest = max(furthest, step.done)  # of networks side by side, one is written while others go on
+            if step.status == "running":
+                bar.update(line, completed=furthest, last=told(step.told))
+                continue
+            accuracy = step.metrics.get("test/accuracy")
+            last = step.task.run_id + ("" if accuracy is None else f" {percent(accuracy)}")
+            bar.update(line, completed=furthest, last=last)
+            if step.status == "failed":
+                failed += 1
+                err.print(t("{run} failed: {error}", run=step.task.run_id, error=told(str(step.error))), markup=False)
+            elif step.status == "diverged":
+                err.print(t("{run} diverged: {error}", run=step.task.run_id, error=told(str(step.error))), markup=False)
 
     if not seen:
         err.print(t("every run of {study} is there already: nothing was run", study=chosen.name), markup=False)
